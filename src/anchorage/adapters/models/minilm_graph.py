@@ -1,0 +1,189 @@
+"""Builds the ONNX graph of all-MiniLM-L6-v2 from its published weights, in float32 and in int8.
+
+The graph is the BERT encoder (Devlin et al. 2018, six layers of width 384) followed by mean pooling over the
+attention mask and L2 normalisation, as the model's card prescribes.
+
+    inputs   input_ids, attention_mask: int64 (batch, tokens)
+    output   embedding: float32 (batch, 384), each row of length 1
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+GRAPH_RECIPE = "1"  # raise when the graph built below changes, so that cached graphs are built anew
+
+_OPSET = 17
+_LAYER_NORM_EPSILON = 1e-12
+
+
+def sha256_of(path: Path) -> str:
+    """The file's SHA-256 as lower-case hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
+    """All float32 tensors of a safetensors file, by name (format: 8-byte length, JSON header, raw data)."""
+    raw = path.read_bytes()
+    (header_size,) = struct.unpack("<Q", raw[:8])
+    header = json.loads(raw[8 : 8 + header_size])
+    tensors: dict[str, np.ndarray[Any, Any]] = {}
+    for name, entry in header.items():
+        if name == "__metadata__" or entry["dtype"] != "F32":
+            continue
+        start, end = (8 + header_size + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(raw[start:end], dtype="<f4").reshape(entry["shape"])
+    return tensors
+
+
+class _Graph:
+    """Collects nodes and constants, and names the values between them."""
+
+    def __init__(self, weights: dict[str, np.ndarray[Any, Any]]) -> None:
+        from onnx import helper, numpy_helper
+
+        self._helper, self._numpy_helper = helper, numpy_helper
+        self.weights = weights
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Any] = {}
+
+    def constant(self, name: str, array: np.ndarray[Any, Any]) -> str:
+        if name not in self.constants:
+            self.constants[name] = self._numpy_helper.from_array(np.ascontiguousarray(array), name)
+        return name
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        output = f"{kind}_{len(self.nodes)}"
+        self.nodes.append(self._helper.make_node(kind, list(inputs), [output], name=output, **attributes))
+        return output
+
+    def linear(self, value: str, name: str) -> str:
+        weight = self.constant(f"{name}.weight.T", self.weights[f"{name}.weight"].T)
+        product = self.node("MatMul", value, weight)
+        return self.node("Add", product, self.constant(f"{name}.bias", self.weights[f"{name}.bias"]))
+
+    def layer_norm(self, value: str, name: str) -> str:
+        scale = self.constant(f"{name}.weight", self.weights[f"{name}.weight"])
+        bias = self.constant(f"{name}.bias", self.weights[f"{name}.bias"])
+        return self.node("LayerNormalization", value, scale, bias, axis=-1, epsilon=_LAYER_NORM_EPSILON)
+
+
+def _embeddings(graph: _Graph) -> str:
+    words = graph.constant("words", graph.weights["embeddings.word_embeddings.weight"])
+    places = graph.constant("places", graph.weights["embeddings.position_embeddings.weight"])
+    kind = graph.constant("token_type", graph.weights["embeddings.token_type_embeddings.weight"][0])
+    zero = graph.constant("zero", np.array([0], dtype=np.int64))
+    length = graph.node("Slice", graph.node("Shape", "input_ids"), graph.constant("one", np.array([1])),
+                        graph.constant("two", np.array([2])))  # fmt: skip
+    first_places = graph.node("Slice", places, zero, length, zero)
+    total = graph.node("Add", graph.node("Gather", words, "input_ids"), first_places)
+    return graph.layer_norm(graph.node("Add", total, kind), "embeddings.LayerNorm")
+
+
+def _attention(graph: _Graph, value: str, mask: str, layer: str, heads: int) -> str:
+    """Self-attention by ONNX Runtime's fused operator, which never writes the token-by-token scores to memory."""
+    parts = [graph.linear(value, f"{layer}.attention.self.{name}") for name in ("query", "key", "value")]
+    mixed = graph.node("MultiHeadAttention", *parts, "", mask, domain="com.microsoft", num_heads=heads)
+    output = graph.linear(mixed, f"{layer}.attention.output.dense")
+    return graph.layer_norm(graph.node("Add", output, value), f"{layer}.attention.output.LayerNorm")
+
+
+def _feed_forward(graph: _Graph, value: str, layer: str) -> str:
+    """Linear, GELU (Hendrycks and Gimpel 2016, the exact form with erf), linear, residual, layer norm."""
+    inner = graph.linear(value, f"{layer}.intermediate.dense")
+    root = graph.constant("sqrt_two", np.array(2**0.5, dtype=np.float32))
+    plus_one = graph.node("Add", graph.node("Erf", graph.node("Div", inner, root)),
+                          graph.constant("one_f", np.array(1, dtype=np.float32)))  # fmt: skip
+    gelu = graph.node("Mul", graph.node("Mul", inner, plus_one), graph.constant("half", np.array(0.5, np.float32)))
+    output = graph.linear(gelu, f"{layer}.output.dense")
+    return graph.layer_norm(graph.node("Add", output, value), f"{layer}.output.LayerNorm")
+
+
+def _pooled(graph: _Graph, value: str, mask: str) -> str:
+    last = graph.constant("last_axis", np.array([2], dtype=np.int64))
+    tokens_axis = graph.constant("tokens_axis", np.array([1], dtype=np.int64))
+    weights = graph.node("Unsqueeze", mask, last)
+    total = graph.node("ReduceSum", graph.node("Mul", value, weights), tokens_axis, keepdims=0)
+    mean = graph.node("Div", total, graph.node("ReduceSum", weights, tokens_axis, keepdims=0))
+    norm = graph.node("ReduceL2", mean, axes=[1], keepdims=1)
+    graph.nodes.append(graph._helper.make_node("Div", [mean, norm], ["embedding"], name="normalised"))
+    return "embedding"
+
+
+def build_float_model(model_folder: Path) -> Any:
+    """The float32 model as an ONNX `ModelProto`, from `config.json` and `model.safetensors` in the folder."""
+    from onnx import TensorProto, checker, helper
+
+    config = json.loads((model_folder / "config.json").read_text("utf-8"))
+    graph = _Graph(read_safetensors(model_folder / "model.safetensors"))
+    value = _embeddings(graph)
+    mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
+    key_mask = graph.node("Cast", "attention_mask", to=TensorProto.INT32)
+    for number in range(config["num_hidden_layers"]):
+        layer = f"encoder.layer.{number}"
+        value = _attention(graph, value, key_mask, layer, config["num_attention_heads"])
+        value = _feed_forward(graph, value, layer)
+    _pooled(graph, value, mask)
+
+    def tensor(name: str, kind: int, shape: list[Any]) -> Any:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    built = helper.make_graph(
+        graph.nodes,
+        "all-MiniLM-L6-v2",
+        [tensor(name, TensorProto.INT64, ["batch", "tokens"]) for name in ("input_ids", "attention_mask")],
+        [tensor("embedding", TensorProto.FLOAT, ["batch", config["hidden_size"]])],
+        list(graph.constants.values()),
+    )
+    opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(built, opset_imports=opsets, ir_version=8)
+    checker.check_model(model)
+    return model
+
+
+def write_graph(model_folder: Path, target: Path, *, quantised: bool) -> None:
+    """Build the graph, optimised for this runtime and optionally in int8, and put it at `target` atomically.
+
+    The int8 form has symmetric per-channel weights and activations quantised at run time ("dynamic"), with the
+    embedding tables in int8 too.
+    """
+    import onnx
+    import onnxruntime as ort
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as folder:
+        built, fused, final = (Path(folder) / name for name in ("built.onnx", "fused.onnx", "final.onnx"))
+        onnx.save(build_float_model(model_folder), built)
+        options = ort.SessionOptions()
+        options.optimized_model_filepath = str(fused)
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+        options.log_severity_level = 3
+        ort.InferenceSession(str(built), options, providers=["CPUExecutionProvider"])
+        if quantised:
+            _quantise(fused, final)
+        (final if quantised else fused).replace(target)
+
+
+def _quantise(source: Path, target: Path) -> None:
+    import logging
+
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # the quantiser advises on the root logger about a step that is already done
+    try:
+        quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8,
+                         op_types_to_quantize=["MatMul", "Gather"],
+                         extra_options={"DefaultTensorType": 1})  # fmt: skip
+    finally:
+        root.setLevel(level)

@@ -1,0 +1,127 @@
+"""All errors that Anchorage raises on purpose.
+
+    AnchorageError                  500  internal
+    ├── BadRequest                  400  bad_request        the caller's input cannot be taken
+    │   ├── TooLarge                413  too_large
+    │   └── UnknownFormat           415  unsupported_format
+    ├── NotAllowed                  403  not_allowed
+    ├── NotFound                    404  not_found          collection, document, conversation, job
+    ├── Conflict                    409  conflict
+    │   └── IndexMismatch           409  index_mismatch     the index was made with other settings
+    ├── DocumentRefused             422  (own code)         a file that cannot be read: its reason is permanent
+    ├── ConfigurationError          500  configuration      a setting is missing or wrong
+    ├── Unavailable                 503  unavailable        a service that we need does not answer
+    │   ├── DatabaseUnavailable     503  database_unavailable
+    │   └── ModelUnavailable        503  model_unavailable
+    └── ModelError                  502  model_error        a model server answered, but not usefully
+
+Every message says what happened to what, and what to do about it. Adapters translate their driver's errors at
+their edge, with `raise ... from`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AnchorageError(Exception):
+    """Root of all. `code` is stable, for programs; `status` is the HTTP status; `temporary` says a retry may help."""
+
+    code: str = "internal"
+    status: ClassVar[int] = 500
+    temporary: ClassVar[bool] = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadRequest(AnchorageError):
+    """The caller's input cannot be taken as it is."""
+
+    code = "bad_request"
+    status = 400
+
+
+class TooLarge(BadRequest):
+    """The input exceeds a limit; the message names the setting."""
+
+    code = "too_large"
+    status = 413
+
+
+class UnknownFormat(BadRequest):
+    """No parser takes this kind of file."""
+
+    code = "unsupported_format"
+    status = 415
+
+
+class NotAllowed(AnchorageError):
+    """The principal may not do this."""
+
+    code = "not_allowed"
+    status = 403
+
+
+class NotFound(AnchorageError):
+    """No such thing, or none that this principal may see."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(AnchorageError):
+    """The state of the system forbids it now."""
+
+    code = "conflict"
+    status = 409
+
+
+class IndexMismatch(Conflict):
+    """A collection's index was made with other settings than those in force."""
+
+    code = "index_mismatch"
+
+
+class DocumentRefused(AnchorageError):
+    """A file that no retry will make readable; `code` says why: empty, encrypted, corrupt, too_complex, no_text ..."""
+
+    status = 422
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ConfigurationError(AnchorageError):
+    """A setting is missing or wrong; the message names it."""
+
+    code = "configuration"
+
+
+class Unavailable(AnchorageError):
+    """A service that this needs does not answer now."""
+
+    code = "unavailable"
+    status = 503
+    temporary = True
+
+
+class DatabaseUnavailable(Unavailable):
+    """Postgres cannot be reached or dropped the connection."""
+
+    code = "database_unavailable"
+
+
+class ModelUnavailable(Unavailable):
+    """A model server cannot be reached, timed out, or asked to slow down."""
+
+    code = "model_unavailable"
+
+
+class ModelError(AnchorageError):
+    """A model server answered, but with an error or with nonsense."""
+
+    code = "model_error"
+    status = 502

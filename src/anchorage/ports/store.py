@@ -1,0 +1,131 @@
+"""Store: documents, their chunks, and the index that finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.model import (
+    Chunk,
+    Collection,
+    Document,
+    DocumentText,
+    Failure,
+    Hit,
+    IndexSpec,
+    ParsedDocument,
+    Principal,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document ready to be shown: its text, chunks, vectors (chunks, dimension) and terms (counts per chunk)."""
+
+    uri: str
+    version: str
+    parsed: ParsedDocument
+    chunks: Sequence[Chunk]
+    vectors: NDArray[np.float32]
+    terms: Sequence[Mapping[str, int]]
+    media_type: str | None = None
+    blob_key: str | None = None
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question as the index takes it. Hits come from the best `depth` of each list; `k` of them are returned."""
+
+    vector: NDArray[np.float32]
+    terms: Sequence[str]
+    k: int
+    depth: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What retrieval found: the fused hits, and the two rankings they came from as chunk ids, best first."""
+
+    hits: Sequence[Hit]
+    dense: Sequence[tuple[str, str]] = ()
+    lexical: Sequence[tuple[str, str]] = ()
+    """(chunk id, document id) pairs."""
+
+
+class Store(Protocol):
+    """Every read takes the principal and filters by it inside the query."""
+
+    async def open_collection(
+        self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
+    ) -> Collection:
+        """The collection, made when it is new. Raises `IndexMismatch` when it was made with another index."""
+        ...
+
+    async def collections(
+        self, principal: Principal, *, kinds: Sequence[str] = ("user", "docs")
+    ) -> Sequence[Collection]:
+        """All that the principal may read, by name."""
+        ...
+
+    async def drop_collection(self, principal: Principal, name: str) -> None:
+        """Remove it with all it holds. Raises `NotFound`."""
+        ...
+
+    async def versions(self, principal: Principal, collection: str, uris: Sequence[str]) -> Mapping[str, Document]:
+        """The documents among `uris` that the collection holds, by uri."""
+        ...
+
+    async def uris_below(self, principal: Principal, collection: str, prefix: str) -> Mapping[str, str]:
+        """Document ids by uri, of every document whose uri starts with `prefix`."""
+        ...
+
+    async def replace(
+        self, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
+    ) -> Sequence[str]:
+        """Make these versions visible and the older ones not, all in one transaction; returns their ids."""
+        ...
+
+    async def fail(self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
+                   metadata: Mapping[str, Any]) -> str:  # fmt: skip
+        """Record why a document could not be processed. An older indexed version stays."""
+        ...
+
+    async def delete(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+        """Remove documents from every answer at once; returns the ids that were there."""
+        ...
+
+    async def documents(self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
+                        after: str | None = None) -> Sequence[Document]:  # fmt: skip
+        """Documents by collection and uri; `after` is the id of the last one seen."""
+        ...
+
+    async def document(self, principal: Principal, document_id: str) -> Document:
+        """Raises `NotFound`."""
+        ...
+
+    async def text(self, principal: Principal, document_id: str, version: str | None = None) -> DocumentText:
+        """The text of a version (of the current one by default). Raises `NotFound`."""
+        ...
+
+    async def search(
+        self, principal: Principal, query: Query, index: IndexSpec, collections: Sequence[str] | None
+    ) -> Ranking:
+        """Hybrid retrieval. Raises `NotFound` for an unknown collection and `IndexMismatch` for another embedder."""
+        ...
+
+    async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
+        """Keep the text of these (document id, version) pairs after they are replaced."""
+        ...
+
+    async def maintain(self) -> int:
+        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left."""
+        ...
+
+    async def ping(self) -> None:
+        """Raises `DatabaseUnavailable`."""
+        ...
