@@ -24,27 +24,51 @@ from anchorage.model import (
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """A document ready to be shown: its text, chunks, vectors (chunks, dimension) and terms (counts per chunk)."""
+    """A document ready to be shown: its text, chunks, a header line and a vector for each chunk.
+
+    `vectors` has the shape (chunks, dimension); a header and its chunk's text together are what the lexical index holds.
+    """
 
     uri: str
     version: str
     parsed: ParsedDocument
     chunks: Sequence[Chunk]
     vectors: NDArray[np.float32]
-    terms: Sequence[Mapping[str, int]]
+    headers: Sequence[str]
     media_type: str | None = None
     blob_key: str | None = None
     size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A place in the text of a document version."""
+
+    document_id: str
+    version: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The text at a span with what stands around it, and the page on which it starts."""
+
+    prefix: str
+    quote: str
+    suffix: str
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A question as the index takes it. Hits come from the best `depth` of each list; `k` of them are returned."""
 
+    text: str
     vector: NDArray[np.float32]
-    terms: Sequence[str]
     k: int
     depth: int = 100
+    dense_weight: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +119,18 @@ class Store(Protocol):
         """Record why a document could not be processed. An older indexed version stays."""
         ...
 
+    async def restore(self, principal: Principal, document_id: str) -> None:
+        """Take a failure back from a document whose indexed version is the right one again."""
+        ...
+
+    async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+        """The blob keys of these documents."""
+        ...
+
+    async def unused_blobs(self, keys: Sequence[str]) -> Sequence[str]:
+        """Those of the keys that no document has."""
+        ...
+
     async def delete(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         """Remove documents from every answer at once; returns the ids that were there."""
         ...
@@ -110,6 +146,10 @@ class Store(Protocol):
 
     async def text(self, principal: Principal, document_id: str, version: str | None = None) -> DocumentText:
         """The text of a version (of the current one by default). Raises `NotFound`."""
+        ...
+
+    async def excerpts(self, principal: Principal, spans: Sequence[Span], width: int = 32) -> Sequence[Excerpt | None]:
+        """What the versions' texts hold at the spans, with `width` characters on both sides; None where there is no text."""
         ...
 
     async def search(

@@ -1,0 +1,75 @@
+"""Turns text into index terms: lower case, Unicode words, stop words out, Snowball stems.
+
+An analyser is named `<language>/<version>`; the name is part of an index version, so what it does for a name never changes.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from functools import lru_cache
+
+import Stemmer
+
+from anchorage.errors import ConfigurationError
+
+_VERSION = "1"
+_MAX_TERM = 64  # longer ones are hashes and encoded data; they would bloat the index
+# Letters and digits in any script, with inner apostrophes; each CJK character stands for itself.
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TERM = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
+# Lucene's English stop words (org.apache.lucene.analysis.en.EnglishAnalyzer), which BM25 baselines use.
+_ENGLISH_STOP_WORDS = frozenset(
+    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
+    "was will with".split()
+)
+
+
+class Analyser:
+    """One language's way from text to terms. Build with `analyser_named`."""
+
+    def __init__(self, language: str) -> None:
+        self._stop = _ENGLISH_STOP_WORDS if language == "english" else frozenset()
+        self._stemmer = None if language == "none" else Stemmer.Stemmer(language)
+
+    def terms(self, text: str) -> list[str]:
+        """The terms of the text in order, repetitions kept."""
+        words = _TERM.findall(unicodedata.normalize("NFKC", text).lower())
+        kept = [_without_possessive(word) for word in words if word not in self._stop]
+        stems: list[str] = self._stemmer.stemWords(kept) if self._stemmer else kept
+        return [stem[:_MAX_TERM] for stem in stems if stem]
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where the words are that `terms` keeps, in order, stop words left out."""
+        return [match.span() for match in _TERM.finditer(text) if match.group().lower() not in self._stop]
+
+    def counts(self, text: str) -> Mapping[str, int]:
+        """How often each term occurs."""
+        return Counter(self.terms(text))
+
+
+def _without_possessive(word: str) -> str:
+    return word[:-2] if word.endswith(("'s", "’s")) else word.replace("’", "'")
+
+
+def analyser_name(language: str) -> str:
+    """The full name of the current analyser of a language. Raises `ConfigurationError` for an unknown one."""
+    if language != "none" and language not in Stemmer.algorithms():
+        raise ConfigurationError(
+            f"No analyser for the language {language!r}: set ANCHORAGE_RETRIEVAL__LANGUAGE to `none` or to one of "
+            f"{', '.join(sorted(Stemmer.algorithms()))}."
+        )
+    return f"{language}/{_VERSION}"
+
+
+@lru_cache(maxsize=32)
+def analyser_named(name: str) -> Analyser:
+    """The analyser of an index version. Raises `ConfigurationError` if this release does not have it."""
+    language, _, version = name.partition("/")
+    if version != _VERSION or (language != "none" and language not in Stemmer.algorithms()):
+        raise ConfigurationError(
+            f"This release has no analyser {name!r}, which the index was made with: ingest the collection anew."
+        )
+    return Analyser(language)

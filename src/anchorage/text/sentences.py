@@ -1,0 +1,55 @@
+"""Splits text into sentences, by offsets. Pure functions, no model: punctuation, abbreviations, line structure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_ABBREVIATIONS = frozenset(
+    "mr mrs ms dr prof sr jr st vs etc e.g i.e cf al fig figs eq eqs ref refs no nos vol vols ch chap sec pp p ed eds "
+    "inc ltd co corp dept est approx ca jan feb mar apr jun jul aug sep sept oct nov dec gen col sgt capt lt rev hon "
+    "u.s u.k u.n a.m p.m ph.d m.d b.c a.d viz resp op cit ibid".split()
+)
+_END = re.compile(r"""(?:[.!?…]+["'”’»)\]]*(?=\s|$))|[。！？]["”’」』）]*|\n[ \t]*\n+""")
+_WORD_BEFORE = re.compile(r"(\S+)$")
+
+
+def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Spans of the sentences in `text[start:end]`, trimmed of white space, in order; together they miss none but white space."""
+    stop = len(text) if end is None else end
+    begin = start
+    for match in _END.finditer(text, start, stop):
+        if match.end() < stop and not _is_end(text, begin, match):
+            continue
+        yield from _trimmed(text, begin, match.end())
+        begin = match.end()
+    yield from _trimmed(text, begin, stop)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    piece = text[start:end]
+    left = len(piece) - len(piece.lstrip())
+    right = len(piece.rstrip())
+    if right > left:
+        yield start + left, start + right
+
+
+def _is_end(text: str, begin: int, match: re.Match[str]) -> bool:
+    mark = match.group()
+    if mark[0] != ".":
+        return True
+    following = text[match.end() : match.end() + 80].lstrip()
+    if following and (following[0].islower() or following[0] in ",;:)"):
+        return False
+    if len(mark) > 1:
+        return True
+    before = _WORD_BEFORE.search(text, max(begin, match.start() - 24), match.start())
+    if before is None:
+        return True
+    word = before.group(1).lstrip("([\"'“‘").lower()
+    if word in _ABBREVIATIONS:
+        return False
+    if len(word) == 1 and word.isalpha():  # an initial, as in "J. Smith"
+        return False
+    # A number alone at the start is a list's own numbering ("3. Results"); it belongs to what follows.
+    return not (word.isdigit() and before.start(1) <= begin + 1)
