@@ -1,0 +1,76 @@
+"""Connection pools, and the translation of the driver's errors into ours."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, Unavailable
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+
+@asynccontextmanager
+async def open_pool(
+    url: str, *, size: int, connect_timeout: float, statement_timeout: float, name: str
+) -> AsyncIterator[Pool]:
+    """A pool of autocommit connections. Dead ones are noticed when they are taken and replaced, so that a restart of
+    Postgres costs no failed query. Does not fail when Postgres is away now.
+    """
+    pool: Pool = AsyncConnectionPool(
+        url,
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=connect_timeout,
+        reconnect_timeout=connect_timeout,
+        check=AsyncConnectionPool.check_connection,
+        name=name,
+        kwargs={
+            "autocommit": True,
+            "application_name": name,
+            "connect_timeout": max(2, int(connect_timeout)),
+            "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off",
+        },
+    )
+    async with pool:
+        yield pool
+
+
+async def ping(pool: Pool) -> None:
+    """Raises the driver's error when Postgres does not answer; wrap it in `translate_errors`."""
+    async with pool.connection() as connection:
+        await connection.execute("SELECT 1")
+
+
+@contextmanager
+def translate_errors(what: str) -> Iterator[None]:
+    """Turn psycopg's errors into ours; `what` says what was being done. No message holds a connection string."""
+    try:
+        yield
+    except (PoolTimeout, PoolClosed, TooManyRequests) as error:
+        raise DatabaseUnavailable(
+            f"Postgres gave no connection for {what}. Check that it runs and takes connections; `anchorage doctor` tells more."
+        ) from error
+    except errors.QueryCanceled as error:
+        raise Unavailable(
+            f"Postgres took too long for {what} and was stopped (ANCHORAGE_DATABASE__STATEMENT_TIMEOUT). Try again."
+        ) from error
+    except (errors.UniqueViolation, errors.ForeignKeyViolation, errors.SerializationFailure, errors.DeadlockDetected) as error:
+        raise Conflict(f"Somebody else changed the same data during {what}. Try again.") from error
+    except errors.UndefinedTable as error:
+        raise Conflict(
+            f"A table was missing during {what}: the collection was dropped meanwhile, or the database was not migrated. "
+            "Try again after `anchorage migrate`."
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise DatabaseUnavailable(
+            f"The connection to Postgres failed during {what}. Check that it runs; `anchorage doctor` tells more."
+        ) from error
+    except psycopg.Error as error:
+        raise AnchorageError(f"Postgres refused {what}: {error.diag.message_primary or type(error).__name__}.") from error

@@ -1,0 +1,140 @@
+"""Collections and their live indexes: who may see them, and opening, listing and dropping them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from anchorage.adapters.stores.pgvector.tables import (
+    IndexTables,
+    LiveIndex,
+    create_tables,
+    drop_tables,
+    require_same_index,
+    spec_from_json,
+    spec_to_json,
+)
+from anchorage.errors import BadRequest, NotAllowed, NotFound
+from anchorage.model import Collection, IndexSpec, Principal
+
+MAX_NAME = 200
+
+_VISIBLE = """
+SELECT c.id, c.name, v.id, v.spec, c.owner FROM anchorage.collections c
+JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
+WHERE c.readers && %(readers)s AND {condition} ORDER BY c.name
+"""
+
+
+async def live_indexes(
+    connection: AsyncConnection[Any], principal: Principal, names: Sequence[str] | None, *, write: bool = False
+) -> list[LiveIndex]:
+    """The indexes of the named collections, or of all but the `eval` ones.
+
+    Raises `NotFound` for a name that does not exist or that the principal may not read, `NotAllowed` for one that it
+    may read but not change.
+    """
+    condition = "c.kind <> 'eval'" if names is None else "c.name = ANY(%(names)s)"
+    cursor = await connection.execute(
+        _VISIBLE.format(condition=condition), {"readers": principal.readers, "names": list(names or ())}
+    )
+    rows = await cursor.fetchall()
+    missing = sorted(set(names or ()) - {row[1] for row in rows})
+    if missing:
+        raise NotFound(
+            f"No collection {missing[0]!r} that you may read. `anchorage documents list` shows the collections; "
+            "ingesting into a name makes it."
+        )
+    if write and (foreign := [row[1] for row in rows if row[4] != principal.id]):
+        raise NotAllowed(f"The collection {foreign[0]!r} belongs to somebody else; only its owner may change it.")
+    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_json(row[3])) for row in rows]
+
+
+async def open_collection(
+    connection: AsyncConnection[Any], principal: Principal, name: str, index: IndexSpec, kind: str
+) -> LiveIndex:
+    """The collection's live index, made when it is new, or made anew when it is empty and the settings have changed."""
+    if not name or len(name) > MAX_NAME or name != name.strip() or any(ord(char) < 32 for char in name):
+        raise BadRequest(
+            f"{name[:MAX_NAME]!r} cannot name a collection: use 1 to {MAX_NAME} characters, without control characters and "
+            "without spaces at the ends."
+        )
+    async with connection.transaction():
+        # Makers of the same name go one after the other; the lock ends with the transaction.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 20761))", (name,))
+        cursor = await connection.execute("SELECT id FROM anchorage.collections WHERE name = %s", (name,))
+        if await cursor.fetchone() is None:
+            return await _create(connection, principal, name, index, kind)
+        try:
+            (live,) = await live_indexes(connection, principal, [name], write=True)
+        except NotFound as error:
+            raise NotAllowed(
+                f"The name {name!r} is taken by a collection that you may not read; choose another."
+            ) from error
+        if live.spec.embedder != index.embedder and await _is_empty(connection, live):
+            await connection.execute("DELETE FROM anchorage.index_versions WHERE id = %s", (live.tables.id,))
+            await drop_tables(connection, live.tables)
+            return await _create_index(connection, live.collection_id, name, index)
+        require_same_index(name, live.spec, index)
+        return live
+
+
+async def _is_empty(connection: AsyncConnection[Any], live: LiveIndex) -> bool:
+    cursor = await connection.execute(live.tables.fill("SELECT NOT EXISTS (SELECT FROM {chunks})"))
+    row = await cursor.fetchone()
+    return bool(row and row[0])
+
+
+async def _create(
+    connection: AsyncConnection[Any], principal: Principal, name: str, index: IndexSpec, kind: str
+) -> LiveIndex:
+    cursor = await connection.execute(
+        "INSERT INTO anchorage.collections (name, kind, owner, readers) VALUES (%s, %s, %s, %s) RETURNING id",
+        (name, kind, principal.id, [f"user:{principal.id}"]),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return await _create_index(connection, row[0], name, index)
+
+
+async def _create_index(connection: AsyncConnection[Any], collection_id: int, name: str, index: IndexSpec) -> LiveIndex:
+    cursor = await connection.execute(
+        "INSERT INTO anchorage.index_versions (collection_id, spec, live) VALUES (%s, %s, true) RETURNING id",
+        (collection_id, spec_to_json(index)),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    tables = IndexTables(row[0])
+    await create_tables(connection, tables, index)
+    return LiveIndex(collection_id, name, tables, index)
+
+
+async def list_collections(
+    connection: AsyncConnection[Any], principal: Principal, kinds: Sequence[str]
+) -> list[Collection]:
+    """The collections that the principal may read, with their sizes."""
+    cursor = await connection.execute(
+        """
+        SELECT c.name, v.spec, count(d.id) FILTER (WHERE d.status = 'indexed'), coalesce(sum(d.chunks), 0)
+        FROM anchorage.collections c
+        JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
+        LEFT JOIN anchorage.documents d ON d.collection_id = c.id
+        WHERE c.readers && %s AND c.kind = ANY(%s) GROUP BY c.id, v.id ORDER BY c.name
+        """,
+        (principal.readers, list(kinds)),
+    )
+    return [Collection(row[0], spec_from_json(row[1]), row[2], int(row[3])) for row in await cursor.fetchall()]
+
+
+async def drop_collection(connection: AsyncConnection[Any], principal: Principal, name: str) -> None:
+    """Remove a collection with its documents and all its index tables."""
+    async with connection.transaction():
+        (live,) = await live_indexes(connection, principal, [name], write=True)
+        cursor = await connection.execute(
+            "SELECT id FROM anchorage.index_versions WHERE collection_id = %s", (live.collection_id,)
+        )
+        for (version,) in await cursor.fetchall():
+            await drop_tables(connection, IndexTables(version))
+        await connection.execute("DELETE FROM anchorage.collections WHERE id = %s", (live.collection_id,))

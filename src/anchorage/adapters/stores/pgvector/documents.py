@@ -1,0 +1,241 @@
+"""Documents in Postgres: replacing, failing, deleting and reading them. A document's chunks come and go in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from psycopg import AsyncConnection
+from psycopg.types.json import Jsonb
+
+from anchorage.adapters.stores.pgvector.lexical import add_segment
+from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.errors import NotFound
+from anchorage.model import Document, DocumentStatus, DocumentText, Failure, Page, Principal
+from anchorage.ports.store import Excerpt, IndexedDocument, Span
+from anchorage.text.analyser import analyser_named
+
+_COLUMNS = (
+    "d.id::text, c.name, d.uri, d.title, d.status, d.version, d.chunks, d.error_code, d.error_message, d.media_type, "
+    "d.blob_key, d.size, d.metadata, d.updated_at"
+)
+_FROM = "anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s"
+_COPY_CHUNKS = (
+    "COPY {chunks} (id, document_id, ordinal, span_start, span_end, page, heading_path, header, text, embedding) "
+    "FROM STDIN (FORMAT BINARY)"
+)
+# A halfvec's binary form is handed over as it stands, so its column is declared as plain bytes here.
+_COPY_TYPES = ["int8", "uuid", "int4", "int4", "int4", "int4", "text[]", "text", "text", "bytea"]
+_CLAIM = """
+INSERT INTO anchorage.documents AS d (collection_id, uri, title, status)
+SELECT %(collection)s, uri, '', 'queued' FROM unnest(%(uris)s::text[]) AS uri ORDER BY uri
+ON CONFLICT (collection_id, md5(uri)) DO UPDATE SET updated_at = now()
+RETURNING d.id, d.uri, d.version, d.status
+"""
+_FINISH = """
+UPDATE anchorage.documents d SET version = n.version, title = n.title, status = 'indexed', chunks = n.chunks,
+    error_code = NULL, error_message = NULL, media_type = n.media_type, blob_key = n.blob_key, size = n.size,
+    metadata = n.metadata::jsonb, updated_at = now()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[])
+    AS n(id, version, title, chunks, media_type, blob_key, size, metadata)
+WHERE d.id = n.id
+"""
+
+
+def as_document(row: Sequence[Any]) -> Document:
+    error = Failure(row[7], row[8] or "") if row[7] else None
+    return Document(
+        id=row[0], collection=row[1], uri=row[2], title=row[3], status=DocumentStatus(row[4]), version=row[5],
+        chunks=row[6], error=error, media_type=row[9], blob_key=row[10], size=row[11], metadata=row[12], updated_at=row[13],
+    )  # fmt: skip
+
+
+def as_uuid(document_id: str) -> UUID:
+    """Raises `NotFound`, since an id of another form can belong to no document."""
+    try:
+        return UUID(document_id)
+    except ValueError:
+        raise NotFound(
+            f"No document {document_id[:80]!r}. `anchorage documents list` shows them with their ids."
+        ) from None
+
+
+def halfvec_bytes(vectors: np.ndarray[Any, Any]) -> list[bytes]:
+    """Each row in the binary form of pgvector's halfvec: dimension and zero as int16, then float16, big-endian."""
+    head = np.array([vectors.shape[1], 0], dtype=">i2").tobytes()
+    return [head + row.tobytes() for row in vectors.astype(">f2")]
+
+
+async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: Sequence[IndexedDocument]) -> list[str]:
+    """Put new versions in place of old ones, atomically. One that another process put there meanwhile is left as it is."""
+    by_uri = {document.uri: document for document in documents}
+    ids: dict[str, UUID] = {}
+    async with connection.transaction():
+        # Rows are locked in the order of their uris, so that two writers of the same folder cannot deadlock.
+        cursor = await connection.execute(_CLAIM, {"collection": live.collection_id, "uris": sorted(by_uri)})
+        changed: list[tuple[UUID, IndexedDocument]] = []
+        for document_id, uri, version, status in await cursor.fetchall():
+            ids[uri] = document_id
+            if (version, status) != (by_uri[uri].version, "indexed"):
+                changed.append((document_id, by_uri[uri]))
+        removed = await _remove_chunks(connection, live, [document_id for document_id, _ in changed])
+        await _write_texts(connection, changed)
+        added = await _write_chunks(connection, live, changed)
+        await _finish(connection, changed)
+        await add_segment(connection, live.tables, analyser_named(live.spec.analyser), added, removed)
+    return [str(ids[document.uri]) for document in documents]
+
+
+async def _remove_chunks(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> dict[int, str]:
+    cursor = await connection.execute(
+        live.tables.fill("DELETE FROM {chunks} WHERE document_id = ANY(%s) RETURNING id, header, text"), (list(ids),)
+    )
+    return {row[0]: f"{row[1]}\n{row[2]}" for row in await cursor.fetchall()}
+
+
+async def _write_texts(connection: AsyncConnection[Any], changed: Sequence[tuple[UUID, IndexedDocument]]) -> None:
+    await connection.execute(
+        "DELETE FROM anchorage.document_texts WHERE document_id = ANY(%s) AND NOT cited", ([row[0] for row in changed],)
+    )
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO anchorage.document_texts (document_id, version, text, pages) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (document_id, version) DO NOTHING",
+            [
+                (row_id, item.version, item.parsed.text, Jsonb([[p.number, p.start, p.end] for p in item.parsed.pages]))
+                for row_id, item in changed
+            ],
+        )
+
+
+async def _write_chunks(
+    connection: AsyncConnection[Any], live: LiveIndex, changed: Sequence[tuple[UUID, IndexedDocument]]
+) -> dict[int, str]:
+    total = sum(len(item.chunks) for _, item in changed)
+    if not total:
+        return {}
+    name = f"anchorage.chunks_{live.tables.id}"
+    cursor = await connection.execute(
+        "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", (name, total)
+    )
+    ids = iter([row[0] for row in await cursor.fetchall()])
+    added: dict[int, str] = {}
+    async with connection.cursor() as writer, writer.copy(live.tables.fill(_COPY_CHUNKS)) as copy:
+        copy.set_types(_COPY_TYPES)
+        for document_id, item in changed:
+            for chunk, header, vector in zip(item.chunks, item.headers, halfvec_bytes(item.vectors), strict=True):
+                chunk_id = next(ids)
+                added[chunk_id] = f"{header}\n{chunk.text}"
+                await copy.write_row((chunk_id, document_id, chunk.ordinal, chunk.start, chunk.end, chunk.page,
+                                      list(chunk.heading_path), header, chunk.text, vector))  # fmt: skip
+    return added
+
+
+async def _finish(connection: AsyncConnection[Any], changed: Sequence[tuple[UUID, IndexedDocument]]) -> None:
+    columns: list[list[Any]] = [
+        [row_id for row_id, _ in changed],
+        [item.version for _, item in changed],
+        [item.parsed.title for _, item in changed],
+        [len(item.chunks) for _, item in changed],
+        [item.media_type for _, item in changed],
+        [item.blob_key for _, item in changed],
+        [item.size for _, item in changed],
+        [json.dumps(dict(item.parsed.metadata)) for _, item in changed],
+    ]
+    await connection.execute(_FINISH, columns)
+
+
+async def fail(
+    connection: AsyncConnection[Any],
+    live: LiveIndex,
+    uri: str,
+    title: str,
+    failure: Failure,
+    metadata: Mapping[str, Any],
+) -> str:
+    """Record a failure. A version that was indexed before goes on answering."""
+    cursor = await connection.execute(
+        """
+        INSERT INTO anchorage.documents AS d (collection_id, uri, title, status, error_code, error_message, metadata)
+        VALUES (%s, %s, %s, 'failed', %s, %s, %s)
+        ON CONFLICT (collection_id, md5(uri)) DO UPDATE
+        SET status = 'failed', error_code = excluded.error_code, error_message = excluded.error_message, updated_at = now()
+        RETURNING id::text
+        """,
+        (live.collection_id, uri, title, failure.code, failure.message, Jsonb(dict(metadata))),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+async def delete(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> list[str]:
+    """Remove documents of one collection with their chunks, postings and texts, in one transaction."""
+    async with connection.transaction():
+        cursor = await connection.execute(
+            "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
+            (live.collection_id, list(ids)),
+        )
+        found = [row[0] for row in await cursor.fetchall()]
+        removed = await _remove_chunks(connection, live, found)
+        await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
+        await add_segment(connection, live.tables, analyser_named(live.spec.analyser), {}, removed)
+    return [str(item) for item in found]
+
+
+async def find(
+    connection: AsyncConnection[Any], principal: Principal, condition: str, parameters: Mapping[str, Any]
+) -> list[Document]:
+    """The readable documents that meet an SQL condition on `d` (documents) and `c` (collections)."""
+    cursor = await connection.execute(
+        f"SELECT {_COLUMNS} FROM {_FROM} WHERE {condition}", {**parameters, "readers": principal.readers}
+    )
+    return [as_document(row) for row in await cursor.fetchall()]
+
+
+async def text_of(
+    connection: AsyncConnection[Any], principal: Principal, document_id: UUID, version: str | None
+) -> DocumentText | None:
+    """The text of a version, of the current one by default."""
+    cursor = await connection.execute(
+        f"SELECT t.version, t.text, t.pages FROM {_FROM} JOIN anchorage.document_texts t ON t.document_id = d.id "
+        "WHERE d.id = %(id)s AND t.version = coalesce(%(version)s, d.version)",
+        {"readers": principal.readers, "id": document_id, "version": version},
+    )
+    row = await cursor.fetchone()
+    return DocumentText(str(document_id), row[0], row[1], tuple(Page(*page) for page in row[2])) if row else None
+
+
+_EXCERPTS = """
+SELECT n.place, substr(t.text, greatest(n.start - %(width)s, 0) + 1, least(n.start, %(width)s)),
+    substr(t.text, n.start + 1, n.finish - n.start), substr(t.text, n.finish + 1, %(width)s),
+    (SELECT (p ->> 0)::int FROM jsonb_array_elements(t.pages) AS p
+     WHERE (p ->> 1)::int <= n.start ORDER BY (p ->> 1)::int DESC, (p ->> 0)::int DESC LIMIT 1)
+FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(ends)s::int[]) WITH ORDINALITY
+    AS n(id, version, start, finish, place)
+JOIN anchorage.documents d ON d.id = n.id
+JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s
+JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
+"""
+
+
+async def excerpts(
+    connection: AsyncConnection[Any], principal: Principal, spans: Sequence[Span], width: int
+) -> list[Excerpt | None]:
+    """The text at each span with its surroundings; None where the principal can read no such version."""
+    cursor = await connection.execute(
+        _EXCERPTS,
+        {
+            "readers": principal.readers,
+            "width": width,
+            "ids": [as_uuid(span.document_id) for span in spans],
+            "versions": [span.version for span in spans],
+            "starts": [span.start for span in spans],
+            "ends": [span.end for span in spans],
+        },
+    )
+    found = {row[0]: Excerpt(*row[1:]) for row in await cursor.fetchall()}
+    return [found.get(place) for place in range(1, len(spans) + 1)]

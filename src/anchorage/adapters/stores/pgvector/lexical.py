@@ -1,0 +1,188 @@
+"""The lexical index in Postgres: adding, removing and merging segments, and reading what a question needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from anchorage.adapters.stores.pgvector import postings as bm25
+from anchorage.adapters.stores.pgvector.tables import IndexTables
+from anchorage.text.analyser import Analyser
+
+_FAN_IN = 8  # this many segments of one level become one of the next
+_MERGE_AT_ONCE = 64
+_DEAD_SHARE = 0.2
+_COPY = "COPY {postings} (term, segment, block, df, first_id, gaps, frequencies, lengths) FROM STDIN (FORMAT BINARY)"
+_COPY_TYPES = ["text", "int8", "int4", "int4", "int8", "bytea", "bytea", "bytea"]
+
+Row = tuple[str, int, int, int, int, bytes, bytes, bytes]
+
+
+def analyse(analyser: Analyser, passages: Mapping[int, str]) -> dict[int, Mapping[str, int]]:
+    """Term counts of passages by chunk id."""
+    return {chunk_id: analyser.counts(text) for chunk_id, text in passages.items()}
+
+
+def _rows(segment: int, changes: Mapping[str, int], inverted: Mapping[str, bm25.Postings]) -> Iterable[Row]:
+    for term in sorted(set(changes) | set(inverted)):
+        blocks = bm25.encode(inverted[term]) if term in inverted else []
+        df = changes.get(term, 0)
+        for number, block in enumerate(blocks):
+            yield (term, segment, number, df if number == 0 else 0, block.first_id, block.gaps, block.frequencies,
+                   block.lengths)  # fmt: skip
+        if not blocks and df:
+            yield term, segment, 0, df, 0, b"", b"", b""
+
+
+async def add_segment(
+    connection: AsyncConnection[Any],
+    tables: IndexTables,
+    analyser: Analyser,
+    added: Mapping[int, str],
+    removed: Mapping[int, str],
+) -> None:
+    """Record, inside the caller's transaction, that passages came and went, by chunk id."""
+    if not added and not removed:
+        return
+    new, old = await asyncio.to_thread(lambda: (analyse(analyser, added), analyse(analyser, removed)))
+    changes: Counter[str] = Counter()
+    for counts in new.values():
+        changes.update(counts.keys())
+    for counts in old.values():
+        changes.subtract(counts.keys())
+    tokens = sum(_length(counts) for counts in new.values()) - sum(_length(counts) for counts in old.values())
+    segment = await _new_segment(connection, tables, 0, len(new) - len(old), tokens, len(new))
+    rows = await asyncio.to_thread(lambda: list(_rows(segment, changes, bm25.invert(new))))
+    await _copy(connection, tables, rows)
+
+
+def _length(counts: Mapping[str, int]) -> int:
+    return min(sum(counts.values()), 65535)
+
+
+async def _new_segment(
+    connection: AsyncConnection[Any], tables: IndexTables, level: int, chunks: int, tokens: int, physical: int
+) -> int:
+    cursor = await connection.execute(
+        tables.fill("INSERT INTO {segments} (level, chunks, tokens, physical) VALUES (%s, %s, %s, %s) RETURNING id"),
+        (level, chunks, tokens, physical),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _copy(connection: AsyncConnection[Any], tables: IndexTables, rows: Iterable[Row]) -> None:
+    async with connection.cursor() as cursor, cursor.copy(tables.fill(_COPY)) as copy:
+        copy.set_types(_COPY_TYPES)
+        for row in rows:
+            await copy.write_row(row)
+
+
+STATISTICS = "SELECT coalesce(sum(chunks), 0), coalesce(sum(tokens), 0) FROM {segments}"
+
+# Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way
+# are the words that say least. The rarest is always read.
+POSTINGS = """
+WITH frequency AS (
+    SELECT term, sum(df)::int AS df, sum(octet_length(frequencies)) AS size
+    FROM {postings} WHERE term = ANY(%(terms)s) GROUP BY term
+), ranked AS (
+    SELECT term, df, sum(size) OVER (ORDER BY size, term) AS upto, row_number() OVER (ORDER BY size, term) AS place
+    FROM frequency
+)
+SELECT p.term, r.df, r.upto > %(budget)s AND r.place > 1 AS dropped, p.first_id, p.gaps, p.frequencies, p.lengths
+FROM ranked r JOIN {postings} p ON p.term = r.term
+WHERE (r.upto <= %(budget)s OR r.place = 1) AND octet_length(p.frequencies) > 0
+"""
+
+
+def score_rows(query: Mapping[str, int], statistics: tuple[int, int], rows: Sequence[tuple[Any, ...]]) -> bm25.Scores:
+    """BM25 scores from the answers to `STATISTICS` and `POSTINGS`."""
+    frequencies = {row[0]: row[1] for row in rows}
+    blocks = ((row[0], bm25.Block(row[3], row[4], row[5], row[6])) for row in rows)
+    return bm25.score(bm25.Statistics(*statistics), frequencies, query, blocks)
+
+
+async def merge_step(connection: AsyncConnection[Any], tables: IndexTables) -> int:
+    """Merge the segments of one level, or all when too many postings are dead; returns how many were merged.
+
+    The caller holds the lock that makes it the only merger and has opened a repeatable-read transaction. Writers only
+    add segments, so nothing conflicts.
+    """
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(tables.fill("SELECT id, level, chunks, tokens, physical FROM {segments} ORDER BY level, id"))
+    segments = await cursor.fetchall()
+    chosen = _choose(segments)
+    if not chosen:
+        return 0
+    ids = [row[0] for row in chosen]
+    await cursor.execute(tables.fill("SELECT id FROM {chunks} ORDER BY id"))
+    live = np.array([row[0] for row in await cursor.fetchall()], dtype=np.int64)
+    level = max(row[1] for row in chosen) + (0 if len(chosen) == len(segments) else 1)
+    merged = await _new_segment(
+        connection, tables, min(level, 30), sum(r[2] for r in chosen), sum(r[3] for r in chosen), 0
+    )
+    physical = await _write_merged(connection, tables, ids, merged, live)
+    await cursor.execute(tables.fill("UPDATE {segments} SET physical = %s WHERE id = %s"), (physical, merged))
+    await cursor.execute(tables.fill("DELETE FROM {postings} WHERE segment = ANY(%s)"), (ids,))
+    await cursor.execute(tables.fill("DELETE FROM {segments} WHERE id = ANY(%s)"), (ids,))
+    return len(ids)
+
+
+def _choose(segments: Sequence[tuple[int, ...]]) -> Sequence[tuple[int, ...]]:
+    live, physical = sum(row[2] for row in segments), sum(row[4] for row in segments)
+    if len(segments) > 1 and physical - live > max(1000, _DEAD_SHARE * physical):
+        return segments
+    levels: dict[int, list[tuple[int, ...]]] = defaultdict(list)
+    for row in segments:
+        levels[row[1]].append(row)
+    full = next((rows for _, rows in sorted(levels.items()) if len(rows) >= _FAN_IN), [])
+    return full[:_MERGE_AT_ONCE]
+
+
+async def _write_merged(
+    connection: AsyncConnection[Any], tables: IndexTables, ids: list[int], merged: int, live: bm25.Ids
+) -> int:
+    """Stream the terms of the segments in order, write them as one; returns how many chunks have postings in it."""
+    seen = np.zeros(len(live), dtype=np.bool_)
+
+    def merge_term(term: str, rows: list[tuple[Any, ...]]) -> list[Row]:
+        parts = [bm25.decode(bm25.Block(*row[2:])) for row in rows if row[4]]
+        postings = {}
+        if parts:
+            joined = bm25.merge(parts)
+            at = np.minimum(np.searchsorted(live, joined.chunk_ids), max(len(live) - 1, 0))
+            alive = live[at] == joined.chunk_ids if len(live) else np.zeros(len(at), dtype=np.bool_)
+            seen[at[alive]] = True
+            if alive.any():
+                postings[term] = joined.keep(alive)
+        return list(_rows(merged, {term: sum(row[1] for row in rows)}, postings))
+
+    select = (
+        "SELECT term, df, first_id, gaps, frequencies, lengths FROM {postings} WHERE segment = ANY(%s) ORDER BY term"
+    )
+    term: str | None = None
+    gathered: list[tuple[Any, ...]] = []
+    output: list[Row] = []
+    async with connection.cursor(name="merged_terms", row_factory=tuple_row) as reader:
+        reader.itersize = 500
+        await reader.execute(tables.fill(select), (ids,), binary=True)
+        while batch := await reader.fetchmany(500):
+            for row in batch:
+                if row[0] != term and gathered:
+                    output.extend(merge_term(str(term), gathered))
+                    gathered = []
+                term = row[0]
+                gathered.append(row)
+            await _copy(connection, tables, output)
+            output = []
+    if gathered:
+        await _copy(connection, tables, merge_term(str(term), gathered))
+    return int(seen.sum())

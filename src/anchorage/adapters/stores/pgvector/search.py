@@ -1,0 +1,203 @@
+"""Hybrid search in Postgres: dense neighbours and BM25, fused by a convex combination of normalised scores.
+
+Each list's scores are min-max normalised over its best `depth`, and a chunk that is in one list only gets its true score
+in the other, floored at 0 (Bruch, Gai and Ingber 2022, "An Analysis of Fusion Functions for Hybrid Retrieval").
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from anchorage.adapters.stores.pgvector.lexical import POSTINGS, STATISTICS, score_rows
+from anchorage.adapters.stores.pgvector.postings import Scores
+from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.model import Hit, Principal
+from anchorage.ports.store import Query, Ranking
+from anchorage.text.analyser import analyser_named
+
+# The access check is a one-time filter here: it decides once per query whether the index is read at all, so that
+# a filter never costs recall.
+_MAY_READ = "EXISTS (SELECT FROM anchorage.collections WHERE id = %(collection)s AND readers && %(readers)s)"
+_DENSE = f"""
+SELECT id, document_id::text, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}} WHERE {_MAY_READ}
+ORDER BY embedding <=> %(vector)s::halfvec LIMIT %(depth)s
+"""
+_DENSE_OF = f"""
+SELECT id, document_id::text, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}}
+WHERE id = ANY(%(ids)s) AND {_MAY_READ}
+"""
+_HITS = f"""
+SELECT k.id, d.id::text, d.version, d.uri, d.title, k.span_start, k.span_end, k.text, k.page, k.heading_path
+FROM {{chunks}} k JOIN anchorage.documents d ON d.id = k.document_id
+WHERE k.id = ANY(%(ids)s) AND d.version IS NOT NULL AND {_MAY_READ}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchLimits:
+    """Bounds on the work of a question."""
+
+    ef_search: int
+    max_postings: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """What one collection offers: chunk ids with their documents and both scores, and which list each is in."""
+
+    live: LiveIndex
+    ids: NDArray[np.int64]
+    documents: Sequence[str]
+    dense: NDArray[np.float32]
+    lexical: NDArray[np.float32]
+    in_dense: NDArray[np.bool_]
+    in_lexical: NDArray[np.bool_]
+
+
+async def candidates(
+    connection: AsyncConnection[Any], principal: Principal, live: LiveIndex, query: Query, limits: SearchLimits
+) -> _Candidates:
+    """The best chunks of one collection by each of the two scores. Runs in the caller's transaction (one snapshot)."""
+    values = {
+        "vector": "[" + ",".join(map(str, query.vector.tolist())) + "]",
+        "depth": query.depth,
+        "collection": live.collection_id,
+        "readers": principal.readers,
+    }
+    counts = Counter(analyser_named(live.spec.analyser).terms(query.text))
+    tables = live.tables
+    async with connection.pipeline():
+        dense_cursor = connection.cursor(row_factory=tuple_row, binary=True)
+        statistics_cursor = connection.cursor(row_factory=tuple_row)
+        postings_cursor = connection.cursor(row_factory=tuple_row, binary=True)
+        await connection.execute(f"SET LOCAL hnsw.ef_search = {max(limits.ef_search, query.depth)}")
+        await connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+        await dense_cursor.execute(tables.fill(_DENSE), values)
+        await statistics_cursor.execute(tables.fill(STATISTICS))
+        await postings_cursor.execute(tables.fill(POSTINGS), {"terms": list(counts), "budget": limits.max_postings})
+        neighbours = await dense_cursor.fetchall()
+        statistics = await statistics_cursor.fetchone()
+        rows = await postings_cursor.fetchall()
+    assert statistics is not None
+    scores = score_rows(counts, (int(statistics[0]), int(statistics[1])), rows)
+    found = {row[0]: (row[1], row[2]) for row in neighbours}
+    lexical = await _alive(connection, live, scores, query.depth, values, found)
+    listed = sorted({*lexical, *(row[0] for row in neighbours)})
+    ids = np.array(listed, dtype=np.int64)
+    return _Candidates(
+        live,
+        ids,
+        [found[i][0] for i in listed],
+        np.array([found[i][1] for i in listed], dtype=np.float32),
+        scores.of(ids),
+        np.isin(ids, [row[0] for row in neighbours]),
+        np.isin(ids, lexical),
+    )
+
+
+async def _alive(
+    connection: AsyncConnection[Any],
+    live: LiveIndex,
+    scores: Scores,
+    depth: int,
+    values: Mapping[str, Any],
+    found: dict[int, tuple[str, float]],
+) -> list[int]:
+    """The best `depth` live chunks by lexical score; `found` gets their documents and dense scores.
+
+    Postings of deleted chunks stay until a merge, so more are asked for until enough are found or none is left.
+    """
+    asked, alive = 0, list[int]()
+    while asked < len(scores) and len(alive) < depth:
+        batch = scores.best(depth if asked == 0 else asked * 4)[0][asked:].tolist()
+        asked += len(batch)
+        cursor = connection.cursor(row_factory=tuple_row, binary=True)
+        await cursor.execute(live.tables.fill(_DENSE_OF), {**values, "ids": batch})
+        present = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+        found.update(present)
+        alive.extend(chunk_id for chunk_id in batch if chunk_id in present)
+    return alive[:depth]
+
+
+def normalised(scores: NDArray[np.float32], listed: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Min-max over the listed ones; others keep their place on the same scale, but not below 0."""
+    if not listed.any():
+        return np.zeros(len(scores), dtype=np.float32)
+    low, high = float(scores[listed].min()), float(scores[listed].max())
+    if high <= low:
+        return np.where(scores >= high, 1, 0).astype(np.float32) * np.float32(high > 0)
+    scaled: NDArray[np.float32] = np.maximum((scores - low) / (high - low), 0).astype(np.float32)
+    return scaled
+
+
+def _top(scores: NDArray[np.float32], listed: NDArray[np.bool_], depth: int) -> NDArray[np.int64]:
+    """Positions of the best `depth` listed ones, best first."""
+    at = np.flatnonzero(listed)
+    return at[np.argsort(-scores[at], kind="stable")][:depth]
+
+
+async def ranking(
+    connection: AsyncConnection[Any], principal: Principal, parts: Sequence[_Candidates], query: Query
+) -> Ranking:
+    """Fuse what the collections offered and read the best `k` as hits."""
+    if not parts or not sum(len(part.ids) for part in parts):
+        return Ranking(())
+    owner = np.concatenate([np.full(len(part.ids), number) for number, part in enumerate(parts)])
+    ids = np.concatenate([part.ids for part in parts])
+    dense, lexical = (np.concatenate([getattr(part, name) for part in parts]) for name in ("dense", "lexical"))
+    by_dense = _top(dense, np.concatenate([part.in_dense for part in parts]), query.depth)
+    by_lexical = _top(lexical, np.concatenate([part.in_lexical for part in parts]), query.depth)
+    listed = [np.isin(np.arange(len(ids)), at) for at in (by_dense, by_lexical)]
+    fused = query.dense_weight * normalised(dense, listed[0]) + (1 - query.dense_weight) * normalised(
+        lexical, listed[1]
+    )
+    order = _top(fused.astype(np.float32), listed[0] | listed[1], query.depth * 2)
+    best = order[: query.k]
+    rows = await _read(connection, principal, parts, owner, ids, best)
+    hits = [
+        _hit(parts[owner[at]].live.collection, rows[owner[at], ids[at]], fused[at], dense[at], lexical[at])
+        for at in best.tolist()
+        if (owner[at], ids[at]) in rows
+    ]
+    documents = [document for part in parts for document in part.documents]
+
+    def pairs(positions: NDArray[np.int64]) -> list[tuple[str, str]]:
+        return [(f"{parts[owner[at]].live.tables.id}.{ids[at]}", documents[at]) for at in positions.tolist()]
+
+    return Ranking(hits, pairs(by_dense), pairs(by_lexical))
+
+
+async def _read(
+    connection: AsyncConnection[Any],
+    principal: Principal,
+    parts: Sequence[_Candidates],
+    owner: NDArray[np.int64],
+    ids: NDArray[np.int64],
+    best: NDArray[np.int64],
+) -> dict[tuple[int, int], tuple[Any, ...]]:
+    rows: dict[tuple[int, int], tuple[Any, ...]] = {}
+    for number, part in enumerate(parts):
+        wanted = ids[best[owner[best] == number]].tolist()
+        if wanted:
+            values = {"ids": wanted, "collection": part.live.collection_id, "readers": principal.readers}
+            cursor = connection.cursor(row_factory=tuple_row)
+            await cursor.execute(part.live.tables.fill(_HITS), values)
+            rows.update({(number, row[0]): (part.live.tables.id, *row) for row in await cursor.fetchall()})
+    return rows
+
+
+def _hit(collection: str, row: tuple[Any, ...], fused: float, dense: float, lexical: float) -> Hit:
+    index, chunk_id, document_id, version, uri, title, start, end, text, page, path = row
+    return Hit(
+        chunk_id=f"{index}.{chunk_id}", document_id=document_id, version=version, collection=collection, uri=uri,
+        title=title, start=start, end=end, score=round(float(fused), 6), text=text, page=page, heading_path=tuple(path),
+        dense_score=round(float(dense), 6), lexical_score=round(float(lexical), 6),
+    )  # fmt: skip

@@ -1,0 +1,224 @@
+"""The store port on Postgres with pgvector and our own BM25 index."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg_pool import AsyncConnectionPool
+
+from anchorage.adapters.postgres.pool import ping, translate_errors
+from anchorage.adapters.stores.pgvector import collections, documents
+from anchorage.adapters.stores.pgvector.collections import live_indexes
+from anchorage.adapters.stores.pgvector.lexical import merge_step
+from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
+from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex, require_same_index
+from anchorage.errors import NotFound
+from anchorage.model import Collection, Document, DocumentText, Failure, IndexSpec, Principal
+from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
+
+_DELETE_AT_ONCE = 200
+_MERGE_LOCK = 20762
+_LISTED = "(%(collection)s::text IS NULL AND c.kind <> 'eval' OR c.name = %(collection)s)"
+
+
+class PgvectorStore:
+    """Implements the `Store` port over a connection pool of a migrated database."""
+
+    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], limits: SearchLimits) -> None:
+        self._pool = pool
+        self._limits = limits
+
+    @asynccontextmanager
+    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
+        with translate_errors(what):
+            async with self._pool.connection() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _snapshot(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
+        """A read-only transaction that sees one state of the data throughout."""
+        async with self._connection(what) as connection:
+            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            try:
+                async with connection.transaction():
+                    yield connection
+            finally:
+                if not connection.closed:
+                    await connection.set_isolation_level(None)
+
+    async def open_collection(
+        self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
+    ) -> Collection:
+        async with self._connection(f"opening the collection {name!r}") as connection:
+            live = await collections.open_collection(connection, principal, name, index, kind)
+        return Collection(live.collection, live.spec)
+
+    async def collections(
+        self, principal: Principal, *, kinds: Sequence[str] = ("user", "docs")
+    ) -> Sequence[Collection]:
+        async with self._connection("listing the collections") as connection:
+            return await collections.list_collections(connection, principal, kinds)
+
+    async def drop_collection(self, principal: Principal, name: str) -> None:
+        async with self._connection(f"dropping the collection {name!r}") as connection:
+            await collections.drop_collection(connection, principal, name)
+
+    async def versions(self, principal: Principal, collection: str, uris: Sequence[str]) -> Mapping[str, Document]:
+        async with self._connection("looking up documents") as connection:
+            # The hash is the index's expression; the uri itself decides.
+            condition = (
+                "c.name = %(name)s AND d.uri = ANY(%(uris)s) AND md5(d.uri) = "
+                "ANY(SELECT md5(u) FROM unnest(%(uris)s::text[]) AS u)"
+            )
+            found = await documents.find(connection, principal, condition, {"name": collection, "uris": list(uris)})
+        return {document.uri: document for document in found}
+
+    async def uris_below(self, principal: Principal, collection: str, prefix: str) -> Mapping[str, str]:
+        async with self._connection("listing documents") as connection:
+            cursor = await connection.execute(
+                "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
+                "WHERE c.name = %s AND c.readers && %s AND starts_with(d.uri, %s)",
+                (collection, principal.readers, prefix),
+            )
+            return dict(await cursor.fetchall())
+
+    async def _writable(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
+        (live,) = await live_indexes(connection, principal, [collection], write=True)
+        return live
+
+    async def replace(self, principal: Principal, collection: str, items: Sequence[IndexedDocument]) -> Sequence[str]:
+        async with self._connection(f"writing documents of {collection!r}") as connection:
+            live = await self._writable(connection, principal, collection)
+            return await documents.replace(connection, live, items)
+
+    async def fail(
+        self, principal: Principal, collection: str, uri: str, title: str, failure: Failure, metadata: Mapping[str, Any]
+    ) -> str:
+        async with self._connection("recording a failed document") as connection:
+            live = await self._writable(connection, principal, collection)
+            return await documents.fail(connection, live, uri, title, failure, metadata)
+
+    async def restore(self, principal: Principal, document_id: str) -> None:
+        document = await self.document(principal, document_id)
+        async with self._connection("restoring a document") as connection:
+            await self._writable(connection, principal, document.collection)
+            await connection.execute(
+                "UPDATE anchorage.documents SET status = 'indexed', error_code = NULL, error_message = NULL, "
+                "updated_at = now() WHERE id = %s AND version IS NOT NULL",
+                (documents.as_uuid(document_id),),
+            )
+
+    async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+        ids = [documents.as_uuid(item) for item in document_ids]
+        async with self._connection("looking up documents") as connection:
+            found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": ids})
+        return sorted({document.blob_key for document in found if document.blob_key})
+
+    async def unused_blobs(self, keys: Sequence[str]) -> Sequence[str]:
+        async with self._connection("looking up originals") as connection:
+            cursor = await connection.execute(
+                "SELECT key FROM unnest(%s::text[]) AS key WHERE NOT EXISTS "
+                "(SELECT FROM anchorage.documents WHERE blob_key = key)",
+                (list(keys),),
+            )
+            return [row[0] for row in await cursor.fetchall()]
+
+    async def delete(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+        wanted = [documents.as_uuid(item) for item in document_ids]
+        async with self._connection("deleting documents") as connection:
+            found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": wanted})
+            deleted: list[str] = []
+            for name in sorted({document.collection for document in found}):
+                live = await self._writable(connection, principal, name)
+                ids = [UUID(document.id) for document in found if document.collection == name]
+                for start in range(0, len(ids), _DELETE_AT_ONCE):
+                    deleted += await documents.delete(connection, live, ids[start : start + _DELETE_AT_ONCE])
+        return deleted
+
+    async def documents(
+        self, principal: Principal, *, collection: str | None = None, limit: int = 1000, after: str | None = None
+    ) -> Sequence[Document]:
+        async with self._connection("listing documents") as connection:
+            if collection is not None:
+                await live_indexes(connection, principal, [collection])
+            return await documents.find(
+                connection,
+                principal,
+                f"{_LISTED} AND (%(after)s::uuid IS NULL OR (c.name, d.uri) > (SELECT c2.name, d2.uri FROM "
+                "anchorage.documents d2 JOIN anchorage.collections c2 ON c2.id = d2.collection_id WHERE d2.id = %(after)s)) "
+                "ORDER BY c.name, d.uri LIMIT %(limit)s",
+                {"collection": collection, "after": documents.as_uuid(after) if after else None, "limit": limit},
+            )
+
+    async def document(self, principal: Principal, document_id: str) -> Document:
+        async with self._connection("reading a document") as connection:
+            found = await documents.find(connection, principal, "d.id = %(id)s", {"id": documents.as_uuid(document_id)})
+        if not found:
+            raise NotFound(f"No document {document_id!r} that you may read. `anchorage documents list` shows them.")
+        return found[0]
+
+    async def text(self, principal: Principal, document_id: str, version: str | None = None) -> DocumentText:
+        async with self._connection("reading a document's text") as connection:
+            text = await documents.text_of(connection, principal, documents.as_uuid(document_id), version)
+        if text is None:
+            raise NotFound(f"No text of document {document_id!r} (version {version or 'current'}) that you may read.")
+        return text
+
+    async def excerpts(self, principal: Principal, spans: Sequence[Span], width: int = 32) -> Sequence[Excerpt | None]:
+        async with self._connection("reading cited passages") as connection:
+            return await documents.excerpts(connection, principal, spans, width)
+
+    async def search(
+        self, principal: Principal, query: Query, index: IndexSpec, names: Sequence[str] | None
+    ) -> Ranking:
+        async with self._snapshot("searching") as connection:
+            lives = await live_indexes(connection, principal, names)
+            for live in lives:
+                require_same_index(live.collection, live.spec, index)
+            parts = [await candidates(connection, principal, live, query, self._limits) for live in lives]
+            return await ranking(connection, principal, parts, query)
+
+    async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
+        async with self._connection("marking cited versions") as connection:
+            await connection.execute(
+                "UPDATE anchorage.document_texts t SET cited = true FROM unnest(%s::uuid[], %s::text[]) AS v(id, version) "
+                "WHERE t.document_id = v.id AND t.version = v.version AND NOT t.cited",
+                ([documents.as_uuid(item[0]) for item in versions], [item[1] for item in versions]),
+            )
+
+    async def maintain(self) -> int:
+        async with self._connection("merging index segments") as connection:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MERGE_LOCK,))
+            row = await cursor.fetchone()
+            if not (row and row[0]):
+                return 0
+            try:
+                return await self._merge_some(connection)
+            finally:
+                if not connection.closed:
+                    await connection.execute("SELECT pg_advisory_unlock(%s)", (_MERGE_LOCK,))
+
+    async def _merge_some(self, connection: AsyncConnection[Any]) -> int:
+        cursor = await connection.execute(
+            "SELECT c.id, c.name, v.id, v.spec FROM anchorage.index_versions v JOIN anchorage.collections c "
+            "ON c.id = v.collection_id ORDER BY v.id"
+        )
+        merged = 0
+        for row in await cursor.fetchall():
+            tables = IndexTables(row[2])
+            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+            try:
+                async with connection.transaction():
+                    merged += await merge_step(connection, tables)
+            finally:
+                if not connection.closed:
+                    await connection.set_isolation_level(None)
+        return merged
+
+    async def ping(self) -> None:
+        with translate_errors("asking the vector database"):
+            await ping(self._pool)

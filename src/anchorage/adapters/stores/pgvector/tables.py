@@ -1,0 +1,85 @@
+"""The tables of an index version: their names, creation and removal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Any
+
+from psycopg import AsyncConnection, sql
+
+from anchorage.errors import ConfigurationError, IndexMismatch
+from anchorage.model import EmbedderSpec, IndexSpec
+
+_MAX_INDEXED_DIMENSION = 4000  # pgvector's limit for an HNSW index on halfvec
+
+
+@dataclass(frozen=True, slots=True)
+class IndexTables:
+    """Names of the tables of index version `id`."""
+
+    id: int
+
+    @property
+    def chunks(self) -> sql.Identifier:
+        return sql.Identifier("anchorage", f"chunks_{self.id}")
+
+    @property
+    def segments(self) -> sql.Identifier:
+        return sql.Identifier("anchorage", f"segments_{self.id}")
+
+    @property
+    def postings(self) -> sql.Identifier:
+        return sql.Identifier("anchorage", f"postings_{self.id}")
+
+    def fill(self, template: str) -> sql.Composed:
+        """A statement with {chunks}, {segments} and {postings} filled in."""
+        return sql.SQL(template).format(chunks=self.chunks, segments=self.segments, postings=self.postings)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveIndex:
+    """The index that a collection answers from."""
+
+    collection_id: int
+    collection: str
+    tables: IndexTables
+    spec: IndexSpec
+
+
+async def create_tables(connection: AsyncConnection[Any], tables: IndexTables, spec: IndexSpec) -> None:
+    """Make the empty tables of an index version, inside the caller's transaction."""
+    if spec.embedder.dimension > _MAX_INDEXED_DIMENSION:
+        raise ConfigurationError(
+            f"The embedder {spec.embedder.name} makes vectors of {spec.embedder.dimension} dimensions; the index takes at "
+            f"most {_MAX_INDEXED_DIMENSION}. Choose another model or a shorter ANCHORAGE_EMBEDDING__DIMENSION."
+        )
+    template = files(__package__).joinpath("index_tables.sql").read_text("utf-8")
+    statements = template.replace("{id}", str(tables.id)).replace("{dimension}", str(spec.embedder.dimension))
+    await connection.execute(statements.encode())
+
+
+async def drop_tables(connection: AsyncConnection[Any], tables: IndexTables) -> None:
+    """Remove the tables of an index version, inside the caller's transaction."""
+    await connection.execute(tables.fill("DROP TABLE IF EXISTS {chunks}, {segments}, {postings}"))
+
+
+def spec_to_json(spec: IndexSpec) -> str:
+    return json.dumps(asdict(spec), sort_keys=True)
+
+
+def spec_from_json(value: dict[str, Any]) -> IndexSpec:
+    return IndexSpec(**{**value, "embedder": EmbedderSpec(**value["embedder"])})
+
+
+def require_same_index(collection: str, made: IndexSpec, wanted: IndexSpec) -> None:
+    """Raise `IndexMismatch` when vectors or terms of the two would not mean the same."""
+    if made.embedder != wanted.embedder:
+        was, now = made.embedder, wanted.embedder
+        raise IndexMismatch(
+            f"The collection {collection!r} was indexed with the embedder {was.name} (revision {was.revision}, "
+            f"{was.dimension} dimensions, {was.precision}), and the one in force is {now.name} (revision {now.revision}, "
+            f"{now.dimension} dimensions, {now.precision}). Set EMBEDDING_MODEL back, or index it anew: "
+            f"`anchorage documents delete --collection {collection} --all`, then `anchorage ingest` its sources again."
+        )
