@@ -1,0 +1,329 @@
+"""What every model server behind HTTP shares: where it is, when to try again, and what its errors mean."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
+
+OPENAI_URL = "https://api.openai.com/v1"
+OLLAMA_PORT = 11434
+ERROR_BODY_LIMIT = 64 * 1024
+RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A model server, its key, and the names of the settings that an error message should point at."""
+
+    base_url: str = field(default=OPENAI_URL, repr=False)
+    api_key: str | None = field(default=None, repr=False)
+    url_setting: str = "OPENAI_BASE_URL"
+    key_setting: str = "OPENAI_API_KEY"
+    model_setting: str = "LLM_MODEL"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base_url", self.base_url.strip().rstrip("/"))
+        try:
+            url = httpx.URL(self.base_url)
+        except (httpx.InvalidURL, ValueError):
+            url = httpx.URL("")  # the URL may hold a password, so the error below does not quote it either
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigurationError(
+                f"{self.url_setting} is not an http:// or https:// address of a model server. "
+                "Give it with its scheme, for example http://localhost:8080/v1."
+            )
+        key = (self.api_key or "").strip()
+        object.__setattr__(self, "api_key", key or None)
+        # The HTTP library would quote an impossible header value, that is, the key, in its error.
+        if not (key.isascii() and all(character.isprintable() and character != " " for character in key)):
+            raise ConfigurationError(
+                f"{self.key_setting} holds characters that no key has, such as spaces or quotes from a document. "
+                "Copy the key again."
+            )
+
+    @classmethod
+    def ollama(cls, host: str, *, url_setting: str = "OLLAMA_HOST", model_setting: str = "LLM_MODEL") -> Endpoint:
+        """The OpenAI-compatible side of an Ollama server, from what OLLAMA_HOST may hold: `host`, `host:port` or a URL."""
+        address = host.strip().rstrip("/")
+        if "://" not in address:
+            address = f"http://{address}"
+        try:
+            url = httpx.URL(address)
+        except (httpx.InvalidURL, ValueError):
+            raise ConfigurationError(
+                f"{url_setting} is not an address. Give it as http://localhost:{OLLAMA_PORT}."
+            ) from None
+        if url.host in ("0.0.0.0", "::"):  # noqa: S104 - what the server listens on; a client needs a real address
+            url = url.copy_with(host="127.0.0.1")
+        if url.port is None and url.scheme == "http":
+            url = url.copy_with(port=OLLAMA_PORT)
+        base = str(url).rstrip("/").removesuffix("/v1")
+        return cls(f"{base}/v1", None, url_setting, "OPENAI_API_KEY", model_setting)
+
+    @property
+    def shown(self) -> str:
+        """The address without what may be secret in it."""
+        url = httpx.URL(self.base_url)
+        port = f":{url.port}" if url.port else ""
+        return f"{url.scheme}://{url.host}{port}{url.path.rstrip('/')}"
+
+    @property
+    def is_openai(self) -> bool:
+        """Whether this is OpenAI itself and not a compatible server."""
+        host = httpx.URL(self.base_url).host
+        return host == "openai.com" or host.endswith(".openai.com")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+
+    def url(self, path: str) -> str:
+        """The address of one of its calls."""
+        return f"{self.base_url}/{path}"
+
+    def scrub(self, text: str) -> str:
+        """The text without the key, for servers that echo it."""
+        return text.replace(self.api_key, "***") if self.api_key else text
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.shown!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential backoff with jitter. A server that asks for a longer wait than `longest_wait` is not asked again."""
+
+    retries: int = 2
+    first_backoff: float = 0.5
+    longest_backoff: float = 8.0
+    longest_wait: float = 20.0
+
+    def pause(self, attempt: int, asked: float | None = None) -> float | None:
+        """Seconds to wait after the failed attempt (0 is the first); None: give up."""
+        if attempt >= self.retries:
+            return None
+        if asked is not None:
+            # Coming back early only earns the next refusal, so beyond the cap the caller is told instead.
+            return asked if asked <= self.longest_wait else None
+        return random.uniform(0.5, 1.0) * min(self.longest_backoff, self.first_backoff * 2.0**attempt)
+
+
+class CallFailed(Exception):
+    """One attempt failed; never leaves the adapters. `error` is what the caller gets when nobody tries again."""
+
+    def __init__(
+        self,
+        error: AnchorageError,
+        *,
+        retry: bool = False,
+        wait: float | None = None,
+        status: int | None = None,
+        text: str = "",
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.retry = retry
+        self.wait = wait
+        self.status = status
+        self.text = text
+
+
+def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100) -> httpx.AsyncClient:
+    """The one pooled client that all model servers share; close it (`async with`) when the process ends.
+
+    Reading has no timeout here: each call sets its own, since the first token and the next ones differ.
+    """
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(None, connect=connect_timeout, pool=connect_timeout),
+        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20, keepalive_expiry=30.0),
+        headers={"User-Agent": "anchorage"},
+    )
+
+
+def encode(payload: Mapping[str, Any]) -> bytes:
+    """JSON in plain ASCII, so that half an emoji in a document cannot fail here."""
+    return json.dumps(payload, separators=(",", ":")).encode()
+
+
+def retry_after(headers: httpx.Headers, now: datetime | None = None) -> float | None:
+    """Seconds that the server asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
+    value = headers.get("retry-after-ms")
+    try:
+        if value is not None:
+            return max(0.0, float(value) / 1000)
+        value = headers.get("retry-after")
+        if value is None:
+            return None
+        if value.strip().replace(".", "", 1).isdigit():
+            return float(value)
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return None  # a header that nobody can read is no header
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
+
+
+def server_message(body: bytes) -> str:
+    """The human part of an error body, in the shapes of OpenAI, Ollama, FastAPI and vLLM; empty if there is none."""
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return ""
+    found: Any = parsed
+    for _ in range(3):
+        if isinstance(found, dict):
+            found = next((found[key] for key in ("error", "message", "detail", "msg") if found.get(key)), None)
+        elif isinstance(found, list) and found and isinstance(found[0], dict):
+            place = ".".join(str(part) for part in found[0].get("loc", ()))
+            found = f"{place}: {found[0].get('msg', '')}".strip(": ")
+    return " ".join(found.split())[:400] if isinstance(found, str) else ""
+
+
+def transport_failed(endpoint: Endpoint, error: Exception, *, started: bool = False) -> CallFailed:
+    """No answer, or one that broke off."""
+    where = f"model server at {endpoint.shown}"
+    if started:
+        return cut_off(endpoint)
+    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
+        reason = (
+            "did not accept a connection in time" if isinstance(error, httpx.ConnectTimeout) else "cannot be reached"
+        )
+        cause = endpoint.scrub(str(error))
+        message = (
+            f"The {where} {reason}{f' ({cause})' if cause else ''}. Check that it runs and that "
+            f"{endpoint.url_setting} is right."
+        )
+    elif isinstance(error, httpx.PoolTimeout):
+        message = f"All connections to the {where} are busy. Try again, or run more replicas of it."
+    else:
+        message = f"The {where} dropped the connection before it answered. Try again; if it stays, look at its log."
+    return CallFailed(ModelUnavailable(message), retry=True)
+
+
+def cut_off(endpoint: Endpoint) -> CallFailed:
+    """The answer ended in the middle."""
+    return CallFailed(
+        ModelUnavailable(
+            f"The answer of the model server at {endpoint.shown} was cut off before its end. Ask again; if it stays, "
+            "look at the server's log and at the timeouts of the proxies in between."
+        ),
+        retry=True,
+    )
+
+
+def timed_out(endpoint: Endpoint, seconds: float, what: str, setting: str) -> CallFailed:
+    """Too slow. Not tried again: a server that is overloaded does not get faster by being asked twice."""
+    return CallFailed(
+        ModelUnavailable(
+            f"The model server at {endpoint.shown} sent no {what} within {seconds:g} s. Try again, take a smaller "
+            f"model, or raise {setting}."
+        )
+    )
+
+
+def not_json(endpoint: Endpoint, body: bytes) -> CallFailed:
+    """It answered with success, but not in the language of this API."""
+    if body.lstrip()[:1] == b"<":
+        what = "answered with a web page instead of JSON"
+    else:
+        what = "answered with something that is not what its API promises"
+    return CallFailed(
+        ModelError(
+            f"The model server at {endpoint.shown} {what}. Check {endpoint.url_setting}: it must be the address of an "
+            "OpenAI-compatible API, which usually ends in /v1."
+        )
+    )
+
+
+def status_failed(
+    endpoint: Endpoint, model: str, path: str, status: int, headers: httpx.Headers, body: bytes
+) -> CallFailed:
+    """What an HTTP status other than 200 means, and what to do about it."""
+    said = endpoint.scrub(server_message(body))
+    wait = retry_after(headers)
+    error: AnchorageError
+    if status == 429 and b"insufficient_quota" not in body:
+        when = f" in {wait:.0f} s" if wait is not None else " later"
+        advice = f"asks to slow down (HTTP 429). Try again{when}, or raise the account's rate limit."
+        error = ModelUnavailable(_sentence(endpoint, advice, said))
+    elif status >= 500 or (status in RETRIED_STATUSES and status != 429):
+        advice = f"failed with HTTP {status}. Try again; if it stays, look at the server's log or status page."
+        error = ModelUnavailable(_sentence(endpoint, advice, said))
+    else:
+        error = ModelError(_refusal(endpoint, model, path, status, said))
+    retry = status in RETRIED_STATUSES and isinstance(error, ModelUnavailable)
+    return CallFailed(error, retry=retry, wait=wait, status=status, text=said)
+
+
+def _refusal(endpoint: Endpoint, model: str, path: str, status: int, said: str) -> str:
+    """The message for a status that no retry mends."""
+    if status in (401, 403):
+        has = "did not accept the key" if endpoint.api_key else "wants a key"
+        advice = f"{has} (HTTP {status}). Check {endpoint.key_setting}, and that the key may use the model {model!r}."
+        said = ""  # OpenAI quotes the beginning and the end of the key
+    elif status == 404 and said and said.lower() != "not found":
+        advice = (
+            f"has no model {model!r}. Set {endpoint.model_setting} to one that it serves, or add the model there "
+            f"(with Ollama: `ollama pull {model}`)."
+        )
+    elif status in (404, 405):
+        advice = (
+            f"has nothing at /{path} (HTTP {status}). Check {endpoint.url_setting}, since the address of an "
+            f"OpenAI-compatible API usually ends in /v1, and {endpoint.model_setting}, which is {model!r}."
+        )
+    elif 300 <= status < 400:
+        advice = f"redirects elsewhere (HTTP {status}). Set {endpoint.url_setting} to the address that it redirects to."
+    elif status == 429:
+        advice = (
+            "says that the account is out of credit (HTTP 429). Top it up, or set "
+            f"{endpoint.key_setting} to the key of another account."
+        )
+    else:
+        advice = f"refused the request for the model {model!r} (HTTP {status})."
+        advice += "" if said else " Look at its log for the reason."
+    return _sentence(endpoint, advice, said)
+
+
+def _sentence(endpoint: Endpoint, advice: str, said: str) -> str:
+    return f"The model server at {endpoint.shown} {advice}{f' It says: {said}' if said else ''}"
+
+
+async def read_limited(response: httpx.Response, limit: int = ERROR_BODY_LIMIT) -> bytes:
+    """The beginning of a body, however long it goes on."""
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) >= limit:
+            break
+    return body[:limit]
+
+
+async def ping_server(client: httpx.AsyncClient, endpoint: Endpoint, timeout: float) -> str:
+    """A word on the server's state, at no cost.
+
+    OpenAI itself is not asked: a key is all that can be checked without depending on a service that bills and
+    rate-limits, and a health probe must not. Any other server is asked for its list of models, which is free everywhere.
+    """
+    if endpoint.is_openai:
+        return "available" if endpoint.api_key else "not_configured"
+    try:
+        response = await client.get(
+            endpoint.url("models"), headers=endpoint.headers, timeout=httpx.Timeout(timeout, connect=timeout)
+        )
+    except httpx.HTTPError:
+        return "unreachable"
+    if response.status_code in (401, 403):
+        return "unauthorized"
+    # 404 and 405: a server that answers but does not list its models.
+    return "available" if response.status_code < 300 or response.status_code in (404, 405, 429) else "failing"

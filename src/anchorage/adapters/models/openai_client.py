@@ -1,0 +1,320 @@
+"""OpenAI-compatible servers (OpenAI, Ollama, FPT Cloud, vLLM, llama.cpp) over one pooled httpx client.
+
+No SDK: it costs several times what the rest of a turn does. All that differs between servers is in `Dialect`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import httpx
+
+from anchorage.adapters.models.http import (
+    CallFailed,
+    Endpoint,
+    RetryPolicy,
+    cut_off,
+    encode,
+    not_json,
+    ping_server,
+    read_limited,
+    status_failed,
+    timed_out,
+    transport_failed,
+)
+from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.adapters.models.sse import SseDecoder
+from anchorage.errors import ConfigurationError, ModelError
+from anchorage.model import Message, Usage
+
+__all__ = ["OpenAIEmbedder", "OpenAIGenerator"]
+
+CHAT = "chat/completions"
+DRAIN_SECONDS = 0.1
+_ERROR_CODES = frozenset(str(code) for code in range(400, 600))
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What a server takes of the parameters that differ between servers and models; learned from its refusals."""
+
+    stream_options: bool = True
+    limit: str | None = "max_tokens"
+    temperature: bool = True
+
+    def after(self, refusal: str) -> Dialect | None:
+        """The dialect without what the refusal names; None if it names nothing that can be left out."""
+        if self.stream_options and ("stream_options" in refusal or "include_usage" in refusal):
+            return replace(self, stream_options=False)
+        if self.limit == "max_tokens" and "max_completion_tokens" in refusal:
+            return replace(self, limit="max_completion_tokens")  # OpenAI's reasoning models and newer
+        if self.limit == "max_completion_tokens" and "max_completion_tokens" in refusal:
+            return replace(self, limit="max_tokens")
+        if self.temperature and "temperature" in refusal:
+            return replace(self, temperature=False)  # reasoning models take only their own
+        return None
+
+
+@dataclass(slots=True)
+class _Reply:
+    """What is known so far of one streamed answer."""
+
+    usage: Usage
+    text: bool = False
+    thinking: bool = False
+    finish: str | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True)
+class OpenAIGenerator:
+    """A `Generator` over `POST /chat/completions`. The client is shared and belongs to the caller.
+
+    Tried again, with backoff: no connection, 429, 5xx, and an answer that broke off before its first piece. Never tried
+    again: anything of which a piece was handed over. A server that does not count tokens yields a `Usage` of zeros.
+    """
+
+    client: httpx.AsyncClient = field(repr=False)
+    endpoint: Endpoint
+    model: str
+    max_tokens: int = 1024
+    temperature: float | None = 0.0
+    first_token_timeout: float = 60.0
+    idle_timeout: float = 30.0
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    ping_timeout: float = 2.0
+    _dialects: dict[str, Dialect] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.model.strip():
+            raise ConfigurationError(
+                f"No model is named for the model server at {self.endpoint.shown}. Set {self.endpoint.model_setting}."
+            )
+
+    async def ping(self) -> str:
+        """See `http.ping_server`: no paid call."""
+        return await ping_server(self.client, self.endpoint, self.ping_timeout)
+
+    async def stream(
+        self, messages: Sequence[Message], *, max_tokens: int | None = None
+    ) -> AsyncGenerator[str | Usage, None]:
+        """Pieces of text as they come, then one `Usage`. Closing the iterator ends the request at the server."""
+        attempt = 0
+        limit = max_tokens or self.max_tokens
+        while True:
+            dialect = self._dialect
+            started = False
+            try:
+                async with aclosing(self._attempt(self._payload(messages, limit, dialect), limit)) as pieces:
+                    async for piece in pieces:
+                        started = True
+                        yield piece
+                return
+            except CallFailed as failed:
+                # A refused parameter is left out at once and for good, and is no failed attempt.
+                if failed.status in (400, 422) and (other := dialect.after(failed.text)):
+                    self._dialects[self.model] = other
+                    continue
+                pause = self.retry.pause(attempt, failed.wait) if failed.retry and not started else None
+                if pause is None:
+                    raise failed.error from (failed.__cause__ or failed)
+                attempt += 1
+            await asyncio.sleep(pause)
+
+    @property
+    def _dialect(self) -> Dialect:
+        known = self._dialects.get(self.model)
+        # OpenAI takes the new name for all its models; the others mostly know only the old one.
+        return known or Dialect(limit="max_completion_tokens" if self.endpoint.is_openai else "max_tokens")
+
+    def _payload(self, messages: Sequence[Message], limit: int, dialect: Dialect) -> dict[str, Any]:
+        payload: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "stream": True,
+        }
+        if dialect.limit:
+            payload[dialect.limit] = limit
+        if dialect.temperature and self.temperature is not None:
+            payload["temperature"] = self.temperature
+        if dialect.stream_options:
+            payload["stream_options"] = {"include_usage": True}
+        return payload
+
+    async def _attempt(self, payload: dict[str, Any], limit: int) -> AsyncGenerator[str | Usage, None]:
+        """One request. Raises `CallFailed`."""
+        deadline = asyncio.get_running_loop().time() + self.first_token_timeout
+        response = await self._send(payload, deadline)
+        try:
+            reply = _Reply(Usage(self.model))
+            async with aclosing(self._pieces(response, reply, deadline)) as pieces:
+                async for piece in pieces:
+                    yield piece
+            if not reply.text:
+                raise self._empty(reply, limit)
+            yield reply.usage
+        finally:
+            await response.aclose()
+
+    async def _send(self, payload: dict[str, Any], deadline: float) -> httpx.Response:
+        """The response with its headers read, if they are those of an answer."""
+        # A compressing proxy would hold tokens back until its buffer is full.
+        headers = {**self.endpoint.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
+        request = self.client.build_request("POST", self.endpoint.url(CHAT), content=encode(payload), headers=headers)
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self.client.send(request, stream=True)
+                if response.status_code == 200:
+                    return response
+                try:
+                    body = await read_limited(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise self._slow_start() from error
+        except httpx.HTTPError as error:
+            raise transport_failed(self.endpoint, error) from error
+        raise status_failed(self.endpoint, self.model, CHAT, response.status_code, response.headers, body)
+
+    async def _pieces(self, response: httpx.Response, reply: _Reply, deadline: float) -> AsyncGenerator[str, None]:
+        if "event-stream" not in response.headers.get("content-type", "text/event-stream"):
+            yield await self._whole(response, reply, deadline)
+            return
+        decoder = SseDecoder()
+        # Without an encoding to undo, the raw bytes spare a layer for every token.
+        chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+        next_deadline: float | None = deadline
+        while not reply.done:
+            next_deadline = next_deadline or asyncio.get_running_loop().time() + self.idle_timeout
+            chunk = await self._chunk(chunks, reply, next_deadline)
+            for data in self._decode(decoder, chunk):
+                text = self._read_event(data, reply)
+                if text:
+                    reply.text = True
+                    yield text
+                if reply.text or reply.thinking:
+                    next_deadline = None  # set anew by events only: a proxy may send comments for a hung server
+            if chunk is None:
+                if not reply.done and reply.finish is None:
+                    raise cut_off(self.endpoint)
+                return
+        await _drain(chunks)
+
+    async def _chunk(self, chunks: AsyncIterator[bytes], reply: _Reply, deadline: float) -> bytes | None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await anext(chunks, None)
+        except TimeoutError as error:
+            if reply.text or reply.thinking:
+                setting = "ANCHORAGE_LLM__IDLE_TIMEOUT"
+                raise timed_out(self.endpoint, self.idle_timeout, "further piece of the answer", setting) from error
+            raise self._slow_start() from error
+        except httpx.HTTPError as error:
+            if reply.finish is not None:
+                return None  # the answer was whole
+            raise transport_failed(self.endpoint, error, started=True) from error
+
+    def _decode(self, decoder: SseDecoder, chunk: bytes | None) -> list[bytes]:
+        try:
+            # What is left at the end counts only as the end mark: half an event is an answer cut off, not nonsense.
+            return decoder.feed(chunk) if chunk is not None else [d for d in decoder.finish() if d.strip() == b"[DONE]"]
+        except ValueError as error:
+            raise not_json(self.endpoint, b"") from error
+
+    def _read_event(self, data: bytes, reply: _Reply) -> str:
+        """The text of one event; all else that it says goes into `reply`."""
+        try:
+            event = json.loads(data)
+        except ValueError as error:
+            if data.strip() == b"[DONE]":
+                reply.done = True
+                return ""
+            raise not_json(self.endpoint, data) from error
+        if not isinstance(event, dict):
+            raise not_json(self.endpoint, data)
+        if event.get("error"):
+            raise self._error_event(data, event["error"])
+        if event.get("usage"):
+            reply.usage = _usage(self.model, event["usage"])
+        choices = event.get("choices")
+        if not choices:
+            return ""
+        try:
+            choice = choices[0]
+            delta = choice.get("delta") or choice.get("message") or {}
+            text = _text(delta.get("content") or delta.get("refusal"))
+            reply.finish = choice.get("finish_reason") or reply.finish
+            if not text and (delta.get("reasoning_content") or delta.get("reasoning")):
+                reply.thinking = True
+        except (AttributeError, KeyError, TypeError) as error:
+            raise not_json(self.endpoint, data) from error
+        return text
+
+    def _error_event(self, data: bytes, error: Any) -> CallFailed:
+        """Servers that fail after the headers are sent report it in the stream."""
+        code = error.get("code") or error.get("status") if isinstance(error, dict) else None
+        status = int(str(code)) if str(code) in _ERROR_CODES else 500
+        return status_failed(self.endpoint, self.model, CHAT, status, httpx.Headers(), data)
+
+    async def _whole(self, response: httpx.Response, reply: _Reply, deadline: float) -> str:
+        """The answer of a server that does not stream though asked to."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                body = await response.aread()
+        except TimeoutError as error:
+            raise self._slow_start() from error
+        except httpx.HTTPError as error:
+            raise transport_failed(self.endpoint, error, started=True) from error
+        text = self._read_event(body, reply)
+        if not text and reply.finish is None:
+            raise not_json(self.endpoint, body)
+        reply.text = bool(text)
+        return text
+
+    def _slow_start(self) -> CallFailed:
+        seconds, setting = self.first_token_timeout, "ANCHORAGE_LLM__FIRST_TOKEN_TIMEOUT"
+        return timed_out(self.endpoint, seconds, "piece of an answer", setting)
+
+    def _empty(self, reply: _Reply, limit: int) -> CallFailed:
+        if reply.finish == "length":
+            why = f"spent all its {limit} tokens before it wrote a word. Raise ANCHORAGE_LLM__MAX_TOKENS"
+        elif reply.finish == "content_filter":
+            why = "kept its answer back by its content filter. Ask in other words"
+        else:
+            why = "gave an empty answer. Ask again; if it stays, try another model"
+        return CallFailed(ModelError(f"The model {self.model!r} at {self.endpoint.shown} {why}."))
+
+
+async def _drain(chunks: AsyncIterator[bytes]) -> None:
+    """Read the few bytes after the end mark, so that the connection can be used again; give up soon."""
+    try:
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in chunks:
+                pass
+    except (TimeoutError, httpx.HTTPError):
+        return  # the answer is whole; only the connection is lost
+
+
+def _text(content: Any) -> str:
+    """Text of a delta: a string, nothing, or (Mistral) a list of parts."""
+    if content is None:
+        return ""
+    if isinstance(content, list):
+        content = "".join(part.get("text") or "" for part in content)
+    if not isinstance(content, str):
+        raise TypeError("content is not text")
+    # Half an emoji, which JSON can carry and no database takes.
+    return content if content.isascii() else content.encode("utf-8", "replace").decode()
+
+
+def _usage(model: str, counts: Any) -> Usage:
+    if not isinstance(counts, dict):
+        return Usage(model)
+    values = [counts.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (value if isinstance(value, int) and value >= 0 else 0 for value in values)
+    return Usage(model, prompt, completion)

@@ -1,0 +1,191 @@
+"""Embeddings of an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.adapters.models.http import (
+    CallFailed,
+    Endpoint,
+    RetryPolicy,
+    encode,
+    not_json,
+    ping_server,
+    status_failed,
+    timed_out,
+    transport_failed,
+)
+from anchorage.adapters.models.vectors import (
+    KnownModel,
+    estimate_token_starts,
+    first_tokens,
+    known_model,
+    unit_vectors,
+)
+from anchorage.errors import ConfigurationError
+from anchorage.model import EmbedderSpec
+from anchorage.ports.embedder import Vectors
+
+EMBEDDINGS = "embeddings"
+DIMENSION_SETTING = "ANCHORAGE_EMBEDDING__DIMENSION"
+PATIENT = RetryPolicy(longest_wait=60.0)
+"""Nobody sits and waits while documents are indexed."""
+
+
+@dataclass(frozen=True)
+class OpenAIEmbedder:
+    """An `Embedder` over `POST /embeddings`. Build it with `create`, which finds the dimension out.
+
+    Texts longer than `max_tokens` (estimated) are cut, as most models do themselves; batches go one after another.
+    """
+
+    client: httpx.AsyncClient = field(repr=False)
+    endpoint: Endpoint
+    model: str
+    dimension: int
+    known: KnownModel | None = None
+    max_tokens: int = 512
+    batch_size: int = 32
+    timeout: float = 60.0
+    retry: RetryPolicy = field(default_factory=lambda: PATIENT)
+    ping_timeout: float = 2.0
+    _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    @classmethod
+    async def create(
+        cls,
+        client: httpx.AsyncClient,
+        endpoint: Endpoint,
+        model: str,
+        *,
+        dimension: int | None = None,
+        max_tokens: int = 512,
+        batch_size: int = 32,
+        timeout: float = 60.0,
+        retry: RetryPolicy | None = None,
+    ) -> OpenAIEmbedder:
+        """With the dimension that is set, or else known of the model, or else learned from one embedding.
+
+        Raises `ConfigurationError` without a model, `ModelUnavailable` or `ModelError` if the server must be asked and
+        does not answer.
+        """
+        if not model.strip():
+            raise ConfigurationError(
+                f"No embedding model is named for the model server at {endpoint.shown}. Set {endpoint.model_setting}."
+            )
+        known = known_model(model)
+        retry = retry or PATIENT
+        found = dimension or (known.dimension if known else 0)
+        embedder = cls(client, endpoint, model, found, known, max_tokens, batch_size, timeout, retry)
+        if found:
+            return embedder
+        probe = await embedder._vectors(["dimension"], None)
+        return cls(client, endpoint, model, int(probe.shape[1]), known, max_tokens, batch_size, timeout, retry)
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        """The server is not part of it: the same model elsewhere makes the same vectors."""
+        prefixed = self.known is not None and (self.known.passage_prefix or self.known.query_prefix)
+        return EmbedderSpec(self.model, "prefixed" if prefixed else "plain", self.dimension)
+
+    def token_starts(self, text: str) -> NDArray[np.int64]:
+        """An estimate: see `estimate_token_starts`."""
+        return estimate_token_starts(text)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """In batches of `batch_size`; order is kept."""
+        prefix = self.known.passage_prefix if self.known else ""
+        prepared = [prefix + first_tokens(text, self.max_tokens) for text in texts]
+        vectors = np.empty((len(prepared), self.dimension), dtype=np.float32)
+        for start in range(0, len(prepared), self.batch_size):
+            batch = prepared[start : start + self.batch_size]
+            vectors[start : start + len(batch)] = await self._vectors(batch, self.dimension)
+        return vectors
+
+    async def embed_query(self, text: str) -> NDArray[Any]:
+        """One vector, with the words before it that the model wants before a question."""
+        prefix = self.known.query_prefix if self.known else ""
+        vectors = await self._vectors([prefix + first_tokens(text, self.max_tokens)], self.dimension)
+        return vectors[0]  # type: ignore[no-any-return]
+
+    async def ping(self) -> str:
+        """See `http.ping_server`: no paid call."""
+        return await ping_server(self.client, self.endpoint, self.ping_timeout)
+
+    async def _vectors(self, texts: list[str], dimension: int | None) -> Vectors:
+        attempt = 0
+        while True:
+            try:
+                rows = await self._attempt(texts)
+                break
+            except CallFailed as failed:
+                refused = "encoding_format"
+                if failed.status in (400, 422) and refused in failed.text and refused not in self._refused:
+                    self._refused.add(refused)
+                    continue
+                pause = self.retry.pause(attempt, failed.wait) if failed.retry else None
+                if pause is None:
+                    raise failed.error from (failed.__cause__ or failed)
+                attempt += 1
+            await asyncio.sleep(pause)
+        hint = f"Set {DIMENSION_SETTING} to the model's length, or remove it."
+        return unit_vectors(rows, len(texts), dimension, self.model, hint)
+
+    def _payload(self, texts: list[str]) -> dict[str, Any]:
+        payload: dict[str, Any] = {"model": self.model, "input": texts}
+        if "encoding_format" not in self._refused:
+            payload["encoding_format"] = "base64"  # a quarter of the bytes, and no numbers to parse
+        if self.known and self.known.shortens and 0 < self.dimension < self.known.dimension:
+            payload["dimensions"] = self.dimension
+        return payload
+
+    async def _attempt(self, texts: list[str]) -> list[Any]:
+        """One request. Raises `CallFailed`."""
+        headers = {**self.endpoint.headers, "Content-Type": "application/json"}
+        try:
+            async with asyncio.timeout(self.timeout):
+                response = await self.client.post(
+                    self.endpoint.url(EMBEDDINGS), content=encode(self._payload(texts)), headers=headers
+                )
+        except TimeoutError as error:
+            what, setting = f"vectors for {len(texts)} texts", "ANCHORAGE_EMBEDDING__TIMEOUT"
+            raise timed_out(self.endpoint, self.timeout, what, setting) from error
+        except httpx.HTTPError as error:
+            raise transport_failed(self.endpoint, error) from error
+        if response.status_code != 200:
+            raise status_failed(
+                self.endpoint, self.model, EMBEDDINGS, response.status_code, response.headers, response.content
+            )
+        try:
+            return _rows(json.loads(response.content))
+        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+            raise not_json(self.endpoint, response.content) from error
+
+
+def _rows(reply: Any) -> list[Any]:
+    """The vectors in the order of the texts, whichever order and encoding the server chose."""
+    items = reply["data"]
+    if all(isinstance(item.get("index"), int) for item in items):
+        ordered = sorted(items, key=lambda item: item["index"])
+        if [item["index"] for item in ordered] == list(range(len(items))):
+            items = ordered
+        elif any(item["index"] != items[0]["index"] for item in items):
+            raise ValueError("the indices of the vectors are not those of the texts")
+        # All the same: servers that do not number; theirs come in order.
+    return [_numbers(item["embedding"]) for item in items]
+
+
+def _numbers(embedding: Any) -> Any:
+    if isinstance(embedding, str):
+        return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
+    return embedding
