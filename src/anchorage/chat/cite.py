@@ -1,0 +1,31 @@
+"""cite: turns what an answer rests on into citations that anybody can check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anchorage.chat.state import Statement
+from anchorage.model import Citation, Principal
+from anchorage.ports.store import Span, Store
+
+
+async def cite(store: Store, principal: Principal, statements: Sequence[Statement]) -> list[Citation]:
+    """Resolve statements against the stored text of their document versions.
+
+    The quote is read from the stored text, not copied from the passage, so that it is verbatim at its offsets. A
+    statement whose document has gone meanwhile is left out.
+    """
+    spans = [
+        Span(item.hit.document_id, item.hit.version, item.hit.start + item.start, item.hit.start + item.end)
+        for item in statements
+    ]
+    excerpts = await store.excerpts(principal, spans) if spans else []
+    return [
+        Citation(
+            marker=item.marker, claim=item.claim, document_id=span.document_id, version=span.version, uri=item.hit.uri,
+            title=item.hit.title, start=span.start, end=span.end, quote=excerpt.quote, prefix=excerpt.prefix,
+            suffix=excerpt.suffix, page=excerpt.page,
+        )
+        for item, span, excerpt in zip(statements, spans, excerpts, strict=True)
+        if excerpt is not None
+    ]  # fmt: skip

@@ -1,0 +1,146 @@
+"""Answers without a generator: choose the sentences of the found passages that answer, or find that none does.
+
+A sentence's score adds up how much of the question's wording it holds, how near it is in meaning, how well its passage
+was ranked, and whether it holds the kind of thing that was asked for (a date, a number, a name). The weights are round
+numbers that were not fitted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.model import Hit
+from anchorage.text.analyser import Analyser
+from anchorage.text.sentences import sentence_spans
+
+# What a question is made of besides its subject; matching it says nothing.
+_QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
+
+_W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
+_E_NEAREST, _E_SENTENCE, _E_WORDING = 0.5, 0.5, 0.7
+EVIDENCE_NEEDED = 0.87
+"""Abstain below this much evidence: half the best passage's and half the best sentence's cosine, and .7 of the share of
+the question's words that the answering passage holds."""
+
+_NUMBER = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|hundred|thousand|million|billion|half|"
+    r"dozen|first|second|third)\b",
+    re.IGNORECASE,
+)
+_DATE = re.compile(
+    r"\b1\d{3}\b|\b20\d{2}\b|\bcentur|\b\d{1,2}(?:st|nd|rd|th)\b|\b(?:January|February|March|April|May|June|July|August|"
+    r"September|October|November|December|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<=[\w,;:\"'(] )[A-Z]\w+")
+_ASKS_DATE = re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|century|day|month|decade)\b", re.IGNORECASE)
+_ASKS_NUMBER = re.compile(
+    r"\bhow (?:many|much|long|old|far|tall|large|big|high|often|fast|deep|wide|heavy)\b|"
+    r"\bwhat (?:percent|percentage|number|amount|proportion|population|temperature|age)\b",
+    re.IGNORECASE,
+)
+_ASKS_NAME = re.compile(r"\b(?:who|whose|whom|where)\b|\bwhich (?:country|city|place|person)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`hit.text[start:end]`, from the passage at position `place` of the ranking."""
+
+    hit: Hit
+    place: int
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        return self.hit.text[self.start : self.end]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """Sentences from best to worst, and how much speaks for there being an answer at all."""
+
+    sentences: Sequence[Sentence]
+    evidence: float
+
+
+def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
+    """All sentences of the hits, each place of a document once, best passage first."""
+    seen: set[tuple[str, str, int, int]] = set()
+    found = []
+    for place, hit in enumerate(hits):
+        for start, end in sentence_spans(hit.text):
+            key = (hit.document_id, hit.version, hit.start + start, hit.start + end)
+            if key not in seen:
+                seen.add(key)
+                found.append(Sentence(hit, place, start, end))
+    return found
+
+
+def extract(
+    question: str,
+    sentences: Sequence[Sentence],
+    question_vector: NDArray[Any],
+    sentence_vectors: NDArray[np.float32],
+    analyser: Analyser,
+) -> Extraction:
+    """Rank the sentences as answers. Vectors are of length 1; `sentence_vectors` has the shape (sentences, dimension)."""
+    if not sentences:
+        return Extraction([], 0.0)
+    wanted = _content_terms(question, analyser)
+    terms = [set(analyser.terms(sentence.text)) for sentence in sentences]
+    by_passage: dict[int, list[int]] = {}
+    for number, sentence in enumerate(sentences):
+        by_passage.setdefault(sentence.place, []).append(number)
+    in_passage = {
+        place: _share(
+            wanted, set(analyser.terms(f"{_header(sentences[numbers[0]].hit)} {sentences[numbers[0]].hit.text}"))
+        )
+        for place, numbers in by_passage.items()
+    }
+    meaning = sentence_vectors @ question_vector
+    asked = _kind_asked(question)
+    scores = np.empty(len(sentences))
+    for numbers in by_passage.values():
+        for at, number in enumerate(numbers):
+            near = {term for other in numbers[max(at - 1, 0) : at + 2] if other != number for term in terms[other]}
+            hit = sentences[number].hit
+            scores[number] = (
+                _W_WORDING * _share(wanted, terms[number])
+                + _W_NEIGHBOURS * _share(wanted, near - terms[number])
+                + _W_MEANING * float(meaning[number])
+                + _W_RANK * hit.score
+                + _W_PASSAGE * in_passage[sentences[number].place]
+                + (_W_KIND * (1 if asked.search(sentences[number].text) else -1) if asked else 0)
+            )
+    order = np.argsort(-scores, kind="stable")
+    nearest = max(hit.dense_score or 0.0 for hit in {s.hit.chunk_id: s.hit for s in sentences}.values())
+    wording = in_passage[sentences[int(order[0])].place]
+    evidence = _E_NEAREST * nearest + _E_SENTENCE * float(meaning.max()) + _E_WORDING * wording
+    return Extraction([sentences[int(i)] for i in order], evidence)
+
+
+def _header(hit: Hit) -> str:
+    return " ".join((hit.title, *hit.heading_path))
+
+
+def _content_terms(question: str, analyser: Analyser) -> set[str]:
+    terms = set(analyser.terms(question))
+    return terms - set(analyser.terms(_QUESTION_WORDS)) or terms
+
+
+def _share(wanted: set[str], present: set[str]) -> float:
+    return len(wanted & present) / len(wanted) if wanted else 0.0
+
+
+def _kind_asked(question: str) -> re.Pattern[str] | None:
+    for asks, pattern in ((_ASKS_DATE, _DATE), (_ASKS_NUMBER, _NUMBER), (_ASKS_NAME, _NAME)):
+        if asks.search(question):
+            return pattern
+    return None

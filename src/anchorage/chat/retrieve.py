@@ -1,0 +1,40 @@
+"""retrieve: finds the passages for a question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from anchorage.chat.state import ChatServices
+from anchorage.errors import BadRequest, TooLarge
+from anchorage.model import Principal
+from anchorage.ports.store import Query, Ranking
+
+
+def checked_question(question: str, limit: int) -> str:
+    """The question without outer white space. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
+    question = question.replace("\x00", "").strip()
+    if not question:
+        raise BadRequest("The question is empty: write what you want to know.")
+    if len(question) > limit:
+        raise TooLarge(
+            f"The question has {len(question)} characters; at most {limit} are read (ANCHORAGE_ANSWER__QUESTION_LIMIT). "
+            "Shorten it, or ingest long texts as documents and ask about them."
+        )
+    return question
+
+
+async def retrieve(
+    services: ChatServices,
+    principal: Principal,
+    question: str,
+    collections: Sequence[str] | None,
+    k: int | None = None,
+) -> tuple[Ranking, NDArray[Any]]:
+    """Hybrid retrieval of the `k` best passages, with the question's vector."""
+    vector = await services.embedder.embed_query(question)
+    limits = services.limits
+    query = Query(question, vector, k or limits.k, max(limits.depth, k or 0), limits.dense_weight)
+    return await services.store.search(principal, query, services.index, collections), vector

@@ -1,0 +1,118 @@
+"""rewrite: makes a question that can be understood without the conversation it stands in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+
+from anchorage.chat.state import TurnContext
+from anchorage.errors import AnchorageError
+from anchorage.model import Message, Turn, Usage
+from anchorage.telemetry import degraded
+
+_OPENING = re.compile(
+    r"^\s*(?:and|but|so|then|also|why|how so|what about|how about|what else|anything else|who else|where else|tell me more|"
+    r"more|continue|go on|explain|elaborate)\b",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(
+    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|this|that|these|those|the (?:former|latter|same|first|"
+    r"second|last) (?:one)?)\b",
+    re.IGNORECASE,
+)
+_EXPLETIVE = re.compile(
+    r"\b(?:is|was|does|did|has|will|would|can)\s+it\s+(?:true|possible|necessary|that)\b|\bthat\s+\w+", re.I
+)
+_NAME = re.compile(r"(?:[A-Z][\w'’-]*|\d{4})(?:\s+(?:of\s+|the\s+|de\s+|von\s+|van\s+)?(?:[A-Z][\w'’-]*|\d+))*")
+_QUESTION_OPENER = re.compile(
+    r"^(?:who|whom|whose|what|which|when|where|why|how|is|are|was|were|do|does|did|can|could|should|would|will|has|have|"
+    r"in|on|at|of|the|a|an|and|but|so|tell|explain|list|name|give|show|i|please)$",
+    re.IGNORECASE,
+)
+_STOP = frozenset(
+    "who whom whose what which when where why how is are was were do does did can could should would will has have had in on at "
+    "of the a an and but so to for from by with about it he she they him her them his its their this that these those there "
+    "tell me explain list name give show please i you we my your our much many not be been than then as".split()
+)
+_ABOUT_CONVERSATION = re.compile(
+    r"\bwhat (?:have|did|were) (?:i|we)\b.{0,30}\b(?:ask|asked|asking|said|say|talk|talked|talking|discuss\w*|cover\w*)\b|"
+    r"\b(?:my|our) (?:first|last|previous|earlier|other|past) (?:question|message)s?\b|"
+    r"\b(?:list|repeat|show|recap|summari[sz]e|recall)\b.{0,20}\b(?:my questions?|(?:this|our|the) (?:conversation|chat|discussion))\b|"
+    r"\bwhat was my\b.{0,20}\bquestion\b|\bquestions (?:have|did) i\b",
+    re.IGNORECASE,
+)
+_MAX_ADDED = 12
+
+
+def is_about_conversation(question: str) -> bool:
+    """Whether the question is about the conversation itself ("what have I asked so far?")."""
+    return bool(_ABOUT_CONVERSATION.search(question))
+
+
+def needs_history(question: str) -> bool:
+    """Whether the question leans on what was said before: an opening such as "and", a pronoun, or next to no content."""
+    pointing = _POINTING.search(_EXPLETIVE.sub(" ", question))
+    return bool(_OPENING.search(question) or pointing or len(_content(question)) < 2)
+
+
+def carried_over(question: str, history: Sequence[Turn]) -> str:
+    """The question with what it leaves unsaid appended: names from the last turns, else the last question's words.
+
+    A heuristic for when no model is there to rewrite: retrieval needs the words, not the grammar.
+    """
+    if not history or not needs_history(question):
+        return question
+    last = history[-1]
+    earlier = last.standalone_question or last.question
+    have = set(_content(question))
+    added: list[str] = []
+    for text in (_names(earlier), _content(earlier), _names(_first_quote(last))):
+        for word in text:
+            if word.lower() not in have and len(added) < _MAX_ADDED:
+                have.add(word.lower())
+                added.append(word)
+    return f"{question.rstrip()} ({' '.join(added)})" if added else question
+
+
+def _content(text: str) -> list[str]:
+    return [word for word in re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower()) if word not in _STOP]
+
+
+def _names(text: str) -> list[str]:
+    """Capitalised names, not counting a question word at the start."""
+    found = []
+    for match in _NAME.finditer(text):
+        words = match.group().split()
+        while words and _QUESTION_OPENER.match(words[0]):
+            words = words[1:]
+        found.extend(words)
+    return found
+
+
+def _first_quote(turn: Turn) -> str:
+    return "" if turn.abstained or not turn.citations else turn.citations[0].quote
+
+
+async def rewrite(context: TurnContext, question: str, history: Sequence[Turn]) -> tuple[str, Usage]:
+    """The stand-alone form of a question: by the generator where there is one, else by `carried_over`."""
+    if not history or not needs_history(question):
+        return question, Usage()
+    generator = context.services.generator
+    if generator is None:
+        return carried_over(question, history), Usage()
+    system = files("anchorage.chat.prompts").joinpath("rewrite.md").read_text("utf-8")
+    thread = "\n".join(f"User: {turn.question}\nAssistant: {turn.answer}" for turn in history)
+    messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {question}")]
+    text, usage = "", Usage()
+    try:
+        async for piece in generator.stream(messages, max_tokens=200):
+            if isinstance(piece, Usage):
+                usage = piece
+            else:
+                text += piece
+    except AnchorageError as error:
+        degraded("rewrite_without_model", error.message)
+        return carried_over(question, history), usage
+    line = " ".join(text.split())
+    return (line if 0 < len(line) <= context.services.limits.question_limit else carried_over(question, history)), usage

@@ -1,0 +1,84 @@
+"""What a turn carries from node to node, and what the nodes work with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from anchorage.model import Citation, Hit, IndexSpec, Principal, Turn, Usage
+from anchorage.ports.embedder import Embedder
+from anchorage.ports.llm import Generator
+from anchorage.ports.memory import Memory
+from anchorage.ports.store import Store
+
+Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
+"""Takes an event's type and data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLimits:
+    """Bounds of a turn, from the settings."""
+
+    k: int
+    depth: int
+    dense_weight: float
+    passages: int
+    max_sentences: int
+    max_tokens: int
+    history_turns: int
+    question_limit: int
+    abstain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChatServices:
+    """What the nodes work with. Without a generator, answers are quotations."""
+
+    store: Store
+    embedder: Embedder
+    index: IndexSpec
+    memory: Memory
+    generator: Generator | None
+    limits: ChatLimits
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnContext:
+    """What stays the same throughout a turn."""
+
+    services: ChatServices
+    principal: Principal
+    emit: Emit
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A piece of an answer with the passage it rests on: `hit.text[start:end]` supports `claim`."""
+
+    claim: str
+    hit: Hit
+    start: int
+    end: int
+    marker: int
+
+
+class TurnState(TypedDict, total=False):
+    """Written by: the caller, then rewrite, retrieve, answer, cite and remember, in this order."""
+
+    question: str
+    conversation_id: str
+    message_id: str
+    collections: Sequence[str] | None
+    history: Sequence[Turn]
+    about_conversation: bool
+    standalone_question: str
+    question_vector: Any
+    hits: Sequence[Hit]
+    answer: str
+    abstained: bool
+    statements: Sequence[Statement]
+    citations: Sequence[Citation]
+    usage: Usage
+    number: int

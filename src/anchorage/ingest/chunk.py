@@ -1,0 +1,231 @@
+"""Cuts a parsed document into passages that fit the embedder, along its structure. Pure functions.
+
+Cuts fall at headings, then at blocks, sentences and words, in this order of preference; inside a word only where a
+single word exceeds the whole budget. A section that needs several passages is cut into passages of about equal size,
+so that no scrap is left at its end.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.model import BlockKind, Chunk, Page, ParsedDocument
+from anchorage.text.sentences import sentence_spans
+
+CHUNKER = "structure/1"
+
+_HEADER_SHARE = 4  # title and headings take at most a quarter of the budget
+_MERGE_SHARE = 3  # sections below a third of the budget are joined with the next
+_WORD = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is not cut: a sentence, a table row, a line of code, or less where that does not fit."""
+
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    path: tuple[str, ...]
+
+    @property
+    def tokens(self) -> int:
+        return self.last_token - self.first_token
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkBudget:
+    """Tokens of a passage, of the overlap with the passage before, and of the header put before its text."""
+
+    tokens: int
+    overlap: int
+
+    def __post_init__(self) -> None:
+        if self.tokens < 16 or not 0 <= self.overlap <= self.tokens // 2:
+            raise ValueError("A passage needs at least 16 tokens, and an overlap of at most half of them.")
+
+
+def chunk_document(document: ParsedDocument, token_starts: NDArray[np.int64], budget: ChunkBudget) -> list[Chunk]:
+    """Cut the document; `token_starts` are the ascending offsets of its tokens.
+
+    Every character but white space is in a chunk; `chunk.text == document.text[chunk.start:chunk.end]`.
+    """
+    units = list(_units(document, token_starts, budget.tokens))
+    starts = [page.start for page in document.pages]
+    chunks: list[Chunk] = []
+    for section in _sections(units, budget.tokens):
+        for first, last in _packed(section, budget):
+            start, end = section[first].start, section[last].end
+            path = _common_path([unit.path for unit in section[first : last + 1]])
+            page = _page_at(document.pages, starts, start)
+            chunks.append(Chunk(len(chunks), document.text[start:end], start, end, page, path))
+    return chunks
+
+
+def passage_header(title: str, heading_path: Sequence[str], limit: int = 160) -> str:
+    """The line before a passage in both indexes: title, then headings, without repetition."""
+    parts: list[str] = []
+    for part in (title, *heading_path):
+        if part and part not in parts:
+            parts.append(part)
+    header = " › ".join(parts)
+    return header if len(header) <= limit else header[: limit - 1].rsplit(" ", 1)[0] + "…"
+
+
+def passage_text(title: str, chunk: Chunk) -> str:
+    """What is embedded and indexed for a chunk: the "recipe" of its index version."""
+    header = passage_header(title, chunk.heading_path)
+    return f"{header}\n{chunk.text}" if header else chunk.text
+
+
+def body_budget(max_tokens: int, header_tokens: int) -> int:
+    """Tokens left for the text when the embedder reads `max_tokens`, two of them its own marks."""
+    return max(16, max_tokens - 2 - min(header_tokens, max_tokens // _HEADER_SHARE))
+
+
+def _units(document: ParsedDocument, token_starts: NDArray[np.int64], budget: int) -> Iterator[_Unit]:
+    path: list[tuple[int, str]] = []
+    for start, end, kind, level in _filled(document):
+        if kind is BlockKind.HEADING:
+            path = [entry for entry in path if entry[0] < level]
+            path.append((level, " ".join(document.text[start:end].split())))
+        names = tuple(name for _, name in path)
+        for left, right in _pieces(document.text, start, end, kind):
+            for lower, upper in _fitting(document.text, left, right, token_starts, budget):
+                first, last = (int(i) for i in np.searchsorted(token_starts, (lower, upper)))
+                yield _Unit(lower, upper, first, max(last, first + 1), names)
+
+
+def _filled(document: ParsedDocument) -> Iterator[tuple[int, int, BlockKind, int]]:
+    """The blocks, with text that no block claims as paragraphs between them, so that nothing is lost."""
+    at = 0
+    for block in document.blocks:
+        if document.text[at : block.start].strip():
+            yield at, block.start, BlockKind.PARAGRAPH, 0
+        yield block.start, block.end, block.kind, block.level
+        at = block.end
+    if document.text[at:].strip():
+        yield at, len(document.text), BlockKind.PARAGRAPH, 0
+
+
+def _pieces(text: str, start: int, end: int, kind: BlockKind) -> Iterator[tuple[int, int]]:
+    if kind is BlockKind.CODE:
+        for match in re.finditer(r"[^\n]+", text[start:end]):
+            if match.group().strip():
+                yield start + match.start(), start + match.end()
+    elif kind in (BlockKind.HEADING, BlockKind.TABLE_ROW):
+        yield start, end
+    else:
+        yield from sentence_spans(text, start, end)
+
+
+def _fitting(
+    text: str, start: int, end: int, token_starts: NDArray[np.int64], budget: int
+) -> Iterator[tuple[int, int]]:
+    """The span itself, or parts of it that fit: cut before the word that does not, or in a word longer than all."""
+    first, last = (int(i) for i in np.searchsorted(token_starts, (start, end)))
+    if last - first <= budget:
+        yield start, end
+        return
+    left = begin = start
+    for match in _WORD.finditer(text, start, end):
+        if _tokens(token_starts, left, match.end()) > budget and match.start() > left:
+            yield left, begin
+            left = match.start()
+        while _tokens(token_starts, left, match.end()) > budget:
+            cut = int(token_starts[int(np.searchsorted(token_starts, left)) + budget])
+            yield left, cut
+            left = cut
+        begin = match.end()
+    if left < begin:
+        yield left, begin
+
+
+def _tokens(token_starts: NDArray[np.int64], start: int, end: int) -> int:
+    first, last = np.searchsorted(token_starts, (start, end))
+    return int(last - first)
+
+
+def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
+    """Runs of units under one heading; a short section goes on into the next one while both fit together."""
+    runs: list[list[_Unit]] = []
+    for unit in units:
+        if runs and runs[-1][-1].path == unit.path:
+            runs[-1].append(unit)
+        else:
+            runs.append([unit])
+    section: list[_Unit] = []
+    for run in runs:
+        size, total = _size(section), _size(section) + _size(run)
+        if section and (size >= budget // _MERGE_SHARE or total > budget) and size > 0 and not _only_headings(section):
+            yield section
+            section = []
+        section = [*section, *run]
+    if section:
+        yield section
+
+
+def _only_headings(section: list[_Unit]) -> bool:
+    """Whether no text has come yet: a heading alone says nothing and goes with what follows it."""
+    return all(
+        unit.path and unit.path != other.path for unit, other in zip(section, section[1:], strict=False)
+    ) and len(section) <= len(section[-1].path)
+
+
+def _size(units: Sequence[_Unit]) -> int:
+    return sum(unit.tokens for unit in units)
+
+
+def _packed(units: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[int, int]]:
+    """Index pairs (first, last) of the units of each passage."""
+    total = _size(units)
+    room = budget.tokens if total <= budget.tokens else budget.tokens - budget.overlap
+    passages = -(-total // room)
+    target = min(room, -(-total // passages))
+    first = fresh = 0
+    size = overlap = 0
+    for number, unit in enumerate(units):
+        if number > fresh and (size + overlap + unit.tokens > budget.tokens or size + unit.tokens // 2 > target):
+            yield first, number - 1
+            first, overlap = _overlap_start(units, number, fresh, min(budget.overlap, budget.tokens - unit.tokens))
+            fresh, size = number, 0
+        size += unit.tokens
+    yield first, len(units) - 1
+
+
+def _overlap_start(units: list[_Unit], number: int, lowest: int, room: int) -> tuple[int, int]:
+    first, size = number, 0
+    while first - 1 > lowest and size + units[first - 1].tokens <= room:
+        first -= 1
+        size += units[first].tokens
+    return first, size
+
+
+def _common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    common = paths[-1]
+    for path in paths:
+        length = next(
+            (i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), min(len(common), len(path))
+        )
+        common = common[:length]
+    return common
+
+
+def _page_at(pages: Sequence[Page], starts: Sequence[int], offset: int) -> int | None:
+    if not pages:
+        return None
+    return pages[max(0, bisect_right(starts, offset) - 1)].number
+
+
+def pages_between(pages: Sequence[Page], start: int, end: int) -> tuple[int, ...]:
+    """The numbers of the pages that `start:end` touches."""
+    starts = [page.start for page in pages]
+    first = max(0, bisect_right(starts, start) - 1)
+    return tuple(page.number for page in pages[first : max(first + 1, bisect_left(starts, end))])
