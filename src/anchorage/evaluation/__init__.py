@@ -1,0 +1,1 @@
+"""Measuring retrieval and answers on a judged set of questions."""

@@ -1,0 +1,194 @@
+"""`anchorage eval`: ingests a judged set into a throwaway collection, asks its questions, and reports the figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote as percent
+from urllib.parse import unquote
+from uuid import uuid4
+
+import numpy as np
+
+from anchorage.chat.answer import Draft, anchored_citations, draft_answer
+from anchorage.chat.retrieve import retrieve
+from anchorage.chat.state import ChatServices
+from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
+from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
+from anchorage.ingest.pipeline import IngestServices, ingest_parsed
+from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem
+from anchorage.ports.store import Ranking, Store
+from anchorage.text.sentences import sentence_spans
+
+DEPTH = 100
+Progress = Callable[[str, int], None]
+"""Is told what is being done, and how much of it is."""
+
+
+@dataclass(slots=True)
+class _Figures:
+    retrieval: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+    contained: list[float] = field(default_factory=list)
+    contained_first: list[float] = field(default_factory=list)
+    answered: list[float] = field(default_factory=list)
+    impossible_abstained: list[float] = field(default_factory=list)
+    citations: list[float] = field(default_factory=list)
+
+    def add(self, name: str, value: float) -> None:
+        self.retrieval.setdefault(name, []).append(value)
+
+
+@asynccontextmanager
+async def evaluation_collection(
+    store: Store, principal: Principal, ingest: IngestServices, keep: str | None
+) -> AsyncIterator[str]:
+    """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
+    name = keep or f"eval-{uuid4()}"
+    await store.open_collection(principal, name, ingest.index, kind="eval")
+    try:
+        yield name
+    finally:
+        if keep is None:
+            await store.drop_collection(principal, name)
+
+
+async def evaluate(
+    ingest: IngestServices,
+    chat: ChatServices,
+    principal: Principal,
+    dataset: Dataset,
+    *,
+    k: int,
+    distractors: Path | None,
+    keep: str | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
+    async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
+        corpora = [dataset.corpus, *([distractors] if distractors else [])]
+        ingested = await _ingest(ingest, principal, collection, corpora, progress)
+        figures = _Figures()
+        ids: dict[str, str] = {}
+        for number, query in enumerate(dataset.queries, 1):
+            await _ask(chat, principal, collection, query, k, figures, ids)
+            progress("questions", number)
+    return {**_retrieval_report(figures), **_answer_report(figures), "ingest": ingested,
+            "latency_ms": percentiles(figures.seconds)}  # fmt: skip
+
+
+async def _ingest(
+    services: IngestServices, principal: Principal, collection: str, corpora: Sequence[Path], progress: Progress
+) -> dict[str, Any]:
+    async def documents() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
+        for corpus in corpora:
+            for key, title, text in passages(corpus):
+                # Set and distractors may number their passages alike.
+                uri = f"eval:///{percent(corpus.parent.name, safe='')}/{percent(key, safe='')}"
+                block = Block(BlockKind.PARAGRAPH, 0, len(text))
+                parsed = ParsedDocument(text, title, (block,) if text.strip() else ())
+                yield SourceItem(uri, key, "", len(text.encode())), parsed
+
+    started = time.perf_counter()
+    count = chunks = 0
+    async for outcome in ingest_parsed(services, principal, collection, documents()):
+        count += 1
+        chunks += outcome.chunks
+        progress("documents", count)
+    while await services.store.maintain():
+        pass
+    seconds = time.perf_counter() - started
+    return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}
+
+
+async def _ask(
+    chat: ChatServices,
+    principal: Principal,
+    collection: str,
+    query: EvalQuery,
+    k: int,
+    figures: _Figures,
+    ids: dict[str, str],
+) -> None:
+    started = time.perf_counter()
+    ranking, vector = await retrieve(chat, principal, query.text, [collection], DEPTH)
+    figures.seconds.append(time.perf_counter() - started)
+    ids.update({hit.document_id: _corpus_id(hit.uri) for hit in ranking.hits})
+    if query.relevant:
+        await _judge_retrieval(chat, principal, query, ranking, figures, ids)
+    if query.asks_answer:
+        draft, evident = await draft_answer(chat, query.text, vector, ranking.hits[:k])
+        citations = await anchored_citations(chat, principal, draft)
+        _judge_answer(query, draft, evident, citations, figures)
+
+
+def _corpus_id(uri: str) -> str:
+    return unquote(uri.rsplit("/", 1)[-1])
+
+
+async def _judge_retrieval(
+    chat: ChatServices, principal: Principal, query: EvalQuery, ranking: Ranking, figures: _Figures, ids: dict[str, str]
+) -> None:
+    lists = {"": [hit.document_id for hit in ranking.hits]}
+    lists |= {"dense": [pair[1] for pair in ranking.dense], "lexical": [pair[1] for pair in ranking.lexical]}
+    for document_id in {item for ranked in lists.values() for item in ranked} - set(ids):
+        ids[document_id] = _corpus_id((await chat.store.document(principal, document_id)).uri)
+    # A document's score is its best chunk's: its first place counts.
+    ranked = {name: list(dict.fromkeys(ids[item] for item in items)) for name, items in lists.items()}
+    figures.add("ndcg@10", ndcg(ranked[""], query.relevant, 10))
+    figures.add("recall@10", recall(ranked[""], query.relevant, 10))
+    figures.add("recall@100", recall(ranked[""], query.relevant, 100))
+    figures.add("mrr@10", reciprocal_rank(ranked[""], query.relevant, 10))
+    for part in ("dense", "lexical"):
+        figures.add(part, ndcg(ranked[part], query.relevant, 10))
+
+
+def _judge_answer(
+    query: EvalQuery, draft: Draft, evident: bool, citations: Sequence[Citation], figures: _Figures
+) -> None:
+    if query.impossible:
+        figures.impossible_abstained.append(not evident)
+        return
+    shown = "" if draft.abstained else draft.text
+    first = draft.statements[0].claim if draft.statements else _first_sentence(shown)
+    figures.contained.append(contains(shown, query.answers))
+    figures.contained_first.append(contains(first, query.answers))
+    figures.answered.append(evident)
+    if evident:
+        figures.citations += [
+            _corpus_id(citation.uri) in query.relevant and contains(citation.quote, query.answers) for citation in citations
+        ]
+
+
+def _first_sentence(text: str) -> str:
+    span = next(sentence_spans(text), (0, 0))
+    return text[slice(*span)]
+
+
+def _retrieval_report(figures: _Figures) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        name: mean(figures.retrieval.get(name, [])) for name in ("ndcg@10", "recall@10", "recall@100", "mrr@10")
+    }
+    report["parts"] = {part: {"ndcg@10": mean(figures.retrieval.get(part, []))} for part in ("dense", "lexical")}
+    return report
+
+
+def _answer_report(figures: _Figures) -> dict[str, Any]:
+    if not figures.contained and not figures.impossible_abstained:
+        return {}
+    wrongly = len(figures.answered) - int(np.sum(figures.answered))
+    rightly = int(np.sum(figures.impossible_abstained))
+    return {
+        "answer": {
+            "containment": mean(figures.contained),
+            "containment_first": mean(figures.contained_first),
+            "answered": mean(figures.answered),
+            "abstain_precision": round(rightly / (rightly + wrongly), 6) if rightly + wrongly else None,
+            "abstain_recall": mean(figures.impossible_abstained),
+            "citation_precision": mean(figures.citations),
+        }
+    }

@@ -1,0 +1,66 @@
+"""Logs, the metrics catalogue, and what every part reports through."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+HTTP_REQUESTS = Counter(
+    "anchorage_http_requests", "HTTP requests by route and status", ["method", "route", "status"], registry=REGISTRY
+)
+HTTP_SECONDS = Histogram(
+    "anchorage_http_request_seconds", "Seconds until a response's headers", ["method", "route"], registry=REGISTRY
+)
+DOCUMENTS = Counter("anchorage_documents", "Documents processed, by outcome", ["status"], registry=REGISTRY)
+ANSWERS = Counter("anchorage_answers", "Answers given, by kind", ["kind"], registry=REGISTRY)
+DEGRADATIONS = Counter(
+    "anchorage_degradations", "Times that something was done in a lesser way, by which", ["which"], registry=REGISTRY
+)
+STREAMS = Gauge("anchorage_open_streams", "Answer streams being sent", registry=REGISTRY)
+
+_log = structlog.get_logger(__name__)
+_warned: set[str] = set()
+
+
+def degraded(which: str, reason: str) -> None:
+    """Something was done in a lesser way: counted always, logged the first time."""
+    DEGRADATIONS.labels(which).inc()
+    if which not in _warned:
+        _warned.add(which)
+        _log.warning("degraded", which=which, reason=reason)
+
+
+def configure_logging(level: str, form: str) -> None:
+    """Send structured logs to stderr: readable on a terminal, JSON otherwise."""
+    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if console
+        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last])  # fmt: skip
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(logging.getLevelName(level), logging.INFO))
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
