@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.parsers.sandbox import open_sandboxed_parser
-from anchorage.adapters.postgres.embedded import embedded_postgres
+from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool

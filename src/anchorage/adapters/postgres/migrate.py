@@ -37,7 +37,7 @@ def _steps(family: Family) -> list[tuple[str, str]]:
 
 
 def _queue_steps() -> list[tuple[str, str]]:
-    """procrastinate's schema, in a Postgres schema of its own.
+    """The schema of procrastinate, in a Postgres schema of its own.
 
     Its release is pinned; a later one adds its own migration files (`procrastinate/sql/migrations`) as steps here.
     """
