@@ -38,7 +38,8 @@ _STOP = frozenset(
 _ABOUT_CONVERSATION = re.compile(
     r"\bwhat (?:have|did|were) (?:i|we)\b.{0,30}\b(?:ask|asked|asking|said|say|talk|talked|talking|discuss\w*|cover\w*)\b|"
     r"\b(?:my|our) (?:first|last|previous|earlier|other|past) (?:question|message)s?\b|"
-    r"\b(?:list|repeat|show|recap|summari[sz]e|recall)\b.{0,20}\b(?:my questions?|(?:this|our|the) (?:conversation|chat|discussion))\b|"
+    r"\b(?:list|repeat|show|recap|summari[sz]e|recall)\b.{0,20}\b(?:my questions?|"
+    r"(?:this|our|the) (?:conversation|chat|discussion))\b|"
     r"\bwhat was my\b.{0,20}\bquestion\b|\bquestions (?:have|did) i\b",
     re.IGNORECASE,
 )

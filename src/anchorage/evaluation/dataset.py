@@ -66,7 +66,9 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
         try:
             query, document, grade = parts[0], parts[1], int(parts[2])
         except (IndexError, ValueError):
-            raise BadRequest(f"{path}, line {number}: expected query id, document id and a whole grade, by tabs.") from None
+            raise BadRequest(
+                f"{path}, line {number}: expected query id, document id and a whole grade, by tabs."
+            ) from None
         if grade > 0:
             judged[query][document] = grade
     return judged

@@ -160,7 +160,8 @@ def _judge_answer(
     figures.answered.append(evident)
     if evident:
         figures.citations += [
-            _corpus_id(citation.uri) in query.relevant and contains(citation.quote, query.answers) for citation in citations
+            _corpus_id(citation.uri) in query.relevant and contains(citation.quote, query.answers)
+            for citation in citations
         ]
 
 

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -174,9 +175,9 @@ def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
 
 def _only_headings(section: list[_Unit]) -> bool:
     """Whether no text has come yet: a heading alone says nothing and goes with what follows it."""
-    return all(
-        unit.path and unit.path != other.path for unit, other in zip(section, section[1:], strict=False)
-    ) and len(section) <= len(section[-1].path)
+    return all(unit.path and unit.path != other.path for unit, other in pairwise(section)) and len(section) <= len(
+        section[-1].path
+    )
 
 
 def _size(units: Sequence[_Unit]) -> int:

@@ -62,7 +62,7 @@ class Behaviour:
     """An error sent as an event of the stream, after `pieces` pieces."""
 
     def with_text(self, text: str) -> Behaviour:
-        """This behaviour, changed by `name=value` pairs separated by commas. Raises `ValueError`."""
+        """The same behaviour, changed by `name=value` pairs separated by commas. Raises `ValueError`."""
         types = {item.name: str(item.type) for item in fields(self)}
         changes: dict[str, Any] = {}
         for pair in filter(None, (part.strip() for part in text.split(","))):

@@ -96,7 +96,9 @@ class PostgresMemory:
 
 
 def _unknown(conversation_id: str) -> NotFound:
-    return NotFound(f"No conversation {conversation_id!r} of yours. Leave the id out, or take a new one, to begin another.")
+    return NotFound(
+        f"No conversation {conversation_id!r} of yours. Leave the id out, or take a new one, to begin another."
+    )
 
 
 async def _owned(connection: AsyncConnection[Any], principal: Principal, conversation_id: str) -> bool:

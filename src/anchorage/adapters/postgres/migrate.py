@@ -122,6 +122,3 @@ async def pending(url: str, family: Family) -> list[str]:
             row = await cursor.fetchone()
             applied = await _applied(connection, family) if row and row[0] else {}
     return [name for name, _ in _steps(family) if name not in applied]
-
-
-

@@ -61,7 +61,12 @@ def translate_errors(what: str) -> Iterator[None]:
         raise Unavailable(
             f"Postgres took too long for {what} and was stopped (ANCHORAGE_DATABASE__STATEMENT_TIMEOUT). Try again."
         ) from error
-    except (errors.UniqueViolation, errors.ForeignKeyViolation, errors.SerializationFailure, errors.DeadlockDetected) as error:
+    except (
+        errors.UniqueViolation,
+        errors.ForeignKeyViolation,
+        errors.SerializationFailure,
+        errors.DeadlockDetected,
+    ) as error:
         raise Conflict(f"Somebody else changed the same data during {what}. Try again.") from error
     except errors.UndefinedTable as error:
         raise Conflict(
@@ -73,4 +78,6 @@ def translate_errors(what: str) -> Iterator[None]:
             f"The connection to Postgres failed during {what}. Check that it runs; `anchorage doctor` tells more."
         ) from error
     except psycopg.Error as error:
-        raise AnchorageError(f"Postgres refused {what}: {error.diag.message_primary or type(error).__name__}.") from error
+        raise AnchorageError(
+            f"Postgres refused {what}: {error.diag.message_primary or type(error).__name__}."
+        ) from error

@@ -79,7 +79,9 @@ class PostgresQueue:
                     _JOBS, {"task": _TASK, "principal": principal.id, "id": job_id, "limit": limit}
                 )
                 rows = await cursor.fetchall()
-        failed = Failure("job_failed", "The document could not be ingested; `anchorage documents list` shows the reason.")
+        failed = Failure(
+            "job_failed", "The document could not be ingested; `anchorage documents list` shows the reason."
+        )
         return [
             Job(str(row[0]), _TASK, _STATUS.get(row[1], row[1]), row[2]["uri"], row[2]["collection"], row[3],
                 error=failed if _STATUS.get(row[1]) == "failed" else None)
@@ -91,7 +93,10 @@ class PostgresQueue:
         while True:
             try:
                 await self._app.run_worker_async(
-                    queues=[_QUEUE], concurrency=concurrency, install_signal_handlers=False, fetch_job_polling_interval=5.0
+                    queues=[_QUEUE],
+                    concurrency=concurrency,
+                    install_signal_handlers=False,
+                    fetch_job_polling_interval=5.0,
                 )
                 return
             except (exceptions.ProcrastinateException, AnchorageError, OSError) as error:

@@ -1,0 +1,73 @@
+"""Original bytes in a folder, each file under the SHA-256 of its content."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from anchorage.errors import NotFound, Unavailable
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_PIECE = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FolderBlobStore:
+    """Implements the `BlobStore` port. A file appears under its key only when it is whole."""
+
+    root: Path
+
+    async def put(self, path: Path) -> str:
+        return await asyncio.to_thread(self._put, path)
+
+    def _put(self, path: Path) -> str:
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            temporary = self.root / f".{os.getpid()}-{uuid4().hex}"
+            try:
+                with path.open("rb") as source, temporary.open("xb") as target:
+                    shutil.copyfileobj(source, target, _PIECE)
+                    target.flush()
+                    os.fsync(target.fileno())
+                with temporary.open("rb") as copy:
+                    key = hashlib.file_digest(copy, "sha256").hexdigest()
+                place = self._place(key)
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                temporary.replace(place)
+            finally:
+                temporary.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"The original of {path.name} could not be kept in {self.root}: {error.strerror}. Free space there, or take "
+                "another data directory with ANCHORAGE_DATA."
+            ) from error
+        return key
+
+    def _place(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise NotFound(f"{key[:80]!r} is no key of an original.")
+        return self.root / key[:2] / key
+
+    @asynccontextmanager
+    async def local(self, key: str) -> AsyncIterator[Path]:
+        place = self._place(key)
+        if not await asyncio.to_thread(place.is_file):
+            raise NotFound("The document's original bytes are gone from the data directory. Ingest the document again.")
+        yield place
+
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        async with self.local(key) as place:
+            with await asyncio.to_thread(place.open, "rb") as file:
+                while piece := await asyncio.to_thread(file.read, _PIECE):
+                    yield piece
+
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(self._place(key).unlink, missing_ok=True)

@@ -1,0 +1,27 @@
+"""Plain text: paragraphs by blank lines, and the chapter lines of books as headings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean
+from anchorage.adapters.parsers.encoding import decode
+from anchorage.model import BlockKind, ParsedDocument
+
+_CHAPTER = re.compile(
+    r"(?:chapter|part|book|volume|section|appendix|act|scene|article)\s+(?:[\divxlc]+|the\s+\w+|[a-z])\b.{0,80}|"
+    r"(?:preface|introduction|prologue|epilogue|contents|foreword|abstract|references)[.:]?",
+    re.IGNORECASE,
+)
+
+
+def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
+    """Raises `DocumentRefused`."""
+    builder = DocumentBuilder(limit)
+    for paragraph in re.split(r"\n(?:[ \t]*\n)+", clean(decode(path.read_bytes(), name))):
+        line = " ".join(paragraph.split())
+        chapter = line.count(" ") < 16 and _CHAPTER.fullmatch(line)
+        builder.add(BlockKind.HEADING if chapter else BlockKind.PARAGRAPH, paragraph, 1 if chapter else 0)
+    stem = name.rsplit(".", 1)[0]
+    return builder.finish(name, title=stem)

@@ -1,0 +1,147 @@
+"""Parses in processes of their own, so that a hostile file kills its sandbox and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anchorage.adapters.parsers.kinds import PARSERS_VERSION, supports
+from anchorage.errors import DocumentRefused, UnknownFormat
+from anchorage.model import Block, BlockKind, Page, ParsedDocument
+
+_RECYCLE = 200  # files a process reads before a fresh one takes over
+_REPLY_LIMIT = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class ParseLimits:
+    """What one file may take."""
+
+    seconds: float
+    memory: int
+    chars: int
+
+
+@dataclass(slots=True)
+class _Child:
+    process: asyncio.subprocess.Process
+    served: int = 0
+
+
+class SandboxedParser:
+    """Implements the `Parser` port for all kinds. Build with `open_sandboxed_parser`."""
+
+    def __init__(self, limits: ParseLimits, processes: int) -> None:
+        self._limits = limits
+        self._free: list[_Child] = []
+        self._slots = asyncio.Semaphore(processes)
+
+    @property
+    def version(self) -> str:
+        return PARSERS_VERSION
+
+    def supports(self, name: str) -> bool:
+        return supports(name)
+
+    async def parse(self, path: Path, name: str, *, password: str | None = None) -> ParsedDocument:
+        request = {"path": str(path.absolute()), "name": name, "password": password, "limit": self._limits.chars}
+        async with self._slots:
+            child = self._free.pop() if self._free else await self._spawn()
+            try:
+                reply = await self._exchange(child, request, name)
+            except BaseException:
+                await _kill(child)
+                raise
+            child.served += 1
+            # A file that was refused may have left a mess behind.
+            if child.served >= _RECYCLE or "document" not in reply:
+                await _kill(child)
+            else:
+                self._free.append(child)
+        return await asyncio.to_thread(_document, reply)
+
+    async def _spawn(self) -> _Child:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "anchorage.adapters.parsers.child", str(self._limits.memory),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            env=_environment(), limit=1024**2,
+        )  # fmt: skip
+        return _Child(process)
+
+    async def _exchange(self, child: _Child, request: dict[str, Any], name: str) -> dict[str, Any]:
+        stdin, stdout = child.process.stdin, child.process.stdout
+        assert stdin and stdout
+        try:
+            async with asyncio.timeout(self._limits.seconds):
+                stdin.write(json.dumps(request).encode() + b"\n")
+                await stdin.drain()
+                size = int.from_bytes(await stdout.readexactly(8), "big")
+                body = await stdout.readexactly(min(size, _REPLY_LIMIT))
+        except TimeoutError as error:
+            raise DocumentRefused(
+                "timeout",
+                f"{name} took more than {self._limits.seconds:.0f} s to read (ANCHORAGE_INGEST__PARSE_TIMEOUT). Split it, or "
+                "raise the limit.",
+            ) from error
+        except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError) as error:
+            code = await child.process.wait()
+            cause = signal.Signals(-code).name if code < 0 else f"exit {code}"
+            raise DocumentRefused(
+                "too_complex",
+                f"{name} broke the program that reads it ({cause}): it is damaged, or needs more memory than it may take "
+                "(ANCHORAGE_INGEST__PARSE_MEMORY_BYTES).",
+            ) from error
+        reply: dict[str, Any] = await asyncio.to_thread(json.loads, body)
+        return reply
+
+    async def close(self) -> None:
+        """End the processes that wait for work."""
+        while self._free:
+            await _kill(self._free.pop())
+
+
+async def _kill(child: _Child) -> None:
+    with suppress(ProcessLookupError):
+        child.process.kill()
+    await child.process.communicate()
+
+
+def _document(reply: dict[str, Any]) -> ParsedDocument:
+    if "refused" in reply:
+        raise DocumentRefused(*reply["refused"])
+    if "unknown" in reply:
+        raise UnknownFormat(reply["unknown"])
+    found = reply["document"]
+    return ParsedDocument(
+        text=found["text"],
+        title=found["title"],
+        blocks=tuple(
+            Block(BlockKind(item["kind"]), item["start"], item["end"], item["level"]) for item in found["blocks"]
+        ),
+        pages=tuple(Page(**item) for item in found["pages"]),
+        metadata={**found["metadata"], "kind": found["kind"]},
+    )
+
+
+def _environment() -> dict[str, str]:
+    """What the parsers get of our environment: nothing secret."""
+    kept = ("PATH", "LANG", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS")
+    return {name: os.environ[name] for name in kept if name in os.environ}
+
+
+@asynccontextmanager
+async def open_sandboxed_parser(limits: ParseLimits, processes: int) -> AsyncIterator[SandboxedParser]:
+    """A parser with up to `processes` sandboxes, started when they are needed."""
+    parser = SandboxedParser(limits, processes)
+    try:
+        yield parser
+    finally:
+        await parser.close()

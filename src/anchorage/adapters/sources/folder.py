@@ -1,0 +1,87 @@
+"""A folder, with all below it, or a single file of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from anchorage.errors import BadRequest, DocumentRefused, NotFound, TooLarge
+from anchorage.model import SourceItem
+
+_LISTED_AT_ONCE = 500
+
+
+class LocalSource:
+    """Implements the `Source` port. Hidden files are passed over; links to folders are not followed, so no loop is."""
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        # Not resolved: a document is known by the path under which its owner knows it.
+        self._path = Path(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps `..`
+        self._max_bytes = max_bytes
+        if not self._path.exists():
+            raise BadRequest(f"{self._path} does not exist. Check its spelling.")
+        self._is_folder = self._path.is_dir()
+        if self._is_folder and not os.access(self._path, os.R_OK | os.X_OK):
+            raise BadRequest(f"{self._path} may not be read by this user.")
+
+    @property
+    def uri(self) -> str:
+        return self._path.as_uri()
+
+    @property
+    def prefix(self) -> str | None:
+        return self._path.as_uri().rstrip("/") + "/" if self._is_folder else None
+
+    async def list(self) -> AsyncIterator[str]:
+        if not self._is_folder:
+            yield self.uri
+            return
+        walk = _files(self._path)
+        while batch := await asyncio.to_thread(_some, walk):
+            for path in batch:
+                yield path.as_uri()
+
+    @asynccontextmanager
+    async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
+        path = Path(unquote(urlsplit(uri).path, errors="surrogateescape"))
+        try:
+            state = await asyncio.to_thread(path.stat)
+            await asyncio.to_thread(_check_readable, path)
+        except FileNotFoundError as error:
+            raise NotFound(f"{path.name} is gone: it was removed or renamed while its folder was read.") from error
+        except PermissionError as error:
+            raise DocumentRefused(
+                "no_access", f"{path.name} may not be read by this user. Change its permissions."
+            ) from error
+        except OSError as error:
+            raise DocumentRefused("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+        if not stat.S_ISREG(state.st_mode):
+            raise DocumentRefused("unreadable", f"{path.name} is not a regular file.")
+        if state.st_size > self._max_bytes:
+            raise TooLarge(
+                f"{path.name} has {state.st_size} bytes; at most {self._max_bytes} are read (ANCHORAGE_INGEST__MAX_FILE_BYTES). "
+                "Split it, or raise the limit."
+            )
+        yield SourceItem(uri, path.name, str(path), state.st_size)
+
+
+def _check_readable(path: Path) -> None:
+    # Not blocking: a named pipe without a writer would keep us here for ever.
+    os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield Path(here, name)
+
+
+def _some(walk: Iterator[Path]) -> list[Path]:
+    return [path for path, _ in zip(walk, range(_LISTED_AT_ONCE), strict=False)]
