@@ -161,6 +161,7 @@ class HttpSettings(Section):
     root_path: str = Field("", description="path prefix that an ingress strips")
     cors_origins: str = Field("", description="origins allowed to call from a browser, separated by commas")
     max_body_bytes: int = Field(1024**2, ge=1024, description="largest JSON body")
+    max_upload_bytes: int = Field(1024**3, ge=1024, description="largest upload, all its files together")
     max_upload_files: int = Field(100, ge=1, description="files in one upload")
     sse_heartbeat: float = Field(15, gt=0, description="seconds of silence before a stream sends a comment")
     shutdown_timeout: float = Field(25, gt=0, description="seconds that open requests get at shutdown")

@@ -162,7 +162,7 @@ async def open_services(settings: Settings, *, migrated: bool = True) -> AsyncIt
 async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     """Add models and parsers to an open storage."""
     settings = storage.settings
-    client = await stack.enter_async_context(model_client(settings.llm.connect_timeout))
+    client = await stack.enter_async_context(open_client(settings))
     embedder = await open_embedder(settings, client)
     generator = open_generator(settings.llm, client)
     limits = settings.ingest
@@ -222,6 +222,11 @@ def local_source(settings: Settings, location: str) -> Source:
         )
     path = location.removeprefix("file://")
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
+
+
+def open_client(settings: Settings) -> httpx.AsyncClient:
+    """The pooled client that all model servers share."""
+    return model_client(settings.llm.connect_timeout)
 
 
 def open_generator(llm: LlmSettings, client: httpx.AsyncClient) -> Generator | None:

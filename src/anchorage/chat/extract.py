@@ -20,9 +20,7 @@ from anchorage.text.analyser import Analyser
 from anchorage.text.sentences import sentence_spans
 
 # What a question is made of besides its subject; matching it says nothing.
-_QUESTION_WORDS = (
-    "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
-)
+_QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
 
 _W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
 _E_NEAREST, _E_SENTENCE, _E_WORDING = 0.5, 0.5, 0.7

@@ -1,0 +1,130 @@
+"""Tries every part of the system, each on its own, so that one that fails does not hide another."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from anchorage.errors import AnchorageError
+from anchorage.settings import Settings
+from anchorage.wiring import (
+    Storage,
+    migrate_databases,
+    open_client,
+    open_databases,
+    open_embedder,
+    open_generator,
+    open_storage,
+    pending_migrations,
+)
+
+_TIMEOUT = 60
+_ROOM = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part: `status` is ok, warning, failed or off; `detail` says what to do where it is not ok."""
+
+    name: str
+    status: str
+    detail: str
+
+
+async def diagnose(settings: Settings) -> list[Check]:
+    """All checks, in the order in which to mend them."""
+    return [
+        await asyncio.to_thread(_data_directory, settings),
+        *await _databases(settings),
+        await _embedder(settings),
+        await _generator(settings),
+    ]
+
+
+def _data_directory(settings: Settings) -> Check:
+    folder = settings.data.dir
+    place = folder
+    while not place.exists():
+        place = place.parent
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Check(
+            "data directory", "failed", f"{folder} cannot be written. Take another with --data DIR or ANCHORAGE_DATA."
+        )
+    free = shutil.disk_usage(place).free
+    room = f"{folder}, {free / 1024**3:.1f} GB free"
+    return (
+        Check("data directory", "ok", room)
+        if free > _ROOM
+        else Check("data directory", "warning", f"{room}. Free some space.")
+    )
+
+
+async def _databases(settings: Settings) -> list[Check]:
+    try:
+        async with asyncio.timeout(settings.database.embedded_start_timeout + _TIMEOUT), AsyncExitStack() as stack:
+            urls = await stack.enter_async_context(open_databases(settings))
+            waiting = await pending_migrations(urls)
+            if waiting:
+                await migrate_databases(urls)
+            storage = await stack.enter_async_context(open_storage(settings, migrated=False))
+            return [await _ping("vector database", storage), await _ping("state database", storage),
+                    Check("migrations", "ok", f"{len(waiting)} applied just now" if waiting else "up to date"),
+                    await _collections(storage)]  # fmt: skip
+    except AnchorageError as error:
+        return [Check("databases", "failed", error.message)]
+    except TimeoutError:
+        return [Check("databases", "failed", "They did not answer in time. Check VECTOR_DB_URL and STATE_DB_URL.")]
+
+
+async def _ping(name: str, storage: Storage) -> Check:
+    database = storage.settings.database
+    url = database.vector_url if name.startswith("vector") else database.state_url
+    try:
+        await (storage.store.ping() if name.startswith("vector") else storage.memory.ping())
+    except AnchorageError as error:
+        return Check(name, "failed", error.message)
+    return Check(
+        name, "ok", "connected" if url else f"connected (embedded, in {storage.settings.data.dir / 'postgres'})"
+    )
+
+
+async def _collections(storage: Storage) -> Check:
+    found = await storage.store.collections(storage.principal)
+    told = ", ".join(f"{item.name}: {item.documents} documents, {item.chunks} passages" for item in found)
+    return Check("collections", "ok", told or "none yet; `anchorage ingest FOLDER` makes one")
+
+
+async def _embedder(settings: Settings) -> Check:
+    try:
+        async with open_client(settings) as client:
+            embedder = await open_embedder(settings, client)
+            word = await embedder.ping()
+    except AnchorageError as error:
+        return Check("embedder", "failed", error.message)
+    spec = embedder.spec
+    return Check(
+        "embedder",
+        "ok" if word == "available" else "failed",
+        f"{spec.name}, {spec.dimension} dimensions, {spec.precision}: {word}",
+    )
+
+
+async def _generator(settings: Settings) -> Check:
+    try:
+        async with open_client(settings) as client:
+            generator = open_generator(settings.llm, client)
+            if generator is None:
+                return Check(
+                    "generator",
+                    "off",
+                    "answers are quotations; OPENAI_API_KEY, OPENAI_BASE_URL or OLLAMA_HOST switch one on",
+                )
+            word = await generator.ping()
+    except AnchorageError as error:
+        return Check("generator", "failed", error.message)
+    fine = word == "available"
+    advice = "" if fine else ". Check that its server runs, its address and its key; until then questions fail"
+    return Check("generator", "ok" if fine else "failed", f"{generator.model}: {word}{advice}")

@@ -1,0 +1,122 @@
+"""ingest: bring a collection up to date with files and folders."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from anchorage.errors import AnchorageError
+from anchorage.faces.cli.options import Data, Json, settings_for
+from anchorage.faces.cli.output import console, errors, print_json
+from anchorage.faces.shapes import outcome_json
+from anchorage.model import DEFAULT_COLLECTION, DocumentStatus, Failure, Outcome
+from anchorage.settings import Settings
+
+if TYPE_CHECKING:
+    from anchorage.ports.source import Source
+    from anchorage.wiring import Services
+
+_STYLE = {"indexed": "green", "failed": "red", "held": "yellow", "deleted": "yellow", "queued": "cyan"}
+
+
+def ingest(
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Folders and files.")],
+    collection: Annotated[str, typer.Option("--collection", metavar="NAME")] = DEFAULT_COLLECTION,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Do it now, or leave it to a worker.")] = True,
+    data: Data = None,
+    json: Json = False,
+) -> int:
+    """Index documents. What has not changed is skipped; what is gone from a folder is deleted."""
+    settings = settings_for(data)
+    started = time.perf_counter()
+    outcomes = asyncio.run(_ingest(settings, sources, collection, wait, json))
+    seconds = round(time.perf_counter() - started, 2)
+    if json:
+        print_json({"documents": [outcome_json(outcome) for outcome in outcomes], "seconds": seconds})
+    else:
+        _print_summary(outcomes, collection, seconds, wait)
+    failed = [outcome for outcome in outcomes if outcome.status is DocumentStatus.FAILED]
+    return 1 if not outcomes or len(failed) == len(outcomes) else 0
+
+
+async def _ingest(
+    settings: Settings, locations: Sequence[str], collection: str, wait: bool, json: bool
+) -> list[Outcome]:
+    from anchorage.wiring import local_source, open_services
+
+    opened = [local_source(settings, location) for location in locations]  # all are checked before anything is done
+    outcomes: list[Outcome] = []
+    with _progress() as progress:
+        task = progress.add_task("starting", total=None)
+        total = 0
+        for source in opened:
+            async for _ in source.list():
+                total += 1
+        async with open_services(settings) as services:
+            progress.update(task, description="ingesting", total=total)
+            for source in opened:
+                async for outcome in _outcomes(services, collection, source, wait):
+                    outcomes.append(outcome)
+                    progress.advance(task)
+                    if not json:
+                        _print_outcome(outcome)
+            while wait and await services.storage.store.maintain():
+                pass
+    return outcomes
+
+
+async def _outcomes(services: Services, collection: str, source: Source, wait: bool) -> AsyncIterator[Outcome]:
+    if not wait:
+        async for outcome in _queue(services, collection, source):
+            yield outcome
+        return
+    from anchorage.ingest.pipeline import ingest_source
+
+    async for outcome in ingest_source(services.ingest, services.principal, collection, source):
+        yield outcome
+
+
+async def _queue(services: Services, collection: str, source: Source) -> AsyncIterator[Outcome]:
+    """Keep the files' bytes and leave the rest to a worker."""
+    await services.storage.store.open_collection(services.principal, collection, services.ingest.index)
+    async for uri in source.list():
+        try:
+            async with source.fetch(uri) as item:
+                key = await services.storage.blobs.put(Path(item.path))
+            await services.storage.queue.defer(collection, uri, item.name, key, services.principal)
+        except AnchorageError as error:
+            yield Outcome(uri, None, DocumentStatus.FAILED, error=Failure(error.code, error.message))
+        else:
+            yield Outcome(uri, None, DocumentStatus.QUEUED)
+
+
+def _progress() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=errors, transient=True, disable=not errors.is_terminal,
+    )  # fmt: skip
+
+
+def _print_outcome(outcome: Outcome) -> None:
+    status = outcome.status.value
+    place = unquote(outcome.uri.removeprefix("file://"))
+    style = _STYLE.get(status, "dim")
+    note = f"  {outcome.error.message}" if outcome.error else f"  {outcome.chunks} passages" if outcome.chunks else ""
+    console().print(f"[{style}]{status:<9}[/{style}] {escape(place)}[dim]{escape(note)}[/dim]")
+
+
+def _print_summary(outcomes: Sequence[Outcome], collection: str, seconds: float, wait: bool) -> None:
+    counts = Counter(outcome.status.value for outcome in outcomes)
+    told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to ingest"
+    console().print(f"\n{told} in {seconds:.1f} s, in the collection {collection!r}.", markup=False)
+    if not wait and counts.get("queued"):
+        errors.print("A worker ingests them: `anchorage up` and `anchorage worker` run one.")

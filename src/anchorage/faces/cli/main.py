@@ -1,0 +1,73 @@
+"""The command line. Every command is a thin caller of a use case; its libraries load when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from anchorage.errors import AnchorageError, BadRequest
+from anchorage.faces.cli import ask, doctor, documents, evaluate, ingest, run
+from anchorage.faces.cli.output import errors, print_json
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Answers from your own documents, every sentence anchored to the passage it came from.",
+)  # fmt: skip
+for command in (run.up, run.serve, run.worker, run.migrate, doctor.doctor, ingest.ingest, ask.search, ask.ask):
+    app.command()(command)
+app.command(name="eval")(evaluate.evaluate)
+app.add_typer(documents.app, name="documents")
+
+_MISUSE, _FAILED, _INTERRUPTED = 2, 1, 130
+
+
+def main() -> None:
+    """Run a command. Exit code 0: done, 1: failed, 2: misuse."""
+    code = _run()
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+def _run() -> int:
+    try:
+        result = app(standalone_mode=False)
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(error.format_message() + "\n")
+            return _MISUSE
+        return _fail("misuse", f"{error.format_message()} See `anchorage --help`.", _MISUSE)
+    except AnchorageError as error:
+        return _fail(error.code, error.message, _MISUSE if isinstance(error, BadRequest) else _FAILED)
+    except Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, Abort):
+        return _fail("interrupted", "Interrupted.", _INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except BaseExceptionGroup as group:
+        return _grouped(group)
+    return result if isinstance(result, int) else 0
+
+
+def _grouped(group: BaseExceptionGroup[Any]) -> int:
+    """What ended a task group: ours if there is one."""
+    ours = group.subgroup(AnchorageError)
+    if ours is None:
+        raise group
+    leaf: BaseException = ours
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    assert isinstance(leaf, AnchorageError)
+    return _fail(leaf.code, leaf.message, _FAILED)
+
+
+def _fail(code: str, message: str, exit_code: int) -> int:
+    errors.print(f"anchorage: {message}", markup=False, soft_wrap=True)
+    if "--json" in sys.argv[1:]:
+        print_json({"error": {"code": code, "message": message}})
+    return exit_code

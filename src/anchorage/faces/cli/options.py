@@ -1,0 +1,31 @@
+"""Options that the commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from anchorage.settings import Settings, load_settings
+from anchorage.telemetry import configure_logging
+
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Data directory of everything embedded (ANCHORAGE_DATA).")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Collection = Annotated[str | None, typer.Option("--collection", metavar="NAME", help="Every collection by default.")]
+
+
+def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[str, Any]) -> Settings:
+    """The settings, with what the command line says on top; sets up logging. Commands that end by themselves only warn."""
+    overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in sections.items()}
+    if data is not None:
+        overrides["data"] = {"dir": data.expanduser().absolute()}
+    settings = load_settings(**overrides)
+    level = settings.log.level
+    if quiet and "level" not in settings.log.model_fields_set:
+        level = "WARNING"
+    configure_logging(level, settings.log.format)
+    return settings

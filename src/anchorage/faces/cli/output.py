@@ -1,0 +1,67 @@
+"""What commands print: JSON or text on stdout; progress, notes and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from anchorage.model import Answer, Citation, Hit
+
+errors = Console(stderr=True, highlight=False)
+_QUOTE = 300
+
+
+def print_json(value: Any) -> None:
+    """The command's one JSON document."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, indent=2, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_hits(hits: Sequence[Hit]) -> None:
+    """Passages with where they stand."""
+    out = console()
+    if not hits:
+        out.print("No passages were found. `anchorage documents list` shows what there is to search.")
+    for number, hit in enumerate(hits, 1):
+        out.print(f"[bold]{number}. {escape(_place(hit))}[/bold]  [dim]{hit.score:.3f}  {escape(hit.uri)}[/dim]")
+        out.print(f"   {escape(_shortened(hit.text))}\n")
+
+
+def print_answer(answer: Answer) -> None:
+    """The answer, and under each marker the quote with its document and page."""
+    out = console()
+    out.print(escape(answer.answer))
+    for citation in answer.citations:
+        out.print(f"\n[bold]\\[{citation.marker}] {escape(_place(citation))}[/bold]  [dim]{escape(citation.uri)}[/dim]")
+        out.print(f"    “{escape(_shortened(citation.quote))}”")
+    if answer.abstained and answer.hits:
+        out.print("\n[dim]The nearest passages:[/dim]")
+        for hit in answer.hits[:3]:
+            out.print(f"  [dim]{escape(_place(hit))}: {escape(_shortened(hit.text, 120))}[/dim]")
+    errors.print(f'\n[dim]To go on: anchorage ask "..." --conversation {escape(answer.conversation_id)}[/dim]')
+
+
+def _place(item: Hit | Citation) -> str:
+    return f"{item.title}, p. {item.page}" if item.page else item.title
+
+
+def _shortened(text: str, limit: int = _QUOTE) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else line[:limit].rsplit(" ", 1)[0] + " …"

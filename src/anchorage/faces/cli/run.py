@@ -1,0 +1,89 @@
+"""up, serve, worker, migrate: the roles of the system."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import Annotated, Any
+
+import structlog
+import typer
+
+from anchorage.faces.cli.options import Data, Json, settings_for
+from anchorage.faces.cli.output import console, print_json
+from anchorage.settings import Settings
+
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the API (APP_PORT).")]
+Host = Annotated[str | None, typer.Option("--host", help="Address of the API (APP_HOST).")]
+
+
+def _http(host: str | None, port: int | None) -> dict[str, Any]:
+    return {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+
+
+def up(port: Port = None, host: Host = None, data: Data = None) -> None:
+    """Run everything on this machine: database, local model, worker, API; ready with a collection of our own docs."""
+    settings = settings_for(data, quiet=False, http=_http(host, port))
+
+    def ready(address: str) -> None:
+        out = console()
+        out.print(f"\nAnchorage is ready at {address} (API: {address}/docs). Data: {settings.data.dir}")
+        out.print(
+            'Try: anchorage ask "What is an index version?"    Add: anchorage ingest FOLDER    Stop: Ctrl+C\n',
+            markup=False,
+        )
+
+    _serve(settings, worker=True, docs=True, ready=ready)
+
+
+def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
+    """Run the API. Uploads wait for a worker: see `anchorage worker`."""
+    settings = settings_for(data, quiet=False, http=_http(host, port))
+    log = structlog.get_logger(__name__)
+    _serve(settings, worker=False, docs=False, ready=lambda address: log.info("ready", address=address))
+
+
+def _serve(settings: Settings, *, worker: bool, docs: bool, ready: Any) -> None:
+    from anchorage.faces.http.server import serve as run_server
+    from anchorage.faces.sample import ingest_own_docs
+
+    asyncio.run(run_server(settings, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready))
+
+
+def worker(data: Data = None) -> None:
+    """Ingest queued documents, and keep the index tidy, until stopped."""
+    settings = settings_for(data, quiet=False)
+    asyncio.run(_worker(settings))
+
+
+async def _worker(settings: Settings) -> None:
+    from anchorage.ingest.worker import run_worker
+    from anchorage.wiring import open_services
+
+    async with open_services(settings) as services:
+        task = asyncio.create_task(
+            run_worker(services.ingest, services.storage.queue, services.principal, settings.ingest.concurrency)
+        )
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        structlog.get_logger(__name__).info("worker_ready", concurrency=settings.ingest.concurrency)
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def migrate(data: Data = None, json: Json = False) -> None:
+    """Bring both databases up to this release."""
+    from anchorage.wiring import migrate_databases, open_databases
+
+    async def run() -> int:
+        async with open_databases(settings) as urls:
+            return await migrate_databases(urls)
+
+    settings = settings_for(data)
+    steps = asyncio.run(run())
+    if json:
+        print_json({"steps": steps})
+    else:
+        console().print(f"{steps} steps applied." if steps else "The databases are up to date.")

@@ -1,0 +1,183 @@
+"""Documents: upload, list, show, delete, original bytes; and the jobs that ingest them."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
+from starlette.datastructures import UploadFile
+
+from anchorage.errors import BadRequest, NotFound, TooLarge
+from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.faces.shapes import document_json, document_with_text, job_json
+from anchorage.ingest.pipeline import delete_documents
+from anchorage.model import DEFAULT_COLLECTION
+from anchorage.wiring import Services
+
+router = APIRouter(prefix="/api")
+_PIECE = 1024**2
+_NAME_LIMIT = 255
+_PAGE = 1000
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}},
+                        "collection": {"type": "string", "default": DEFAULT_COLLECTION},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/documents", status_code=202, summary="Upload documents", openapi_extra=_FORM)
+async def upload(
+    request: Request, services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None
+) -> dict[str, Any]:
+    """Keep the files and queue them for ingestion. Files of the same name replace each other."""
+    limits = services.settings.http
+    async with request.form(max_files=limits.max_upload_files, max_fields=10) as form:
+        named = form.get("collection")
+        target = collection or (named if isinstance(named, str) and named else DEFAULT_COLLECTION)
+        files = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
+        if not files:
+            raise BadRequest("No files came. Send them as multipart/form-data in the field `files`.")
+        names = [_checked_name(file) for file in files]
+        for file in files:
+            _check_size(file, services)
+        await services.storage.store.open_collection(principal, target, services.ingest.index)
+        queued = [await _queue(services, request, target, name, file) for name, file in zip(names, files, strict=True)]
+    return {"job_ids": [item["job_id"] for item in queued], "documents": queued}
+
+
+def _checked_name(file: UploadFile) -> str:
+    name = PurePosixPath((file.filename or "").replace("\\", "/")).name.strip()
+    if not name or name in (".", "..") or len(name.encode()) > _NAME_LIMIT or any(ord(char) < 32 for char in name):
+        raise BadRequest(
+            f"A file came without a usable name ({name[:60]!r}). Give each a name of 1 to {_NAME_LIMIT} bytes."
+        )
+    return name
+
+
+def _check_size(file: UploadFile, services: Services) -> None:
+    limit = services.settings.ingest.max_file_bytes
+    if (file.size or 0) > limit:
+        raise TooLarge(
+            f"{file.filename} has {file.size} bytes; at most {limit} are read (ANCHORAGE_INGEST__MAX_FILE_BYTES). Split it, or "
+            "raise the limit."
+        )
+
+
+async def _queue(services: Services, request: Request, collection: str, name: str, file: UploadFile) -> dict[str, Any]:
+    uri = f"upload://{quote(collection, safe='')}/{quote(name, safe='')}"
+    folder = services.settings.data.dir / "uploads"
+    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder) as target:
+        while piece := await file.read(_PIECE):
+            await asyncio.to_thread(target.write, piece)
+        await asyncio.to_thread(target.flush)
+        key = await services.storage.blobs.put(Path(target.name))
+    job_id = await services.storage.queue.defer(collection, uri, name, key, services.principal)
+    return {"uri": uri, "document_id": None, "status": "queued", "chunks": 0, "error": None, "job_id": job_id}
+
+
+@router.get("/documents", summary="List documents")
+async def documents(
+    services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None,
+    limit: int = Query(_PAGE, ge=1, le=10_000), after: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Documents by collection and uri. `after` is the `next` of the page before."""
+    found = await services.storage.store.documents(principal, collection=collection, limit=limit + 1, after=after)
+    page = found[:limit]
+    return {"documents": [document_json(item) for item in page], "next": page[-1].id if len(found) > limit else None}
+
+
+@router.get("/documents/{document_id}", summary="Show a document")
+async def document(document_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """A document with its pages and its extracted text."""
+    return await document_with_text(services.storage.store, principal, document_id)
+
+
+@router.get("/documents/{document_id}/content", summary="Download a document", response_model=None)
+async def content(
+    document_id: str,
+    services: CurrentServices,
+    principal: CurrentPrincipal,
+    format: str = "original",  # noqa: A002
+) -> Response:
+    """The original bytes, or with `format=text` the extracted text that offsets refer to."""
+    if format == "text":
+        text = await services.storage.store.text(principal, document_id)
+        return PlainTextResponse(text.text)
+    if format != "original":
+        raise BadRequest(f"There is no format {format[:40]!r}: take `original` or `text`.")
+    found = await services.storage.store.document(principal, document_id)
+    if not found.blob_key:
+        raise NotFound("The original bytes of this document were not kept. Ingest it again to keep them.")
+    name = found.uri.rsplit("/", 1)[-1]
+    pieces = services.storage.blobs.read(found.blob_key)
+    first = await anext(aiter(pieces), b"")  # what is missing fails here, with a status of its own
+
+    async def body() -> Any:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+    # Always a download: a page from an upload must not run as one of ours.
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{name}", "Content-Security-Policy": "sandbox"}
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return StreamingResponse(body(), media_type=kind, headers=headers)
+
+
+@router.delete("/documents/{document_id}", status_code=204, summary="Delete a document")
+async def delete(document_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
+    """Remove it from every answer at once, with its original bytes."""
+    storage = services.storage
+    if not await delete_documents(storage.store, storage.blobs, principal, [document_id]):
+        raise NotFound(f"No document {document_id[:80]!r} that you may read. GET /api/documents lists them.")
+    return Response(status_code=204)
+
+
+@router.delete("/documents", summary="Delete all documents of a collection")
+async def delete_all(collection: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """Remove every document of one collection."""
+    storage = services.storage
+    deleted: list[str] = []
+    while found := await storage.store.documents(principal, collection=collection, limit=_PAGE):
+        deleted += await delete_documents(storage.store, storage.blobs, principal, [item.id for item in found])
+    return {"deleted": deleted}
+
+
+@router.get("/jobs", summary="List jobs")
+async def jobs(
+    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=1000)
+) -> dict[str, Any]:
+    """Ingestion jobs, the newest first."""
+    return {"jobs": [job_json(job) for job in await services.storage.queue.jobs(principal, limit=limit)]}
+
+
+@router.get("/jobs/{job_id}", summary="Show a job")
+async def job(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """One job, with the document that came of it and the reason where it failed."""
+    found = await services.storage.queue.job(principal, job_id)
+    shown = job_json(found)
+    if found.uri and found.collection:
+        known = await services.storage.store.versions(principal, found.collection, [found.uri])
+        if entry := known.get(found.uri):
+            shown["document_id"] = entry.id
+            if found.status in ("done", "failed") and entry.error:
+                shown["error"] = {"code": entry.error.code, "message": entry.error.message}
+    return shown

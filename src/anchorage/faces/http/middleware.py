@@ -1,0 +1,106 @@
+"""What happens around every request: its id, its size limit, its log line and its metrics. Plain ASGI, so streams stay streams."""
+
+from __future__ import annotations
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from anchorage.faces.http.problems import problem
+from anchorage.telemetry import HTTP_REQUESTS, HTTP_SECONDS
+
+_log = structlog.get_logger(__name__)
+_ID = re.compile(r"[\w.:@/-]{1,128}")
+_QUIET = {"/livez", "/readyz", "/startupz", "/health", "/api/health", "/metrics"}
+
+
+class RequestContext:
+    """Gives every request an id (the client's `X-Request-Id`, or a new one) and counts it by its route."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                HTTP_SECONDS.labels(scope["method"], _route(scope)).observe(time.perf_counter() - started)
+                message["headers"] = [
+                    *message["headers"], (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
+                ]  # fmt: skip
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self._app(scope, receive, answer)
+            finally:
+                HTTP_REQUESTS.labels(scope["method"], _route(scope), str(status)).inc()
+                if scope["path"] not in _QUIET:
+                    milliseconds = round((time.perf_counter() - started) * 1000, 1)
+                    _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+
+
+def _route(scope: Scope) -> str:
+    """The route's pattern: few values, where paths have many."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+class _TooLarge(Exception):
+    """The body has grown beyond its limit."""
+
+
+class BodyLimit:
+    """Refuses bodies beyond a limit, by their declared length or as they come."""
+
+    def __init__(self, app: ASGIApp, *, limit: int, upload_path: str, upload_limit: int) -> None:
+        self._app = app
+        self._limit, self._upload_path, self._upload_limit = limit, upload_path, upload_limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        upload = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/") == self._upload_path
+        limit = self._upload_limit if upload else self._limit
+        setting = "ANCHORAGE_HTTP__MAX_UPLOAD_BYTES" if upload else "ANCHORAGE_HTTP__MAX_BODY_BYTES"
+        refusal = problem(
+            413, "too_large", f"The request's body is larger than {limit} bytes ({setting}). Send less at once.",
+            scope.get("state", {}).get("request_id"),
+        )  # fmt: skip
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if not declared.isdigit() or int(declared) > limit:
+            await refusal(scope, receive, send)
+            return
+        received, started = 0, False
+
+        async def counted() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise _TooLarge
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, counted, noted)
+        except _TooLarge:
+            if not started:
+                await refusal(scope, receive, send)

@@ -1,0 +1,88 @@
+"""Probes for machines, health for people, metrics. None of them costs anything or calls a paid service."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from anchorage.errors import AnchorageError
+from anchorage.faces.http.state import CurrentState, ProcessState
+from anchorage.telemetry import REGISTRY
+
+router = APIRouter()
+_PING = 2.0  # seconds that a database gets to answer a probe
+
+
+@router.get("/livez", response_class=PlainTextResponse)
+async def livez() -> str:
+    """The process and its event loop are alive; says nothing of what it depends on."""
+    return "ok"
+
+
+@router.get("/startupz", response_class=PlainTextResponse)
+async def startupz(state: CurrentState, response: Response) -> str:
+    """The services are open."""
+    if state.services is None:
+        response.status_code = 503
+        return f"waiting for {state.waiting_for}"
+    return "ok"
+
+
+@router.get("/readyz", response_class=PlainTextResponse)
+async def readyz(state: CurrentState, response: Response) -> str:
+    """Requests can be answered now: everything is loaded, both databases answer, and nobody is shutting down."""
+    reason = "draining" if state.draining else f"waiting for {state.waiting_for}" if state.waiting_for else ""
+    if not reason:
+        vector, memory = await _databases(state)
+        reason = f"vector_db {vector}, state_db {memory}" if (vector, memory) != ("connected", "connected") else ""
+    if reason:
+        response.status_code = 503
+    return reason or "ok"
+
+
+async def _databases(state: ProcessState) -> tuple[str, str]:
+    if state.services is None:
+        return "starting", "starting"
+    storage = state.services.storage
+
+    async def word(ping: Any) -> str:
+        try:
+            async with asyncio.timeout(_PING):
+                await ping()
+        except (AnchorageError, TimeoutError):
+            return "disconnected"
+        return "connected"
+
+    return tuple(await asyncio.gather(word(storage.store.ping), word(storage.memory.ping)))  # type: ignore[return-value]
+
+
+@router.get("/api/health")
+@router.get("/health")
+async def health(state: CurrentState) -> JSONResponse:
+    """The state of each part, for people and for older probes; 503 when a database is down."""
+    vector, memory = await _databases(state)
+    generator = state.services.generator if state.services else None
+    model = await generator.ping() if generator else "not_configured"
+    embedder = await state.services.embedder.ping() if state.services else "starting"
+    down = "connected" not in vector or "connected" not in memory or "dis" in vector + memory
+    fine = model in ("available", "not_configured") and embedder == "available" and not state.waiting_for
+    body = {
+        "status": "unhealthy" if down else "healthy" if fine else "degraded",
+        "vector_db": vector,
+        "state_db": memory,
+        "openai_api": model,
+        "embedder": embedder,
+        "timestamp": datetime.now(UTC).isoformat(),
+    }
+    return JSONResponse(body, 503 if down else 200)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics() -> Response:
+    """Prometheus metrics."""
+    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,109 @@
+"""Runs the API, alone or with a worker beside it, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+import uvicorn
+
+from anchorage.errors import AnchorageError, ConfigurationError
+from anchorage.faces.http.app import create_app
+from anchorage.faces.http.state import ProcessState
+from anchorage.ingest.worker import run_worker
+from anchorage.settings import Settings
+from anchorage.wiring import Services, open_services
+
+_log = structlog.get_logger(__name__)
+Prepare = Callable[[Services], Awaitable[None]]
+"""What must be done before the first request is answered."""
+
+
+class _Server(uvicorn.Server):
+    """Tells the probes when it begins to drain."""
+
+    def __init__(self, config: uvicorn.Config, state: ProcessState) -> None:
+        super().__init__(config)
+        self._state = state
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._state.draining = True
+        await super().shutdown(sockets)
+
+
+async def serve(settings: Settings, *, worker: bool = False, prepare: Prepare | None = None,
+                on_ready: Callable[[str], None] | None = None) -> None:  # fmt: skip
+    """Serve until SIGINT or SIGTERM. Raises `ConfigurationError` when the address is taken, and what opening services raises."""
+    state = ProcessState()
+    listener = _listen(settings.http.host, settings.http.port)
+    host, port = listener.getsockname()[:2]
+    config = uvicorn.Config(
+        create_app(settings.http, state),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=int(settings.http.shutdown_timeout),
+        timeout_keep_alive=75,
+    )
+    server = _Server(config, state)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    working = asyncio.create_task(
+        _work(settings, state, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))
+    )
+    try:
+        await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        # Requests are over: only now may the services close.
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+
+
+def _shown(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104  shown, not listened on
+        return "localhost"
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"The address {host}:{port} cannot be used: {error.strerror}. Stop what listens there, or take another with --port or "
+            "APP_HOST and APP_PORT."
+        ) from error
+    return listener
+
+
+async def _work(
+    settings: Settings, state: ProcessState, worker: bool, prepare: Prepare | None, on_ready: Callable[[], object]
+) -> None:
+    """Open the services, get ready, then run the worker, if one is wanted, until cancelled."""
+    async with open_services(settings) as services:
+        state.services = services
+        try:
+            if prepare:
+                state.waiting_for = "the first documents to be indexed"
+                await prepare(services)
+            state.waiting_for = None
+            on_ready()
+            if worker:
+                await run_worker(
+                    services.ingest, services.storage.queue, services.principal, settings.ingest.concurrency
+                )
+            else:
+                await asyncio.Event().wait()
+        except AnchorageError:
+            state.waiting_for = "a restart"
+            raise

@@ -1,0 +1,43 @@
+"""What the routes share: the services, and whether the process is ready for requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from anchorage.errors import Unavailable
+from anchorage.model import Principal
+from anchorage.wiring import Services
+
+
+@dataclass(slots=True)
+class ProcessState:
+    """Changes while the process lives; `waiting_for` says what is not done yet."""
+
+    services: Services | None = None
+    waiting_for: str | None = "the services to start"
+    draining: bool = False
+
+
+def process_state(request: Request) -> ProcessState:
+    return cast(ProcessState, request.app.state.process)
+
+
+def services(request: Request) -> Services:
+    """Raises `Unavailable` before the services are open."""
+    found = process_state(request).services
+    if found is None:
+        raise Unavailable("The server is starting. Try again in a moment.")
+    return found
+
+
+def principal(request: Request) -> Principal:
+    """Who asks. Only the local owner exists yet."""
+    return services(request).principal
+
+
+CurrentServices = Annotated[Services, Depends(services)]
+CurrentPrincipal = Annotated[Principal, Depends(principal)]
+CurrentState = Annotated[ProcessState, Depends(process_state)]

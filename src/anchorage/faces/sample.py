@@ -1,0 +1,39 @@
+"""The sample collection: the project's own documentation, so that a new system can answer about itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import structlog
+
+import anchorage
+from anchorage.ingest.pipeline import ingest_source
+from anchorage.model import DOCS_COLLECTION, DocumentStatus
+from anchorage.wiring import Services, local_source
+
+_log = structlog.get_logger(__name__)
+
+
+def docs_folder() -> Path | None:
+    """Where the documentation is: in the source tree, or beside an installation."""
+    tree = Path(anchorage.__file__).parents[2]
+    places = ([tree / "docs"] if (tree / "pyproject.toml").is_file() else []) + [
+        Path(sys.prefix) / "share/anchorage/docs"
+    ]
+    return next((place for place in places if place.is_dir()), None)
+
+
+async def ingest_own_docs(services: Services) -> None:
+    """Bring the collection `anchorage-docs` up to date."""
+    folder = docs_folder()
+    if folder is None:
+        _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
+        return
+    source = local_source(services.settings, str(folder))
+    await services.storage.store.open_collection(
+        services.principal, DOCS_COLLECTION, services.ingest.index, kind="docs"
+    )
+    async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
+        if outcome.status is DocumentStatus.FAILED and outcome.error:
+            _log.warning("sample_document_failed", uri=outcome.uri, reason=outcome.error.message)
