@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -40,7 +40,7 @@ async def ask_events(
     conversation_id: str | None = None,
     message_id: str | None = None,
     collections: Sequence[str] | None = None,
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Answer a question, as events. The last but one is `answer` or `error`, the last is `done`.
 
     Input that cannot be taken raises before the first event: `BadRequest`, `TooLarge`, `NotFound`. A `message_id` that

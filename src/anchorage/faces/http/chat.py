@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -78,7 +78,7 @@ async def chat(
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(first: Event, events: AsyncIterator[Event], heartbeat: float) -> AsyncIterator[bytes]:
+async def _stream(first: Event, events: AsyncGenerator[Event, None], heartbeat: float) -> AsyncIterator[bytes]:
     """The events on the wire, with a comment whenever nothing comes for a while, so that proxies keep the connection."""
     STREAMS.inc()
     async with aclosing(events):
@@ -86,7 +86,7 @@ async def _stream(first: Event, events: AsyncIterator[Event], heartbeat: float) 
         try:
             yield _frame(first)
             while True:
-                pending = pending or asyncio.ensure_future(anext(events))  # type: ignore[arg-type]
+                pending = pending or asyncio.ensure_future(anext(events))
                 done, _ = await asyncio.wait({pending}, timeout=heartbeat)
                 if not done:
                     yield KEEPALIVE_COMMENT
