@@ -265,3 +265,35 @@ def describe_settings(settings: Settings) -> list[dict[str, str]]:
             shown = "" if value is None else ("********" if isinstance(value, SecretStr) else str(value))
             rows.append({"name": name, "value": shown, "origin": origin})
     return rows
+
+
+def settings_reference() -> str:
+    """The reference page of all settings, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Every setting is an environment variable `ANCHORAGE_<SECTION>__<NAME>`. Well-known names are taken as they are, and yield to ours where",
+        "both are set; empty values count as not set. `anchorage doctor` shows the values in force and where they came from.",
+    ]
+    for section, field in Settings.model_fields.items():
+        kind = field.annotation
+        assert isinstance(kind, type) and issubclass(kind, Section)
+        lines += [
+            "",
+            f"## {section}",
+            "",
+            (kind.__doc__ or "").strip(),
+            "",
+            "| setting | default | meaning |",
+            "| --- | --- | --- |",
+        ]
+        for key, item in kind.model_fields.items():
+            names = [f"`ANCHORAGE_{section.upper()}__{key.upper()}`"]
+            names += [f"`{well}`" for well, place in WELL_KNOWN.items() if place == (section, key)]
+            default = "by user" if item.default_factory else "" if item.default is None else str(item.default)
+            lines.append(f"| {', '.join(names)} | {default} | {item.description or ''} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(settings_reference(), end="")  # noqa: T201

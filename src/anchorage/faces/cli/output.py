@@ -15,6 +15,7 @@ from anchorage.model import Answer, Citation, Hit
 
 errors = Console(stderr=True, highlight=False)
 _QUOTE = 300
+_WIDE = 400
 
 
 def print_json(value: Any) -> None:
@@ -28,10 +29,14 @@ def console() -> Console:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=column == "ID", overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    out = Console(highlight=False)
+    # A pipe has no width: one row a line, for `grep`.
+    (out if out.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
 
 
 def print_hits(hits: Sequence[Hit]) -> None:

@@ -1,0 +1,47 @@
+# Every target does all the setting up that it needs. `make` alone lists them.
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test lint format bench e2e lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## make .venv ready: dependencies, the package, the local model
+
+$(VENV)/.ready: requirements/dev.lock pyproject.toml scripts/setup.sh
+	@sh scripts/setup.sh $(VENV)
+	@touch $@
+
+up: setup ## run everything: make up ARGS="--port 8000 --data DIR"
+	@exec $(BIN)/anchorage up $(ARGS)
+
+test: setup ## run all tests: make test ARGS="-k chunk"
+	$(BIN)/python -m pytest $(ARGS)
+
+e2e: setup ## run only the tests that drive whole processes
+	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+
+lint: setup ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
+	$(BIN)/python -m bench.all $(ARGS)
+
+lock: setup ## pin the dependencies anew, from pyproject.toml
+	@uv=$$(sh scripts/uv.sh) && "$$uv" pip compile -q pyproject.toml --all-extras --group dev --override requirements/overrides.txt \
+	  --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" -o requirements/dev.lock
+	@! grep -n '://' requirements/dev.lock
+
+clean: ## remove what was built; data directories stay
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
