@@ -71,13 +71,14 @@ class Extraction:
 
 
 def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
-    """All sentences of the hits, each place of a document once, best passage first."""
+    """All sentences of the hits, each place of a document once, best passage first. Headings announce; they do not answer."""
     seen: set[tuple[str, str, int, int]] = set()
     found = []
     for place, hit in enumerate(hits):
+        headings = {hit.title, *hit.heading_path}
         for start, end in sentence_spans(hit.text):
             key = (hit.document_id, hit.version, hit.start + start, hit.start + end)
-            if key not in seen:
+            if key not in seen and " ".join(hit.text[start:end].split()) not in headings:
                 seen.add(key)
                 found.append(Sentence(hit, place, start, end))
     return found

@@ -57,30 +57,8 @@ async def ask_events(
     async def emit(kind: str, data: dict[str, Any]) -> None:
         await queue.put((kind, data))
 
-    async def run() -> None:
-        await emit("start", {"conversation_id": conversation, "message_id": message})
-        try:
-            if earlier:
-                answer = _again(earlier, conversation)
-            else:
-                state = {"question": question, "conversation_id": conversation, "message_id": message,
-                         "collections": collections}  # fmt: skip
-                answer = _answer(await turn_graph().ainvoke(state, context=TurnContext(services, principal, emit)))
-            await emit("answer", {"answer": answer})
-        except AnchorageError as error:
-            _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
-            await emit(
-                "error", {"code": error.code, "message": error.message, "temporary": error.temporary, "error": error}
-            )
-        except Exception as error:  # noqa: BLE001  the stream must end with a word on it, whatever it was
-            _log.exception("turn_crashed", conversation_id=conversation)
-            unexpected = AnchorageError("The answer failed unexpectedly; the server's log has the details.")
-            unexpected.__cause__ = error
-            await emit("error", {"code": unexpected.code, "message": unexpected.message, "temporary": False,
-                                 "error": unexpected})  # fmt: skip
-        await emit("done", {})
-
-    task = asyncio.create_task(run())
+    state = {"question": question, "conversation_id": conversation, "message_id": message, "collections": collections}
+    task = asyncio.create_task(_run(TurnContext(services, principal, emit), state, earlier))
     number = 0
     try:
         while True:
@@ -93,6 +71,31 @@ async def ask_events(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+async def _run(context: TurnContext, state: dict[str, Any], earlier: Turn | None) -> None:
+    """Run the turn and emit what becomes of it; whatever happens, the last event is `done`."""
+    emit, conversation = context.emit, state["conversation_id"]
+    await emit("start", {"conversation_id": conversation, "message_id": state["message_id"]})
+    try:
+        if earlier:
+            answer = _again(earlier, conversation)
+        else:
+            answer = _answer(await turn_graph().ainvoke(state, context=context))
+        await emit("answer", {"answer": answer})
+    except AnchorageError as error:
+        _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
+        await emit("error", _error(error))
+    except Exception as error:  # noqa: BLE001  the stream must end with a word on it, whatever it was
+        _log.exception("turn_crashed", conversation_id=conversation)
+        unexpected = AnchorageError("The answer failed unexpectedly; the server's log has the details.")
+        unexpected.__cause__ = error
+        await emit("error", _error(unexpected))
+    await emit("done", {})
+
+
+def _error(error: AnchorageError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "temporary": error.temporary, "error": error}
 
 
 async def ask(

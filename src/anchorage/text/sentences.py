@@ -10,7 +10,11 @@ _ABBREVIATIONS = frozenset(
     "inc ltd co corp dept est approx ca jan feb mar apr jun jul aug sep sept oct nov dec gen col sgt capt lt rev hon "
     "u.s u.k u.n a.m p.m ph.d m.d b.c a.d viz resp op cit ibid".split()
 )
-_END = re.compile(r"""(?:[.!?…]+["'”’»)\]]*(?=\s|$))|[。！？]["”’」』）]*|\n[ \t]*\n+""")
+_END = re.compile(
+    r"""(?:[.!?…]+["'”’»)\]]*(?=\s|$))|[。！？]["”’」』）]*|\n[ \t]*\n+"""
+    # Items of a list, and rows of a table, are sentences of their own.
+    r"""|\n(?=[ \t]*(?:[-*•‣◦▪●]|\d{1,3}[.)])[ \t]+\S)|\n(?=[^\n]*[ ]\|[ ])"""
+)
 _WORD_BEFORE = re.compile(r"(\S+)$")
 
 

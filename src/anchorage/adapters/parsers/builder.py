@@ -11,7 +11,6 @@ from anchorage.model import Block, BlockKind, Page, ParsedDocument
 
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]")
 _SPACE = re.compile(r"[ \t\r\n\f\v\u00a0\u2028\u2029]+")
-_TIGHT = {BlockKind.LIST_ITEM, BlockKind.TABLE_ROW}
 _TITLE_LIMIT = 300
 _OPENING = 5
 
@@ -47,7 +46,7 @@ class DocumentBuilder:
         if not text:
             return
         if self._blocks:
-            tight = kind in _TIGHT and self._blocks[-1].kind is kind
+            tight = kind is BlockKind.TABLE_ROW and self._blocks[-1].kind is kind
             self._append("\n" if tight else "\n\n")
         start = self._length
         self._append(text)
