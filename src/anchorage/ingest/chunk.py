@@ -110,7 +110,8 @@ def _filled(document: ParsedDocument) -> Iterator[tuple[int, int, BlockKind, int
     for block in document.blocks:
         if document.text[at : block.start].strip():
             yield at, block.start, BlockKind.PARAGRAPH, 0
-        yield block.start, block.end, block.kind, block.level
+        if document.text[block.start : block.end].strip():
+            yield block.start, block.end, block.kind, block.level
         at = block.end
     if document.text[at:].strip():
         yield at, len(document.text), BlockKind.PARAGRAPH, 0

@@ -1,0 +1,227 @@
+"""The pgvector store on a real Postgres: visibility, BM25 exactness, access, index versions."""
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.stores.pgvector.search import SearchLimits
+from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.errors import IndexMismatch, NotAllowed, NotFound
+from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, IndexSpec, ParsedDocument, Principal
+from anchorage.ports.store import IndexedDocument, Query, Span
+from anchorage.testing.hashing import hashed_vectors
+from anchorage.text.analyser import analyser_name, analyser_named
+
+ANNA, BEN = Principal("anna"), Principal("ben")
+DIMENSION = 32
+WORDS = [f"word{number}" for number in range(60)]
+
+
+def spec(dimension: int = DIMENSION, embedder: str = "hash") -> IndexSpec:
+    return IndexSpec("p/1", "c/1", "r/1", analyser_name("english"), EmbedderSpec(embedder, "1", dimension))
+
+
+def document(uri: str, *passages: str, version: str = "v1") -> IndexedDocument:
+    text = "\n".join(passages)
+    chunks, at = [], 0
+    for number, passage in enumerate(passages):
+        chunks.append(Chunk(number, passage, at, at + len(passage)))
+        at += len(passage) + 1
+    parsed = ParsedDocument(text, "", (Block(BlockKind.PARAGRAPH, 0, len(text)),))
+    return IndexedDocument(uri, version, parsed, chunks, hashed_vectors(passages, DIMENSION), [""] * len(passages))
+
+
+@pytest.fixture
+async def store(pool: Pool) -> PgvectorStore:
+    found = PgvectorStore(pool, SearchLimits(120, 1_000_000))
+    await found.open_collection(ANNA, "c", spec())
+    return found
+
+
+async def search(
+    store: PgvectorStore, text: str, *, k: int = 10, principal: Principal = ANNA, names: Sequence[str] | None = ("c",)
+):
+    return await store.search(principal, Query(text, hashed_vectors([text], DIMENSION)[0], k), spec(), names)
+
+
+def reference_bm25(passages: dict[str, str], question: str) -> dict[str, float]:
+    """BM25 by the book over live passages."""
+    analyser = analyser_named(analyser_name("english"))
+    counts = {key: analyser.counts(text) for key, text in passages.items()}
+    average = sum(sum(item.values()) for item in counts.values()) / len(counts)
+    scores: dict[str, float] = {}
+    for term, weight in Counter(analyser.terms(question)).items():
+        df = sum(term in item for item in counts.values())
+        idf = math.log(1 + (len(counts) - df + 0.5) / (df + 0.5))
+        for key, item in counts.items():
+            if tf := item.get(term, 0):
+                norm = 1.2 * (1 - 0.75 + 0.75 * sum(item.values()) / average)
+                scores[key] = scores.get(key, 0) + weight * idf * 2.2 * tf / (tf + norm)
+    return scores
+
+
+@pytest.mark.parametrize("merge", [False, True])
+async def test_bm25_is_exact_under_inserts_updates_deletes_and_merges(store: PgvectorStore, merge: bool) -> None:
+    rng = random.Random(7)
+    live: dict[str, str] = {}
+    ids: dict[str, str] = {}
+    for step in range(40):
+        batch = []
+        for uri in {f"u{rng.randrange(40)}" for _ in range(4)}:
+            text = " ".join(rng.choices(WORDS, k=rng.randrange(3, 40)))
+            batch.append(document(uri, text, version=f"v{step}"))
+            live[uri] = text
+        for uri, document_id in zip([item.uri for item in batch], await store.replace(ANNA, "c", batch), strict=True):
+            ids[uri] = document_id
+        if step % 5 == 4:
+            gone = rng.choice(sorted(live))
+            await store.delete(ANNA, [ids[gone]])
+            del live[gone]
+        if merge and step % 7 == 6:
+            while await store.maintain():
+                pass
+    for question in ("word1 word2 word3", "word7", "word10 word10 word20 nothing"):
+        expected = reference_bm25(live, question)
+        found = await search(store, question, k=100)
+        scores = {hit.uri: hit.lexical_score for hit in found.hits if hit.lexical_score}
+        lexical = {document_id for _, document_id in found.lexical}
+        assert {uri for uri in expected if ids[uri] in lexical} == set(expected)
+        assert scores == pytest.approx(expected, rel=1e-3)
+
+
+async def test_a_question_of_unknown_words_finds_by_meaning_alone(store: PgvectorStore) -> None:
+    await store.replace(ANNA, "c", [document("a", "alpha beta"), document("b", "gamma delta")])
+    found = await search(store, "zzz")
+    assert not found.lexical
+    assert len(found.hits) == 2
+
+
+async def test_a_new_version_replaces_the_old_one_at_once(store: PgvectorStore) -> None:
+    (one,) = await store.replace(ANNA, "c", [document("a", "the old harbour", "second old passage")])
+    (two,) = await store.replace(ANNA, "c", [document("a", "the new harbour", version="v2")])
+    assert one == two
+    assert [hit.text for hit in (await search(store, "harbour")).hits] == ["the new harbour"]
+    assert (await store.text(ANNA, one)).version == "v2"
+
+
+async def test_readers_never_see_half_a_document(store: PgvectorStore) -> None:
+    async def write() -> None:
+        for number in range(15):
+            passages = [f"harbour {number} passage {part}" for part in range(12)]
+            await store.replace(ANNA, "c", [document("a", *passages, version=f"v{number}")])
+
+    writer = asyncio.create_task(write())
+    seen = 0
+    while not writer.done():
+        hits = (await search(store, "harbour passage", k=100)).hits
+        assert len(hits) in (0, 12)
+        assert len({hit.version for hit in hits}) <= 1
+        seen += 1
+    await writer
+    assert seen > 3
+
+
+async def test_a_failure_keeps_the_version_that_answers(store: PgvectorStore) -> None:
+    (one,) = await store.replace(ANNA, "c", [document("a", "harbour")])
+    await store.fail(ANNA, "c", "a", "a", Failure("corrupt", "a is damaged."), {})
+    assert len((await search(store, "harbour")).hits) == 1
+    shown = await store.document(ANNA, one)
+    assert (shown.status.value, shown.error) == ("failed", Failure("corrupt", "a is damaged."))
+    await store.restore(ANNA, one)
+    assert (await store.document(ANNA, one)).error is None
+
+
+async def test_a_deleted_document_answers_no_more(store: PgvectorStore) -> None:
+    ids = await store.replace(ANNA, "c", [document("a", "harbour one"), document("b", "harbour two")])
+    assert list(await store.delete(ANNA, ids[:1])) == ids[:1]
+    assert [hit.uri for hit in (await search(store, "harbour")).hits] == ["b"]
+    assert not await store.delete(ANNA, ids[:1])
+    with pytest.raises(NotFound):
+        await store.document(ANNA, ids[0])
+
+
+async def test_the_text_of_a_cited_version_stays(store: PgvectorStore) -> None:
+    (one,) = await store.replace(ANNA, "c", [document("a", "the old harbour of Ghent")])
+    await store.keep_cited(ANNA, [(one, "v1")])
+    await store.replace(ANNA, "c", [document("a", "new", version="v2")])
+    (excerpt,) = await store.excerpts(ANNA, [Span(one, "v1", 4, 15)], width=4)
+    assert excerpt is not None
+    assert (excerpt.prefix, excerpt.quote, excerpt.suffix) == ("the ", "old harbour", " of ")
+
+
+async def test_a_principal_sees_only_what_it_may(store: PgvectorStore) -> None:
+    (one,) = await store.replace(ANNA, "c", [document("a", "harbour")])
+    for forbidden in (
+        store.document(BEN, one), store.text(BEN, one), search(store, "harbour", principal=BEN), store.drop_collection(BEN, "c"),
+        store.documents(BEN, collection="c"), store.replace(BEN, "c", [document("x", "y")]),
+    ):  # fmt: skip
+        with pytest.raises(NotFound):
+            await forbidden
+    with pytest.raises(NotAllowed):
+        await store.open_collection(BEN, "c", spec())
+    assert not (await search(store, "harbour", principal=BEN, names=None)).hits
+    assert not await store.delete(BEN, [one])
+    assert list(await store.excerpts(BEN, [Span(one, "v1", 0, 3)])) == [None]
+    assert not await store.documents(BEN)
+    assert not await store.versions(BEN, "c", ["a"])
+
+
+async def test_another_embedder_is_refused_and_told_how_to_reindex(store: PgvectorStore) -> None:
+    await store.replace(ANNA, "c", [document("a", "harbour")])
+    other = spec(16, "other")
+    with pytest.raises(IndexMismatch, match="ingest"):
+        await store.search(ANNA, Query("x", np.ones(16, dtype=np.float32), 5), other, ["c"])
+    with pytest.raises(IndexMismatch):
+        await store.open_collection(ANNA, "c", other)
+
+
+async def test_an_empty_collection_takes_another_embedder(store: PgvectorStore) -> None:
+    ids = await store.replace(ANNA, "c", [document("a", "harbour")])
+    await store.delete(ANNA, ids)
+    assert (await store.open_collection(ANNA, "c", spec(16, "other"))).index.embedder.name == "other"
+
+
+async def test_all_collections_are_searched_but_those_of_eval(store: PgvectorStore) -> None:
+    await store.open_collection(ANNA, "d", spec())
+    await store.open_collection(ANNA, "e", spec(), kind="eval")
+    for name in ("c", "d", "e"):
+        await store.replace(ANNA, name, [document(f"in-{name}", "harbour")])
+    assert {hit.collection for hit in (await search(store, "harbour", names=None)).hits} == {"c", "d"}
+    assert {hit.collection for hit in (await search(store, "harbour", names=["e"])).hits} == {"e"}
+    assert {item.name for item in await store.collections(ANNA)} == {"c", "d"}
+    with pytest.raises(NotFound, match="nosuch"):
+        await search(store, "harbour", names=["nosuch"])
+
+
+async def test_a_filtered_hnsw_search_finds_as_many_as_it_should(store: PgvectorStore) -> None:
+    """Many deleted rows near the question must not leave the dense list short."""
+    near = [document(f"near{number}", "harbour harbour harbour") for number in range(300)]
+    far = [document(f"far{number}", f"harbour lake {number}") for number in range(150)]
+    ids = await store.replace(ANNA, "c", near)
+    await store.replace(ANNA, "c", far)
+    await store.delete(ANNA, ids)
+    assert len((await search(store, "harbour", k=100)).dense) == 100
+
+
+async def test_documents_are_listed_in_pages(store: PgvectorStore) -> None:
+    await store.replace(ANNA, "c", [document(f"u{number}", "x") for number in range(5)])
+    first = await store.documents(ANNA, limit=3)
+    rest = await store.documents(ANNA, limit=3, after=first[-1].id)
+    assert [item.uri for item in [*first, *rest]] == [f"u{number}" for number in range(5)]
+
+
+async def test_concurrent_writers_of_the_same_documents(store: PgvectorStore) -> None:
+    async def write(version: int) -> None:
+        items = [document(f"u{number}", f"harbour {number} {version}", version=f"v{version}") for number in range(10)]
+        random.Random(version).shuffle(items)
+        await store.replace(ANNA, "c", items)
+
+    await asyncio.gather(*(write(version) for version in range(8)))
+    hits = (await search(store, "harbour", k=100)).hits
+    assert len(hits) == 10

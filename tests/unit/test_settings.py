@@ -1,0 +1,50 @@
+"""Settings: names, precedence, errors, secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from anchorage.errors import ConfigurationError
+from anchorage.settings import describe_settings, load_settings
+
+
+def test_well_known_names_yield_to_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_PORT", "9000")
+    monkeypatch.setenv("LLM_MODEL", "")
+    monkeypatch.setenv("OLLAMA_HOST", "gpu:11434")
+    assert load_settings().http.port == 9000
+    assert load_settings().llm.model is None
+    monkeypatch.setenv("ANCHORAGE_HTTP__PORT", "9001")
+    assert load_settings().http.port == 9001
+    assert load_settings(http={"port": 9002}).http.port == 9002
+    assert load_settings().llm.ollama_host == "gpu:11434"
+
+
+def test_the_data_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ANCHORAGE_DATA", str(tmp_path))
+    assert load_settings().data.dir == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ANCHORAGE_HTTP__PORT", "eight"), ("APP_PORT", "70000"), ("ANCHORAGE_HTTP__PROT", "1"), ("ANCHORAGE_NOSUCH__X", "1"),
+     ("LOG_LEVEL", "LOUD")],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert name in raised.value.message or name.removeprefix("ANCHORAGE_").split("__")[0] in raised.value.message
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    monkeypatch.setenv("VECTOR_DB_URL", "postgresql://u:pass@h/d")
+    settings = load_settings()
+    shown = {row["name"]: row for row in describe_settings(settings)}
+    assert "very-secret" not in str(shown) and "pass@" not in str(shown) and "very-secret" not in repr(settings)
+    assert shown["ANCHORAGE_LLM__API_KEY"]["origin"] == "OPENAI_API_KEY"
+    monkeypatch.setenv("ANCHORAGE_LLM__TEMPERATURE", "hot sk-very-secret")
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert "sk-very-secret" not in raised.value.message

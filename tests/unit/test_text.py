@@ -1,0 +1,60 @@
+"""Sentences and terms."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anchorage.errors import ConfigurationError
+from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.sentences import sentence_spans
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in sentence_spans(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("Dr. Smith went to Washington. He stayed.", ["Dr. Smith went to Washington.", "He stayed."]),
+        ("J. R. Tolkien wrote it. It is long.", ["J. R. Tolkien wrote it.", "It is long."]),
+        ("The price is 3.50 euros. Pay now.", ["The price is 3.50 euros.", "Pay now."]),
+        ("He said “Stop.” Then he left.", ["He said “Stop.”", "Then he left."]),
+        ("No end here\n\nA new paragraph", ["No end here", "A new paragraph"]),
+        ("これは文です。次の文です。", ["これは文です。", "次の文です。"]),
+        ("First:\n- one thing\n- another thing", ["First:", "- one thing", "- another thing"]),
+        ("name | age\nAnna | 7\nBen | 9", ["name | age", "Anna | 7", "Ben | 9"]),
+        ("A line that\nwraps around. Next.", ["A line that\nwraps around.", "Next."]),
+        ("", []),
+    ],
+)
+def test_sentences(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+@given(st.text(alphabet="ab .!?\n\t|-。é”", max_size=200))
+def test_sentences_miss_nothing_but_white_space_and_do_not_overlap(text: str) -> None:
+    spans = list(sentence_spans(text))
+    assert "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
+
+
+def test_english_terms_are_stemmed_without_stop_words() -> None:
+    analyser = analyser_named(analyser_name("english"))
+    assert analyser.terms("The cats' running is NOT Anna’s") == ["cat", "run", "anna"]
+    assert analyser.terms("Straße 猫犬 COVID-19") == ["straße", "猫", "犬", "covid", "19"]
+
+
+def test_other_languages_and_none() -> None:
+    assert analyser_named(analyser_name("german")).terms("Häuser") == ["haus"]
+    assert analyser_named(analyser_name("none")).terms("Running the") == ["running", "the"]
+
+
+def test_an_unknown_language_names_the_setting() -> None:
+    with pytest.raises(ConfigurationError, match="ANCHORAGE_RETRIEVAL__LANGUAGE"):
+        analyser_name("klingon")
+    with pytest.raises(ConfigurationError, match="ingest the collection anew"):
+        analyser_named("english/99")
