@@ -1,0 +1,57 @@
+"""Services over a real database, with an embedder that needs no model."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from anchorage.adapters.blobs import FolderBlobStore
+from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.postgres.memory import PostgresMemory
+from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.stores.pgvector.search import SearchLimits
+from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.ingest.pipeline import IngestServices
+from anchorage.model import IndexSpec, Principal
+from anchorage.testing.fakes import HashEmbedder
+from anchorage.text.analyser import analyser_name
+
+OWNER = Principal("owner")
+
+
+@dataclass(frozen=True)
+class World:
+    """What a test of the use cases works with."""
+
+    store: PgvectorStore
+    blobs: FolderBlobStore
+    ingest: IngestServices
+    chat: ChatServices
+    principal: Principal = OWNER
+
+
+@pytest.fixture
+async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
+    store = PgvectorStore(pool, SearchLimits(120, 1_000_000))
+    blobs = FolderBlobStore(tmp_path / "blobs")
+    embedder = HashEmbedder()
+    async with open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser:
+        index = IndexSpec(parser.version, "c/1", "r/1", analyser_name("english"), embedder.spec)
+        ingest = IngestServices(
+            store, blobs, parser, embedder, index, chunk_tokens=64, overlap_tokens=8, batch_chunks=16
+        )
+        limits = ChatLimits(
+            k=10,
+            depth=100,
+            dense_weight=0.5,
+            passages=6,
+            max_sentences=3,
+            max_tokens=200,
+            history_turns=8,
+            question_limit=8000,
+            abstain=False,
+        )
+        chat = ChatServices(store, embedder, index, PostgresMemory(pool), None, limits, "english")
+        yield World(store, blobs, ingest, chat)

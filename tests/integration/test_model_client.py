@@ -1,0 +1,146 @@
+"""The model clients against a real HTTP peer that fails in every way that servers do."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.openai_client import OpenAIGenerator
+from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable
+from anchorage.model import Message, Usage
+from anchorage.testing.model_server import Behaviour, ModelServer, model_server
+
+FAST = RetryPolicy(2, 0.01, 0.05, 0.2)
+ASK = (Message("user", "Hello?"),)
+CHAT = "/v1/chat/completions"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ModelServer]:
+    async with model_server(Behaviour(answer="One two three four five.")) as running:
+        yield running
+
+
+@asynccontextmanager
+async def generator(server: ModelServer, **more: object) -> AsyncIterator[OpenAIGenerator]:
+    async with model_client(1.0) as client:
+        options = {"retry": FAST, "first_token_timeout": 2.0, "idle_timeout": 1.0, **more}
+        yield OpenAIGenerator(client, Endpoint(server.url, "sk-secret"), "any", **options)  # type: ignore[arg-type]
+
+
+async def answer(found: OpenAIGenerator) -> tuple[str, Usage]:
+    items = [item async for item in found.stream(ASK)]
+    assert isinstance(items[-1], Usage)
+    return "".join(str(item) for item in items[:-1]), items[-1]
+
+
+async def test_an_answer_comes_in_pieces_with_its_usage(server: ModelServer) -> None:
+    async with generator(server) as found:
+        text, usage = await answer(found)
+        assert text == "One two three four five."
+        assert usage.completion_tokens > 0 and usage.model == "any"
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_what_may_pass_is_tried_again(server: ModelServer, status: int) -> None:
+    server.script(Behaviour(status=status, retry_after="0.01"), Behaviour(answer="Done."))
+    async with generator(server) as found:
+        assert (await answer(found))[0] == "Done."
+    assert server.count(CHAT) == 2
+
+
+async def test_a_server_that_stays_down_is_unavailable(server: ModelServer) -> None:
+    server.behaviour = Behaviour(status=503)
+    async with generator(server) as found:
+        with pytest.raises(ModelUnavailable, match="503"):
+            await answer(found)
+    assert server.count(CHAT) == 3
+
+
+@pytest.mark.parametrize(("status", "words"), [(401, "OPENAI_API_KEY"), (404, "LLM_MODEL"), (400, "refused")])
+async def test_what_no_retry_mends_is_told_at_once_without_the_key(
+    server: ModelServer, status: int, words: str
+) -> None:
+    server.behaviour = Behaviour(status=status, message="your key sk-secret is wrong")
+    async with generator(server) as found:
+        with pytest.raises(ModelError, match=words) as raised:
+            await answer(found)
+    assert "sk-secret" not in raised.value.message
+    assert server.count(CHAT) == 1
+
+
+async def test_an_answer_that_is_cut_off_is_not_whole(server: ModelServer) -> None:
+    server.behaviour = Behaviour(answer="One two three four five.", fault="cut", pieces=2)
+    async with generator(server) as found:
+        with pytest.raises(ModelUnavailable, match="cut off"):
+            await answer(found)
+    assert server.count(CHAT) == 1
+
+
+async def test_a_server_that_hangs_is_left(server: ModelServer) -> None:
+    server.behaviour = Behaviour(answer="One two three.", fault="hang", pieces=1)
+    async with generator(server, idle_timeout=0.1) as found:
+        with pytest.raises(ModelUnavailable, match="IDLE_TIMEOUT"):
+            await answer(found)
+    server.behaviour = Behaviour(first_delay=30)
+    async with generator(server, first_token_timeout=0.1) as found:
+        with pytest.raises(ModelUnavailable, match="FIRST_TOKEN_TIMEOUT"):
+            await answer(found)
+
+
+@pytest.mark.parametrize("fault", ["html", "nonsense"])
+async def test_what_is_no_answer_names_the_address(server: ModelServer, fault: str) -> None:
+    server.behaviour = Behaviour(fault=fault)  # type: ignore[arg-type]
+    async with generator(server) as found:
+        with pytest.raises(ModelError, match="OPENAI_BASE_URL"):
+            await answer(found)
+
+
+async def test_refused_parameters_are_left_out_for_good(server: ModelServer) -> None:
+    server.behaviour = Behaviour(answer="Fine.", refuse="max_tokens temperature stream_options")
+    async with generator(server) as found:
+        for _ in range(2):
+            assert (await answer(found))[0] == "Fine."
+    assert server.count(CHAT) <= 5
+
+
+async def test_a_server_that_does_not_stream_is_understood(server: ModelServer) -> None:
+    server.behaviour = Behaviour(answer="Whole.", stream=False)
+    async with generator(server) as found:
+        assert (await answer(found))[0] == "Whole."
+
+
+async def test_nobody_there() -> None:
+    async with model_client(0.5) as client:
+        found = OpenAIGenerator(client, Endpoint("http://127.0.0.1:9/v1"), "any", retry=RetryPolicy(0))
+        with pytest.raises(ModelUnavailable, match="cannot be reached"):
+            await answer(found)
+        assert await found.ping() == "unreachable"
+
+
+async def test_a_wrong_address_or_key_is_a_matter_of_settings() -> None:
+    for address in ("localhost:8080", "ftp://x", ""):
+        with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL"):
+            Endpoint(address)
+    with pytest.raises(ConfigurationError, match="OPENAI_API_KEY"):
+        Endpoint("http://x/v1", "sk-“quoted”")
+    assert Endpoint.ollama("gpu").base_url == "http://gpu:11434/v1"
+
+
+async def test_embeddings_are_tried_again_and_checked(server: ModelServer) -> None:
+    async with model_client() as client:
+        embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", retry=FAST)
+        assert embedder.dimension == 64
+        server.script(Behaviour(status=503), Behaviour())
+        assert (await embedder.embed_passages(["a", "b"])).shape == (2, 64)
+        server.behaviour = Behaviour(dimension=32)
+        with pytest.raises(ModelError, match="DIMENSION"):
+            await embedder.embed_passages(["a"])
+
+
+async def test_probing_openai_itself_calls_nobody() -> None:
+    async with model_client() as client:
+        for key, word in (("sk-x", "available"), (None, "not_configured")):
+            assert await OpenAIGenerator(client, Endpoint(api_key=key), "gpt").ping() == word

@@ -1,0 +1,191 @@
+"""Ingestion of folders: what changes, what stays, what fails, what is gone."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from anchorage.adapters.sources.folder import LocalSource
+from anchorage.chat.retrieve import retrieve
+from anchorage.errors import BadRequest, IndexMismatch, ModelUnavailable
+from anchorage.ingest.pipeline import delete_documents, ingest_source
+from anchorage.ingest.worker import ingest_upload
+from anchorage.model import Outcome
+from anchorage.testing.fakes import HashEmbedder
+
+from .conftest import World
+
+
+async def ingest(world: World, path: Path, *, max_bytes: int = 10**7) -> list[Outcome]:
+    source = LocalSource(path, max_bytes=max_bytes)
+    return [outcome async for outcome in ingest_source(world.ingest, world.principal, "c", source)]
+
+
+async def texts(world: World, question: str) -> list[str]:
+    ranking, _ = await retrieve(world.chat, world.principal, question, ["c"])
+    return [hit.text for hit in ranking.hits]
+
+
+def statuses(outcomes: list[Outcome]) -> dict[str, str]:
+    return {Path(outcome.uri).name: outcome.status.value for outcome in outcomes}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "docs"
+    (root / "sub").mkdir(parents=True)
+    (root / "a.md").write_text("# Harbour\n\nThe harbour of Ghent opened in 1827.")
+    (root / "sub" / "b.txt").write_text("Bread is made of flour.")
+    (root / ".hidden.txt").write_text("secret")
+    (root / "bad.pdf").write_text("no pdf")
+    (root / "odd name ü%.txt").write_text("Iron melts.")
+    return root
+
+
+async def test_a_folder_is_ingested_once(world: World, folder: Path) -> None:
+    first = await ingest(world, folder)
+    assert statuses(first) == {
+        "a.md": "indexed",
+        "b.txt": "indexed",
+        "bad.pdf": "failed",
+        "odd%20name%20%C3%BC%25.txt": "indexed",
+    }
+    failed = next(outcome for outcome in first if outcome.error)
+    assert failed.error and failed.error.code == "corrupt" and failed.document_id
+    assert "Bread is made of flour." in await texts(world, "flour bread")
+    again = await ingest(world, folder)
+    assert Counter(statuses(again).values()) == {"unchanged": 3, "failed": 1}
+
+
+async def test_changes_and_removals_reach_answers(world: World, folder: Path) -> None:
+    await ingest(world, folder)
+    (folder / "a.md").write_text("# Harbour\n\nThe harbour of Antwerp opened in 1811.")
+    (folder / "sub" / "b.txt").unlink()
+    assert statuses(await ingest(world, folder)) == {
+        "a.md": "indexed", "b.txt": "deleted", "bad.pdf": "failed", "odd%20name%20%C3%BC%25.txt": "unchanged",
+    }  # fmt: skip
+    found = await texts(world, "harbour bread")
+    assert any("Antwerp" in text for text in found)
+    assert not any("Ghent" in text or "Bread" in text for text in found)
+
+
+async def test_a_folder_that_lists_nothing_is_held(world: World, folder: Path) -> None:
+    await ingest(world, folder)
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    outcomes = await ingest(world, folder)
+    assert {outcome.status.value for outcome in outcomes} == {"held"}
+    assert await texts(world, "harbour")
+
+
+async def test_a_file_that_breaks_keeps_its_old_version(world: World, folder: Path) -> None:
+    await ingest(world, folder / "a.md")
+    (folder / "a.md").write_bytes(bytes(range(256)) * 9)
+    (outcome,) = await ingest(world, folder / "a.md")
+    assert outcome.error and outcome.error.code == "binary"
+    assert any("Ghent" in text for text in await texts(world, "harbour"))
+    (folder / "a.md").write_text("# Harbour\n\nThe harbour of Ghent opened in 1827.")
+    (outcome,) = await ingest(world, folder / "a.md")
+    assert outcome.status.value == "unchanged"
+    assert (await world.store.document(world.principal, outcome.document_id or "")).error is None
+
+
+async def test_two_ingests_of_one_folder_at_once(world: World, folder: Path) -> None:
+    for number in range(30):
+        (folder / f"n{number}.txt").write_text(f"Document number {number} about harbours.")
+    both = await asyncio.gather(ingest(world, folder), ingest(world, folder))
+    for outcomes in both:
+        assert len(outcomes) == 34
+    documents = await world.store.documents(world.principal, collection="c")
+    assert len({document.uri for document in documents}) == len(documents) == 34
+    found = await texts(world, "document number harbours")
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize("kind", ["huge", "unreadable", "pipe", "dangling"])
+async def test_odd_files_fail_with_a_reason_and_stop_nothing(world: World, folder: Path, kind: str) -> None:
+    import os
+
+    odd = folder / "odd.txt"
+    if kind == "huge":
+        with odd.open("wb") as file:
+            file.truncate(500 * 1024**2)
+    elif kind == "unreadable":
+        odd.write_text("x")
+        odd.chmod(0)
+        if os.geteuid() == 0:
+            pytest.skip("root reads everything")
+    elif kind == "pipe":
+        os.mkfifo(odd)
+    else:
+        odd.symlink_to(folder / "nowhere.txt")
+    outcomes = await ingest(world, folder)
+    failed = next(outcome for outcome in outcomes if outcome.uri.endswith("odd.txt"))
+    expected = {"huge": "too_large", "unreadable": "no_access", "pipe": "unreadable", "dangling": "not_found"}
+    assert failed.error and failed.error.code == expected[kind]
+    assert Counter(statuses(outcomes).values())["indexed"] == 3
+
+
+async def test_a_path_that_does_not_exist_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="does not exist"):
+        LocalSource(tmp_path / "nowhere", max_bytes=1)
+
+
+async def test_an_embedder_that_is_away_fails_documents_and_not_the_run(world: World, folder: Path) -> None:
+    class Away(HashEmbedder):
+        async def embed_passages(self, texts):  # type: ignore[no-untyped-def]
+            raise ModelUnavailable("The model server is away. Try again.")
+
+    broken = replace(world.ingest, embedder=Away())
+    source = LocalSource(folder, max_bytes=10**7)
+    outcomes = [outcome async for outcome in ingest_source(broken, world.principal, "c", source)]
+    assert {outcome.status.value for outcome in outcomes} == {"failed"}
+    assert Counter(outcome.error.code for outcome in outcomes if outcome.error) == {
+        "model_unavailable": 3,
+        "corrupt": 1,
+    }
+    assert Counter(statuses(await ingest(world, folder)).values()) == {"indexed": 3, "failed": 1}
+
+
+async def test_another_embedder_changes_nothing(world: World, folder: Path) -> None:
+    await ingest(world, folder)
+    index = replace(world.ingest.index, embedder=HashEmbedder(32, "other").spec)
+    other = replace(world.ingest, index=index, embedder=HashEmbedder(32, "other"))
+    with pytest.raises(IndexMismatch):
+        async for _ in ingest_source(other, world.principal, "c", LocalSource(folder, max_bytes=10**7)):
+            pass
+    assert await texts(world, "harbour")
+
+
+async def test_deleting_removes_the_original_bytes_unless_shared(world: World, folder: Path) -> None:
+    (folder / "copy.txt").write_text("Bread is made of flour.")
+    outcomes = await ingest(world, folder)
+    by_name = {Path(outcome.uri).name: outcome.document_id or "" for outcome in outcomes}
+    key = (await world.store.document(world.principal, by_name["b.txt"])).blob_key or ""
+    await delete_documents(world.store, world.blobs, world.principal, [by_name["b.txt"]])
+    async with world.blobs.local(key) as path:
+        assert path.read_text() == "Bread is made of flour."
+    await delete_documents(world.store, world.blobs, world.principal, [by_name["copy.txt"]])
+    assert not list((world.blobs.root / key[:2]).glob(key))
+
+
+async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:
+    key = await world.blobs.put(folder / "a.md")
+    for expected in ("indexed", "unchanged"):
+        outcome = await ingest_upload(world.ingest, world.principal, "c", "upload://c/a.md", "a.md", key)
+        assert outcome.status.value == expected
+
+
+async def test_every_character_is_found_under_its_offsets(world: World, folder: Path) -> None:
+    book = "\n\n".join(
+        f"CHAPTER {n}\n\n" + " ".join(f"Sentence {n}.{m} tells of Ghent." for m in range(40)) for n in range(1, 6)
+    )
+    (folder / "book.txt").write_text(book)
+    (outcome,) = await ingest(world, folder / "book.txt")
+    text = (await world.store.text(world.principal, outcome.document_id or "")).text
+    ranking, _ = await retrieve(world.chat, world.principal, "Sentence 3.7 of Ghent", ["c"])
+    assert ranking.hits
+    for hit in ranking.hits:
+        assert text[hit.start : hit.end] == hit.text

@@ -1,0 +1,133 @@
+"""Whole turns: quotations, a generator, follow-ups, failures."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from anchorage.adapters.sources.folder import LocalSource
+from anchorage.chat.answer import ABSTENTION
+from anchorage.chat.events import Event
+from anchorage.chat.state import ChatServices
+from anchorage.chat.turn import ask, ask_events
+from anchorage.errors import BadRequest, ModelUnavailable, NotFound, TooLarge
+from anchorage.ingest.pipeline import ingest_source
+from anchorage.model import Principal
+from anchorage.testing.fakes import ScriptedGenerator
+
+from .conftest import World
+
+
+@pytest.fixture
+async def asked(world: World, tmp_path: Path) -> World:
+    (tmp_path / "horta.md").write_text(
+        "# Victor Horta\n\nVictor Horta designed the Hôtel Tassel in 1893. Victor Horta lived in Saint-Gilles. He taught at the academy."
+    )
+    (tmp_path / "bread.txt").write_text("Bread is made of flour and water. It is baked in an oven.")
+    for name in ("horta.md", "bread.txt"):
+        source = LocalSource(tmp_path / name, max_bytes=10**6)
+        assert [
+            outcome.status.value async for outcome in ingest_source(world.ingest, world.principal, "c", source)
+        ] == ["indexed"]
+    return world
+
+
+async def events(services: ChatServices, principal: Principal, question: str, **more: str) -> list[Event]:
+    return [event async for event in ask_events(services, principal, question, **more)]
+
+
+async def test_a_quoted_answer_is_verbatim_at_its_offsets(asked: World) -> None:
+    answer = await ask(asked.chat, asked.principal, "Who designed the Hôtel Tassel in 1893?")
+    assert "Victor Horta designed the Hôtel Tassel in 1893." in answer.answer
+    assert [citation.marker for citation in answer.citations] == list(range(1, len(answer.citations) + 1))
+    for citation in answer.citations:
+        text = (await asked.store.text(asked.principal, citation.document_id, citation.version)).text
+        assert text[citation.start : citation.end] == citation.quote
+        assert text[: citation.start].endswith(citation.prefix) and text[citation.end :].startswith(citation.suffix)
+
+
+async def test_follow_ups_and_recounts(asked: World) -> None:
+    first = await ask(asked.chat, asked.principal, "Who designed the Hôtel Tassel?", conversation_id="t1")
+    second = await ask(asked.chat, asked.principal, "and where does he live?", conversation_id="t1")
+    assert "Saint-Gilles" in second.answer
+    assert first.conversation_id == second.conversation_id == "t1"
+    third = await ask(asked.chat, asked.principal, "What have I asked so far?", conversation_id="t1")
+    assert "1. Who designed the Hôtel Tassel?" in third.answer and "2. and where does he live?" in third.answer
+    assert not third.citations
+
+
+async def test_events_are_numbered_and_end_with_done(asked: World) -> None:
+    found = await events(asked.chat, asked.principal, "What is bread made of?")
+    assert [event.type for event in found] == ["start", "hits", "token", "answer", "done"]
+    assert [event.n for event in found] == [1, 2, 3, 4, 5]
+    assert {event.turn for event in found} == {1}
+    assert found[3].payload()["citations"]
+
+
+async def test_a_repeated_message_is_answered_once(asked: World) -> None:
+    services = replace(asked.chat, generator=ScriptedGenerator(["Flour and water [1]."]))
+    ids = {"conversation_id": "t2", "message_id": "m1"}
+    first = await ask(services, asked.principal, "What is bread made of?", **ids)
+    assert (await ask(services, asked.principal, "What is bread made of?", **ids)).answer == first.answer
+
+
+async def test_a_generator_writes_from_the_passages(asked: World) -> None:
+    generator = ScriptedGenerator(["Bread is made of flour and water [1]. And of love [9]."])
+    answer = await ask(replace(asked.chat, generator=generator), asked.principal, "What is bread made of?")
+    assert answer.answer == "Bread is made of flour and water [1]. And of love."
+    (citation,) = answer.citations
+    assert citation.quote == "Bread is made of flour and water."
+    assert answer.usage.model == "scripted" and answer.usage.completion_tokens > 0
+    assert '<passage number="1"' in generator.prompts[0][-1].content
+
+
+async def test_a_generator_rewrites_follow_ups_and_abstains(asked: World) -> None:
+    generator = ScriptedGenerator(["Victor Horta [1].", "Where does Victor Horta live?", ABSTENTION])
+    services = replace(asked.chat, generator=generator)
+    await ask(services, asked.principal, "Who designed the Hôtel Tassel?", conversation_id="t3")
+    answer = await ask(services, asked.principal, "and where does he live?", conversation_id="t3")
+    assert answer.abstained and not answer.citations
+    assert "Question: Where does Victor Horta live?" in generator.prompts[2][-1].content
+
+
+async def test_a_rewrite_that_fails_falls_back_and_an_answer_that_fails_is_told(asked: World) -> None:
+    away = ModelUnavailable("The model server is away. Try again.")
+    generator = ScriptedGenerator(["Horta [1].", away, "In Saint-Gilles [1].", away])
+    services = replace(asked.chat, generator=generator)
+    await ask(services, asked.principal, "Who designed the Hôtel Tassel?", conversation_id="t4")
+    assert (await ask(services, asked.principal, "and where does he live?", conversation_id="t4")).answer.startswith(
+        "In Saint-Gilles"
+    )
+    found = await events(services, asked.principal, "Who designed the Hôtel Tassel?", conversation_id="t5")
+    assert [event.type for event in found][-2:] == ["error", "done"]
+    assert found[-2].payload()["message"] == away.message
+    assert not await asked.chat.memory.window(asked.principal, "t5", 5)
+
+
+async def test_input_that_cannot_be_taken_raises_before_anything_is_sent(asked: World) -> None:
+    with pytest.raises(BadRequest, match="empty"):
+        await ask(asked.chat, asked.principal, " \n ")
+    with pytest.raises(TooLarge, match="ANCHORAGE_ANSWER__QUESTION_LIMIT"):
+        await ask(asked.chat, asked.principal, "x" * 100_000)
+    with pytest.raises(NotFound, match="nosuch"):
+        await ask(asked.chat, asked.principal, "x", collections=["nosuch"])
+    await ask(asked.chat, asked.principal, "What is bread?", conversation_id="t6")
+    with pytest.raises(NotFound):
+        await ask(asked.chat, Principal("other"), "What is bread?", conversation_id="t6")
+
+
+async def test_a_reader_who_leaves_ends_the_turn(asked: World) -> None:
+    before = asyncio.all_tasks()
+    stream = ask_events(asked.chat, asked.principal, "What is bread made of?", conversation_id="t7")
+    await anext(stream)
+    assert asyncio.all_tasks() > before
+    await stream.aclose()
+    assert asyncio.all_tasks() <= before
+
+
+async def test_turns_of_one_conversation_at_once(asked: World) -> None:
+    questions = [f"What is bread number {number} made of?" for number in range(6)]
+    await asyncio.gather(*(ask(asked.chat, asked.principal, question, conversation_id="t8") for question in questions))
+    turns = await asked.chat.memory.window(asked.principal, "t8", 10)
+    assert [turn.number for turn in turns] == [1, 2, 3, 4, 5, 6]
