@@ -1,0 +1,79 @@
+"""Our BM25 index against bm25s on a judged set: python -m bench.lexical DIR."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import bm25s
+import numpy as np
+import Stemmer
+
+from anchorage.adapters.stores.pgvector.lexical import analyse
+from anchorage.adapters.stores.pgvector.postings import Statistics, encode, invert, score
+from anchorage.evaluation.dataset import passages, read_dataset
+from anchorage.evaluation.metrics import ndcg
+from anchorage.text.analyser import analyser_name, analyser_named
+from bench.support import report
+
+
+def main(folder: Path) -> None:
+    dataset = read_dataset(folder)
+    corpus = list(passages(dataset.corpus))
+    texts = [f"{title}\n{text}" if title else text for _, title, text in corpus]
+    queries = [query for query in dataset.queries if query.relevant]
+    ours, our_seconds = _ours(texts, [query.text for query in queries])
+    theirs, their_seconds = _theirs(texts, [query.text for query in queries])
+    ids = [key for key, _, _ in corpus]
+    means = [
+        float(
+            np.mean(
+                [
+                    ndcg([ids[at] for at in ranked], query.relevant, 10)
+                    for ranked, query in zip(lists, queries, strict=True)
+                ]
+            )
+        )
+        for lists in (ours, theirs)
+    ]
+    report(
+        queries=len(queries),
+        ndcg_at_10={
+            "ours": round(means[0], 4),
+            "bm25s": round(means[1], 4),
+            "difference": round(means[0] - means[1], 4),
+        },
+        seconds={"ours": round(our_seconds, 2), "bm25s": round(their_seconds, 2)},
+    )
+
+
+def _ours(texts: list[str], questions: list[str]) -> tuple[list[list[int]], float]:
+    analyser = analyser_named(analyser_name("english"))
+    counts = analyse(analyser, dict(enumerate(texts)))
+    inverted = invert(counts)
+    blocks = {term: encode(postings) for term, postings in inverted.items()}
+    statistics = Statistics(len(texts), sum(sum(item.values()) for item in counts.values()))
+    started = time.perf_counter()
+    found = []
+    for question in questions:
+        query = {term: count for term, count in Counter(analyser.terms(question)).items() if term in inverted}
+        frequencies = {term: len(inverted[term].chunk_ids) for term in query}
+        scores = score(statistics, frequencies, query, ((term, block) for term in query for block in blocks[term]))
+        found.append(scores.best(10)[0].tolist())
+    return found, time.perf_counter() - started
+
+
+def _theirs(texts: list[str], questions: list[str]) -> tuple[list[list[int]], float]:
+    stemmer = Stemmer.Stemmer("english")
+    retriever = bm25s.BM25(k1=1.2, b=0.75, method="lucene")
+    retriever.index(bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, show_progress=False), show_progress=False)
+    started = time.perf_counter()
+    tokens = bm25s.tokenize(questions, stopwords="en", stemmer=stemmer, show_progress=False)
+    found, _ = retriever.retrieve(tokens, k=10, show_progress=False)
+    return [row.tolist() for row in found], time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
