@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from anchorage.adapters.postgres.embedded.cluster import Cluster
+from anchorage.adapters.postgres.embedded.supervisor import server_pid
+
 from .conftest import Cli, until
 
 HIT = {"chunk_id", "document_id", "collection", "uri", "title", "page", "start", "end", "score", "text"}
@@ -187,6 +190,24 @@ def test_ingest_killed_in_the_middle_leaves_whole_documents_and_completes(cli: C
     ]
     assert statuses.count("unchanged") >= len(survived) and set(statuses) == {"unchanged", "indexed"}
     assert len(indexed()) == 120
+
+
+def test_ingest_goes_on_when_postgres_is_killed_under_it(cli: Cli, tmp_path: Path) -> None:
+    for number in range(60):
+        words = " ".join(f"Sentence {part} of letter {number} tells of lighthouses." for part in range(60))
+        (tmp_path / f"letter{number:03}.txt").write_text(words)
+    process = Cli(cli.data, {"ANCHORAGE_INGEST__BATCH_CHUNKS": "8"}).start(
+        "ingest", str(tmp_path), "--collection", "shaken", "--json"
+    )
+    cluster = Cluster(cli.data / "postgres")
+    listed = ("documents", "list", "--collection", "shaken", "--json")
+    until("some documents to be indexed", lambda: cli(*listed, code=None).json.get("documents"))
+    for _ in range(2):
+        os.kill(until("the server to run", lambda: server_pid(cluster)), signal.SIGKILL)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert {item["status"] for item in json.loads(out)["documents"]} == {"indexed"}
+    assert len(cli(*listed).json["documents"]) == 60
 
 
 def test_no_wait_leaves_it_to_a_worker(cli: Cli, papers: Path) -> None:

@@ -189,6 +189,42 @@ async def test_the_bytes_decide_before_the_name(parser: SandboxedParser, tmp_pat
     assert (await parse(parser, tmp_path / "README", b"No extension.")).text == "No extension."
 
 
+def locked_pdf() -> bytes:
+    """A PDF whose owner's and user's keys fit no empty password (standard security handler, 40 bits)."""
+    keys = f"/O <{'41' * 32}> /U <{'42' * 32}>"
+    encrypt = f"/Encrypt << /Filter /Standard /V 1 /R 2 {keys} /P -4 >> /ID [<{'00' * 16}> <{'00' * 16}>] /Root 1 0 R"
+    return pdf(["secret"]).replace(b"/Root 1 0 R", encrypt.encode())
+
+
+def locked_zip(name: str) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, "<x/>")
+    data = bytearray(buffer.getvalue())
+    at = data.index(b"PK\x01\x02") + 8
+    data[at] |= 1  # general purpose flag: encrypted
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.pdf", locked_pdf()),
+        ("a.docx", locked_zip("word/document.xml")),
+        ("b.docx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 512 + "EncryptedPackage".encode("utf-16-le")),
+    ],
+    ids=["pdf", "zip", "office"],
+)
+async def test_locked_files_are_refused_as_such(
+    parser: SandboxedParser, tmp_path: Path, name: str, content: bytes
+) -> None:
+    with pytest.raises(DocumentRefused, match="password") as raised:
+        await parse(parser, tmp_path / name, content)
+    assert raised.value.code == "encrypted"
+
+
 async def test_a_zip_bomb_is_not_unpacked(parser: SandboxedParser, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "bomb.docx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b"\0" * (400 * MEBI))

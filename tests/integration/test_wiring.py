@@ -1,0 +1,86 @@
+"""Which models the settings open."""
+
+from pathlib import Path
+
+import pytest
+
+from anchorage.errors import BadRequest, ConfigurationError
+from anchorage.settings import load_settings
+from anchorage.testing.model_server import model_server
+from anchorage.wiring import local_source, open_client, open_embedder, open_generator
+
+
+@pytest.mark.parametrize(
+    ("env", "model", "address"),
+    [
+        ({"OPENAI_API_KEY": "sk-x"}, "gpt-4o-mini", "https://api.openai.com/v1"),
+        ({"OPENAI_BASE_URL": "http://gpu:8080/v1", "LLM_MODEL": "qwen"}, "qwen", "http://gpu:8080/v1"),
+        ({"OLLAMA_HOST": "gpu"}, "llama3.2", "http://gpu:11434/v1"),
+        (
+            {"OLLAMA_HOST": "gpu", "OPENAI_API_KEY": "sk-x", "ANCHORAGE_LLM__PROVIDER": "ollama"},
+            "llama3.2",
+            "http://gpu:11434/v1",
+        ),
+        ({"FPT_API_KEY": "k", "FPT_BASE_URL": "http://fpt/v1", "LLM_MODEL": "m"}, "m", "http://fpt/v1"),
+    ],
+)
+async def test_generators(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], model: str, address: str) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    async with open_client(settings) as client:
+        generator = open_generator(settings.llm, client)
+    assert generator is not None and generator.model == model
+    assert generator.endpoint.base_url == address  # type: ignore[attr-defined]
+    assert "sk-x" not in repr(generator)
+
+
+async def test_no_generator_without_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings()
+    async with open_client(settings) as client:
+        assert open_generator(settings.llm, client) is None
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+        monkeypatch.setenv("ANCHORAGE_LLM__PROVIDER", "none")
+        assert open_generator(load_settings().llm, client) is None
+
+
+@pytest.mark.parametrize(
+    ("env", "named"),
+    [
+        ({"ANCHORAGE_LLM__PROVIDER": "openai"}, "OPENAI_API_KEY"),
+        ({"FPT_API_KEY": "k"}, "FPT_BASE_URL"),
+        ({"FPT_BASE_URL": "http://fpt/v1"}, "LLM_MODEL"),
+        ({"ANCHORAGE_LLM__PROVIDER": "langchain"}, "LLM_MODEL"),
+        ({"ANCHORAGE_LLM__PROVIDER": "langchain", "LLM_MODEL": "anthropic:claude"}, "langchain-anthropic"),
+        ({"OPENAI_BASE_URL": "localhost:80"}, "OPENAI_BASE_URL"),
+    ],
+)
+async def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], named: str) -> None:
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    async with open_client(settings) as client:
+        with pytest.raises(ConfigurationError, match=named):
+            open_generator(settings.llm, client)
+
+
+async def test_embedders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with model_server(dimension=48) as server:
+        monkeypatch.setenv("ANCHORAGE_DATA", str(tmp_path))
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        settings = load_settings()
+        async with open_client(settings) as client:
+            # A model server for answers does not change the embedder of what is indexed already.
+            assert (await open_embedder(settings, client)).spec.name == "all-MiniLM-L6-v2"
+            monkeypatch.setenv("EMBEDDING_MODEL", "some-model")
+            assert (await open_embedder(load_settings(), client)).spec.dimension == 48
+            monkeypatch.setenv("ANCHORAGE_EMBEDDING__PROVIDER", "openai")
+            monkeypatch.delenv("EMBEDDING_MODEL")
+            with pytest.raises(ConfigurationError, match="EMBEDDING_MODEL"):
+                await open_embedder(load_settings(), client)
+
+
+@pytest.mark.parametrize("location", ["s3://bucket/x", "https://example.org", "/no/such/path"])
+def test_locations_that_are_no_source(location: str) -> None:
+    with pytest.raises(BadRequest):
+        local_source(load_settings(), location)
