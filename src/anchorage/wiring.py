@@ -25,6 +25,7 @@ from anchorage.adapters.postgres.queue import open_queue
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.errors import BadRequest, ConfigurationError
 from anchorage.ingest.chunk import CHUNKER
@@ -194,6 +195,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         index=index,
         memory=storage.memory,
         generator=generator,
+        sentence_vectors=SentenceVectors(embedder),
         limits=_limits(settings),
         language=settings.retrieval.language,
     )

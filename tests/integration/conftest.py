@@ -12,6 +12,7 @@ from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.model import IndexSpec, Principal
@@ -53,5 +54,7 @@ async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
             question_limit=8000,
             abstain=False,
         )
-        chat = ChatServices(store, embedder, index, PostgresMemory(pool), None, limits, "english")
+        chat = ChatServices(
+            store, embedder, index, PostgresMemory(pool), None, SentenceVectors(embedder), limits, "english"
+        )
         yield World(store, blobs, ingest, chat)

@@ -35,7 +35,7 @@ class Draft:
 async def extraction(services: ChatServices, question: str, vector: NDArray[Any], hits: Sequence[Hit]) -> Extraction:
     """The sentences of the hits, ranked as answers to the question."""
     sentences = sentences_of(hits)
-    vectors = await services.embedder.embed_passages([sentence.text for sentence in sentences])
+    vectors = await services.sentence_vectors.of([sentence.text for sentence in sentences])
     return extract(question, sentences, vector, vectors, analyser_named(analyser_name(services.language)))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from anchorage.chat.sentences import SentenceVectors
 from anchorage.model import Citation, Hit, IndexSpec, Principal, Turn, Usage
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
@@ -40,6 +41,7 @@ class ChatServices:
     index: IndexSpec
     memory: Memory
     generator: Generator | None
+    sentence_vectors: SentenceVectors
     limits: ChatLimits
     language: str
 
