@@ -22,6 +22,11 @@ ANSWERS = Counter("anchorage_answers", "Answers given, by kind", ["kind"], regis
 DEGRADATIONS = Counter(
     "anchorage_degradations", "Times that something was done in a lesser way, by which", ["which"], registry=REGISTRY
 )
+DENSE_PROBES = Counter(
+    "anchorage_dense_probes",
+    "Searches whose vector index had lost neighbours and was searched again from inside",
+    registry=REGISTRY,
+)
 STREAMS = Gauge("anchorage_open_streams", "Answer streams being sent", registry=REGISTRY)
 
 _log = structlog.get_logger(__name__)

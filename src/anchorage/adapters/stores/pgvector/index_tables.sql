@@ -12,7 +12,7 @@ CREATE TABLE anchorage.chunks_{id} (
     embedding    halfvec({dimension}) NOT NULL
 );
 CREATE INDEX ON anchorage.chunks_{id} (document_id);
-CREATE INDEX ON anchorage.chunks_{id} USING hnsw (embedding halfvec_cosine_ops) WITH (m = 16, ef_construction = 64);
+CREATE INDEX ON anchorage.chunks_{id} USING hnsw (embedding halfvec_cosine_ops) WITH (m = 24, ef_construction = 100);
 
 -- One row for each transaction that changed the index; counters of a deletion are negative.
 CREATE TABLE anchorage.segments_{id} (

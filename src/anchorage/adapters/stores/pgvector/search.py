@@ -21,6 +21,7 @@ from anchorage.adapters.stores.pgvector.postings import Scores
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.model import Hit, Principal
 from anchorage.ports.store import Query, Ranking
+from anchorage.telemetry import DENSE_PROBES
 from anchorage.text.analyser import analyser_named
 
 # The access check is a one-time filter here: it decides once per query whether the index is read at all, so that
@@ -34,6 +35,17 @@ _DENSE_OF = f"""
 SELECT id, document_id::text, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}}
 WHERE id = ANY(%(ids)s) AND {_MAY_READ}
 """
+# HNSW can lose a whole neighbourhood: a small cluster of passages among many others is hard to reach from the top of the
+# graph. From passages inside that the lexical index found, it is near.
+_PROBE = f"""
+SELECT id, document_id, 1 - (embedding <=> %(vector)s::halfvec) FROM (
+    SELECT id, document_id::text, embedding FROM {{chunks}} WHERE {_MAY_READ}
+    ORDER BY embedding <=> (SELECT avg(embedding) FROM {{chunks}} WHERE id = ANY(%(inside)s)) LIMIT %(depth)s
+) AS near
+"""
+_MISSED = 3  # lexical candidates that belong among the neighbours and are not there, before the index is searched again
+_MISSED_SHARE = 0.25
+_INSIDE = 3
 _HITS = f"""
 SELECT k.id, d.id::text, d.version, d.uri, d.title, k.span_start, k.span_end, k.text, k.page, k.heading_path
 FROM {{chunks}} k JOIN anchorage.documents d ON d.id = k.document_id
@@ -89,18 +101,29 @@ async def candidates(
     assert statistics is not None
     scores = score_rows(counts, (int(statistics[0]), int(statistics[1])), rows)
     found = {row[0]: (row[1], row[2]) for row in neighbours}
+    near = {row[0] for row in neighbours}
     lexical = await _alive(connection, live, scores, query.depth, values, found)
-    listed = sorted({*lexical, *(row[0] for row in neighbours)})
-    ids = np.array(listed, dtype=np.int64)
+    if inside := _missed(found, near, lexical, query.depth):
+        DENSE_PROBES.inc()
+        await dense_cursor.execute(tables.fill(_PROBE), {**values, "inside": inside})
+        found.update({row[0]: (row[1], row[2]) for row in await dense_cursor.fetchall()})
+    ids = np.array(sorted(found), dtype=np.int64)
+    dense = np.array([found[i][1] for i in ids.tolist()], dtype=np.float32)
+    in_dense = np.zeros(len(ids), dtype=np.bool_)
+    in_dense[np.argsort(-dense, kind="stable")[: query.depth]] = True
     return _Candidates(
-        live,
-        ids,
-        [found[i][0] for i in listed],
-        np.array([found[i][1] for i in listed], dtype=np.float32),
-        scores.of(ids),
-        np.isin(ids, [row[0] for row in neighbours]),
-        np.isin(ids, lexical),
+        live, ids, [found[i][0] for i in ids.tolist()], dense, scores.of(ids), in_dense, np.isin(ids, lexical)
     )
+
+
+def _missed(found: Mapping[int, tuple[str, float]], near: set[int], lexical: Sequence[int], depth: int) -> list[int]:
+    """The lexical candidates, nearest first, that the vector index should have returned and did not, where they are many."""
+    if len(near) < depth:
+        return []
+    worst = min(found[chunk_id][1] for chunk_id in near)
+    expected = [chunk_id for chunk_id in lexical if found[chunk_id][1] > worst]
+    missed = sorted((chunk_id for chunk_id in expected if chunk_id not in near), key=lambda i: -found[i][1])
+    return missed[:_INSIDE] if len(missed) >= max(_MISSED, _MISSED_SHARE * len(expected)) else []
 
 
 async def _alive(
