@@ -18,42 +18,40 @@ _TURNS = 100
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
 
 
-async def through(url: str, path: str, body: dict[str, object], mark: str) -> tuple[float, float]:
+async def through(client: httpx.AsyncClient, path: str, body: dict[str, object], mark: str) -> tuple[float, float]:
     """Seconds to the first piece of text, and to the end."""
     started = time.perf_counter()
     first = 0.0
-    async with httpx.AsyncClient(timeout=60) as client, client.stream("POST", url + path, json=body) as response:
+    async with client.stream("POST", path, json=body) as response:
         async for line in response.aiter_lines():
             if not first and line.startswith("data: ") and mark in line:
                 first = time.perf_counter() - started
     return first, time.perf_counter() - started
 
 
+async def turns(
+    base: str, path: str, bodies: list[dict[str, object]], mark: str
+) -> tuple[list[tuple[float, float]], float]:
+    """One after the other, then all at once: the seconds of each, and turns per second."""
+    async with httpx.AsyncClient(base_url=base, timeout=60) as client:
+        found = [await through(client, path, body, mark) for body in bodies]
+        started = time.perf_counter()
+        await asyncio.gather(*(through(client, path, body, mark) for body in bodies))
+        return found, len(bodies) / (time.perf_counter() - started)
+
+
 async def measure(data: Path) -> None:
     async with model_server(Behaviour(answer=_ANSWER)) as server:
-        direct = [
-            await through(server.url, "/chat/completions", {"model": "x", "stream": True, "messages": []}, '"content"')
-            for _ in range(_TURNS)
-        ]
+        asked: dict[str, object] = {"model": "x", "stream": True, "messages": []}
+        direct, _ = await turns(server.url, "/chat/completions", [asked] * _TURNS, '"content"')
 
         def serving() -> tuple[list[tuple[float, float]], float]:
+            bodies: list[dict[str, object]] = [
+                {"message": f"When was the harbour of town {number % 20}.1 opened?", "stream": True}
+                for number in range(_TURNS)
+            ]
             with served(data, OPENAI_BASE_URL=server.url, LLM_MODEL="x") as (client, _, _):
-                base = str(client.base_url).rstrip("/")
-                bodies = [
-                    {"message": f"When was the harbour of town {number % 20}.1 opened?", "stream": True}
-                    for number in range(_TURNS)
-                ]
-                loop = asyncio.new_event_loop()
-                found = [loop.run_until_complete(through(base, "/api/chat", body, '"token"')) for body in bodies]
-                started = time.perf_counter()
-
-                async def at_once() -> None:
-                    await asyncio.gather(*(through(base, "/api/chat", body, '"token"') for body in bodies))
-
-                loop.run_until_complete(at_once())
-                seconds = time.perf_counter() - started
-                loop.close()
-                return found, _TURNS / seconds
+                return asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
 
         ours, rate = await asyncio.to_thread(serving)
     tokens = len(_ANSWER.split())

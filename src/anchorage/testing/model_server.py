@@ -329,7 +329,8 @@ async def model_server(
 ) -> AsyncIterator[ModelServer]:
     """Run a model server on a free port of 127.0.0.1 inside the running loop, until the context ends."""
     app = ModelServer(behaviour, models=models, api_key=api_key, dimension=dimension)
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: see faces/http/server.py
+    listener.bind(("127.0.0.1", 0))
     app.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     server = _InLoop(
         uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
