@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-GRAPH_RECIPE = "1"  # raise when the graph built below changes, so that cached graphs are built anew
+GRAPH_RECIPE = "2"  # raise when the graph built below changes, so that cached graphs are built anew
 
 _OPSET = 17
 _LAYER_NORM_EPSILON = 1e-12
@@ -183,7 +183,20 @@ def _quantise(source: Path, target: Path) -> None:
     root.setLevel(logging.ERROR)  # the quantiser advises on the root logger about a step that is already done
     try:
         quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8,
-                         op_types_to_quantize=["MatMul", "Gather"],
+                         op_types_to_quantize=["MatMul", "Gather"], nodes_to_exclude=_sensitive(source),
                          extra_options={"DefaultTensorType": 1})  # fmt: skip
     finally:
         root.setLevel(level)
+
+
+def _sensitive(source: Path) -> list[str]:
+    """Matrix products that stay in float32.
+
+    What comes out of these layers' GELU is spread so unevenly that 8 bits lose the most there: with the two (of 36) left
+    out, a third of the whole error is gone for little of the speed.
+    """
+    import onnx
+
+    weights = tuple(f"encoder.layer.{number}.output.dense.weight" for number in (0, 2))
+    nodes = onnx.load(source).graph.node
+    return [node.name for node in nodes if any(name.startswith(weights) for name in node.input)]
