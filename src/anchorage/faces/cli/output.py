@@ -60,7 +60,9 @@ def print_answer(answer: Answer) -> None:
         out.print("\n[dim]The nearest passages:[/dim]")
         for hit in answer.hits[:3]:
             out.print(f"  [dim]{escape(_place(hit))}: {escape(_shortened(hit.text, 120))}[/dim]")
-    errors.print(f'\n[dim]To go on: anchorage ask "..." --conversation {escape(answer.conversation_id)}[/dim]')
+    errors.print(
+        f'\n[dim]To go on: anchorage ask "..." --conversation {escape(answer.conversation_id)}[/dim]', soft_wrap=True
+    )
 
 
 def _place(item: Hit | Citation) -> str:
