@@ -1,6 +1,6 @@
-"""Off-topic questions declined, answerable ones answered, on a kept collection.
+"""Off-topic questions declined, answerable ones answered, and quotes compared with the stored texts, on a kept collection.
 
-python -m bench.abstention --data DATA --collection NAME --answerable FILE --offtopic FILE [--count 500]
+python -m bench.answers --data DATA --collection NAME --answerable FILE --offtopic FILE [--count 500]
 """
 
 from __future__ import annotations
@@ -11,29 +11,36 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from anchorage.chat.answer import draft_answer
+from anchorage.chat.answer import anchored_citations, draft_answer
 from anchorage.chat.retrieve import retrieve
 from anchorage.settings import load_settings
 from anchorage.wiring import Services, open_services
 from bench.support import read_queries, report
 
 
-async def answered(services: Services, collection: str, questions: Sequence[str]) -> float:
-    """Share of the questions that get an answer, abstention on."""
+async def answered(services: Services, collection: str, questions: Sequence[str], quotes: list[bool]) -> float:
+    """Share of the questions that get an answer, abstention on; `quotes` gets whether each citation's quote is verbatim."""
     given = 0
+    store, principal = services.storage.store, services.principal
     for question in questions:
-        ranking, vector = await retrieve(services.chat, services.principal, question, [collection])
-        _, evident = await draft_answer(services.chat, question, vector, ranking.hits)
+        ranking, vector = await retrieve(services.chat, principal, question, [collection])
+        draft, evident = await draft_answer(services.chat, question, vector, ranking.hits)
         given += evident
+        for citation in await anchored_citations(services.chat, principal, draft):
+            text = (await store.text(principal, citation.document_id, citation.version)).text
+            quotes.append(text[citation.start : citation.end] == citation.quote)
     return given / len(questions)
 
 
 async def measure(data: Path, collection: str, answerable: list[str], offtopic: list[str]) -> None:
     async with open_services(load_settings(data={"dir": data}, log={"level": "ERROR"})) as services:
+        quotes: list[bool] = []
         report(
             questions={"answerable": len(answerable), "offtopic": len(offtopic)},
-            answered=round(await answered(services, collection, answerable), 4),
-            offtopic_declined=round(1 - await answered(services, collection, offtopic), 4),
+            answered=round(await answered(services, collection, answerable, quotes), 4),
+            offtopic_declined=round(1 - await answered(services, collection, offtopic, quotes), 4),
+            citations=len(quotes),
+            quotes_verbatim=sum(quotes) / len(quotes),
         )
 
 
