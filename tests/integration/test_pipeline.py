@@ -9,7 +9,7 @@ import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, IndexMismatch, ModelUnavailable
+from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable
 from anchorage.ingest.pipeline import delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload
 from anchorage.model import Outcome
@@ -189,3 +189,26 @@ async def test_every_character_is_found_under_its_offsets(world: World, folder: 
     assert ranking.hits
     for hit in ranking.hits:
         assert text[hit.start : hit.end] == hit.text
+
+
+async def test_a_run_that_ends_early_does_not_hang_on_what_was_prepared(world: World, tmp_path: Path) -> None:
+    """More documents than are prepared ahead, and a store that breaks: the error comes out, and nothing stays behind."""
+    for number in range(150):
+        (tmp_path / f"n{number}.txt").write_text(f"Document {number}.")
+
+    class Broken:
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.store, name)
+
+        async def replace(self, *_: object) -> None:
+            await asyncio.sleep(0.5)  # meanwhile the queue fills up
+            raise Conflict("Somebody else changed the same data. Try again.")
+
+    broken = replace(world.ingest, store=Broken())  # type: ignore[arg-type]
+    before = asyncio.all_tasks()
+    async with asyncio.timeout(20):
+        with pytest.raises(Conflict):
+            async for _ in ingest_source(broken, world.principal, "c", LocalSource(tmp_path, max_bytes=10**7)):
+                pass
+        while asyncio.all_tasks() - before:
+            await asyncio.sleep(0.01)

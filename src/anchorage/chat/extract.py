@@ -24,7 +24,7 @@ _QUESTION_WORDS = "what who whom whose which when where why how many much did do
 
 _W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
 _E_NEAREST, _E_SENTENCE, _E_WORDING = 0.5, 0.5, 0.7
-EVIDENCE_NEEDED = 0.87
+EVIDENCE_NEEDED = 0.89
 """Abstain below this much evidence: half the best passage's and half the best sentence's cosine, and .7 of the share of
 the question's words that the answering passage holds."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -164,25 +164,29 @@ def _chunks(services: IngestServices, parsed: ParsedDocument) -> list[Chunk]:
 
 
 async def _ahead(items: AsyncIterator[_Prepared]) -> AsyncIterator[_Prepared]:
-    """The same items, a few of them made while the consumer is busy."""
-    queue: asyncio.Queue[_Prepared | None] = asyncio.Queue(_LOOKAHEAD)
+    """The same items, a few of them made while the consumer is busy. Raises what making them raises."""
+    queue: asyncio.Queue[_Prepared] = asyncio.Queue(_LOOKAHEAD)
 
     async def fill() -> None:
-        try:
-            async for item in items:
-                await queue.put(item)
-        finally:
-            await queue.put(None)
+        async for item in items:
+            await queue.put(item)
 
-    task = asyncio.create_task(fill())
+    filling = asyncio.create_task(fill())
+    getting: asyncio.Task[_Prepared] | None = None
     try:
-        while (item := await queue.get()) is not None:
-            yield item
-        await task  # raises what ended it early
+        while True:
+            getting = asyncio.create_task(queue.get())
+            await asyncio.wait({getting, filling}, return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():  # nothing is left, and nothing will come
+                filling.result()
+                return
+            yield getting.result()
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        tasks = [task for task in (filling, getting) if task is not None and not task.done()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
 
 async def _batches(items: AsyncIterator[_Prepared], size: int) -> AsyncIterator[list[_Prepared]]:
