@@ -47,7 +47,7 @@ async def diagnose(settings: Settings) -> list[Check]:
 def _data_directory(settings: Settings) -> Check:
     folder = settings.data.dir
     place = folder
-    while not place.exists():
+    while not os.path.exists(place):  # noqa: PTH110  Path.exists raises where a parent is closed
         place = place.parent
     if not os.access(place, os.W_OK | os.X_OK):
         return Check(

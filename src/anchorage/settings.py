@@ -7,6 +7,7 @@ are taken as they are and yield to the Anchorage name where both are set.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +35,9 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "CORS_ORIGINS": ("http", "cors_origins"),
     "LOG_LEVEL": ("log", "level"),
 }
+
+
+_USERINFO = re.compile(r"//[^/@\s]*@")
 
 
 def default_data_dir() -> Path:
@@ -262,7 +266,13 @@ def describe_settings(settings: Settings) -> list[dict[str, str]]:
             set_names = [candidate for candidate in (name, *known) if os.environ.get(candidate, "").strip()]
             given = key in values.model_fields_set
             origin = set_names[0] if set_names and given else ("command line" if given else "default")
-            shown = "" if value is None else ("********" if isinstance(value, SecretStr) else str(value))
+            shown = (
+                ""
+                if value is None
+                else "********"
+                if isinstance(value, SecretStr)
+                else _USERINFO.sub("//********@", str(value))
+            )
             rows.append({"name": name, "value": shown, "origin": origin})
     return rows
 

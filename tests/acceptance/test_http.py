@@ -116,7 +116,7 @@ def test_uploads_are_limited(client: httpx.Client) -> None:
 
     def endless() -> Iterator[bytes]:
         yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
-        for _ in range(1000):
+        for _ in range(2000):
             yield b"x" * 1000
 
     chunked = {"content-type": "multipart/form-data; boundary=b"}
@@ -124,6 +124,7 @@ def test_uploads_are_limited(client: httpx.Client) -> None:
     problem(client.post("/api/documents", files=[("other", ("a.txt", b"x"))]), 400, "bad_request")
     problem(client.post("/api/documents", files=[("files", ("..", b"x"))]), 400, "bad_request")
     problem(client.post("/api/chat", json={"message": "x" * 2_000_000}), 413, "too_large")
+    problem(client.post("/api/chat", content=endless(), headers={"content-type": "application/json"}), 413, "too_large")
 
 
 def events(client: httpx.Client, **body: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,7 @@ import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable
+from anchorage.errors import BadRequest, IndexMismatch, ModelUnavailable, NotAllowed
 from anchorage.ingest.pipeline import delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload
 from anchorage.model import Outcome
@@ -202,13 +202,38 @@ async def test_a_run_that_ends_early_does_not_hang_on_what_was_prepared(world: W
 
         async def replace(self, *_: object) -> None:
             await asyncio.sleep(0.5)  # meanwhile the queue fills up
-            raise Conflict("Somebody else changed the same data. Try again.")
+            raise NotAllowed("The collection belongs to somebody else.")
 
     broken = replace(world.ingest, store=Broken())  # type: ignore[arg-type]
     before = asyncio.all_tasks()
     async with asyncio.timeout(20):
-        with pytest.raises(Conflict):
+        with pytest.raises(NotAllowed):
             async for _ in ingest_source(broken, world.principal, "c", LocalSource(tmp_path, max_bytes=10**7)):
                 pass
         while asyncio.all_tasks() - before:
             await asyncio.sleep(0.01)
+
+
+async def test_what_is_only_not_listed_stays(world: World, folder: Path) -> None:
+    await ingest(world, folder / ".hidden.txt")
+    assert "deleted" not in statuses(await ingest(world, folder)).values()
+    (folder / ".hidden.txt").unlink()
+    assert statuses(await ingest(world, folder))[".hidden.txt"] == "deleted"
+
+
+async def test_names_in_another_encoding(world: World, folder: Path) -> None:
+    import os
+
+    for name, content in ((b"caf\xe9.md", b"Coffee is brewed."), (b"leer\xe9.txt", b"")):
+        Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(content)
+    outcomes = await ingest(world, folder)
+    assert Counter(statuses(outcomes).values()) == {"indexed": 4, "failed": 2}
+    assert "Coffee is brewed." in await texts(world, "coffee brewed")
+    assert Counter(statuses(await ingest(world, folder)).values()) == {"unchanged": 4, "failed": 2}
+
+
+async def test_the_bytes_of_a_replaced_version_go(world: World, folder: Path) -> None:
+    await ingest(world, folder / "a.md")
+    (folder / "a.md").write_text("# Harbour\n\nAnother text.")
+    await ingest(world, folder / "a.md")
+    assert len([path for path in world.blobs.root.rglob("*") if path.is_file()]) == 1

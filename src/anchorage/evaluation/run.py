@@ -17,6 +17,7 @@ import numpy as np
 from anchorage.chat.answer import Draft, anchored_citations, draft_answer
 from anchorage.chat.retrieve import retrieve
 from anchorage.chat.state import ChatServices
+from anchorage.errors import AnchorageError, BadRequest
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
 from anchorage.ingest.pipeline import IngestServices, ingest_parsed
@@ -49,6 +50,8 @@ async def evaluation_collection(
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
     name = keep or f"eval-{uuid4()}"
+    if name in {item.name for item in await store.collections(principal, kinds=("user", "docs", "eval"))}:
+        raise BadRequest(f"The collection {name!r} is there already. Keep the evaluation's under another name.")
     await store.open_collection(principal, name, ingest.index, kind="eval")
     try:
         yield name
@@ -85,10 +88,10 @@ async def _ingest(
     services: IngestServices, principal: Principal, collection: str, corpora: Sequence[Path], progress: Progress
 ) -> dict[str, Any]:
     async def documents() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
-        for corpus in corpora:
+        for part, corpus in zip(("set", "distractors"), corpora, strict=False):
             for key, title, text in passages(corpus):
                 # Set and distractors may number their passages alike.
-                uri = f"eval:///{percent(corpus.parent.name, safe='')}/{percent(key, safe='')}"
+                uri = f"eval:///{part}/{percent(key, safe='')}"
                 block = Block(BlockKind.PARAGRAPH, 0, len(text))
                 parsed = ParsedDocument(text, title, (block,) if text.strip() else ())
                 yield SourceItem(uri, key, "", len(text.encode())), parsed
@@ -96,6 +99,8 @@ async def _ingest(
     started = time.perf_counter()
     count = chunks = 0
     async for outcome in ingest_parsed(services, principal, collection, documents()):
+        if outcome.error:
+            raise AnchorageError(f"{_corpus_id(outcome.uri)} could not be ingested: {outcome.error.message}")
         count += 1
         chunks += outcome.chunks
         progress("documents", count)
@@ -127,7 +132,8 @@ async def _ask(
 
 
 def _corpus_id(uri: str) -> str:
-    return unquote(uri.rsplit("/", 1)[-1])
+    """The id in the set; a distractor's keeps its mark, since it may be numbered like a passage of the set."""
+    return unquote(uri.removeprefix("eval:///").removeprefix("set/"))
 
 
 async def _judge_retrieval(

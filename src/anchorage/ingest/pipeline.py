@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from anchorage.errors import AnchorageError, DatabaseUnavailable
+from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, NotFound, Unavailable
 from anchorage.ingest.chunk import ChunkBudget, body_budget, chunk_document, passage_header, passage_text
 from anchorage.model import (
     BlockKind,
@@ -64,6 +64,7 @@ class _Prepared:
     outcome: Outcome | None = None
     document: IndexedDocument | None = None
     passages: Sequence[str] = ()
+    replaced_blob: str | None = None
 
 
 async def ingest_source(
@@ -124,7 +125,8 @@ async def _prepare(
         raise
     except AnchorageError as error:
         return _Prepared(uri, Outcome(uri, None, DocumentStatus.FAILED, error=Failure(error.code, error.message)))
-    return await _chunked(services, item, version, parsed, key)
+    prepared = await _chunked(services, item, version, parsed, key)
+    return replace(prepared, replaced_blob=known.blob_key if known else None)
 
 
 async def _unchanged(services: IngestServices, principal: Principal, collection: str, known: Document) -> Outcome:
@@ -228,6 +230,7 @@ async def _store(
         documents.append(replace(item.document, vectors=vectors[at : at + len(item.passages)]))
         at += len(item.passages)
     ids = dict(zip([d.uri for d in documents], await _written(services, principal, collection, documents), strict=True))
+    await _forget_blobs(services.store, services.blobs, [item.replaced_blob for item in ready if item.replaced_blob])
     outcomes = []
     for item in batch:
         if item.outcome and item.outcome.status is DocumentStatus.FAILED:
@@ -247,7 +250,7 @@ async def _written(
     for delay in _DATABASE_RETRIES:
         try:
             return await services.store.replace(principal, collection, documents)
-        except DatabaseUnavailable as error:
+        except (Unavailable, Conflict) as error:
             _log.warning("storing_retried", reason=error.message, seconds=delay)
             await asyncio.sleep(delay)
     return await services.store.replace(principal, collection, documents)
@@ -268,7 +271,8 @@ async def _vanished(
     if source.prefix is None:
         return
     held: Mapping[str, str] = await services.store.uris_below(principal, collection, source.prefix)
-    gone = {uri: document_id for uri, document_id in held.items() if uri not in seen}
+    unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
+    gone = {uri: document_id for uri, document_id in unlisted.items() if not seen or await _is_gone(source, uri)}
     if not seen:
         reason = Failure(
             "source_empty",
@@ -282,12 +286,28 @@ async def _vanished(
         yield Outcome(uri, document_id, DocumentStatus.DELETED)
 
 
+async def _is_gone(source: Source, uri: str) -> bool:
+    """Whether the source itself says so: what is only not listed, or not readable now, stays."""
+    try:
+        async with source.fetch(uri):
+            return False
+    except NotFound:
+        return True
+    except AnchorageError:
+        return False
+
+
 async def delete_documents(
     store: Store, blobs: BlobStore, principal: Principal, document_ids: Sequence[str]
 ) -> Sequence[str]:
     """Remove documents, and their original bytes where no other document has the same."""
     keys = await store.blob_keys(principal, document_ids)
     deleted = await store.delete(principal, document_ids)
-    for key in await store.unused_blobs(keys):
-        await blobs.delete(key)
+    await _forget_blobs(store, blobs, keys)
     return deleted
+
+
+async def _forget_blobs(store: Store, blobs: BlobStore, keys: Sequence[str]) -> None:
+    """Remove original bytes that no document has any more."""
+    for key in await store.unused_blobs(keys) if keys else ():
+        await blobs.delete(key)

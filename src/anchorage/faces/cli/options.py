@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from anchorage.errors import ConfigurationError
 from anchorage.settings import Settings, load_settings
 from anchorage.telemetry import configure_logging
 
@@ -29,3 +30,11 @@ def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[s
         level = "WARNING"
     configure_logging(level, settings.log.format)
     return settings
+
+
+def debugging() -> bool:
+    """Whether the user wants to see everything; never fails itself."""
+    try:
+        return load_settings().log.level == "DEBUG"
+    except ConfigurationError:
+        return False

@@ -7,6 +7,7 @@ import time
 from uuid import uuid4
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anchorage.faces.http.problems import problem
@@ -58,10 +59,6 @@ def _route(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "other")
 
 
-class _TooLarge(Exception):
-    """The body has grown beyond its limit."""
-
-
 class BodyLimit:
     """Refuses bodies beyond a limit, by their declared length or as they come."""
 
@@ -84,23 +81,24 @@ class BodyLimit:
         if not declared.isdigit() or int(declared) > limit:
             await refusal(scope, receive, send)
             return
-        received, started = 0, False
+        received, refused = 0, False
 
         async def counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > limit:
-                raise _TooLarge
-            return message
+            # To the application it looks as if the client had left; whatever it makes of that, the client gets the refusal.
+            return {"type": "http.disconnect"} if received > limit else message
 
-        async def noted(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
+        async def instead(message: Message) -> None:
+            nonlocal refused
+            if received <= limit:
+                await send(message)
+            elif not refused:
+                refused = True
+                await refusal(scope, receive, send)
 
         try:
-            await self._app(scope, counted, noted)
-        except _TooLarge:
-            if not started:
-                await refusal(scope, receive, send)
+            await self._app(scope, counted, instead)
+        except ClientDisconnect:
+            await instead({"type": "http.response.start"})

@@ -61,7 +61,7 @@ async def embedded_postgres(folder: Path, *, port: int | None, start_timeout: fl
         raise ConfigurationError(
             "The embedded Postgres needs Linux. Name a database with VECTOR_DB_URL and STATE_DB_URL on this system."
         )
-    server = _Server(Cluster(folder.absolute()), programs(), port, start_timeout)
+    server = _Server(Cluster(folder.resolve()), programs(), port, start_timeout)
     await asyncio.to_thread(server.make_folders)
     async with server.locked():
         entry = users.register(server.cluster.users)
@@ -334,7 +334,7 @@ class _Server:
                     if server_pid(self.cluster) is None:
                         _log.warning("embedded_postgres_restarted", folder=str(self.cluster.folder))
                     await self.ensure_running()
-            except (ConfigurationError, DatabaseUnavailable, OSError) as error:
+            except (ConfigurationError, DatabaseUnavailable, OSError, psycopg.Error) as error:
                 _log.error("embedded_postgres_down", reason=str(error))
 
     def _reap(self) -> None:

@@ -18,6 +18,8 @@ from anchorage.model import Document, DocumentStatus, DocumentText, Failure, Pag
 from anchorage.ports.store import Excerpt, IndexedDocument, Span
 from anchorage.text.analyser import analyser_named
 
+# A document of 20 million characters takes minutes to index; questions keep the shorter limit of the settings.
+WRITE_TIMEOUT = "SET LOCAL statement_timeout = '15min'"
 _COLUMNS = (
     "d.id::text, c.name, d.uri, d.title, d.status, d.version, d.chunks, d.error_code, d.error_message, d.media_type, "
     "d.blob_key, d.size, d.metadata, d.updated_at"
@@ -74,6 +76,7 @@ async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: 
     by_uri = {document.uri: document for document in documents}
     ids: dict[str, UUID] = {}
     async with connection.transaction():
+        await connection.execute(WRITE_TIMEOUT)
         # Rows are locked in the order of their uris, so that two writers of the same folder cannot deadlock.
         cursor = await connection.execute(_CLAIM, {"collection": live.collection_id, "uris": sorted(by_uri)})
         changed: list[tuple[UUID, IndexedDocument]] = []
@@ -175,6 +178,7 @@ async def fail(
 async def delete(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> list[str]:
     """Remove documents of one collection with their chunks, postings and texts, in one transaction."""
     async with connection.transaction():
+        await connection.execute(WRITE_TIMEOUT)
         cursor = await connection.execute(
             "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
             (live.collection_id, list(ids)),

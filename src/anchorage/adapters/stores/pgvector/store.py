@@ -213,6 +213,7 @@ class PgvectorStore:
             await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             try:
                 async with connection.transaction():
+                    await connection.execute(documents.WRITE_TIMEOUT)
                     merged += await merge_step(connection, tables)
             finally:
                 if not connection.closed:
