@@ -12,7 +12,6 @@ from anchorage.errors import AnchorageError
 from anchorage.settings import Settings
 from anchorage.wiring import (
     Storage,
-    migrate_databases,
     open_client,
     open_databases,
     open_embedder,
@@ -67,16 +66,24 @@ async def _databases(settings: Settings) -> list[Check]:
         async with asyncio.timeout(settings.database.embedded_start_timeout + _TIMEOUT), AsyncExitStack() as stack:
             urls = await stack.enter_async_context(open_databases(settings))
             waiting = await pending_migrations(urls)
-            if waiting:
-                await migrate_databases(urls)
             storage = await stack.enter_async_context(open_storage(settings, migrated=False))
             return [await _ping("vector database", storage), await _ping("state database", storage),
-                    Check("migrations", "ok", f"{len(waiting)} applied just now" if waiting else "up to date"),
-                    await _collections(storage)]  # fmt: skip
+                    _migrations(waiting),
+                    *([] if waiting else [await _collections(storage)])]  # fmt: skip
     except AnchorageError as error:
         return [Check("databases", "failed", error.message)]
     except TimeoutError:
         return [Check("databases", "failed", "They did not answer in time. Check VECTOR_DB_URL and STATE_DB_URL.")]
+
+
+def _migrations(waiting: list[str]) -> Check:
+    if not waiting:
+        return Check("migrations", "ok", "up to date")
+    return Check(
+        "migrations",
+        "warning",
+        f"{len(waiting)} wait. `anchorage migrate` applies them, and so does the next ingest or up.",
+    )
 
 
 async def _ping(name: str, storage: Storage) -> Check:

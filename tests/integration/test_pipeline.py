@@ -9,7 +9,7 @@ import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, IndexMismatch, ModelUnavailable, NotAllowed
+from anchorage.errors import BadRequest, IndexMismatch, ModelError, ModelUnavailable, NotAllowed
 from anchorage.ingest.pipeline import delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload
 from anchorage.model import Outcome
@@ -232,8 +232,40 @@ async def test_names_in_another_encoding(world: World, folder: Path) -> None:
     assert Counter(statuses(await ingest(world, folder)).values()) == {"unchanged": 4, "failed": 2}
 
 
-async def test_the_bytes_of_a_replaced_version_go(world: World, folder: Path) -> None:
+async def test_bytes_that_moved_to_another_file_stay(world: World, folder: Path) -> None:
     await ingest(world, folder / "a.md")
+    content = (folder / "a.md").read_bytes()
+    (folder / "z.md").write_bytes(content)
     (folder / "a.md").write_text("# Harbour\n\nAnother text.")
-    await ingest(world, folder / "a.md")
-    assert len([path for path in world.blobs.root.rglob("*") if path.is_file()]) == 1
+    await ingest(replace_batches(world), folder)
+    for document in await world.store.documents(world.principal, collection="c"):
+        if document.uri.endswith("z.md"):
+            async with world.blobs.local(document.blob_key or "") as path:
+                assert path.read_bytes() == content
+
+
+def replace_batches(world: World) -> World:
+    return replace(world, ingest=replace(world.ingest, batch_chunks=1))
+
+
+async def test_a_folder_that_became_a_file_takes_its_documents_along(world: World, folder: Path) -> None:
+    await ingest(world, folder)
+    (folder / "sub" / "b.txt").unlink()
+    (folder / "sub").rmdir()
+    (folder / "sub").write_text("Now a file.")
+    assert statuses(await ingest(world, folder))["b.txt"] == "deleted"
+
+
+async def test_a_text_that_the_model_refuses_fails_alone(world: World, folder: Path) -> None:
+    class Picky(HashEmbedder):
+        async def embed_passages(self, texts):  # type: ignore[no-untyped-def]
+            if any("Bread" in text for text in texts):
+                raise ModelError("The model refused a text.")
+            return await super().embed_passages(texts)
+
+    source = LocalSource(folder, max_bytes=10**7)
+    outcomes = [
+        item async for item in ingest_source(replace(world.ingest, embedder=Picky()), world.principal, "c", source)
+    ]
+    failed = {Path(item.uri).name: item.error.code for item in outcomes if item.error}
+    assert failed == {"b.txt": "model_error", "bad.pdf": "corrupt"}

@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 
 import anchorage
-from anchorage.ingest.pipeline import ingest_source
+from anchorage.errors import IndexMismatch
+from anchorage.ingest.pipeline import delete_documents, ingest_source
 from anchorage.model import DOCS_COLLECTION, DocumentStatus
 from anchorage.wiring import Services, local_source
 
@@ -31,9 +32,15 @@ async def ingest_own_docs(services: Services) -> None:
         _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
         return
     source = local_source(services.settings, str(folder))
-    await services.storage.store.open_collection(
-        services.principal, DOCS_COLLECTION, services.ingest.index, kind="docs"
-    )
+    store, principal = services.storage.store, services.principal
+    try:
+        await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
+    except IndexMismatch:  # nobody made this collection by hand, so nobody should have to re-index it
+        await store.drop_collection(principal, DOCS_COLLECTION)
+        await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
+    found = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
+    elsewhere = [item.id for item in found if not item.uri.startswith(source.prefix or "")]  # another clone's
+    await delete_documents(store, services.storage.blobs, principal, elsewhere)
     async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
         if outcome.status is DocumentStatus.FAILED and outcome.error:
             _log.warning("sample_document_failed", uri=outcome.uri, reason=outcome.error.message)

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, NotFound, Unavailable
+from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, ModelError, NotFound
 from anchorage.ingest.chunk import ChunkBudget, body_budget, chunk_document, passage_header, passage_text
 from anchorage.model import (
     BlockKind,
@@ -64,7 +64,6 @@ class _Prepared:
     outcome: Outcome | None = None
     document: IndexedDocument | None = None
     passages: Sequence[str] = ()
-    replaced_blob: str | None = None
 
 
 async def ingest_source(
@@ -125,8 +124,10 @@ async def _prepare(
         raise
     except AnchorageError as error:
         return _Prepared(uri, Outcome(uri, None, DocumentStatus.FAILED, error=Failure(error.code, error.message)))
-    prepared = await _chunked(services, item, version, parsed, key)
-    return replace(prepared, replaced_blob=known.blob_key if known else None)
+    except OSError as error:
+        reason = f"The file could not be read: {error.strerror}. Ingest it again."
+        return _Prepared(uri, Outcome(uri, None, DocumentStatus.FAILED, error=Failure("unreadable", reason)))
+    return await _chunked(services, item, version, parsed, key)
 
 
 async def _unchanged(services: IngestServices, principal: Principal, collection: str, known: Document) -> Outcome:
@@ -214,6 +215,8 @@ async def _store(
     try:
         vectors = await services.embedder.embed_passages([text for item in ready for text in item.passages])
     except AnchorageError as error:
+        if len(ready) > 1 and isinstance(error, ModelError):  # one text that the model refuses must not fail the others
+            return [outcome for item in batch for outcome in await _store(services, principal, collection, [item])]
         failure = Failure(error.code, error.message)
         batch = [
             replace(
@@ -230,7 +233,6 @@ async def _store(
         documents.append(replace(item.document, vectors=vectors[at : at + len(item.passages)]))
         at += len(item.passages)
     ids = dict(zip([d.uri for d in documents], await _written(services, principal, collection, documents), strict=True))
-    await _forget_blobs(services.store, services.blobs, [item.replaced_blob for item in ready if item.replaced_blob])
     outcomes = []
     for item in batch:
         if item.outcome and item.outcome.status is DocumentStatus.FAILED:
@@ -250,7 +252,7 @@ async def _written(
     for delay in _DATABASE_RETRIES:
         try:
             return await services.store.replace(principal, collection, documents)
-        except (Unavailable, Conflict) as error:
+        except (DatabaseUnavailable, Conflict) as error:
             _log.warning("storing_retried", reason=error.message, seconds=delay)
             await asyncio.sleep(delay)
     return await services.store.replace(principal, collection, documents)

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, Unavailable
+from anchorage.errors import AnchorageError, BadRequest, Conflict, DatabaseUnavailable, Unavailable
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -76,6 +76,10 @@ def translate_errors(what: str) -> Iterator[None]:
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseUnavailable(
             f"The connection to Postgres failed during {what}. Check that it runs; `anchorage doctor` tells more."
+        ) from error
+    except psycopg.DataError as error:
+        raise BadRequest(
+            f"The input for {what} holds what the database cannot take, such as a NUL character. Remove it and try again."
         ) from error
     except psycopg.Error as error:
         raise AnchorageError(

@@ -56,7 +56,7 @@ class LocalSource:
         try:
             state = await asyncio.to_thread(path.stat)
             await asyncio.to_thread(_check_readable, path)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{name} is gone: it was removed or renamed while its folder was read.") from error
         except PermissionError as error:
             raise DocumentRefused(
@@ -64,6 +64,8 @@ class LocalSource:
             ) from error
         except OSError as error:
             raise DocumentRefused("unreadable", f"{name} cannot be read: {error.strerror}.") from error
+        if stat.S_ISDIR(state.st_mode):
+            raise NotFound(f"{name} is a folder now.")
         if not stat.S_ISREG(state.st_mode):
             raise DocumentRefused("unreadable", f"{name} is not a regular file.")
         if state.st_size > self._max_bytes:

@@ -20,6 +20,7 @@ from anchorage.faces.cli.output import console, errors, print_json
 from anchorage.faces.shapes import outcome_json
 from anchorage.model import DEFAULT_COLLECTION, DocumentStatus, Failure, Outcome
 from anchorage.settings import Settings
+from anchorage.telemetry import degraded
 
 if TYPE_CHECKING:
     from anchorage.ports.source import Source
@@ -69,9 +70,18 @@ async def _ingest(
                     progress.advance(task)
                     if not json:
                         _print_outcome(outcome)
-            while wait and await services.storage.store.maintain():
-                pass
+            if wait:
+                await _tidy(services)
     return outcomes
+
+
+async def _tidy(services: Services) -> None:
+    """Merge the index; what goes wrong here is no matter of the documents, and a worker does it again."""
+    try:
+        while await services.storage.store.maintain():
+            pass
+    except AnchorageError as error:
+        degraded("index_maintenance", error.message)
 
 
 async def _outcomes(services: Services, collection: str, source: Source, wait: bool) -> AsyncIterator[Outcome]:

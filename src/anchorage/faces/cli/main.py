@@ -52,6 +52,8 @@ def _run() -> int:
         return _FAILED
     except BaseExceptionGroup as group:
         return _grouped(group)
+    except UnicodeEncodeError:
+        return _fail("misuse", "An argument is not valid UTF-8. Give it in UTF-8.", _MISUSE)
     except Exception as error:  # the last resort: a bug, told as one
         if debugging():
             raise

@@ -246,7 +246,7 @@ class _Server:
         folder = self.cluster.sockets
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
-        if os.geteuid() == 0:
+        if os.geteuid() == 0 and state.st_uid in (0, account.uid):
             os.chown(folder, account.uid, account.gid, follow_symlinks=False)
         elif state.st_uid != os.geteuid():
             raise ConfigurationError(
