@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from anchorage.evaluation.metrics import percentiles
 from anchorage.testing.model_server import Behaviour, model_server
-from bench.support import ANCHORAGE, made_up_text, milliseconds, report, served
+from bench.support import ANCHORAGE, made_up_text, report, served
 
 _TURNS = 100
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
@@ -59,12 +60,12 @@ async def measure(data: Path) -> None:
     report(
         turns=_TURNS,
         first_token_ms={
-            "direct": milliseconds([first for first, _ in direct]),
-            "anchorage": milliseconds([first for first, _ in ours]),
+            "direct": percentiles([first for first, _ in direct]),
+            "anchorage": percentiles([first for first, _ in ours]),
         },
         whole_ms={
-            "direct": milliseconds([end for _, end in direct]),
-            "anchorage": milliseconds([end for _, end in ours]),
+            "direct": percentiles([end for _, end in direct]),
+            "anchorage": percentiles([end for _, end in ours]),
         },
         added_ms_per_token=round(float(added) * 1000 / tokens, 3),
         turns_per_second_at_once=round(rate, 1),

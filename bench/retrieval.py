@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 
-from bench.support import milliseconds, read_queries, report, resident_mb, served
+from anchorage.evaluation.metrics import percentiles
+from bench.support import read_queries, report, resident_mb, served
 
 
 def latencies(client: httpx.Client, collection: str, questions: list[str]) -> list[float]:
@@ -45,7 +46,7 @@ def main() -> None:
             for name in names:
                 taken[name] += latencies(client, name, questions[start : start + 50])
         for name in names:
-            figures[name] = milliseconds(taken[name])
+            figures[name] = percentiles(taken[name])
         if given.against:
             figures["growth"] = {
                 point: round(figures[given.collection][point] / figures[given.against][point], 2)

@@ -11,12 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 
 ANCHORAGE = str(Path(sys.prefix) / "bin" / "anchorage")
 _TOPICS = (
@@ -28,10 +27,6 @@ _VERBS = "opened closed moved burned grew shrank sold bought crossed painted mea
 def report(**figures: Any) -> None:
     """Print the benchmark's one JSON document."""
     print(json.dumps(figures, indent=2))
-
-
-def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
-    return {f"p{point}": round(float(np.percentile(seconds, point)) * 1000, 2) for point in (50, 95, 99)}
 
 
 def resident_mb(pid: int) -> float:

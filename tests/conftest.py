@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -62,28 +62,30 @@ async def _make_template(url: str) -> None:
         await migrate(with_database(url, "template_anchorage"), family)
 
 
+@asynccontextmanager
+async def _fresh(url: str, options: str = "") -> AsyncIterator[str]:
+    name = f"t{uuid4().hex}"
+    await _execute(url, f"CREATE DATABASE {name} {options}")
+    yield with_database(url, name)
+    await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 async def empty_database(postgres_url: str) -> AsyncIterator[str]:
     """A database without anything in it."""
-    name = f"t{uuid4().hex}"
-    await _execute(postgres_url, f"CREATE DATABASE {name}")
-    yield with_database(postgres_url, name)
-    await _execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with _fresh(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
 async def database(postgres_url: str) -> AsyncIterator[str]:
     """A migrated database."""
-    name = f"t{uuid4().hex}"
-    await _execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE template_anchorage")
-    yield with_database(postgres_url, name)
-    await _execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    async with _fresh(postgres_url, "TEMPLATE template_anchorage") as url:
+        yield url
 
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
     """Connections to a migrated database."""
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(
-            open_pool(database, size=4, connect_timeout=5, statement_timeout=30, name="test")
-        )
+    async with open_pool(database, size=4, connect_timeout=5, statement_timeout=30, name="test") as opened:
+        yield opened

@@ -82,9 +82,8 @@ async def ingest_source(
             seen.add(uri)
             yield await _prepare(services, principal, collection, source, uri)
 
-    async for batch in _batches(_ahead(prepared()), services.batch_chunks):
-        for outcome in await _store(services, principal, collection, batch):
-            yield outcome
+    async for outcome in _stored(services, principal, collection, prepared()):
+        yield outcome
     async for outcome in _vanished(services, principal, collection, source, seen):
         yield outcome
 
@@ -103,7 +102,15 @@ async def ingest_parsed(
             version = hashlib.sha256(f"{parsed.title}\n{parsed.text}".encode()).hexdigest()
             yield await _chunked(services, item, version, parsed, None)
 
-    async for batch in _batches(_ahead(prepared()), services.batch_chunks):
+    async for outcome in _stored(services, principal, collection, prepared()):
+        yield outcome
+
+
+async def _stored(
+    services: IngestServices, principal: Principal, collection: str, items: AsyncIterator[_Prepared]
+) -> AsyncIterator[Outcome]:
+    """Store the documents in batches while the next ones are prepared."""
+    async for batch in _batches(_ahead(items), services.batch_chunks):
         for outcome in await _store(services, principal, collection, batch):
             yield outcome
 
@@ -117,7 +124,7 @@ async def _prepare(
             version = await asyncio.to_thread(_version, Path(item.path), services.parser.version)
             known = (await services.store.versions(principal, collection, [uri])).get(uri)
             if known and known.version == version:
-                return _Prepared(uri, await _unchanged(services, principal, collection, known))
+                return _Prepared(uri, await _unchanged(services, principal, known))
             parsed = await services.parser.parse(Path(item.path), item.name)
             key = await services.blobs.put(Path(item.path))
     except DatabaseUnavailable:
@@ -130,11 +137,10 @@ async def _prepare(
     return await _chunked(services, item, version, parsed, key)
 
 
-async def _unchanged(services: IngestServices, principal: Principal, collection: str, known: Document) -> Outcome:
-    if known.status is DocumentStatus.INDEXED:
-        return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
-    # A later version failed and the file has come back to the one that is indexed.
-    await services.store.restore(principal, known.id)
+async def _unchanged(services: IngestServices, principal: Principal, known: Document) -> Outcome:
+    if known.status is not DocumentStatus.INDEXED:
+        # A later version failed and the file has come back to the one that is indexed.
+        await services.store.restore(principal, known.id)
     return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
 
 
@@ -274,15 +280,15 @@ async def _vanished(
         return
     held: Mapping[str, str] = await services.store.uris_below(principal, collection, source.prefix)
     unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
-    gone = {uri: document_id for uri, document_id in unlisted.items() if not seen or await _is_gone(source, uri)}
     if not seen:
         reason = Failure(
             "source_empty",
             f"{source.uri} lists nothing, so its documents stay. If they are to go, `anchorage documents delete` them.",
         )
-        for uri, document_id in gone.items():
+        for uri, document_id in unlisted.items():
             yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
         return
+    gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
     await delete_documents(services.store, services.blobs, principal, list(gone.values()))
     for uri, document_id in gone.items():
         yield Outcome(uri, document_id, DocumentStatus.DELETED)
@@ -305,11 +311,6 @@ async def delete_documents(
     """Remove documents, and their original bytes where no other document has the same."""
     keys = await store.blob_keys(principal, document_ids)
     deleted = await store.delete(principal, document_ids)
-    await _forget_blobs(store, blobs, keys)
-    return deleted
-
-
-async def _forget_blobs(store: Store, blobs: BlobStore, keys: Sequence[str]) -> None:
-    """Remove original bytes that no document has any more."""
     for key in await store.unused_blobs(keys) if keys else ():
         await blobs.delete(key)
+    return deleted

@@ -66,10 +66,14 @@ async def run_worker(services: IngestServices, queue: Queue, principal: Principa
 async def maintain_forever(store: Store) -> None:
     """Merge index segments in the background, piece by piece; trouble is logged and tried again."""
     while True:
-        try:
-            busy = await store.maintain()
-        except AnchorageError as error:
-            degraded("index_maintenance", error.message)
-            busy = 0
-        if not busy:
+        if not await maintain_once(store):
             await asyncio.sleep(_MAINTENANCE_PAUSE)
+
+
+async def maintain_once(store: Store) -> int:
+    """One piece of it; 0 when nothing is left, or when it went wrong, which is no matter of the documents."""
+    try:
+        return await store.maintain()
+    except AnchorageError as error:
+        degraded("index_maintenance", error.message)
+        return 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import BadZipFile
 
 import mammoth
 from mammoth.images import img_element
 
+from anchorage.adapters.parsers.archive import archive_entries
 from anchorage.adapters.parsers.html import parse_markup
 from anchorage.errors import DocumentRefused
 from anchorage.model import ParsedDocument
@@ -37,15 +38,9 @@ def _no_image(image: Any) -> dict[str, str]:
 
 def check_archive(path: Path, name: str) -> None:
     """Raises `DocumentRefused` for an archive that is damaged or would unpack to too much."""
-    try:
-        with ZipFile(path) as archive:
-            sizes = [entry.file_size for entry in archive.infolist()]
-            locked = any(entry.flag_bits & 1 for entry in archive.infolist())
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DocumentRefused(
-            "corrupt", f"{name} is damaged: its archive cannot be opened. Save or copy it again."
-        ) from error
-    if locked:
+    entries = archive_entries(path, name)
+    sizes = [entry.file_size for entry in entries]
+    if any(entry.flag_bits & 1 for entry in entries):
         raise DocumentRefused("encrypted", f"{name} is protected by a password. Save it without one.")
     if sum(sizes) > _MAX_UNPACKED or max(sizes, default=0) > _MAX_PART:
         raise DocumentRefused(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
+from anchorage.adapters.parsers.archive import archive_entries
 from anchorage.adapters.parsers.encoding import has_mark, is_binary
 from anchorage.errors import DocumentRefused, UnknownFormat
 from anchorage.model import ParsedDocument
@@ -91,13 +91,7 @@ def _text_kind(head: bytes, name: str, named: str | None) -> str:
 
 
 def _archive_kind(path: Path, name: str) -> str:
-    try:
-        with ZipFile(path) as archive:
-            names = archive.namelist()
-    except (BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise DocumentRefused(
-            "corrupt", f"{name} is damaged: its archive cannot be opened. Save or copy it again."
-        ) from error
+    names = [entry.filename for entry in archive_entries(path, name)]
     found = next((kind for part, kind in _ZIP_PARTS if any(entry.startswith(part) for entry in names)), None)
     if found == "docx":
         return found

@@ -20,7 +20,6 @@ from anchorage.faces.cli.output import console, errors, print_json
 from anchorage.faces.shapes import outcome_json
 from anchorage.model import DEFAULT_COLLECTION, DocumentStatus, Failure, Outcome
 from anchorage.settings import Settings
-from anchorage.telemetry import degraded
 
 if TYPE_CHECKING:
     from anchorage.ports.source import Source
@@ -52,6 +51,7 @@ def ingest(
 async def _ingest(
     settings: Settings, locations: Sequence[str], collection: str, wait: bool, json: bool
 ) -> list[Outcome]:
+    from anchorage.ingest.worker import maintain_once
     from anchorage.wiring import local_source, open_services
 
     opened = [local_source(settings, location) for location in locations]  # all are checked before anything is done
@@ -70,18 +70,9 @@ async def _ingest(
                     progress.advance(task)
                     if not json:
                         _print_outcome(outcome)
-            if wait:
-                await _tidy(services)
+            while wait and await maintain_once(services.storage.store):
+                pass
     return outcomes
-
-
-async def _tidy(services: Services) -> None:
-    """Merge the index; what goes wrong here is no matter of the documents, and a worker does it again."""
-    try:
-        while await services.storage.store.maintain():
-            pass
-    except AnchorageError as error:
-        degraded("index_maintenance", error.message)
 
 
 async def _outcomes(services: Services, collection: str, source: Source, wait: bool) -> AsyncIterator[Outcome]:

@@ -15,7 +15,7 @@ from starlette.datastructures import UploadFile
 
 from anchorage.errors import BadRequest, NotFound, TooLarge
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.faces.shapes import document_json, document_with_text, job_json
+from anchorage.faces.shapes import document_json, document_with_text, failure_json, job_json
 from anchorage.ingest.pipeline import delete_documents
 from anchorage.model import DEFAULT_COLLECTION
 from anchorage.wiring import Services
@@ -179,5 +179,5 @@ async def job(job_id: str, services: CurrentServices, principal: CurrentPrincipa
         if entry := known.get(found.uri):
             shown["document_id"] = entry.id
             if found.status in ("done", "failed") and entry.error:
-                shown["error"] = {"code": entry.error.code, "message": entry.error.message}
+                shown["error"] = failure_json(entry.error)
     return shown

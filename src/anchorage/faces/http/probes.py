@@ -15,6 +15,7 @@ from anchorage.faces.http.state import CurrentState, ProcessState
 from anchorage.telemetry import REGISTRY
 
 router = APIRouter()
+_CONNECTED = ("connected", "connected")
 _PING = 2.0  # seconds that a database gets to answer a probe
 
 
@@ -39,7 +40,7 @@ async def readyz(state: CurrentState, response: Response) -> str:
     reason = "draining" if state.draining else f"waiting for {state.waiting_for}" if state.waiting_for else ""
     if not reason:
         vector, memory = await _databases(state)
-        reason = f"vector_db {vector}, state_db {memory}" if (vector, memory) != ("connected", "connected") else ""
+        reason = f"vector_db {vector}, state_db {memory}" if (vector, memory) != _CONNECTED else ""
     if reason:
         response.status_code = 503
     return reason or "ok"
@@ -69,7 +70,7 @@ async def health(state: CurrentState) -> JSONResponse:
     generator = state.services.generator if state.services else None
     model = await generator.ping() if generator else "not_configured"
     embedder = await state.services.embedder.ping() if state.services else "starting"
-    down = "connected" not in vector or "connected" not in memory or "dis" in vector + memory
+    down = (vector, memory) != _CONNECTED
     fine = model in ("available", "not_configured") and embedder == "available" and not state.waiting_for
     body = {
         "status": "unhealthy" if down else "healthy" if fine else "degraded",

@@ -74,9 +74,10 @@ async def embedded_postgres(folder: Path, *, port: int | None, start_timeout: fl
     try:
         yield server.url
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
+        while not watch.done():
+            # More than once: Python 3.11's `wait_for`, which psycopg waits with, can swallow a cancellation.
+            watch.cancel()
+            await asyncio.wait({watch}, timeout=1)
         async with server.locked():
             entry.unlink(missing_ok=True)
             if users.living(server.cluster.users) == 0:

@@ -101,7 +101,7 @@ async def candidates(
     assert statistics is not None
     scores = score_rows(counts, (int(statistics[0]), int(statistics[1])), rows)
     found = {row[0]: (row[1], row[2]) for row in neighbours}
-    near = {row[0] for row in neighbours}
+    near = set(found)
     lexical = await _alive(connection, live, scores, query.depth, values, found)
     if inside := _missed(found, near, lexical, query.depth):
         DENSE_PROBES.inc()
