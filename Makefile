@@ -3,9 +3,11 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+TAG ?= anchorage:dev
+BASE_IMAGE ?= python:3.11-slim
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench e2e lock clean
+.PHONY: help setup up test lint format bench e2e image lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 12
@@ -37,10 +39,16 @@ format: setup ## format the code
 bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
 	$(BIN)/python -m bench.all $(ARGS)
 
+image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim
+	@sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE)
+
+LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.txt --generate-hashes --universal \
+  --python-version 3.11 --custom-compile-command "make lock"
+
 lock: setup ## pin the dependencies anew, from pyproject.toml
-	@uv=$$(sh scripts/uv.sh) && "$$uv" pip compile -q pyproject.toml --all-extras --group dev --override requirements/overrides.txt \
-	  --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" -o requirements/dev.lock
-	@! grep -n '://' requirements/dev.lock
+	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
+	  $(LOCK) --extra local --extra langchain --constraint requirements/dev.lock -o requirements/image.lock
+	@! grep -n '://' requirements/*.lock
 
 clean: ## remove what was built; data directories stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

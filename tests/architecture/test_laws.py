@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import psycopg
@@ -93,6 +94,12 @@ def test_only_settings_reads_the_environment() -> None:
         path.name for path in FILES if "os.environ" in path.read_text("utf-8") or "os.getenv" in path.read_text("utf-8")
     }
     assert readers <= allowed
+
+
+def test_onnx_runtime_is_imported_by_its_door_alone() -> None:
+    """Its telemetry is on by default, and only that door turns it off."""
+    importers = {path.name for path in FILES if re.search(r"^\s*import onnxruntime", path.read_text("utf-8"), re.M)}
+    assert importers == {"onnx_runtime.py"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -1,6 +1,7 @@
 """The local model: its graph, its checksum, its truncation."""
 
 import asyncio
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,17 @@ async def test_a_spoiled_graph_is_built_anew(tmp_path: Path, monkeypatch: pytest
     embedder = await open_minilm(tmp_path, precision="int8")
     assert np.isfinite(await embedder.embed_query("works")).all()
     assert graph.stat().st_size > 10**6
+
+
+async def test_the_runtime_neither_reports_nor_leaves_an_identity(tmp_path: Path) -> None:
+    """ONNX Runtime's official builds write a device id into the user's cache on import, and report to their maker."""
+    code = "import asyncio, pathlib, sys; from anchorage.adapters.models.minilm import open_minilm; "
+    code += "asyncio.run(open_minilm(pathlib.Path(sys.argv[1])))"
+    home = tmp_path / "home"
+    home.mkdir()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(tmp_path), env={"HOME": str(home)})
+    assert await process.wait() == 0
+    assert list(home.rglob("*")) == []
 
 
 async def test_wrong_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.adapters.models.minilm_graph import GRAPH_RECIPE, WEIGHTS_SHA256, sha256_of, write_graph
+from anchorage.adapters.models.onnx_runtime import onnx_runtime
 from anchorage.errors import ConfigurationError, ModelError
 from anchorage.model import EmbedderSpec
 from anchorage.ports.embedder import Vectors
@@ -67,9 +68,7 @@ def model_folder() -> Path:
 
 def graph_name(precision: str) -> str:
     """File name of a graph; it changes with all that decides the graph's content."""
-    from onnxruntime import __version__ as runtime
-
-    return f"{MODEL}-{precision}-{GRAPH_RECIPE}-{WEIGHTS_SHA256[:12]}-ort{runtime}.onnx"
+    return f"{MODEL}-{precision}-{GRAPH_RECIPE}-{WEIGHTS_SHA256[:12]}-ort{onnx_runtime().__version__}.onnx"
 
 
 def build_graph(folder: Path, precision: str) -> Path:
@@ -206,9 +205,9 @@ async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0)
     graph = await _graph(cache, chosen)
 
     def load() -> MiniLMEmbedder:
-        import onnxruntime as ort
         from tokenizers import Tokenizer
 
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         options.log_severity_level = 3

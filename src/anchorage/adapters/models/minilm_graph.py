@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from anchorage.adapters.models.onnx_runtime import onnx_runtime
+
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 GRAPH_RECIPE = "2"  # raise when the graph built below changes, so that cached graphs are built anew
 
@@ -157,8 +159,8 @@ def write_graph(model_folder: Path, target: Path, *, quantised: bool) -> None:
     embedding tables in int8 too.
     """
     import onnx
-    import onnxruntime as ort
 
+    ort = onnx_runtime()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as folder:
         built, fused, final = (Path(folder) / name for name in ("built.onnx", "fused.onnx", "final.onnx"))
@@ -176,6 +178,7 @@ def write_graph(model_folder: Path, target: Path, *, quantised: bool) -> None:
 def _quantise(source: Path, target: Path) -> None:
     import logging
 
+    onnx_runtime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root = logging.getLogger()
