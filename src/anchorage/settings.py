@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -37,7 +37,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
 }
 
 
-_USERINFO = re.compile(r"//[^/@\s]*@")
+_USERINFO = re.compile(r"//\S*@")  # to the last @: a password may hold any character
 
 
 def default_data_dir() -> Path:
@@ -222,6 +222,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = IngestSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
+    _overridden: frozenset[tuple[str, str]] = PrivateAttr(frozenset())
 
     @classmethod
     def settings_customise_sources(
@@ -241,10 +242,12 @@ def load_settings(**overrides: Mapping[str, Any]) -> Settings:
     Raises `ConfigurationError` naming every wrong setting.
     """
     try:
-        return Settings(**{name: dict(values) for name, values in overrides.items()})  # type: ignore[arg-type]
+        settings = Settings(**{name: dict(values) for name, values in overrides.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(_problem(item) for item in error.errors(include_input=False, include_url=False))
         raise ConfigurationError(f"Wrong settings: {problems}. `anchorage doctor` lists all settings.") from None
+    settings._overridden = frozenset((name, key) for name, values in overrides.items() for key in values)
+    return settings
 
 
 def _problem(item: Any) -> str:
@@ -264,8 +267,8 @@ def describe_settings(settings: Settings) -> list[dict[str, str]]:
             name = f"ANCHORAGE_{section.upper()}__{key.upper()}"
             known = [well for well, place in WELL_KNOWN.items() if place == (section, key)]
             set_names = [candidate for candidate in (name, *known) if os.environ.get(candidate, "").strip()]
-            given = key in values.model_fields_set
-            origin = set_names[0] if set_names and given else ("command line" if given else "default")
+            named = "command line" if (section, key) in settings._overridden else (*set_names, "default")[0]
+            origin = named if key in values.model_fields_set else "default"
             shown = (
                 ""
                 if value is None

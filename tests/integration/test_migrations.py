@@ -41,3 +41,14 @@ async def test_a_changed_migration_is_refused(database: str) -> None:
         await connection.execute("UPDATE anchorage.migrations SET sha256 = 'x' WHERE family = 'vector'")
     with pytest.raises(ConfigurationError, match="another text"):
         await migrate(database, "vector")
+
+
+@pytest.mark.parametrize(("name", "least"), [("_POSTGRES", 99), ("_PGVECTOR", (9, 9))])
+async def test_too_old_a_server_is_refused_before_anything_changes(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch, name: str, least: object
+) -> None:
+    waiting = await pending(empty_database, "vector")
+    monkeypatch.setattr(f"anchorage.adapters.postgres.migrate.{name}", least)
+    with pytest.raises(ConfigurationError, match=r"needs 9.* or later\. Upgrade it"):
+        await migrate(empty_database, "vector")
+    assert await pending(empty_database, "vector") == waiting

@@ -48,3 +48,15 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError) as raised:
         load_settings()
     assert "sk-very-secret" not in raised.value.message
+
+
+def test_a_password_with_a_slash_is_masked_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://me:pa/ss@word@host/v1")
+    shown = {row["name"]: row for row in describe_settings(load_settings())}
+    assert shown["ANCHORAGE_LLM__BASE_URL"]["value"] == "http://********@host/v1"
+
+
+def test_the_command_line_is_named_as_origin_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANCHORAGE_DATA", "/somewhere")
+    shown = {row["name"]: row for row in describe_settings(load_settings(data={"dir": "/else"}))}
+    assert (shown["ANCHORAGE_DATA__DIR"]["value"], shown["ANCHORAGE_DATA__DIR"]["origin"]) == ("/else", "command line")

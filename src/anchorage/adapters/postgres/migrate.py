@@ -19,6 +19,8 @@ from anchorage.errors import ConfigurationError, Conflict
 Family = Literal["vector", "state"]
 
 _LOCK = 20760
+_POSTGRES = 15
+_PGVECTOR = (0, 8)  # iterative scans
 _POLL = 0.1
 _QUEUE_SCHEMA = "procrastinate"
 _TABLE = """
@@ -56,18 +58,43 @@ async def _connect(url: str, timeout: float) -> AsyncConnection[Any]:
 async def migrate(url: str, family: Family, *, timeout: float = 300) -> int:
     """Apply what is missing and return how many steps that was. Safe to run from any number of starters at once.
 
-    Raises `ConfigurationError` when an applied migration's text has changed since, `Conflict` when another starter
-    holds the lock for longer than `timeout` seconds, `DatabaseUnavailable` when Postgres does not answer.
+    Raises `ConfigurationError` when Postgres or pgvector is too old, or the text of an applied migration has changed since,
+    `Conflict` when another starter holds the lock for longer than `timeout` seconds, `DatabaseUnavailable` when Postgres does not answer.
     """
     connection = await _connect(url, 10)
     async with connection:
         with translate_errors("migrating the database"):
+            await _check_versions(connection, family)
             await _take_lock(connection, timeout)
             try:
                 return await _apply(connection, family)
             finally:
                 if not connection.closed:
                     await connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+async def _check_versions(connection: AsyncConnection[Any], family: Family) -> None:
+    if connection.info.server_version < _POSTGRES * 10_000:
+        raise ConfigurationError(
+            f"This database is Postgres {connection.info.server_version // 10_000}, and Anchorage needs {_POSTGRES} or later. "
+            f"Upgrade it, or name another one with {family.upper()}_DB_URL."
+        )
+    if family == "state":
+        return
+    cursor = await connection.execute(
+        "SELECT coalesce(installed_version, default_version) FROM pg_available_extensions WHERE name = 'vector'"
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise ConfigurationError(
+            "This database server has no pgvector. Install it there (Debian: postgresql-NN-pgvector; most hosted ones only "
+            "need it allowed), or name another database with VECTOR_DB_URL."
+        )
+    if tuple(int(part) for part in str(row[0]).split(".")[:2]) < _PGVECTOR:
+        raise ConfigurationError(
+            f"This database has pgvector {row[0]}, and Anchorage needs {'.'.join(map(str, _PGVECTOR))} or later. Upgrade it there "
+            "(then `ALTER EXTENSION vector UPDATE`), or name another database with VECTOR_DB_URL."
+        )
 
 
 async def _take_lock(connection: AsyncConnection[Any], timeout: float) -> None:
