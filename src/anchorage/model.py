@@ -68,14 +68,30 @@ class ParsedDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """What a source lists. `tag` changes whenever the bytes do: an ETag, a version, a file's times and size.
+
+    None where the source cannot tell without fetching.
+    """
+
+    uri: str
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SourceItem:
-    """One fetchable file or page of a source. `path` is local and readable for the duration of the call it is given to."""
+    """One fetched file or page of a source. `path` is local and readable for the duration of the call it is given to.
+
+    `tag` is that of these bytes, and so may be newer than the listed one.
+    """
 
     uri: str
     name: str
     path: str
     size: int
     media_type: str | None = None
+    tag: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

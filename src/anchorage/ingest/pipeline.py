@@ -78,9 +78,9 @@ async def ingest_source(
     seen: set[str] = set()
 
     async def prepared() -> AsyncIterator[_Prepared]:
-        async for uri in source.list():
-            seen.add(uri)
-            yield await _prepare(services, principal, collection, source, uri)
+        async for entry in source.list():
+            seen.add(entry.uri)
+            yield await _prepare(services, principal, collection, source, entry.uri)
 
     async for outcome in _stored(services, principal, collection, prepared()):
         yield outcome

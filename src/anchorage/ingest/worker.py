@@ -11,7 +11,7 @@ import structlog
 
 from anchorage.errors import AnchorageError
 from anchorage.ingest.pipeline import IngestServices, ingest_source
-from anchorage.model import Outcome, Principal, SourceItem
+from anchorage.model import Outcome, Principal, SourceEntry, SourceItem
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import Queue
 from anchorage.ports.store import Store
@@ -31,8 +31,8 @@ class UploadedSource:
     blob_key: str
     prefix: None = None
 
-    async def list(self) -> AsyncIterator[str]:
-        yield self.uri
+    async def list(self) -> AsyncIterator[SourceEntry]:
+        yield SourceEntry(self.uri)
 
     @asynccontextmanager
     async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:

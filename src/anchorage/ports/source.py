@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from anchorage.model import SourceItem
+from anchorage.model import SourceEntry, SourceItem
 
 
 class Source(Protocol):
@@ -22,10 +22,18 @@ class Source(Protocol):
         """The URI prefix under which a document that is not listed any more is gone; None where that cannot be told."""
         ...
 
-    def list(self) -> AsyncIterator[str]:
-        """The URIs of all items, in a stable order."""
+    def list(self) -> AsyncIterator[SourceEntry]:
+        """All items, in a stable order, each URI once.
+
+        Raises `Unavailable` when it does not answer now, `NotAllowed` for wrong credentials, `NotFound` when it is gone: an
+        incomplete list never ends as if it were whole.
+        """
         ...
 
     def fetch(self, uri: str) -> AbstractAsyncContextManager[SourceItem]:
-        """The item's bytes as a local file, valid inside the context. Raises `NotFound`, `TooLarge`, `DocumentRefused`."""
+        """The item's bytes as a local file, valid inside the context.
+
+        Raises `NotFound` when the source says that it is gone, `TooLarge`, `DocumentRefused`, `NotAllowed`, and `Unavailable`
+        when the source does not answer now or the item changed while it was read.
+        """
         ...

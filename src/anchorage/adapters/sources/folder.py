@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from anchorage.errors import BadRequest, DocumentRefused, NotFound, TooLarge
-from anchorage.model import SourceItem
+from anchorage.errors import BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
+from anchorage.model import SourceEntry, SourceItem
 
 _LISTED_AT_ONCE = 500
+_RACY_NS = 2 * 10**9  # the coarsest clock of a file system that is still in use: FAT's
 
 
 class LocalSource:
@@ -40,14 +42,11 @@ class LocalSource:
     def prefix(self) -> str | None:
         return self._path.as_uri().rstrip("/") + "/" if self._is_folder else None
 
-    async def list(self) -> AsyncIterator[str]:
-        if not self._is_folder:
-            yield self.uri
-            return
-        walk = _files(self._path)
+    async def list(self) -> AsyncIterator[SourceEntry]:
+        walk = _files(self._path) if self._is_folder else iter([self._path])
         while batch := await asyncio.to_thread(_some, walk):
-            for path in batch:
-                yield path.as_uri()
+            for entry in batch:
+                yield entry
 
     @asynccontextmanager
     async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
@@ -73,7 +72,9 @@ class LocalSource:
                 f"{name} has {state.st_size} bytes; at most {self._max_bytes} are read (ANCHORAGE_INGEST__MAX_FILE_BYTES). "
                 "Split it, or raise the limit."
             )
-        yield SourceItem(uri, name, str(path), state.st_size)
+        yield SourceItem(uri, name, str(path), state.st_size, tag=_tag(state))
+        if await asyncio.to_thread(_state_of, path) != _tag(state, settled=True):
+            raise Unavailable(f"{name} changed while it was read. It is read again when it has come to rest.")
 
 
 def _check_readable(path: Path) -> None:
@@ -92,5 +93,32 @@ def _files(folder: Path) -> Iterator[Path]:
     yield from (Path(os.fsdecode(error.filename)) for error in unreadable)
 
 
-def _some(walk: Iterator[Path]) -> list[Path]:
-    return [path for path, _ in zip(walk, range(_LISTED_AT_ONCE), strict=False)]
+def _some(walk: Iterator[Path]) -> list[SourceEntry]:
+    return [
+        SourceEntry(path.as_uri(), _listed_tag(path)) for path, _ in zip(walk, range(_LISTED_AT_ONCE), strict=False)
+    ]
+
+
+def _listed_tag(path: Path) -> str | None:
+    try:
+        return _tag(path.stat())
+    except OSError:
+        return None
+
+
+def _state_of(path: Path) -> str | None:
+    try:
+        return _tag(path.stat(), settled=True)
+    except OSError:
+        return None
+
+
+def _tag(state: os.stat_result, *, settled: bool = False) -> str | None:
+    """What changes with a file's bytes. The change time is there too, since programs may set the other back.
+
+    None for a file written just now, unless `settled`: another write within the clock's resolution would not show. (Git
+    calls such an entry racily clean: its Documentation/technical/racy-git.)
+    """
+    if not settled and time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) < _RACY_NS:
+        return None
+    return f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"

@@ -89,7 +89,8 @@ async def _outcomes(services: Services, collection: str, source: Source, wait: b
 async def _queue(services: Services, collection: str, source: Source) -> AsyncIterator[Outcome]:
     """Keep the files' bytes and leave the rest to a worker."""
     await services.storage.store.open_collection(services.principal, collection, services.ingest.index)
-    async for uri in source.list():
+    async for entry in source.list():
+        uri = entry.uri
         try:
             async with source.fetch(uri) as item:
                 key = await services.storage.blobs.put(Path(item.path))
