@@ -121,6 +121,7 @@ class Failure:
 
     code: str
     message: str
+    temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,8 @@ class Document:
     size: int = 0
     metadata: Mapping[str, Any] = field(default_factory=dict)
     updated_at: datetime | None = None
+    tag: str | None = None
+    source_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from anchorage.model import Outcome, Principal, SourceEntry, SourceItem
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import Queue
 from anchorage.ports.store import Store
-from anchorage.telemetry import DOCUMENTS, degraded
+from anchorage.telemetry import degraded
 
 _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
@@ -47,7 +47,6 @@ async def ingest_upload(
     """Ingest one uploaded file."""
     source = UploadedSource(services.blobs, uri, name, blob_key)
     outcomes = [outcome async for outcome in ingest_source(services, principal, collection, source)]
-    DOCUMENTS.labels(outcomes[0].status.value).inc()
     return outcomes[0]
 
 
