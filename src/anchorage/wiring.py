@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -13,7 +15,7 @@ from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.http import OPENAI_URL, Endpoint, RetryPolicy, model_client
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
-from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.minilm import MiniLMEmbedder, open_minilm
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
@@ -21,7 +23,8 @@ from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
-from anchorage.adapters.postgres.queue import open_queue
+from anchorage.adapters.postgres.queue import QueueLimits, open_queue
+from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
@@ -30,12 +33,15 @@ from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.errors import BadRequest, ConfigurationError
 from anchorage.ingest.chunk import CHUNKER
 from anchorage.ingest.pipeline import IngestServices
-from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
+from anchorage.ingest.sync import SyncLimits
+from anchorage.ingest.worker import WorkerServices
+from anchorage.model import LOCAL_OWNER, IndexSpec, Principal, RegisteredSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
+from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
 from anchorage.settings import LlmSettings, Settings
@@ -54,6 +60,7 @@ class Storage:
     store: Store
     memory: Memory
     queue: Queue
+    registry: SourceRegistry
     blobs: BlobStore
     principal: Principal
 
@@ -66,6 +73,7 @@ class Services:
     embedder: Embedder
     generator: Generator | None
     ingest: IngestServices
+    worker: WorkerServices
     chat: ChatServices
 
     @property
@@ -146,7 +154,8 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             settings=settings,
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
             memory=PostgresMemory(state),
-            queue=await stack.enter_async_context(open_queue(urls.state, state)),
+            queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
+            registry=PostgresRegistry(state),
             blobs=FolderBlobStore(settings.data.dir / "blobs"),
             principal=LOCAL_OWNER,
         )
@@ -169,7 +178,8 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     limits = settings.ingest
     parser = await stack.enter_async_context(
         open_sandboxed_parser(
-            ParseLimits(limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars), limits.concurrency
+            ParseLimits(limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars),
+            limits.parsers or len(os.sched_getaffinity(0)),
         )
     )
     index = IndexSpec(
@@ -188,6 +198,14 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         chunk_tokens=min(settings.chunk.max_tokens or _MAX_CHUNK_TOKENS, embedder.max_tokens),
         overlap_tokens=settings.chunk.overlap_tokens,
         batch_chunks=settings.ingest.batch_chunks,
+        embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
+    )
+    worker = WorkerServices(
+        ingest=ingest,
+        queue=storage.queue,
+        registry=storage.registry,
+        open_source=lambda registered: open_source(settings, registered),
+        sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
     )
     chat = ChatServices(
         store=storage.store,
@@ -199,7 +217,11 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         limits=_limits(settings),
         language=settings.retrieval.language,
     )
-    return Services(storage, embedder, generator, ingest, chat)
+    return Services(storage, embedder, generator, ingest, worker, chat)
+
+
+def _queue_limits(settings: Settings) -> QueueLimits:
+    return QueueLimits(settings.ingest.job_timeout, settings.http.shutdown_timeout, settings.ingest.job_retention_days)
 
 
 def _limits(settings: Settings) -> ChatLimits:
@@ -224,6 +246,19 @@ def local_source(settings: Settings, location: str) -> Source:
         )
     path = location.removeprefix("file://")
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
+
+
+def check_location(settings: Settings, location: str, options: Mapping[str, Any]) -> str:
+    """The location of a source in full. Raises `BadRequest` for one that cannot be a source, or for unknown options."""
+    if options:
+        raise BadRequest(f"{location}: a folder takes no options, and {sorted(options)[0]!r} was given.")
+    return local_source(settings, location).uri
+
+
+@asynccontextmanager
+async def open_source(settings: Settings, registered: RegisteredSource) -> AsyncIterator[Source]:
+    """The source that a record names, open for as long as the context lasts."""
+    yield local_source(settings, registered.location)
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:

@@ -13,7 +13,7 @@ import pytest
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import BadRequest, IndexMismatch, ModelError, ModelUnavailable, NotAllowed, Unavailable
-from anchorage.ingest.pipeline import delete_documents, ingest_source
+from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload
 from anchorage.model import Outcome, SourceEntry, SourceItem
 from anchorage.testing.fakes import HashEmbedder
@@ -175,7 +175,7 @@ async def test_deleting_removes_the_original_bytes_unless_shared(world: World, f
 async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:
     key = await world.blobs.put(folder / "a.md")
     for expected in ("indexed", "unchanged"):
-        outcome = await ingest_upload(world.ingest, world.principal, "c", "upload://c/a.md", "a.md", key)
+        outcome = await ingest_upload(Ingester(world.ingest, world.principal), "c", "upload://c/a.md", "a.md", key)
         assert outcome.status.value == expected
 
 

@@ -95,19 +95,23 @@ class Ingester:
         except DatabaseUnavailable:
             raise
         except AnchorageError as error:
-            return await self.failed(collection, entry, Failure(error.code, error.message, error.temporary))
+            if isinstance(error, NotFound) and source_id:  # gone since it was listed: the next sync deletes it
+                return _counted(Outcome(entry.uri, known.id if known else None, DocumentStatus.DELETED))
+            return await self.failed(collection, entry, failure_of(error), source_id)
         except OSError as error:
             reason = f"The file could not be read: {error.strerror}. Ingest it again."
-            return await self.failed(collection, entry, Failure("unreadable", reason, temporary=True))
+            return await self.failed(collection, entry, Failure("unreadable", reason, temporary=True), source_id)
         if isinstance(done, Outcome):
             return _counted(done)
         return await self._stored(collection, done)
 
     def is_unchanged(self, entry: SourceEntry, known: Document | None) -> bool:
         """Whether the source says that the bytes are those that are indexed, by this parser."""
-        return bool(
-            known and known.status is DocumentStatus.INDEXED and entry.tag and known.tag == self._tag(entry.tag)
-        )
+        return bool(known and known.status is DocumentStatus.INDEXED and self.is_seen(entry, known))
+
+    def is_seen(self, entry: SourceEntry, known: Document | None) -> bool:
+        """Whether these bytes were read before by this parser, to good or bad end."""
+        return bool(known and entry.tag and known.tag == self._tag(entry.tag))
 
     async def parsed(self, collection: str, item: SourceItem, parsed: ParsedDocument) -> Outcome:
         """Ingest a text that is parsed already; its original is not kept."""
@@ -116,16 +120,18 @@ class Ingester:
         try:
             document = replace(document, vectors=await self._vectors(document, None))
         except AnchorageError as error:
-            return await self.failed(
-                collection, SourceEntry(item.uri), Failure(error.code, error.message, error.temporary)
-            )
+            return await self.failed(collection, SourceEntry(item.uri), failure_of(error))
         return await self._stored(collection, document)
 
-    async def failed(self, collection: str, entry: SourceEntry, failure: Failure) -> Outcome:
+    async def failed(
+        self, collection: str, entry: SourceEntry, failure: Failure, source_id: str | None = None
+    ) -> Outcome:
         """Keep a failed document's reason in the store. A version that was indexed before goes on answering."""
         title = entry.uri.rstrip("/").rsplit("/", 1)[-1]
         tag = None if failure.temporary else self._tag(entry.tag)
-        document_id = await self.services.store.fail(self.principal, collection, entry.uri, title, failure, {}, tag=tag)
+        document_id = await self.services.store.fail(
+            self.principal, collection, entry.uri, title, failure, {}, tag=tag, source_id=source_id
+        )
         return _counted(Outcome(entry.uri, document_id, DocumentStatus.FAILED, error=failure))
 
     async def _prepared(
@@ -209,6 +215,10 @@ class Ingester:
                 _log.warning("storing_retried", reason=error.message, seconds=delay)
                 await asyncio.sleep(delay)
         return await store.replace(self.principal, collection, documents)
+
+
+def failure_of(error: AnchorageError) -> Failure:
+    return Failure(error.code, error.message, error.temporary)
 
 
 def _counted(outcome: Outcome) -> Outcome:

@@ -110,6 +110,10 @@ class Store(Protocol):
         """Document ids by uri, of every document whose uri starts with `prefix`."""
         ...
 
+    async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
+        """Document ids by uri, of every document of a registered source."""
+        ...
+
     async def replace(
         self, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
     ) -> Sequence[str]:
@@ -117,7 +121,7 @@ class Store(Protocol):
         ...
 
     async def fail(self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
-                   metadata: Mapping[str, Any], *, tag: str | None = None) -> str:  # fmt: skip
+                   metadata: Mapping[str, Any], *, tag: str | None = None, source_id: str | None = None) -> str:  # fmt: skip
         """Record why a document could not be processed. An older indexed version stays."""
         ...
 

@@ -219,18 +219,19 @@ async def fail(
     failure: Failure,
     metadata: Mapping[str, Any],
     tag: str | None,
+    source_id: str | None,
 ) -> str:
     """Record a failure. A version that was indexed before goes on answering."""
     cursor = await connection.execute(
         """
-        INSERT INTO anchorage.documents AS d (collection_id, uri, title, status, error_code, error_message, metadata, tag)
-        VALUES (%s, %s, %s, 'failed', %s, %s, %s, %s)
+        INSERT INTO anchorage.documents AS d (collection_id, uri, title, status, error_code, error_message, metadata, tag, source_id)
+        VALUES (%s, %s, %s, 'failed', %s, %s, %s, %s, %s)
         ON CONFLICT (collection_id, md5(uri)) DO UPDATE
         SET status = 'failed', error_code = excluded.error_code, error_message = excluded.error_message, tag = excluded.tag,
-            updated_at = now()
+            source_id = coalesce(excluded.source_id, d.source_id), updated_at = now()
         RETURNING id::text
         """,
-        (live.collection_id, uri, title, failure.code, failure.message, Jsonb(dict(metadata)), tag),
+        (live.collection_id, uri, title, failure.code, failure.message, Jsonb(dict(metadata)), tag, source_id),
     )
     row = await cursor.fetchone()
     assert row is not None

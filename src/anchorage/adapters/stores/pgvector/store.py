@@ -88,6 +88,15 @@ class PgvectorStore:
             )
             return dict(await cursor.fetchall())
 
+    async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
+        async with self._connection("listing documents") as connection:
+            cursor = await connection.execute(
+                "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
+                "WHERE c.name = %s AND c.readers && %s AND d.source_id = %s",
+                (collection, principal.readers, source_id),
+            )
+            return dict(await cursor.fetchall())
+
     async def _writable(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
         (live,) = await live_indexes(connection, principal, [collection], write=True)
         return live
@@ -99,11 +108,11 @@ class PgvectorStore:
 
     async def fail(
         self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
-        metadata: Mapping[str, Any], *, tag: str | None = None,
+        metadata: Mapping[str, Any], *, tag: str | None = None, source_id: str | None = None,
     ) -> str:  # fmt: skip
         async with self._connection("recording a failed document") as connection:
             live = await self._writable(connection, principal, collection)
-            return await documents.fail(connection, live, uri, title, failure, metadata, tag)
+            return await documents.fail(connection, live, uri, title, failure, metadata, tag, source_id)
 
     async def confirm(self, principal: Principal, document_id: str, tag: str | None) -> None:
         document = await self.document(principal, document_id)
