@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.errors import IndexMismatch, NotAllowed, NotFound
@@ -199,12 +200,17 @@ async def test_all_collections_are_searched_but_those_of_eval(store: PgvectorSto
         await search(store, "harbour", names=["nosuch"])
 
 
-async def test_a_filtered_hnsw_search_finds_as_many_as_it_should(store: PgvectorStore) -> None:
+async def test_a_filtered_hnsw_search_finds_as_many_as_it_should(
+    store: PgvectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Many deleted rows near the question must not leave the dense list short."""
+    monkeypatch.setattr(vector_index, "WORTH_IT", 1)
     near = [document(f"near{number}", "harbour harbour harbour") for number in range(300)]
     far = [document(f"far{number}", f"harbour lake {number}") for number in range(150)]
     ids = await store.replace(ANNA, "c", near)
     await store.replace(ANNA, "c", far)
+    while await store.maintain(settled=True):
+        pass
     await store.delete(ANNA, ids)
     assert len((await search(store, "harbour", k=100)).dense) == 100
 
@@ -225,3 +231,33 @@ async def test_concurrent_writers_of_the_same_documents(store: PgvectorStore) ->
     await asyncio.gather(*(write(version) for version in range(8)))
     hits = (await search(store, "harbour", k=100)).hits
     assert len(hits) == 10
+
+
+async def test_the_vector_index_is_built_when_a_load_is_over(
+    store: PgvectorStore, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_index, "WORTH_IT", 30)
+    indexes = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'anchorage' AND indexdef LIKE '%hnsw%'"
+
+    async def built() -> int:
+        async with pool.connection() as connection:
+            return len(await (await connection.execute(indexes)).fetchall())
+
+    async def tend(*, settled: bool = False) -> None:
+        while await store.maintain(settled=settled):
+            pass
+
+    await store.replace(ANNA, "c", [document(f"u{n}", f"harbour word{n % 30}") for n in range(20)])
+    await tend(settled=True)
+    assert await built() == 0  # too few to be worth it
+    await store.replace(ANNA, "c", [document(f"v{n}", f"harbour word{n % 30}") for n in range(20)])
+    before = (await search(store, "harbour word7", k=10)).hits
+    await tend()
+    assert await built() == 0  # more may be coming
+    await tend(settled=True)
+    assert await built() == 1
+    assert {hit.uri for hit in (await search(store, "harbour word7", k=10)).hits[:2]} == {hit.uri for hit in before[:2]}
+    await store.replace(ANNA, "c", [document("new", "harbour lighthouse")])
+    assert (await search(store, "lighthouse")).hits[0].uri == "new"
+    await tend(settled=True)
+    assert await built() == 1

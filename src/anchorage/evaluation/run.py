@@ -104,7 +104,7 @@ async def _ingest(
         count += 1
         chunks += outcome.chunks
         progress("documents", count)
-    while await services.store.maintain():
+    while await services.store.maintain(settled=True):
         pass
     seconds = time.perf_counter() - started
     return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}

@@ -160,10 +160,10 @@ async def maintain_forever(store: Store) -> None:
             await asyncio.sleep(_MAINTENANCE_PAUSE)
 
 
-async def maintain_once(store: Store) -> int:
+async def maintain_once(store: Store, *, settled: bool = False) -> int:
     """One piece of it; 0 when nothing is left, or when it went wrong, which is no matter of the documents."""
     try:
-        return await store.maintain()
+        return await store.maintain(settled=settled)
     except AnchorageError as error:
         degraded("index_maintenance", error.message)
         return 0

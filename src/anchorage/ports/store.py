@@ -172,8 +172,11 @@ class Store(Protocol):
         """Keep the text of these (document id, version) pairs after they are replaced."""
         ...
 
-    async def maintain(self) -> int:
-        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left."""
+    async def maintain(self, *, settled: bool = False) -> int:
+        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left.
+
+        `settled` says that a load is over: what waits for that is done now.
+        """
         ...
 
     async def ping(self) -> None:

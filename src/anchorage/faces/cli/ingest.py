@@ -70,7 +70,7 @@ async def _ingest(
                     progress.advance(task)
                     if not json:
                         _print_outcome(outcome)
-            while wait and await maintain_once(services.storage.store):
+            while wait and await maintain_once(services.storage.store, settled=True):
                 pass
     return outcomes
 

@@ -1,4 +1,4 @@
--- The tables of one index version; {id} and {dimension} are filled in by tables.py.
+-- The tables of one index version; {id} and {dimension} are filled in by tables.py. vector_index.py builds the vector index.
 CREATE TABLE anchorage.chunks_{id} (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     document_id  uuid NOT NULL REFERENCES anchorage.documents ON DELETE CASCADE,
@@ -12,7 +12,6 @@ CREATE TABLE anchorage.chunks_{id} (
     embedding    halfvec({dimension}) NOT NULL
 );
 CREATE INDEX ON anchorage.chunks_{id} (document_id);
-CREATE INDEX ON anchorage.chunks_{id} USING hnsw (embedding halfvec_cosine_ops) WITH (m = 24, ef_construction = 100);
 
 -- One row for each transaction that changed the index; counters of a deletion are negative.
 CREATE TABLE anchorage.segments_{id} (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,7 +14,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import ping, translate_errors
-from anchorage.adapters.stores.pgvector import collections, documents
+from anchorage.adapters.stores.pgvector import collections, documents, vector_index
 from anchorage.adapters.stores.pgvector.collections import live_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
@@ -33,6 +34,7 @@ class PgvectorStore:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], limits: SearchLimits) -> None:
         self._pool = pool
         self._limits = limits
+        self._growing: dict[int, tuple[int, float]] = {}  # size and since when, of what has no vector index yet
 
     @asynccontextmanager
     async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
@@ -208,14 +210,14 @@ class PgvectorStore:
                 ([documents.as_uuid(item[0]) for item in versions], [item[1] for item in versions]),
             )
 
-    async def maintain(self) -> int:
+    async def maintain(self, *, settled: bool = False) -> int:
         async with self._connection("merging index segments") as connection:
             cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MERGE_LOCK,))
             row = await cursor.fetchone()
             if not (row and row[0]):
                 return 0
             try:
-                return await self._merge_some(connection)
+                return await self._merge_some(connection) or await self._index_some(connection, settled=settled)
             finally:
                 if not connection.closed:
                     await connection.execute("SELECT pg_advisory_unlock(%s)", (_MERGE_LOCK,))
@@ -237,6 +239,25 @@ class PgvectorStore:
                 if not connection.closed:
                     await connection.set_isolation_level(None)
         return merged
+
+    async def _index_some(self, connection: AsyncConnection[Any], *, settled: bool) -> int:
+        """Build the vector index of one collection that has grown large enough and has come to rest."""
+        cursor = await connection.execute("SELECT id FROM anchorage.index_versions ORDER BY id")
+        for (index_id,) in await cursor.fetchall():
+            tables = IndexTables(index_id)
+            size = await vector_index.size_without_index(connection, tables)
+            if size < vector_index.WORTH_IT:
+                self._growing.pop(index_id, None)
+                continue
+            now = time.monotonic()
+            seen, since = self._growing.get(index_id, (0, now))
+            if size != seen:
+                since = now
+            self._growing[index_id] = (size, since)
+            if settled or size >= vector_index.OVERDUE or now - since >= vector_index.CALM:
+                await vector_index.build(connection, tables)
+                return size
+        return 0
 
     async def ping(self) -> None:
         with translate_errors("asking the vector database"):
