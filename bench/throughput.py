@@ -13,44 +13,14 @@ import pstats
 import resource
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from anchorage.adapters.models.vectors import estimate_token_starts
-from anchorage.ingest.pipeline import IngestServices, ingest_source
-from anchorage.model import EmbedderSpec
+from anchorage.ingest.pipeline import ingest_source
 from anchorage.settings import load_settings
 from anchorage.wiring import local_source, open_services
+from bench.instant import instant_ingest
 from bench.support import made_up_text, report
-
-
-class Instant:
-    """An embedder that takes no time."""
-
-    spec = EmbedderSpec("instant", "1", 384)
-    max_tokens = 256
-
-    def __init__(self) -> None:
-        self._vectors = np.random.default_rng(1).normal(size=(4096, 384)).astype(np.float32)
-        self._vectors /= np.linalg.norm(self._vectors, axis=1, keepdims=True)
-        self._at = 0
-
-    def token_starts(self, text: str) -> Any:
-        return estimate_token_starts(text)
-
-    async def embed_passages(self, texts: list[str]) -> Any:
-        at = (np.arange(len(texts)) + self._at) % len(self._vectors)
-        self._at += len(texts)
-        return self._vectors[at]
-
-    async def embed_query(self, text: str) -> Any:
-        return self._vectors[0]
-
-    async def ping(self) -> str:
-        return "available"
 
 
 class Timed:
@@ -81,12 +51,8 @@ class Timed:
 async def run(folder: Path, data: Path) -> None:
     settings = load_settings(data={"dir": data}, log={"level": "ERROR"})
     async with open_services(settings) as services:
-        embedder = Instant()
         parser, store = Timed(services.ingest.parser, "parse"), Timed(services.ingest.store, "replace")
-        ingest: IngestServices = replace(
-            services.ingest, embedder=embedder, index=replace(services.ingest.index, embedder=embedder.spec),
-            parser=parser, store=store,
-        )  # fmt: skip
+        ingest = instant_ingest(services, parser=parser, store=store)
         started = time.perf_counter()
         source = local_source(settings, str(folder))
         outcomes = [item async for item in ingest_source(ingest, services.principal, "bench", source)]

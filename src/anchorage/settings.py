@@ -155,7 +155,7 @@ class IngestSettings(Section):
     batch_chunks: int = Field(
         256, ge=1, description="passages gathered, across documents, before they are embedded and stored"
     )
-    concurrency: int = Field(8, ge=1, le=64, description="jobs that one worker runs at once")
+    concurrency: int = Field(16, ge=1, le=64, description="jobs that one worker runs at once")
     parsers: int = Field(0, ge=0, le=64, description="files that are parsed at once; 0: one per core")
     job_timeout: float = Field(1800, gt=0, description="seconds that one job may take before it is tried again")
     job_retention_days: float = Field(7, gt=0, description="days that ended jobs are shown")

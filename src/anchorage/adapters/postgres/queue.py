@@ -47,9 +47,12 @@ class PostgresQueue:
         self._task = app.task(name=table.TASK, queue=table.QUEUE)(self._deliver)
 
     @asynccontextmanager
-    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
+    async def _connection(self, what: str, *, durable: bool = True) -> AsyncIterator[AsyncConnection[Any]]:
+        """A transaction; one that is not `durable` may be undone by a crash of Postgres, after which the job runs again."""
         with translate_errors(what):
             async with self._pool.connection() as connection, connection.transaction():
+                if not durable:
+                    await connection.execute("SET LOCAL synchronous_commit TO off")
                 yield connection
 
     async def add(self, principal: Principal, jobs: Sequence[NewJob]) -> Sequence[str]:
@@ -150,14 +153,14 @@ class PostgresQueue:
                 await asyncio.shield(self._give_back(job))
 
     async def _started(self, job: int) -> table.Started | None:
-        async with self._connection("starting a job") as connection:
+        async with self._connection("starting a job", durable=False) as connection:
             return await table.start(connection, job)
 
     async def _result(self, started: table.Started) -> JobResult:
         assert self._handle is not None
 
         async def report(done: int, total: int | None) -> None:
-            async with self._connection("reporting progress") as connection:
+            async with self._connection("reporting progress", durable=False) as connection:
                 await table.report(connection, started, done, total)
 
         job, limit = started.job, self._limits.job_timeout
@@ -177,7 +180,7 @@ class PostgresQueue:
     async def _finish(self, started: table.Started, result: JobResult) -> None:
         for delay in (*_FINISH_RETRIES, None):
             try:
-                async with self._connection("ending a job") as connection:
+                async with self._connection("ending a job", durable=False) as connection:
                     status = await table.finish(connection, started, result)
                     await table.release(connection, started.lane)
             except DatabaseUnavailable:
@@ -208,7 +211,7 @@ class PostgresQueue:
             await asyncio.sleep(_RELEASE)
 
     async def _release_due(self) -> None:
-        async with self._connection("releasing jobs") as connection:
+        async with self._connection("releasing jobs", durable=False) as connection:
             for lane in await table.lanes_due(connection):
                 await table.release(connection, lane)
 
@@ -249,7 +252,9 @@ def _unknown(job_id: str) -> NotFound:
 @asynccontextmanager
 async def open_queue(url: str, pool: Pool, limits: QueueLimits) -> AsyncIterator[PostgresQueue]:
     """A queue in the migrated state database at `url`; `pool` is another way into the same one, for our own table."""
-    kwargs: dict[str, Any] = {"options": "-c search_path=procrastinate", "application_name": "anchorage-queue"}
+    # Deliveries need not survive a crash of Postgres: our table does, and what is not delivered is sent again.
+    options = "-c search_path=procrastinate -c synchronous_commit=off"
+    kwargs: dict[str, Any] = {"options": options, "application_name": "anchorage-queue"}
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(conninfo=url, kwargs=kwargs, min_size=1, max_size=4)
     )
