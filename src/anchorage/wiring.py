@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.http import OPENAI_URL, Endpoint, RetryPolicy, model_client
@@ -22,6 +24,10 @@ from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import open_queue
+from anchorage.adapters.s3.blobs import S3BlobStore
+from anchorage.adapters.s3.client import S3Config, open_s3
+from anchorage.adapters.s3.place import Place
+from anchorage.adapters.s3.source import open_s3_source
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
@@ -38,7 +44,7 @@ from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
-from anchorage.settings import LlmSettings, Settings
+from anchorage.settings import LlmSettings, S3Settings, Settings
 from anchorage.text.analyser import analyser_name
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
@@ -147,7 +153,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
             memory=PostgresMemory(state),
             queue=await stack.enter_async_context(open_queue(urls.state, state)),
-            blobs=FolderBlobStore(settings.data.dir / "blobs"),
+            blobs=await stack.enter_async_context(open_blobs(settings)),
             principal=LOCAL_OWNER,
         )
 
@@ -216,14 +222,52 @@ def _limits(settings: Settings) -> ChatLimits:
     )
 
 
-def local_source(settings: Settings, location: str) -> Source:
+@asynccontextmanager
+async def open_source(settings: Settings, location: str) -> AsyncIterator[Source]:
+    """The source that a location names: `s3://bucket/prefix`, a path or a `file://` address.
+
+    Raises `BadRequest` for a location that is none or of a kind that is not supported yet.
+    """
+    if location.startswith("s3://"):
+        async with open_s3_source(
+            s3_config(settings.s3),
+            location,
+            default_bucket=settings.s3.bucket,
+            max_bytes=settings.ingest.max_file_bytes,
+        ) as source:
+            yield source
+        return
+    yield local_source(settings, location)
+
+
+def local_source(settings: Settings, location: str) -> LocalSource:
     """The source of a path on this machine. Raises `BadRequest` for a location of a kind that is not supported yet."""
-    if location.startswith(("s3://", "http://", "https://")):
+    if location.startswith(("http://", "https://")):
         raise BadRequest(
             f"{location}: sources of this kind are not supported yet. Download the files and ingest their folder."
         )
     path = location.removeprefix("file://")
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
+
+
+@asynccontextmanager
+async def open_blobs(settings: Settings) -> AsyncIterator[BlobStore]:
+    """The store of originals that the settings name; the data directory where they name none."""
+    if not settings.blobs.url:
+        yield FolderBlobStore(settings.data.dir / "blobs")
+        return
+    place = Place.parse(settings.blobs.url, settings.s3.bucket)
+    async with open_s3(s3_config(settings.s3)) as s3:
+        yield S3BlobStore(s3, place)
+
+
+def s3_config(s3: S3Settings) -> S3Config:
+    """How to reach the S3 server that the settings name; the two have the same names."""
+    values: dict[str, Any] = {item.name: getattr(s3, item.name) for item in fields(S3Config)}
+    for name, value in values.items():
+        if isinstance(value, SecretStr):
+            values[name] = value.get_secret_value()
+    return S3Config(**values)
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:

@@ -1,0 +1,165 @@
+"""The S3 client: one pool of connections, with time limits, retries and errors of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from anchorage.adapters.s3.failures import translated
+from anchorage.adapters.s3.place import Place
+from anchorage.errors import ConfigurationError
+
+_SPARE_CONNECTIONS = 4  # for listings and questions beside the transfers
+_DEFAULT_REGION = "us-east-1"  # what S3-compatible servers expect where they know no regions
+
+
+@dataclass(frozen=True, slots=True)
+class S3Config:
+    """How to reach an S3 server; times are seconds. Without keys, AWS's own chain finds them: profile, web identity, role."""
+
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    anonymous: bool = False
+    addressing: str = "auto"
+    concurrency: int = 16
+    connect_timeout: float = 5
+    read_timeout: float = 30
+    request_timeout: float = 60
+    transfer_timeout: float = 600
+    retries: int = 4
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The endpoint with its scheme; None for AWS. Raises `ConfigurationError`."""
+        if not self.endpoint:
+            return None
+        url = self.endpoint if "://" in self.endpoint else f"https://{self.endpoint}"
+        try:
+            parts = urlsplit(url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 0) >= 0
+        except ValueError:
+            valid = False
+        if not valid or "@" in parts.netloc:  # not shown: it may hold a password
+            raise ConfigurationError(
+                "The S3 endpoint is no address of a server. Set AWS_ENDPOINT_URL (or LINODE_OBJECT_STORAGE_ENDPOINT) to one like "
+                "https://us-east-1.linodeobjects.com, without a user or a password."
+            )
+        return url.rstrip("/")
+
+    @property
+    def shown(self) -> str:
+        """The endpoint, for messages."""
+        return self.endpoint_url or "AWS S3"
+
+
+class S3:
+    """An open client. `slots` bounds the transfers that run at once."""
+
+    def __init__(self, client: Any, config: S3Config) -> None:
+        self._client = client
+        self.config = config
+        self.slots = asyncio.Semaphore(config.concurrency)
+
+    def translated(self, what: str, bucket: str) -> AbstractContextManager[None]:
+        """A context in which the library's errors become ours."""
+        return translated(what, bucket, self.config.shown)
+
+    async def raw(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """One request with the library's retries, and the library's errors."""
+        answer: dict[str, Any] = await getattr(self._client, operation)(**parameters)
+        return answer
+
+    async def call(
+        self, operation: str, what: str, bucket: str, *, seconds: float | None = None, **parameters: Any
+    ) -> dict[str, Any]:
+        """One request about `what` within `seconds`, retries and all. Raises our own errors."""
+        with self.translated(what, bucket):
+            async with asyncio.timeout(seconds or self.config.request_timeout):
+                return await self.raw(operation, Bucket=bucket, **parameters)
+
+    async def head(self, place: Place) -> dict[str, Any] | None:
+        """What the server tells of an object; None where it is not there, or its bucket: an answer without a body cannot say."""
+        from botocore.exceptions import ClientError
+
+        with self.translated(place.uri, place.bucket):
+            async with asyncio.timeout(self.config.request_timeout):
+                try:
+                    return await self.raw("head_object", Bucket=place.bucket, Key=place.key)
+                except ClientError as error:
+                    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                        return None
+                    raise
+
+
+@asynccontextmanager
+async def open_s3(config: S3Config) -> AsyncIterator[S3]:
+    """A client to use until the context ends. Nothing is asked of the server yet.
+
+    Raises `ConfigurationError` for settings that cannot be, and where the library is not installed.
+    """
+    if bool(config.access_key) != bool(config.secret_key):
+        raise ConfigurationError(
+            "S3 needs the access key and the secret key together: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or "
+            "LINODE_OBJECT_STORAGE_ACCESS_KEY with LINODE_OBJECT_STORAGE_SECRET_KEY."
+        )
+    endpoint = config.endpoint_url
+    try:
+        library = await asyncio.to_thread(importlib.import_module, "aiobotocore.session")  # takes about a second
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "S3 needs a library that is not installed. Install Anchorage with its extra `s3`."
+        ) from error
+    for name in ("botocore", "aiobotocore"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write whole requests, tokens and all
+    with translated("The S3 client", "", config.shown):
+        session = library.get_session()
+        creating = session.create_client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=config.region
+            or session.get_config_variable("region")
+            or (_DEFAULT_REGION if endpoint else None),
+            aws_access_key_id=config.access_key,
+            aws_secret_access_key=config.secret_key,
+            aws_session_token=config.session_token if config.access_key else None,
+            config=_options(config),
+        )
+        client = await creating.__aenter__()
+    try:
+        yield S3(client, config)
+    finally:
+        await creating.__aexit__(None, None, None)
+
+
+def _options(config: S3Config) -> Any:
+    from aiobotocore.config import AioConfig
+    from botocore import UNSIGNED
+
+    # Many servers know their buckets by path only; AWS wants them in the host name.
+    path = config.addressing == "path" or (config.addressing == "auto" and config.endpoint and not _is_aws(config))
+    return AioConfig(
+        s3={"addressing_style": "path" if path else "virtual"},
+        signature_version=UNSIGNED if config.anonymous else "s3v4",
+        connect_timeout=config.connect_timeout,
+        read_timeout=config.read_timeout,
+        retries={"mode": "standard", "total_max_attempts": config.retries + 1},
+        max_pool_connections=config.concurrency + _SPARE_CONNECTIONS,
+        # AWS's newer checksums are an error to servers that do not know them; we compare lengths, ETags and our own hashes.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        warm_up_loader_caches=True,
+    )
+
+
+def _is_aws(config: S3Config) -> bool:
+    host = urlsplit(config.endpoint_url or "").hostname or ""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
