@@ -26,7 +26,7 @@ _DATE = "Sat, 01 Aug 2026 10:00:00 GMT"
 class Fault:
     """What goes wrong with one request: `status` with `code` instead of an answer, the body cut off after `cut` bytes, one byte
     of it every `drip` seconds, or `body` with status 200 instead of it all. `replace` puts new bytes under the key after
-    answering. Without any, the request is answered.
+    answering; `silent` never answers. Without any, the request is answered.
     """
 
     status: int = 200
@@ -35,6 +35,7 @@ class Fault:
     drip: float = 0
     body: bytes | None = None
     replace: bytes | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,8 @@ class S3Server:
         self.page = page
         self.requests: list[Request] = []
         self.url = ""
+        self.open: set[asyncio.Task[None]] = set()
+        """The requests that are being answered."""
         self._faults: deque[Fault] = deque()
 
     def script(self, *faults: Fault) -> None:
@@ -70,16 +73,30 @@ class S3Server:
         self._faults.extend(faults)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer the requests of one connection, each on a connection of its own."""
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            request = await self._read(reader)
-            self.requests.append(request)
-            fault = self._faults.popleft() if self._faults else Fault()
-            answer = self._answer(request) if fault.status == 200 else _error(fault.status, fault.code)
-            if fault.body is not None:
-                answer = _Answer(200, fault.body, {})
-            await self._write(writer, request, answer, fault)
-        writer.close()
+        """Answer the one request of a connection."""
+        task = asyncio.current_task()
+        assert task
+        self.open.add(task)
+        try:
+            await self._serve(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client left, or the server is closing
+        finally:
+            self.open.discard(task)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await self._read(reader)
+        self.requests.append(request)
+        fault = self._faults.popleft() if self._faults else Fault()
+        if fault.silent:
+            await asyncio.Event().wait()
+        answer = self._answer(request) if fault.status == 200 else _error(fault.status, fault.code)
+        if fault.body is not None:
+            answer = _Answer(200, fault.body, {})
+        await self._write(writer, request, answer, fault)
 
     async def _read(self, reader: asyncio.StreamReader) -> Request:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -167,3 +184,6 @@ async def s3_server(objects: Mapping[str, bytes] | None = None, *, page: int = 1
         yield state
     finally:
         server.close()
+        for task in (tasks := list(state.open)):
+            task.cancel()
+        await asyncio.gather(*tasks)

@@ -18,8 +18,10 @@ from anchorage.errors import (
 
 _CREDENTIALS = "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or LINODE_OBJECT_STORAGE_ACCESS_KEY and _SECRET_KEY"
 _ENDPOINT = "AWS_ENDPOINT_URL or LINODE_OBJECT_STORAGE_ENDPOINT"
+_UNKNOWN_KEY = f"the access key is not known there. {_CREDENTIALS}, and that they belong to this endpoint."
 _REFUSALS = {
-    "InvalidAccessKeyId": f"the access key is not known there. {_CREDENTIALS}, and that they belong to this endpoint.",
+    "InvalidAccessKeyId": _UNKNOWN_KEY,
+    "XAdminUserNotFound": _UNKNOWN_KEY,  # what versitygw calls it, with status 404
     "SignatureDoesNotMatch": f"the secret key does not fit the access key. {_CREDENTIALS}.",
     "ExpiredToken": "the credentials have expired. Renew them, or use a role that renews them by itself.",
     "ExpiredTokenException": "the credentials have expired. Renew them, or use a role that renews them by itself.",
