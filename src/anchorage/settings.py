@@ -102,6 +102,7 @@ class EmbeddingSettings(Section):
     threads: int = Field(0, ge=0, description="of the local model; 0: one per core")
     batch_size: int = Field(32, ge=1, le=2048, description="passages per call")
     timeout: float = Field(60, gt=0, description="seconds for one call")
+    concurrency: int = Field(4, ge=1, le=64, description="calls to a remote model at once")
 
 
 class LlmSettings(Section):
@@ -166,7 +167,14 @@ class IngestSettings(Section):
     batch_chunks: int = Field(
         256, ge=1, description="passages gathered, across documents, before they are embedded and stored"
     )
-    concurrency: int = Field(2, ge=1, le=64, description="jobs that one worker runs at once")
+    concurrency: int = Field(8, ge=1, le=64, description="jobs that one worker runs at once")
+    parsers: int = Field(0, ge=0, le=64, description="files that are parsed at once; 0: one per core")
+    job_timeout: float = Field(1800, gt=0, description="seconds that one job may take before it is tried again")
+    job_retention_days: float = Field(7, gt=0, description="days that ended jobs are shown")
+    hold_share: float = Field(
+        0.5, gt=0, le=1, description="a sync that would delete more than this share of a source's documents is held"
+    )
+    hold_least: int = Field(10, ge=0, description="and more than so many of them")
 
 
 class S3Settings(Section):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.http import OPENAI_URL, Endpoint, RetryPolicy, model_client
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
-from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.minilm import MiniLMEmbedder, open_minilm
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
@@ -23,11 +24,12 @@ from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
-from anchorage.adapters.postgres.queue import open_queue
+from anchorage.adapters.postgres.queue import QueueLimits, open_queue
+from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.blobs import S3BlobStore
-from anchorage.adapters.s3.client import S3Config, open_s3
+from anchorage.adapters.s3.client import S3, S3Config, open_s3
 from anchorage.adapters.s3.place import Place
-from anchorage.adapters.s3.source import open_s3_source
+from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
@@ -36,12 +38,15 @@ from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.errors import BadRequest, ConfigurationError
 from anchorage.ingest.chunk import CHUNKER
 from anchorage.ingest.pipeline import IngestServices
-from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
+from anchorage.ingest.sync import SyncLimits
+from anchorage.ingest.worker import WorkerServices
+from anchorage.model import LOCAL_OWNER, IndexSpec, Principal, RegisteredSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
+from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
 from anchorage.settings import LlmSettings, S3Settings, Settings
@@ -60,7 +65,9 @@ class Storage:
     store: Store
     memory: Memory
     queue: Queue
+    registry: SourceRegistry
     blobs: BlobStore
+    s3: S3
     principal: Principal
 
 
@@ -72,6 +79,7 @@ class Services:
     embedder: Embedder
     generator: Generator | None
     ingest: IngestServices
+    worker: WorkerServices
     chat: ChatServices
 
     @property
@@ -147,13 +155,16 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         if migrated:
             await migrate_databases(urls)
         vector, state = await open_pools(settings, urls, stack)
+        s3 = await stack.enter_async_context(open_s3(s3_config(settings.s3)))
         retrieval = settings.retrieval
         yield Storage(
             settings=settings,
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
             memory=PostgresMemory(state),
-            queue=await stack.enter_async_context(open_queue(urls.state, state)),
-            blobs=await stack.enter_async_context(open_blobs(settings)),
+            queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
+            registry=PostgresRegistry(state),
+            blobs=open_blobs(settings, s3),
+            s3=s3,
             principal=LOCAL_OWNER,
         )
 
@@ -175,7 +186,8 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     limits = settings.ingest
     parser = await stack.enter_async_context(
         open_sandboxed_parser(
-            ParseLimits(limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars), limits.concurrency
+            ParseLimits(limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars),
+            limits.parsers or len(os.sched_getaffinity(0)),
         )
     )
     index = IndexSpec(
@@ -194,6 +206,14 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         chunk_tokens=min(settings.chunk.max_tokens or _MAX_CHUNK_TOKENS, embedder.max_tokens),
         overlap_tokens=settings.chunk.overlap_tokens,
         batch_chunks=settings.ingest.batch_chunks,
+        embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
+    )
+    worker = WorkerServices(
+        ingest=ingest,
+        queue=storage.queue,
+        registry=storage.registry,
+        open_source=lambda registered: open_source(settings, registered, storage.s3),
+        sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
     )
     chat = ChatServices(
         store=storage.store,
@@ -205,7 +225,11 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         limits=_limits(settings),
         language=settings.retrieval.language,
     )
-    return Services(storage, embedder, generator, ingest, chat)
+    return Services(storage, embedder, generator, ingest, worker, chat)
+
+
+def _queue_limits(settings: Settings) -> QueueLimits:
+    return QueueLimits(settings.ingest.job_timeout, settings.http.shutdown_timeout, settings.ingest.job_retention_days)
 
 
 def _limits(settings: Settings) -> ChatLimits:
@@ -223,21 +247,17 @@ def _limits(settings: Settings) -> ChatLimits:
 
 
 @asynccontextmanager
-async def open_source(settings: Settings, location: str) -> AsyncIterator[Source]:
-    """The source that a location names: `s3://bucket/prefix`, a path or a `file://` address.
+async def open_location(settings: Settings, location: str) -> AsyncIterator[Source]:
+    """The source at a location, with connections of its own for as long as the context lasts. Raises `BadRequest`."""
+    async with open_s3(s3_config(settings.s3)) as s3:
+        yield source_at(settings, location, s3)
 
-    Raises `BadRequest` for a location that is none or of a kind that is not supported yet.
-    """
+
+def source_at(settings: Settings, location: str, s3: S3) -> Source:
+    """The source at a location: `s3://bucket/prefix`, a path or a `file://` address. Raises `BadRequest`."""
     if location.startswith("s3://"):
-        async with open_s3_source(
-            s3_config(settings.s3),
-            location,
-            default_bucket=settings.s3.bucket,
-            max_bytes=settings.ingest.max_file_bytes,
-        ) as source:
-            yield source
-        return
-    yield local_source(settings, location)
+        return S3Source(s3, Place.parse(location, settings.s3.bucket), max_bytes=settings.ingest.max_file_bytes)
+    return local_source(settings, location)
 
 
 def local_source(settings: Settings, location: str) -> LocalSource:
@@ -250,24 +270,35 @@ def local_source(settings: Settings, location: str) -> LocalSource:
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
 
 
-@asynccontextmanager
-async def open_blobs(settings: Settings) -> AsyncIterator[BlobStore]:
-    """The store of originals that the settings name; the data directory where they name none."""
+def open_blobs(settings: Settings, s3: S3) -> BlobStore:
+    """The store of originals that the settings name; the data directory where they name none. Raises `BadRequest`."""
     if not settings.blobs.url:
-        yield FolderBlobStore(settings.data.dir / "blobs")
-        return
-    place = Place.parse(settings.blobs.url, settings.s3.bucket)
-    async with open_s3(s3_config(settings.s3)) as s3:
-        yield S3BlobStore(s3, place)
+        return FolderBlobStore(settings.data.dir / "blobs")
+    return S3BlobStore(s3, Place.parse(settings.blobs.url, settings.s3.bucket))
 
 
 def s3_config(s3: S3Settings) -> S3Config:
     """How to reach the S3 server that the settings name; the two have the same names."""
-    values: dict[str, Any] = {item.name: getattr(s3, item.name) for item in fields(S3Config)}
-    for name, value in values.items():
-        if isinstance(value, SecretStr):
-            values[name] = value.get_secret_value()
-    return S3Config(**values)
+    return S3Config(**{item.name: _plain(getattr(s3, item.name)) for item in fields(S3Config)})
+
+
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def check_location(settings: Settings, location: str, options: Mapping[str, Any]) -> str:
+    """The location of a source in full. Raises `BadRequest` for one that cannot be a source, or for unknown options."""
+    if options:
+        raise BadRequest(f"{location}: such a source takes no options, and {sorted(options)[0]!r} was given.")
+    if location.startswith("s3://"):
+        return Place.parse(location, settings.s3.bucket).uri
+    return local_source(settings, location).uri
+
+
+@asynccontextmanager
+async def open_source(settings: Settings, registered: RegisteredSource, s3: S3) -> AsyncIterator[Source]:
+    """The source that a record names, open for as long as the context lasts."""
+    yield source_at(settings, registered.location, s3)
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:

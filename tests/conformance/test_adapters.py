@@ -71,7 +71,7 @@ class Bucket:
 
     def __init__(self, s3: S3, bucket: str) -> None:
         self._s3, self._bucket = s3, bucket
-        self.source = S3Source(s3, Place(bucket, "docs & more/"), is_object=False, max_bytes=10**6)
+        self.source = S3Source(s3, Place(bucket, "docs & more/"), max_bytes=10**6)
 
     async def write(self, name: str, content: bytes) -> None:
         await self._s3.call("put_object", name, self._bucket, Key=f"docs & more/{name}", Body=content)

@@ -1,7 +1,10 @@
 """Ingestion of folders: what changes, what stays, what fails, what is gone."""
 
 import asyncio
+import os
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +12,10 @@ import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, IndexMismatch, ModelError, ModelUnavailable, NotAllowed
-from anchorage.ingest.pipeline import delete_documents, ingest_source
+from anchorage.errors import BadRequest, IndexMismatch, ModelError, ModelUnavailable, NotAllowed, Unavailable
+from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload
-from anchorage.model import Outcome
+from anchorage.model import Outcome, SourceEntry, SourceItem
 from anchorage.testing.fakes import HashEmbedder
 
 from .conftest import World
@@ -106,8 +109,6 @@ async def test_two_ingests_of_one_folder_at_once(world: World, folder: Path) -> 
 
 @pytest.mark.parametrize("kind", ["huge", "unreadable", "pipe", "dangling"])
 async def test_odd_files_fail_with_a_reason_and_stop_nothing(world: World, folder: Path, kind: str) -> None:
-    import os
-
     odd = folder / "odd.txt"
     if kind == "huge":
         with odd.open("wb") as file:
@@ -174,7 +175,7 @@ async def test_deleting_removes_the_original_bytes_unless_shared(world: World, f
 async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:
     key = await world.blobs.put(folder / "a.md")
     for expected in ("indexed", "unchanged"):
-        outcome = await ingest_upload(world.ingest, world.principal, "c", "upload://c/a.md", "a.md", key)
+        outcome = await ingest_upload(Ingester(world.ingest, world.principal), "c", "upload://c/a.md", "a.md", key)
         assert outcome.status.value == expected
 
 
@@ -222,8 +223,6 @@ async def test_what_is_only_not_listed_stays(world: World, folder: Path) -> None
 
 
 async def test_names_in_another_encoding(world: World, folder: Path) -> None:
-    import os
-
     for name, content in ((b"caf\xe9.md", b"Coffee is brewed."), (b"leer\xe9.txt", b"")):
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(content)
     outcomes = await ingest(world, folder)
@@ -269,3 +268,73 @@ async def test_a_text_that_the_model_refuses_fails_alone(world: World, folder: P
     ]
     failed = {Path(item.uri).name: item.error.code for item in outcomes if item.error}
     assert failed == {"b.txt": "model_error", "bad.pdf": "corrupt"}
+
+
+class Counting(HashEmbedder):
+    """Counts the passages that it is asked for."""
+
+    asked = 0
+
+    async def embed_passages(self, texts):  # type: ignore[no-untyped-def]
+        type(self).asked += len(texts)
+        return await super().embed_passages(texts)
+
+
+async def test_an_edit_embeds_only_what_it_touched(world: World, folder: Path) -> None:
+    sections = [f"## Part {n}\n\n" + " ".join(f"Sentence {n}.{m} tells of Ghent." for m in range(9)) for n in range(40)]
+    (folder / "book.md").write_text("# Book\n\n" + "\n\n".join(sections))
+    await ingest(world, folder / "book.md")
+    ids = await chunk_ids(world)
+    Counting.asked = 0
+    sections[20] = sections[20].replace("Ghent", "Antwerp", 1)
+    (folder / "book.md").write_text("# Book\n\n" + "\n\n".join(sections))
+    counting = replace(world, ingest=replace(world.ingest, embedder=Counting()))
+    (outcome,) = await ingest(counting, folder / "book.md")
+    assert outcome.status.value == "indexed" and 1 <= Counting.asked <= 2
+    assert len(await chunk_ids(world) & ids) == len(ids) - Counting.asked
+    text = (await world.store.text(world.principal, outcome.document_id or "")).text
+    for question in ("Sentence 20.0 tells of Antwerp", "Sentence 39.8 tells of Ghent"):
+        ranking, _ = await retrieve(world.chat, world.principal, question, ["c"])
+        assert question in ranking.hits[0].text
+        assert all(text[hit.start : hit.end] == hit.text for hit in ranking.hits)
+    assert not any("Sentence 20.0 tells of Ghent" in found for found in await texts(world, "Sentence 20.0 Ghent"))
+
+
+async def chunk_ids(world: World) -> set[str]:
+    ranking, _ = await retrieve(
+        replace(world.chat, limits=replace(world.chat.limits, k=100)), world.principal, "Ghent", ["c"]
+    )
+    return {hit.chunk_id for hit in ranking.hits}
+
+
+async def test_a_file_with_the_same_tag_is_not_read_again(world: World, folder: Path) -> None:
+    for path in folder.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    await ingest(world, folder / "a.md")
+    stored = (await world.store.versions(world.principal, "c", [(folder / "a.md").as_uri()])).popitem()[1]
+    assert stored.tag is None  # its change time is of this moment: another write might not show
+
+    class Settled(LocalSource):
+        async def list(self) -> AsyncIterator[SourceEntry]:
+            async for entry in super().list():
+                yield replace(entry, tag="seen")
+
+        @asynccontextmanager
+        async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
+            fetched.append(uri)
+            async with super().fetch(uri) as item:
+                yield replace(item, tag="seen")
+
+    fetched: list[str] = []
+    for expected in ("unchanged", "unchanged"):
+        source = Settled(folder / "a.md", max_bytes=10**6)
+        (outcome,) = [item async for item in ingest_source(world.ingest, world.principal, "c", source)]
+        assert outcome.status.value == expected
+    assert len(fetched) == 1
+
+
+async def test_a_file_that_changes_while_it_is_read_is_not_indexed_half(world: World, folder: Path) -> None:
+    source = LocalSource(folder / "a.md", max_bytes=10**6)
+    with pytest.raises(Unavailable, match="changed while it was read"):
+        async with source.fetch(source.uri):
+            (folder / "a.md").write_text("# Harbour\n\nMore than there was before.")

@@ -14,10 +14,11 @@ import pytest
 from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3, S3Config, open_s3
 from anchorage.adapters.s3.place import Place
-from anchorage.adapters.s3.source import S3Source, open_s3_source
+from anchorage.adapters.s3.source import S3Source
 from anchorage.errors import AnchorageError, BadRequest, ConfigurationError, NotAllowed, NotFound, TooLarge, Unavailable
 from anchorage.settings import load_settings
-from anchorage.wiring import open_blobs, open_source
+from anchorage.wiring import open_blobs, open_location
+from anchorage.wiring import s3_config as configured
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +32,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @asynccontextmanager
 async def opened(config: S3Config, location: str, max_bytes: int = 10**6) -> AsyncIterator[S3Source]:
-    async with open_s3_source(config, location, default_bucket=None, max_bytes=max_bytes) as source:
-        yield source
+    async with open_s3(config) as s3:
+        yield S3Source(s3, Place.parse(location), max_bytes=max_bytes)
 
 
 async def put(s3: S3, bucket: str, key: str, content: bytes = b"x", **more: object) -> None:
@@ -75,9 +76,10 @@ async def test_a_folder_is_not_its_namesakes_and_an_object_is_alone(s3: S3, s3_c
             async with source.fetch(entry.uri) as item:
                 assert item.tag == entry.tag
             await s3.call("delete_object", "it", bucket, Key="docs/b c")
-            with pytest.raises(NotFound):
+            with pytest.raises(NotFound, match="spelling"):
                 await uris(source)
             await put(s3, bucket, "docs/b c")
+            assert len(await uris(source)) == 1
 
 
 async def test_many_objects_come_in_pages(s3: S3, s3_config: S3Config, bucket: str) -> None:
@@ -186,16 +188,16 @@ async def test_locations_that_name_no_bucket(s3_config: S3Config, location: str)
 )
 async def test_endpoints_that_are_none(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL") as raised:
-        async with open_s3(S3Config(endpoint=endpoint)):
-            pass
+        async with open_s3(S3Config(endpoint=endpoint)) as s3:
+            await s3.head(Place("bkt", "a"))
     assert "pa55" not in raised.value.message
     assert S3Config(endpoint="eu.linodeobjects.com").endpoint_url == "https://eu.linodeobjects.com"
 
 
 async def test_half_a_key_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigurationError, match="AWS_SECRET_ACCESS_KEY"):
-        async with open_s3(S3Config(access_key="a")):
-            pass
+        async with open_s3(S3Config(access_key="a")) as s3:
+            await s3.head(Place("bkt", "a"))
 
 
 async def test_linode_names_work_as_they_are(
@@ -210,7 +212,7 @@ async def test_linode_names_work_as_they_are(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     settings = load_settings()
     assert "test-secret" not in repr(settings)
-    async with open_source(settings, "s3:///reports/") as source:
+    async with open_location(settings, "s3:///reports/") as source:
         assert [entry.uri async for entry in source.list()] == [f"s3://{bucket}/reports/a"]
 
 
@@ -222,11 +224,12 @@ async def test_originals_reach_other_machines(
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_config.endpoint or "")
     monkeypatch.setenv("ANCHORAGE_BLOBS__URL", f"s3://{bucket}/originals")
     (tmp_path / "a").write_bytes(b"original")
-    async with open_blobs(load_settings(data={"dir": tmp_path / "one"})) as blobs:
-        key = await blobs.put(tmp_path / "a")
+    settings = load_settings()
+    async with open_s3(configured(settings.s3)) as other:
+        key = await open_blobs(settings, other).put(tmp_path / "a")
     found = await s3.call("list_objects_v2", "it", bucket)
     assert [item["Key"] for item in found["Contents"]] == [f"originals/{key[:2]}/{key}"]
-    async with open_blobs(load_settings(data={"dir": tmp_path / "two"})) as blobs, blobs.local(key) as path:
+    async with open_s3(configured(settings.s3)) as other, open_blobs(settings, other).local(key) as path:
         assert path.read_bytes() == b"original"
 
 

@@ -12,10 +12,10 @@ import botocore.exceptions
 import pytest
 from botocore.exceptions import BotoCoreError
 
-from anchorage.adapters.s3.client import S3Config
+from anchorage.adapters.s3.client import S3Config, open_s3
 from anchorage.adapters.s3.failures import translate
 from anchorage.adapters.s3.place import Place
-from anchorage.adapters.s3.source import S3Source, open_s3_source
+from anchorage.adapters.s3.source import S3Source
 from anchorage.errors import AnchorageError, ConfigurationError, DocumentRefused, NotAllowed, NotFound, Unavailable
 from anchorage.testing.s3_server import Fault, S3Server, s3_server
 
@@ -41,8 +41,8 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @asynccontextmanager
 async def opened(server: S3Server, location: str = "s3://bkt/", **options: float) -> AsyncIterator[S3Source]:
     config = replace(S3Config(endpoint=server.url, access_key="a", secret_key="very-secret"), **options)
-    async with open_s3_source(config, location, default_bucket=None, max_bytes=10**8) as source:
-        yield source
+    async with open_s3(config) as s3:
+        yield S3Source(s3, Place.parse(location), max_bytes=10**8)
 
 
 async def listed(source: S3Source) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
-from anchorage.model import Document, Failure, Job, Outcome, Principal
+from anchorage.model import Document, Failure, Job, Outcome, Principal, RegisteredSource
 from anchorage.ports.store import Store
 
 
@@ -48,13 +49,41 @@ async def document_with_text(store: Store, principal: Principal, document_id: st
 
 
 def job_json(job: Job) -> dict[str, Any]:
+    """A job as `anchorage jobs` and /api/jobs show it."""
     return {
         "id": job.id,
-        "task": job.task,
+        "kind": job.kind,
         "status": job.status,
-        "uri": job.uri,
         "collection": job.collection,
-        "attempts": job.attempts,
+        "uri": job.uri,
+        "name": job.name,
+        "source_id": job.source_id,
         "document_id": job.document_id,
+        "attempts": job.attempts,
+        "progress": {"done": job.done, "total": job.total} if job.done is not None else None,
         "error": failure_json(job.error),
+        "next_attempt_at": _time(job.next_attempt_at),
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
     }
+
+
+def source_json(source: RegisteredSource) -> dict[str, Any]:
+    """A registered source as `anchorage sources` and /api/sources show it."""
+    return {
+        "id": source.id,
+        "location": source.location,
+        "collection": source.collection,
+        "options": dict(source.options),
+        "every": source.interval,
+        "status": source.status,
+        "error": failure_json(source.error),
+        "report": dict(source.report),
+        "synced_at": _time(source.synced_at),
+        "next_sync_at": _time(source.next_sync_at),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

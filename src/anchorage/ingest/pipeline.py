@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import structlog
 
-from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, ModelError, NotFound
+from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, NotFound
+from anchorage.ingest.batching import Batcher, Budget, concurrently, grouped
 from anchorage.ingest.chunk import ChunkBudget, body_budget, chunk_document, passage_header, passage_text
 from anchorage.model import (
     BlockKind,
@@ -28,18 +28,21 @@ from anchorage.model import (
     Outcome,
     ParsedDocument,
     Principal,
+    SourceEntry,
     SourceItem,
 )
 from anchorage.ports.blob import BlobStore
-from anchorage.ports.embedder import Embedder
+from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.ports.parser import Parser
 from anchorage.ports.source import Source
 from anchorage.ports.store import IndexedDocument, Store
+from anchorage.telemetry import DOCUMENTS
 
 _log = structlog.get_logger(__name__)
 _DATABASE_RETRIES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between tries to store a batch while Postgres is away
-_NO_VECTORS = np.zeros((0, 0), dtype=np.float32)
-_LOOKAHEAD = 64  # documents parsed while a batch is embedded
+_LOOKED_UP_AT_ONCE = 500
+_PARSED_AT_ONCE = 256  # documents of an evaluation set are short
+_BYTES_IN_FLIGHT = 128 * 1024**2  # of files being parsed, embedded and stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +57,182 @@ class IngestServices:
     chunk_tokens: int
     overlap_tokens: int
     batch_chunks: int
+    documents_at_once: int = 16
+    embeddings_at_once: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A parsed and chunked document waiting for its vectors, or the outcome that it ended with before."""
+class Ingester:
+    """Ingests documents for one principal, many at once: their passages are embedded and stored in common batches."""
 
-    uri: str
-    outcome: Outcome | None = None
-    document: IndexedDocument | None = None
-    passages: Sequence[str] = ()
+    def __init__(self, services: IngestServices, principal: Principal) -> None:
+        self.services, self.principal = services, principal
+        self._room = Budget(_BYTES_IN_FLIGHT)
+        self._embed: Batcher[Sequence[str], Vectors] = Batcher(
+            self._embed_all, limit=services.batch_chunks, weight=len, at_once=services.embeddings_at_once
+        )
+        self._write: Batcher[tuple[str, IndexedDocument], str] = Batcher(
+            self._write_all, limit=services.batch_chunks, weight=lambda item: len(item[1].chunks)
+        )
+
+    async def document(
+        self,
+        collection: str,
+        source: Source,
+        entry: SourceEntry,
+        known: Document | None,
+        *,
+        source_id: str | None = None,
+    ) -> Outcome:
+        """Bring one document up to date; `known` is what the store has of it. Its failure is recorded and returned.
+
+        Raises `DatabaseUnavailable` when Postgres stays away, and what forbids writing to the collection.
+        """
+        if self.is_unchanged(entry, known):
+            assert known
+            return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
+        try:
+            done = await self._prepared(source, entry, known, source_id)
+        except DatabaseUnavailable:
+            raise
+        except AnchorageError as error:
+            if isinstance(error, NotFound) and source_id:  # gone since it was listed: the next sync deletes it
+                return _counted(Outcome(entry.uri, known.id if known else None, DocumentStatus.DELETED))
+            return await self.failed(collection, entry, failure_of(error), source_id)
+        except OSError as error:
+            reason = f"The file could not be read: {error.strerror}. Ingest it again."
+            return await self.failed(collection, entry, Failure("unreadable", reason, temporary=True), source_id)
+        if isinstance(done, Outcome):
+            return _counted(done)
+        return await self._stored(collection, done)
+
+    def is_unchanged(self, entry: SourceEntry, known: Document | None) -> bool:
+        """Whether the source says that the bytes are those that are indexed, by this parser."""
+        return bool(known and known.status is DocumentStatus.INDEXED and self.is_seen(entry, known))
+
+    def is_seen(self, entry: SourceEntry, known: Document | None) -> bool:
+        """Whether these bytes were read before by this parser, to good or bad end."""
+        return bool(known and entry.tag and known.tag == self._tag(entry.tag))
+
+    async def parsed(self, collection: str, item: SourceItem, parsed: ParsedDocument) -> Outcome:
+        """Ingest a text that is parsed already; its original is not kept."""
+        version = hashlib.sha256(f"{parsed.title}\n{parsed.text}".encode()).hexdigest()
+        document = await self._chunked(item, version, parsed, None)
+        try:
+            document = replace(document, vectors=await self._vectors(document, None))
+        except AnchorageError as error:
+            return await self.failed(collection, SourceEntry(item.uri), failure_of(error))
+        return await self._stored(collection, document)
+
+    async def failed(
+        self, collection: str, entry: SourceEntry, failure: Failure, source_id: str | None = None
+    ) -> Outcome:
+        """Keep a failed document's reason in the store. A version that was indexed before goes on answering."""
+        title = entry.uri.rstrip("/").rsplit("/", 1)[-1]
+        tag = None if failure.temporary else self._tag(entry.tag)
+        document_id = await self.services.store.fail(
+            self.principal, collection, entry.uri, title, failure, {}, tag=tag, source_id=source_id
+        )
+        return _counted(Outcome(entry.uri, document_id, DocumentStatus.FAILED, error=failure))
+
+    async def _prepared(
+        self, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None
+    ) -> IndexedDocument | Outcome:
+        """Fetch, parse, chunk and embed, unless the bytes are those that are indexed."""
+        services = self.services
+        taken = 0
+        try:
+            async with source.fetch(entry.uri) as item:
+                taken = await self._room.take(item.size)
+                key = await services.blobs.put(Path(item.path))
+                version = hashlib.sha256(bytes.fromhex(key) + services.parser.version.encode()).hexdigest()
+                if known and known.version == version:
+                    # The source has touched it, or a later version failed and this one has come back.
+                    await services.store.confirm(self.principal, known.id, self._tag(item.tag))
+                    return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
+                parsed = await services.parser.parse(Path(item.path), item.name)
+            document = await self._chunked(item, version, parsed, key)
+            vectors = await self._vectors(document, known)
+        finally:
+            await self._room.give(taken)
+        return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id)
+
+    def _tag(self, tag: str | None) -> str | None:
+        return f"{self.services.parser.version} {tag}" if tag else None
+
+    async def _chunked(
+        self, item: SourceItem, version: str, parsed: ParsedDocument, blob_key: str | None
+    ) -> IndexedDocument:
+        chunks = await asyncio.to_thread(_chunks, self.services, parsed)
+        return IndexedDocument(
+            uri=item.uri, version=version, parsed=replace(parsed, metadata={**parsed.metadata, **item.metadata}),
+            chunks=chunks, vectors=np.zeros((0, 0), dtype=np.float32),
+            headers=[passage_header(parsed.title, chunk.heading_path) for chunk in chunks],
+            media_type=item.media_type, blob_key=blob_key, size=item.size,
+        )  # fmt: skip
+
+    async def _vectors(self, document: IndexedDocument, known: Document | None) -> Vectors:
+        """A vector for each chunk; those that the version before has already are not computed again."""
+        keys = list(zip(document.headers, (chunk.text for chunk in document.chunks), strict=True))
+        had: Mapping[tuple[str, str], Vectors] = {}
+        if known and known.version:
+            had = await self.services.store.embedded(self.principal, known.id)
+        missing = [number for number, key in enumerate(keys) if key not in had]
+        texts = [passage_text(document.parsed.title, document.chunks[number]) for number in missing]
+        size = self.services.batch_chunks
+        # A long document waits for its pieces one after the other, so that short ones get between them.
+        pieces = [await self._embed(texts[start : start + size]) for start in range(0, len(texts), size)]
+        vectors = np.empty((len(keys), self.services.embedder.spec.dimension), dtype=np.float32)
+        if missing:
+            vectors[missing] = np.concatenate(pieces)
+        for number, key in enumerate(keys):
+            if key in had:
+                vectors[number] = had[key]
+        return vectors
+
+    async def _embed_all(self, groups: Sequence[Sequence[str]]) -> Sequence[Vectors]:
+        vectors = await self.services.embedder.embed_passages([text for group in groups for text in group])
+        ends = np.cumsum([len(group) for group in groups])
+        return [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
+
+    async def _stored(self, collection: str, document: IndexedDocument) -> Outcome:
+        document_id = await self._write((collection, document))
+        return _counted(Outcome(document.uri, document_id, DocumentStatus.INDEXED, len(document.chunks)))
+
+    async def _write_all(self, items: Sequence[tuple[str, IndexedDocument]]) -> Sequence[str]:
+        ids: dict[tuple[str, str], str] = {}
+        for collection in dict.fromkeys(name for name, _ in items):
+            documents = list({item.uri: item for name, item in items if name == collection}.values())
+            for item, document_id in zip(documents, await self._replace(collection, documents), strict=True):
+                ids[collection, item.uri] = document_id
+        return [ids[collection, item.uri] for collection, item in items]
+
+    async def _replace(self, collection: str, documents: Sequence[IndexedDocument]) -> Sequence[str]:
+        store = self.services.store
+        for delay in _DATABASE_RETRIES:
+            try:
+                return await store.replace(self.principal, collection, documents)
+            except (DatabaseUnavailable, Conflict) as error:
+                _log.warning("storing_retried", reason=error.message, seconds=delay)
+                await asyncio.sleep(delay)
+        return await store.replace(self.principal, collection, documents)
+
+
+def failure_of(error: AnchorageError) -> Failure:
+    return Failure(error.code, error.message, error.temporary)
+
+
+def _counted(outcome: Outcome) -> Outcome:
+    DOCUMENTS.labels(outcome.status.value).inc()
+    return outcome
+
+
+def _chunks(services: IngestServices, parsed: ParsedDocument) -> list[Chunk]:
+    headings = [parsed.text[b.start : b.end] for b in parsed.blocks if b.kind is BlockKind.HEADING]
+    longest = max((passage_header(parsed.title, (heading,)) for heading in ["", *headings]), key=len)
+    header_tokens = len(services.embedder.token_starts(longest))
+    tokens = body_budget(services.chunk_tokens, header_tokens)
+    budget = ChunkBudget(tokens, min(services.overlap_tokens, tokens // 2))
+    return chunk_document(parsed, services.embedder.token_starts(parsed.text), budget)
 
 
 async def ingest_source(
@@ -75,14 +244,20 @@ async def ingest_source(
     stays away.
     """
     await services.store.open_collection(principal, collection, services.index)
+    ingester = Ingester(services, principal)
     seen: set[str] = set()
 
-    async def prepared() -> AsyncIterator[_Prepared]:
-        async for entry in source.list():
-            seen.add(entry.uri)
-            yield await _prepare(services, principal, collection, source, entry.uri)
+    async def entries() -> AsyncIterator[tuple[SourceEntry, Document | None]]:
+        async for group in grouped(source.list(), _LOOKED_UP_AT_ONCE):
+            known = await services.store.versions(principal, collection, [entry.uri for entry in group])
+            for entry in group:
+                seen.add(entry.uri)
+                yield entry, known.get(entry.uri)
 
-    async for outcome in _stored(services, principal, collection, prepared()):
+    async def one(item: tuple[SourceEntry, Document | None]) -> Outcome:
+        return await ingester.document(collection, source, *item)
+
+    async for outcome in concurrently(entries(), one, services.documents_at_once):
         yield outcome
     async for outcome in _vanished(services, principal, collection, source, seen):
         yield outcome
@@ -96,180 +271,13 @@ async def ingest_parsed(
 ) -> AsyncIterator[Outcome]:
     """The same from texts that are parsed already, such as an evaluation set's; their originals are not kept."""
     await services.store.open_collection(principal, collection, services.index)
+    ingester = Ingester(services, principal)
 
-    async def prepared() -> AsyncIterator[_Prepared]:
-        async for item, parsed in documents:
-            version = hashlib.sha256(f"{parsed.title}\n{parsed.text}".encode()).hexdigest()
-            yield await _chunked(services, item, version, parsed, None)
+    async def one(item: tuple[SourceItem, ParsedDocument]) -> Outcome:
+        return await ingester.parsed(collection, *item)
 
-    async for outcome in _stored(services, principal, collection, prepared()):
+    async for outcome in concurrently(documents, one, _PARSED_AT_ONCE):
         yield outcome
-
-
-async def _stored(
-    services: IngestServices, principal: Principal, collection: str, items: AsyncIterator[_Prepared]
-) -> AsyncIterator[Outcome]:
-    """Store the documents in batches while the next ones are prepared."""
-    async for batch in _batches(_ahead(items), services.batch_chunks):
-        for outcome in await _store(services, principal, collection, batch):
-            yield outcome
-
-
-async def _prepare(
-    services: IngestServices, principal: Principal, collection: str, source: Source, uri: str
-) -> _Prepared:
-    """Fetch, parse and chunk one document, unless its bytes are those that are indexed."""
-    try:
-        async with source.fetch(uri) as item:
-            version = await asyncio.to_thread(_version, Path(item.path), services.parser.version)
-            known = (await services.store.versions(principal, collection, [uri])).get(uri)
-            if known and known.version == version:
-                return _Prepared(uri, await _unchanged(services, principal, known))
-            parsed = await services.parser.parse(Path(item.path), item.name)
-            key = await services.blobs.put(Path(item.path))
-    except DatabaseUnavailable:
-        raise
-    except AnchorageError as error:
-        return _Prepared(uri, Outcome(uri, None, DocumentStatus.FAILED, error=Failure(error.code, error.message)))
-    except OSError as error:
-        reason = f"The file could not be read: {error.strerror}. Ingest it again."
-        return _Prepared(uri, Outcome(uri, None, DocumentStatus.FAILED, error=Failure("unreadable", reason)))
-    return await _chunked(services, item, version, parsed, key)
-
-
-async def _unchanged(services: IngestServices, principal: Principal, known: Document) -> Outcome:
-    if known.status is not DocumentStatus.INDEXED:
-        # A later version failed and the file has come back to the one that is indexed.
-        await services.store.restore(principal, known.id)
-    return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
-
-
-def _version(path: Path, parser: str) -> str:
-    """The hash that identifies a document version: of the bytes and the parser with its version."""
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256")
-    return hashlib.sha256(content.digest() + parser.encode()).hexdigest()
-
-
-async def _chunked(
-    services: IngestServices, item: SourceItem, version: str, parsed: ParsedDocument, blob_key: str | None
-) -> _Prepared:
-    chunks = await asyncio.to_thread(_chunks, services, parsed)
-    document = IndexedDocument(
-        uri=item.uri, version=version, parsed=parsed, chunks=chunks, vectors=_NO_VECTORS,
-        headers=[passage_header(parsed.title, chunk.heading_path) for chunk in chunks],
-        media_type=item.media_type, blob_key=blob_key, size=item.size,
-    )  # fmt: skip
-    return _Prepared(item.uri, None, document, [passage_text(parsed.title, chunk) for chunk in chunks])
-
-
-def _chunks(services: IngestServices, parsed: ParsedDocument) -> list[Chunk]:
-    headings = [parsed.text[b.start : b.end] for b in parsed.blocks if b.kind is BlockKind.HEADING]
-    longest = max((passage_header(parsed.title, (heading,)) for heading in ["", *headings]), key=len)
-    header_tokens = len(services.embedder.token_starts(longest))
-    tokens = body_budget(services.chunk_tokens, header_tokens)
-    budget = ChunkBudget(tokens, min(services.overlap_tokens, tokens // 2))
-    return chunk_document(parsed, services.embedder.token_starts(parsed.text), budget)
-
-
-async def _ahead(items: AsyncIterator[_Prepared]) -> AsyncIterator[_Prepared]:
-    """The same items, a few of them made while the consumer is busy. Raises what making them raises."""
-    queue: asyncio.Queue[_Prepared] = asyncio.Queue(_LOOKAHEAD)
-
-    async def fill() -> None:
-        async for item in items:
-            await queue.put(item)
-
-    filling = asyncio.create_task(fill())
-    getting: asyncio.Task[_Prepared] | None = None
-    try:
-        while True:
-            getting = asyncio.create_task(queue.get())
-            await asyncio.wait({getting, filling}, return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done():  # nothing is left, and nothing will come
-                filling.result()
-                return
-            yield getting.result()
-    finally:
-        tasks = [task for task in (filling, getting) if task is not None and not task.done()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-
-async def _batches(items: AsyncIterator[_Prepared], size: int) -> AsyncIterator[list[_Prepared]]:
-    """Groups of documents with about `size` chunks together."""
-    batch: list[_Prepared] = []
-    chunks = 0
-    async with aclosing(items):  # type: ignore[type-var]
-        async for item in items:
-            batch.append(item)
-            chunks += len(item.passages)
-            if chunks >= size or len(batch) >= size:
-                yield batch
-                batch, chunks = [], 0
-    if batch:
-        yield batch
-
-
-async def _store(
-    services: IngestServices, principal: Principal, collection: str, batch: Sequence[_Prepared]
-) -> list[Outcome]:
-    """Embed and store the documents of a batch; records those that failed before."""
-    ready = [item for item in batch if item.document]
-    try:
-        vectors = await services.embedder.embed_passages([text for item in ready for text in item.passages])
-    except AnchorageError as error:
-        if len(ready) > 1 and isinstance(error, ModelError):  # one text that the model refuses must not fail the others
-            return [outcome for item in batch for outcome in await _store(services, principal, collection, [item])]
-        failure = Failure(error.code, error.message)
-        batch = [
-            replace(
-                item,
-                document=None,
-                outcome=item.outcome or Outcome(item.uri, None, DocumentStatus.FAILED, error=failure),
-            )
-            for item in batch
-        ]
-        ready, vectors = [], _NO_VECTORS
-    documents, at = [], 0
-    for item in ready:
-        assert item.document
-        documents.append(replace(item.document, vectors=vectors[at : at + len(item.passages)]))
-        at += len(item.passages)
-    ids = dict(zip([d.uri for d in documents], await _written(services, principal, collection, documents), strict=True))
-    outcomes = []
-    for item in batch:
-        if item.outcome and item.outcome.status is DocumentStatus.FAILED:
-            outcomes.append(await record_failure(services, principal, collection, item.outcome))
-        elif item.outcome:
-            outcomes.append(item.outcome)
-        else:
-            outcomes.append(Outcome(item.uri, ids[item.uri], DocumentStatus.INDEXED, len(item.passages)))
-    return outcomes
-
-
-async def _written(
-    services: IngestServices, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
-) -> Sequence[str]:
-    if not documents:
-        return []
-    for delay in _DATABASE_RETRIES:
-        try:
-            return await services.store.replace(principal, collection, documents)
-        except (DatabaseUnavailable, Conflict) as error:
-            _log.warning("storing_retried", reason=error.message, seconds=delay)
-            await asyncio.sleep(delay)
-    return await services.store.replace(principal, collection, documents)
-
-
-async def record_failure(services: IngestServices, principal: Principal, collection: str, outcome: Outcome) -> Outcome:
-    """Keep a failed document's reason in the store."""
-    assert outcome.error
-    title = outcome.uri.rsplit("/", 1)[-1]
-    document_id = await services.store.fail(principal, collection, outcome.uri, title, outcome.error, {})
-    return replace(outcome, document_id=document_id)
 
 
 async def _vanished(

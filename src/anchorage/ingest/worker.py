@@ -1,24 +1,50 @@
-"""The worker: ingests queued documents and keeps the index tidy."""
+"""The worker: runs queued jobs, syncs sources when they are due, and keeps the index tidy."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 
 import structlog
 
 from anchorage.errors import AnchorageError
-from anchorage.ingest.pipeline import IngestServices, ingest_source
-from anchorage.model import Outcome, Principal, SourceEntry, SourceItem
+from anchorage.ingest.pipeline import Ingester, IngestServices
+from anchorage.ingest.sync import UPLOAD_PRIORITY, SyncLimits, sync_job, sync_source
+from anchorage.model import (
+    Document,
+    Failure,
+    Job,
+    Outcome,
+    Principal,
+    RegisteredSource,
+    SourceEntry,
+    SourceItem,
+)
 from anchorage.ports.blob import BlobStore
-from anchorage.ports.queue import Queue
+from anchorage.ports.queue import JobResult, NewJob, Queue, Report
+from anchorage.ports.registry import SourceRegistry
+from anchorage.ports.source import Source
 from anchorage.ports.store import Store
-from anchorage.telemetry import DOCUMENTS, degraded
+from anchorage.telemetry import degraded
 
 _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
+_SCHEDULE_PAUSE = 2.0
+
+OpenSource = Callable[[RegisteredSource], AbstractAsyncContextManager[Source]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerServices:
+    """What a worker works with."""
+
+    ingest: IngestServices
+    queue: Queue
+    registry: SourceRegistry
+    open_source: OpenSource
+    sync_limits: SyncLimits = field(default_factory=SyncLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +67,90 @@ class UploadedSource:
             yield SourceItem(uri, self.name, str(path), size)
 
 
-async def ingest_upload(
-    services: IngestServices, principal: Principal, collection: str, uri: str, name: str, blob_key: str
-) -> Outcome:
-    """Ingest one uploaded file."""
-    source = UploadedSource(services.blobs, uri, name, blob_key)
-    outcomes = [outcome async for outcome in ingest_source(services, principal, collection, source)]
-    DOCUMENTS.labels(outcomes[0].status.value).inc()
-    return outcomes[0]
+def upload_job(principal: Principal, collection: str, uri: str, name: str, blob_key: str) -> NewJob:
+    """The job that ingests a file which a person handed over: it goes before what sources bring."""
+    return NewJob("ingest", collection, uri, name, f"upload:{principal.id}", UPLOAD_PRIORITY, blob_key=blob_key)
 
 
-async def run_worker(services: IngestServices, queue: Queue, principal: Principal, concurrency: int) -> None:
+async def ingest_upload(ingester: Ingester, collection: str, uri: str, name: str, blob_key: str) -> Outcome:
+    """Ingest one uploaded file. Raises what opening its collection raises."""
+    await ingester.services.store.open_collection(ingester.principal, collection, ingester.services.index)
+    source = UploadedSource(ingester.services.blobs, uri, name, blob_key)
+    known = await _known(ingester, collection, uri)
+    return await ingester.document(collection, source, SourceEntry(uri), known)
+
+
+async def _known(ingester: Ingester, collection: str, uri: str) -> Document | None:
+    return (await ingester.services.store.versions(ingester.principal, collection, [uri])).get(uri)
+
+
+class Worker:
+    """Runs jobs. Documents that are in work at the same time share the batches of their principal's ingester."""
+
+    def __init__(self, services: WorkerServices) -> None:
+        self._services = services
+        self._ingesters: dict[str, Ingester] = {}
+
+    def _ingester(self, owner: str) -> Ingester:
+        if owner not in self._ingesters:
+            self._ingesters[owner] = Ingester(self._services.ingest, Principal(owner))
+        return self._ingesters[owner]
+
+    async def run(self, job: Job, report: Report) -> JobResult:
+        """One job, of either kind."""
+        if job.kind == "sync":
+            return await self._sync(job, report)
+        ingester = self._ingester(job.owner)
+        if job.blob_key:
+            outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key)
+        else:
+            outcome = await self._fetched(ingester, job)
+        return JobResult(outcome.document_id, outcome.error)
+
+    async def _registered(self, job: Job) -> RegisteredSource:
+        assert job.source_id
+        return await self._services.registry.source(Principal(job.owner), job.source_id)
+
+    async def _sync(self, job: Job, report: Report) -> JobResult:
+        services, registered = self._services, await self._registered(job)
+        try:
+            async with services.open_source(registered) as source:
+                return await sync_source(
+                    self._ingester(job.owner), services.queue, services.registry, registered, source,
+                    services.sync_limits, report, confirmed=job.confirmed,
+                )  # fmt: skip
+        except AnchorageError as error:  # it could not be opened
+            await services.registry.note(registered.id, "failed", Failure(error.code, error.message))
+            raise
+
+    async def _fetched(self, ingester: Ingester, job: Job) -> Outcome:
+        """One document of a registered source."""
+        registered = await self._registered(job)
+        known = await _known(ingester, job.collection, job.uri)
+        async with self._services.open_source(registered) as source:
+            return await ingester.document(
+                job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id
+            )
+
+
+async def run_worker(services: WorkerServices, concurrency: int) -> None:
     """Work until cancelled."""
-
-    async def handle(collection: str, uri: str, name: str, blob_key: str | None) -> Outcome:
-        assert blob_key is not None
-        return await ingest_upload(services, principal, collection, uri, name, blob_key)
-
+    worker = Worker(services)
     async with asyncio.TaskGroup() as group:
-        group.create_task(queue.work(handle, concurrency=concurrency))
-        group.create_task(maintain_forever(services.store))
+        group.create_task(services.queue.work(worker.run, concurrency=concurrency))
+        group.create_task(_schedule_forever(services))
+        group.create_task(maintain_forever(services.ingest.store))
+
+
+async def _schedule_forever(services: WorkerServices) -> None:
+    """Queue the syncs that are due; trouble is logged and tried again."""
+    while True:
+        try:
+            for source in await services.registry.due():
+                await services.queue.add(Principal(source.owner), [sync_job(source)])
+        except AnchorageError as error:
+            _log.warning("scheduling_failed", reason=error.message)
+        await asyncio.sleep(_SCHEDULE_PAUSE)
 
 
 async def maintain_forever(store: Store) -> None:

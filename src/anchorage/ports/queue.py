@@ -2,30 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from anchorage.model import Job, Outcome, Principal
+from anchorage.model import Failure, Job, Principal
 
-Ingest = Callable[[str, str, str, str | None], Awaitable[Outcome]]
-"""Handles one queued document: collection, uri, name, blob key."""
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to queue. Jobs of a higher `priority` go first; those of one `lane` share what one source may take at once."""
+
+    kind: str
+    collection: str
+    uri: str
+    name: str
+    lane: str
+    priority: int = 0
+    blob_key: str | None = None
+    source_id: str | None = None
+    tag: str | None = None
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended; an error that is temporary has it tried again later."""
+
+    document_id: str | None = None
+    error: Failure | None = None
+
+
+Report = Callable[[int, int | None], Awaitable[None]]
+"""Tells the progress: how much is done, of how much (None when that is not known)."""
+Run = Callable[[Job, Report], Awaitable[JobResult]]
 
 
 class Queue(Protocol):
-    """A job is a document to ingest. Jobs survive restarts; a worker takes one at a time per slot."""
+    """Jobs survive restarts of everything, and reach a worker again when the one that had them dies."""
 
-    async def defer(self, collection: str, uri: str, name: str, blob_key: str, principal: Principal) -> str:
-        """Queue a document whose bytes are in the blob store; returns the job's id."""
+    async def add(self, principal: Principal, jobs: Sequence[NewJob]) -> Sequence[str]:
+        """Queue jobs, all or none; returns their ids. One that waits already for the same item of a source takes the new one in."""
         ...
 
-    async def jobs(self, principal: Principal, *, limit: int = 100) -> Sequence[Job]:
-        """The newest jobs first."""
+    async def jobs(
+        self, principal: Principal, *, status: str | None = None, source_id: str | None = None,
+        changed_after: datetime | None = None, limit: int = 100,
+    ) -> Sequence[Job]:  # fmt: skip
+        """The newest first; with `changed_after` those that changed since, the earliest change first."""
         ...
 
     async def job(self, principal: Principal, job_id: str) -> Job:
         """Raises `NotFound`."""
         ...
 
-    async def work(self, handle: Ingest, *, concurrency: int) -> None:
+    async def counts(self, principal: Principal) -> Mapping[str, int]:
+        """How many jobs there are of each status."""
+        ...
+
+    async def retry(self, principal: Principal, job_id: str) -> Job:
+        """Queue a failed or cancelled job anew. Raises `NotFound`, `Conflict`."""
+        ...
+
+    async def cancel(self, principal: Principal, job_id: str) -> Job:
+        """End a job that has not ended yet. Raises `NotFound`, `Conflict`."""
+        ...
+
+    async def drop_source(self, source_id: str) -> int:
+        """Forget the waiting jobs of a source; returns how many there were."""
+        ...
+
+    async def work(self, run: Run, *, concurrency: int) -> None:
         """Take and run jobs until cancelled; a running job is finished or given back."""
         ...

@@ -38,6 +38,8 @@ class IndexedDocument:
     media_type: str | None = None
     blob_key: str | None = None
     size: int = 0
+    tag: str | None = None
+    source_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,10 @@ class Store(Protocol):
         """Document ids by uri, of every document whose uri starts with `prefix`."""
         ...
 
+    async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
+        """Document ids by uri, of every document of a registered source."""
+        ...
+
     async def replace(
         self, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
     ) -> Sequence[str]:
@@ -115,12 +121,16 @@ class Store(Protocol):
         ...
 
     async def fail(self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
-                   metadata: Mapping[str, Any]) -> str:  # fmt: skip
+                   metadata: Mapping[str, Any], *, tag: str | None = None, source_id: str | None = None) -> str:  # fmt: skip
         """Record why a document could not be processed. An older indexed version stays."""
         ...
 
-    async def restore(self, principal: Principal, document_id: str) -> None:
-        """Take a failure back from a document whose indexed version is the right one again."""
+    async def confirm(self, principal: Principal, document_id: str, tag: str | None) -> None:
+        """The indexed version is the right one (again): a failure is taken back, and the source's tag is noted."""
+        ...
+
+    async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
+        """The vectors of the indexed version's chunks, by header and text."""
         ...
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:

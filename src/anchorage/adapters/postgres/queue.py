@@ -1,112 +1,254 @@
-"""The job queue on Postgres, by procrastinate: one job for each document to ingest."""
+"""The job queue on Postgres: our table says what is to be done and what became of it, procrastinate brings it to workers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import procrastinate
 import structlog
 from procrastinate import exceptions
+from psycopg import AsyncConnection
 
+from anchorage.adapters.postgres import jobs as table
 from anchorage.adapters.postgres.pool import Pool, translate_errors
-from anchorage.errors import AnchorageError, DatabaseUnavailable, NotFound
+from anchorage.errors import AnchorageError, BadRequest, Conflict, DatabaseUnavailable, NotFound
 from anchorage.model import Failure, Job, Principal
-from anchorage.ports.queue import Ingest
+from anchorage.ports.queue import JobResult, NewJob, Run
+from anchorage.telemetry import JOBS, JOBS_TAKEN_OVER
 
 _log = structlog.get_logger(__name__)
-_QUEUE = "ingest"
-_TASK = "anchorage.ingest_document"
-_ATTEMPTS = 5
-_STATUS = {"todo": "queued", "doing": "running", "succeeded": "done", "failed": "failed", "cancelled": "failed",
-           "aborting": "running", "aborted": "failed"}  # fmt: skip
-_JOBS = """
-SELECT j.id, j.status::text, j.args, j.attempts FROM procrastinate.procrastinate_jobs j
-WHERE j.task_name = %(task)s AND j.args ->> 'principal' = %(principal)s AND (%(id)s::bigint IS NULL OR j.id = %(id)s)
-ORDER BY j.id DESC LIMIT %(limit)s
-"""
+_HEARTBEAT, _STALE, _REAP, _RELEASE = 3.0, 12.0, 5.0, 1.0  # seconds
+_REAPER_LOCK = 20763
+_FINISH_RETRIES = (0.2, 0.5, 1, 2, 4, 8, 8)
+_STATUSES = ("queued", "running", "done", "failed", "cancelled")
+_ADDED_AT_ONCE = 1000
 
 
-class _TemporaryFailure(Exception):
-    """The document could not be ingested now; procrastinate tries again later."""
+@dataclass(frozen=True, slots=True)
+class QueueLimits:
+    """Seconds that a job may take and that running jobs get at shutdown, and days that ended ones are kept."""
+
+    job_timeout: float
+    shutdown_timeout: float
+    retention_days: float
 
 
 class PostgresQueue:
     """Implements the `Queue` port. Build with `open_queue`."""
 
-    def __init__(self, app: procrastinate.App, pool: Pool) -> None:
-        self._app, self._pool = app, pool
-        self._handle: Ingest | None = None
-        retry = procrastinate.RetryStrategy(
-            max_attempts=_ATTEMPTS, exponential_wait=4, retry_exceptions={_TemporaryFailure, DatabaseUnavailable}
-        )
-        self._task = app.task(name=_TASK, queue=_QUEUE, retry=retry)(self._run)
+    def __init__(self, app: procrastinate.App, pool: Pool, limits: QueueLimits) -> None:
+        self._app, self._pool, self._limits = app, pool, limits
+        self._handle: Run | None = None
+        self._task = app.task(name=table.TASK, queue=table.QUEUE)(self._deliver)
 
-    async def _run(self, *, collection: str, uri: str, name: str, blob_key: str, principal: str) -> str | None:
-        assert self._handle is not None
-        outcome = await self._handle(collection, uri, name, blob_key)
-        if outcome.error and outcome.error.code in ("model_unavailable", "unavailable"):
-            raise _TemporaryFailure(outcome.error.message)
-        return outcome.document_id
+    @asynccontextmanager
+    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
+        with translate_errors(what):
+            async with self._pool.connection() as connection, connection.transaction():
+                yield connection
 
-    async def defer(self, collection: str, uri: str, name: str, blob_key: str, principal: Principal) -> str:
-        try:
-            # One at a time for each document: a second upload of the same name waits for the first.
-            job = await self._task.configure(lock=f"{collection}\n{uri}").defer_async(
-                collection=collection, uri=uri, name=name, blob_key=blob_key, principal=principal.id
+    async def add(self, principal: Principal, jobs: Sequence[NewJob]) -> Sequence[str]:
+        if not jobs:
+            return []
+        async with self._connection("queueing jobs") as connection:
+            return await table.add(connection, principal, jobs)
+
+    async def jobs(
+        self, principal: Principal, *, status: str | None = None, source_id: str | None = None,
+        changed_after: datetime | None = None, limit: int = 100,
+    ) -> Sequence[Job]:  # fmt: skip
+        if status is not None and status not in _STATUSES:
+            raise BadRequest(f"{status[:40]!r} is no status of a job. Take one of {', '.join(_STATUSES)}.")
+        async with self._connection("reading the jobs") as connection:
+            return await table.find(
+                connection, principal, status=status, source_id=source_id, changed_after=changed_after, limit=limit
             )
-        except exceptions.ProcrastinateException as error:
-            raise DatabaseUnavailable(
-                f"{name} could not be queued, since the state database does not answer. Try again; `anchorage doctor` tells more."
-            ) from error
-        return str(job)
-
-    async def jobs(self, principal: Principal, *, limit: int = 100) -> Sequence[Job]:
-        return await self._select(principal, None, limit)
 
     async def job(self, principal: Principal, job_id: str) -> Job:
-        found = await self._select(principal, int(job_id), 1) if job_id.isdecimal() and len(job_id) < 19 else []
+        async with self._connection("reading a job") as connection:
+            found = await table.find(connection, principal, job_id=_number(job_id), limit=1)
         if not found:
-            raise NotFound(f"No job {job_id[:80]!r} of yours. GET /api/jobs lists them.")
+            raise _unknown(job_id)
         return found[0]
 
-    async def _select(self, principal: Principal, job_id: int | None, limit: int) -> list[Job]:
-        with translate_errors("reading the job queue"):
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(
-                    _JOBS, {"task": _TASK, "principal": principal.id, "id": job_id, "limit": limit}
-                )
-                rows = await cursor.fetchall()
-        failed = Failure(
-            "job_failed", "The document could not be ingested; `anchorage documents list` shows the reason."
-        )
-        return [
-            Job(str(row[0]), _TASK, _STATUS.get(row[1], row[1]), row[2]["uri"], row[2]["collection"], row[3],
-                error=failed if _STATUS.get(row[1]) == "failed" else None)
-            for row in rows
-        ]  # fmt: skip
+    async def counts(self, principal: Principal) -> Mapping[str, int]:
+        async with self._connection("counting the jobs") as connection:
+            cursor = await connection.execute(
+                "SELECT CASE WHEN status IN ('waiting', 'released') THEN 'queued' ELSE status END, count(*)::int "
+                "FROM anchorage.jobs WHERE owner = %s GROUP BY 1",
+                (principal.id,),
+            )
+            found = dict(await cursor.fetchall())
+        return {status: found.get(status, 0) for status in _STATUSES}
 
-    async def work(self, handle: Ingest, *, concurrency: int) -> None:
-        self._handle = handle
+    async def retry(self, principal: Principal, job_id: str) -> Job:
+        found = await self.job(principal, job_id)
+        async with self._connection("retrying a job") as connection:
+            lane = await table.retry(connection, principal, int(found.id))
+            if lane is None:
+                raise Conflict(f"The job {job_id} is {found.status}. Only failed and cancelled ones can be retried.")
+            await table.release(connection, lane)
+        return await self.job(principal, job_id)
+
+    async def cancel(self, principal: Principal, job_id: str) -> Job:
+        found = await self.job(principal, job_id)
+        async with self._connection("cancelling a job") as connection:
+            cancelled = await table.cancel(connection, principal, int(found.id))
+            if cancelled is None:
+                raise Conflict(f"The job {job_id} is {found.status} already, so there is nothing to cancel.")
+            lane, delivery = cancelled
+            await table.release(connection, lane)
+        if delivery is not None:
+            with suppress(exceptions.ProcrastinateException):  # the row says what counts; this only saves the work
+                await self._app.job_manager.cancel_job_by_id_async(delivery, abort=True, delete_job=True)
+        return await self.job(principal, job_id)
+
+    async def drop_source(self, source_id: str) -> int:
+        async with self._connection("dropping a source's jobs") as connection:
+            cursor = await connection.execute(
+                "DELETE FROM anchorage.jobs WHERE source_id = %s AND status = 'waiting'", (source_id,)
+            )
+            return cursor.rowcount
+
+    async def work(self, run: Run, *, concurrency: int) -> None:
+        self._handle = run
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._tend())
+            group.create_task(self._take_jobs(concurrency))
+
+    async def _take_jobs(self, concurrency: int) -> None:
         while True:
             try:
                 await self._app.run_worker_async(
-                    queues=[_QUEUE],
-                    concurrency=concurrency,
-                    install_signal_handlers=False,
-                    fetch_job_polling_interval=5.0,
-                )
-                return
+                    queues=[table.QUEUE], concurrency=concurrency, install_signal_handlers=False,
+                    fetch_job_polling_interval=_RELEASE, abort_job_polling_interval=_HEARTBEAT, delete_jobs="always",
+                    update_heartbeat_interval=_HEARTBEAT, stalled_worker_timeout=_STALE,
+                    shutdown_graceful_timeout=self._limits.shutdown_timeout,
+                )  # fmt: skip
             except (exceptions.ProcrastinateException, AnchorageError, OSError) as error:
                 _log.warning("worker_restarts", reason=str(error))
-                await asyncio.sleep(1)
+            await asyncio.sleep(1)  # ended by an error of a side task, too: Postgres is away for a moment
+
+    async def _deliver(self, *, job: int) -> None:
+        """Run one job, once for each delivery, and record its end."""
+        assert self._handle is not None
+        started = await self._started(job)
+        if started is None:
+            return
+        finished = False
+        try:
+            result = await self._result(started)
+            await self._finish(started, result)
+            finished = True
+        finally:
+            if not finished:  # cancelled, by a user or a shutdown: a user's cancellation shows in the row already
+                await asyncio.shield(self._give_back(job))
+
+    async def _started(self, job: int) -> table.Started | None:
+        async with self._connection("starting a job") as connection:
+            return await table.start(connection, job)
+
+    async def _result(self, started: table.Started) -> JobResult:
+        assert self._handle is not None
+
+        async def report(done: int, total: int | None) -> None:
+            async with self._connection("reporting progress") as connection:
+                await table.report(connection, started, done, total)
+
+        job, limit = started.job, self._limits.job_timeout
+        try:
+            async with asyncio.timeout(limit):
+                return await self._handle(job, report)
+        except TimeoutError:
+            reason = f"{job.name} took more than {limit:.0f} s (ANCHORAGE_INGEST__JOB_TIMEOUT). It is tried again; or raise the limit."
+            return JobResult(error=Failure("timeout", reason, temporary=True))
+        except AnchorageError as error:
+            return JobResult(error=Failure(error.code, error.message, error.temporary))
+        except Exception as error:  # noqa: BLE001  a fault of ours must not stop the worker, nor be hidden
+            _log.exception("job_broke", job=job.id, uri=job.uri)
+            reason = f"{job.name} met an unexpected error ({type(error).__name__}); the worker's log has the details."
+            return JobResult(error=Failure("internal", reason, temporary=True))
+
+    async def _finish(self, started: table.Started, result: JobResult) -> None:
+        for delay in (*_FINISH_RETRIES, None):
+            try:
+                async with self._connection("ending a job") as connection:
+                    status = await table.finish(connection, started, result)
+                    await table.release(connection, started.lane)
+            except DatabaseUnavailable:
+                if delay is None:
+                    raise
+                await asyncio.sleep(delay)
+            else:
+                JOBS.labels(started.job.kind, status or "given_up").inc()
+                return
+
+    async def _give_back(self, job: int) -> None:
+        with suppress(AnchorageError):  # a reaper does it otherwise
+            async with self._connection("giving a job back") as connection:
+                await table.give_back(connection, [job], undone=True)
+
+    async def _tend(self) -> None:
+        """Release jobs whose time has come and, in one worker at a time, take over those of dead workers."""
+        loop = asyncio.get_running_loop()
+        reaped = -_REAP
+        while True:
+            try:
+                await self._release_due()
+                if loop.time() - reaped >= _REAP:
+                    reaped = loop.time()
+                    await self._reap()
+            except (AnchorageError, exceptions.ProcrastinateException, OSError) as error:
+                _log.warning("queue_tending_failed", reason=str(error))
+            await asyncio.sleep(_RELEASE)
+
+    async def _release_due(self) -> None:
+        async with self._connection("releasing jobs") as connection:
+            for lane in await table.lanes_due(connection):
+                await table.release(connection, lane)
+
+    async def _reap(self) -> None:
+        stalled = await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALE)
+        deliveries = [job.id for job in stalled if job.id is not None]
+        async with self._connection("taking over stalled jobs") as connection:
+            cursor = await connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_REAPER_LOCK,))
+            row = await cursor.fetchone()
+            if not (row and row[0]):
+                return
+            await connection.execute(table.QUEUE_PATH)
+            # Deleted, since a job that stays `doing` keeps its lock, and the document could never be ingested again.
+            cursor = await connection.execute(
+                "WITH dead AS (DELETE FROM procrastinate.procrastinate_jobs j WHERE j.id = ANY(%s) AND j.status = 'doing' "
+                "AND NOT EXISTS (SELECT FROM procrastinate.procrastinate_workers w WHERE w.id = j.worker_id "
+                "AND w.last_heartbeat > now() - make_interval(secs => %s)) RETURNING (j.args ->> 'job')::bigint) SELECT * FROM dead",
+                (deliveries, _STALE),
+            )
+            taken = await table.give_back(connection, [row[0] for row in await cursor.fetchall()], lost=True)
+            orphaned = await table.give_back(connection, await table.undelivered(connection))
+            await table.sweep(connection, self._limits.retention_days)
+        if taken or orphaned:
+            JOBS_TAKEN_OVER.inc(taken + orphaned)
+            _log.warning("stalled_jobs_taken_over", jobs=taken + orphaned)
+
+
+def _number(job_id: str) -> int:
+    if not job_id.isdecimal() or len(job_id) > 18:
+        raise _unknown(job_id)
+    return int(job_id)
+
+
+def _unknown(job_id: str) -> NotFound:
+    return NotFound(f"No job {job_id[:80]!r} of yours. `anchorage jobs list` and GET /api/jobs show them.")
 
 
 @asynccontextmanager
-async def open_queue(url: str, pool: Pool) -> AsyncIterator[PostgresQueue]:
-    """A queue in the migrated state database at `url`; `pool` is another way into the same one, for reading."""
+async def open_queue(url: str, pool: Pool, limits: QueueLimits) -> AsyncIterator[PostgresQueue]:
+    """A queue in the migrated state database at `url`; `pool` is another way into the same one, for our own table."""
     kwargs: dict[str, Any] = {"options": "-c search_path=procrastinate", "application_name": "anchorage-queue"}
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(conninfo=url, kwargs=kwargs, min_size=1, max_size=4)
@@ -118,6 +260,6 @@ async def open_queue(url: str, pool: Pool) -> AsyncIterator[PostgresQueue]:
             "The state database does not answer. Check STATE_DB_URL and that it runs; `anchorage doctor` tells more."
         ) from error
     try:
-        yield PostgresQueue(app, pool)
+        yield PostgresQueue(app, pool, limits)
     finally:
         await app.close_async()

@@ -6,7 +6,7 @@ import asyncio
 import importlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,17 +58,22 @@ class S3Config:
 
     @property
     def shown(self) -> str:
-        """The endpoint, for messages."""
-        return self.endpoint_url or "AWS S3"
+        """The endpoint, for messages; without what cannot be one, since it may hold a password."""
+        try:
+            return self.endpoint_url or "AWS S3"
+        except ConfigurationError:
+            return "the S3 endpoint"
 
 
 class S3:
-    """An open client. `slots` bounds the transfers that run at once."""
+    """A client that connects when it is first needed. `slots` bounds the transfers that run at once."""
 
-    def __init__(self, client: Any, config: S3Config) -> None:
-        self._client = client
+    def __init__(self, config: S3Config) -> None:
         self.config = config
         self.slots = asyncio.Semaphore(config.concurrency)
+        self._client: Any = None
+        self._opening = asyncio.Lock()
+        self._stack = AsyncExitStack()
 
     def translated(self, what: str, bucket: str) -> AbstractContextManager[None]:
         """A context in which the library's errors become ours."""
@@ -76,6 +81,9 @@ class S3:
 
     async def raw(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """One request with the library's retries, and the library's errors."""
+        async with self._opening:
+            if self._client is None:
+                self._client = await self._stack.enter_async_context(await _new_client(self.config))
         answer: dict[str, Any] = await getattr(self._client, operation)(**parameters)
         return answer
 
@@ -89,24 +97,34 @@ class S3:
 
     async def head(self, place: Place) -> dict[str, Any] | None:
         """What the server tells of an object; None where it is not there, or its bucket: an answer without a body cannot say."""
-        from botocore.exceptions import ClientError
-
         with self.translated(place.uri, place.bucket):
             async with asyncio.timeout(self.config.request_timeout):
                 try:
                     return await self.raw("head_object", Bucket=place.bucket, Key=place.key)
-                except ClientError as error:
-                    if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                except Exception as error:
+                    if getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                         return None
                     raise
+
+    async def close(self) -> None:
+        """End its connections."""
+        await self._stack.aclose()
 
 
 @asynccontextmanager
 async def open_s3(config: S3Config) -> AsyncIterator[S3]:
-    """A client to use until the context ends. Nothing is asked of the server yet.
+    """A client to use until the context ends.
 
-    Raises `ConfigurationError` for settings that cannot be, and where the library is not installed.
+    What is wrong with the settings, or that the library is not installed, shows as `ConfigurationError` at the first request.
     """
+    s3 = S3(config)
+    try:
+        yield s3
+    finally:
+        await s3.close()
+
+
+async def _new_client(config: S3Config) -> Any:
     if bool(config.access_key) != bool(config.secret_key):
         raise ConfigurationError(
             "S3 needs the access key and the secret key together: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or "
@@ -121,26 +139,18 @@ async def open_s3(config: S3Config) -> AsyncIterator[S3]:
         ) from error
     for name in ("botocore", "aiobotocore"):
         logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write whole requests, tokens and all
-    with translated("The S3 client", "", config.shown):
-        session = library.get_session()
-        # Parsing times was two thirds of the work of listing, all of it between two turns of the event loop.
-        session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_timestamp)
-        creating = session.create_client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=config.region
-            or session.get_config_variable("region")
-            or (_DEFAULT_REGION if endpoint else None),
-            aws_access_key_id=config.access_key,
-            aws_secret_access_key=config.secret_key,
-            aws_session_token=config.session_token if config.access_key else None,
-            config=_options(config),
-        )
-        client = await creating.__aenter__()
-    try:
-        yield S3(client, config)
-    finally:
-        await creating.__aexit__(None, None, None)
+    session = library.get_session()
+    # Parsing times was two thirds of the work of listing, all of it between two turns of the event loop.
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_timestamp)
+    return session.create_client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=config.region or session.get_config_variable("region") or (_DEFAULT_REGION if endpoint else None),
+        aws_access_key_id=config.access_key,
+        aws_secret_access_key=config.secret_key,
+        aws_session_token=config.session_token if config.access_key else None,
+        config=_options(config),
+    )
 
 
 def _timestamp(text: str | float) -> datetime:

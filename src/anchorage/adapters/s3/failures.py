@@ -53,6 +53,8 @@ def translated(what: str, bucket: str, endpoint: str) -> Iterator[None]:
     """Turn what the client library raises into an `AnchorageError` about `what`."""
     try:
         yield
+    except AnchorageError:  # first: where the library is missing, its errors cannot be named
+        raise
     except interruptions() as error:
         raise translate(error, what, bucket, endpoint) from error
 

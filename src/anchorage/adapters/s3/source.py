@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import Any
 
-from anchorage.adapters.s3.client import S3, S3Config, open_s3
+from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.download import downloaded
 from anchorage.adapters.s3.place import Place
 from anchorage.errors import NotAllowed, NotFound, Unavailable
@@ -20,61 +20,50 @@ _NO_TYPE = {"", "application/octet-stream", "binary/octet-stream"}  # what S3 sa
 _HADOOP_FOLDER = "_$folder$"
 
 
-@asynccontextmanager
-async def open_s3_source(
-    config: S3Config, location: str, *, default_bucket: str | None, max_bytes: int
-) -> AsyncIterator[S3Source]:
-    """The source that `s3://bucket[/prefix]` names, usable inside the context.
-
-    Raises `BadRequest` or `ConfigurationError` for what cannot be, `Unavailable` when the server does not answer.
-    """
-    place = Place.parse(location, default_bucket)
-    async with open_s3(config) as s3:
-        yield S3Source(s3, place, is_object=await _is_object(s3, place), max_bytes=max_bytes)
-
-
-async def _is_object(s3: S3, place: Place) -> bool:
-    """Whether it is one object's key; else it is the name of a folder, as far as S3 has any."""
-    if not place.key or place.key.endswith("/"):
-        return False
-    try:
-        return await s3.head(place) is not None
-    except NotAllowed:
-        return False  # this answer has no body and so no reason: listing tells what is wrong
-
-
 class S3Source:
-    """Implements the `Source` port. Hidden objects and placeholders of folders are passed over."""
+    """Implements the `Source` port. Hidden objects and placeholders of folders are passed over.
 
-    def __init__(self, s3: S3, place: Place, *, is_object: bool, max_bytes: int) -> None:
-        folder = "" if is_object or not place.key or place.key.endswith("/") else "/"
+    A place that ends in `/` is a prefix. Any other is an object, or a prefix where there is no such object; listing finds out.
+    """
+
+    def __init__(self, s3: S3, place: Place, *, max_bytes: int) -> None:
         self._s3 = s3
-        self._place = Place(place.bucket, place.key + folder)
-        self._is_object = is_object
+        self._named = self._place = place
         self._max_bytes = max_bytes
 
     @property
     def uri(self) -> str:
-        return self._place.uri
+        return self._named.uri
 
     @property
     def prefix(self) -> str | None:
-        return None if self._is_object else self._place.uri
+        return self._place.uri if self._place.key.endswith("/") or not self._place.key else None
 
     async def list(self) -> AsyncIterator[SourceEntry]:
-        if self._is_object:
-            found = await self._s3.head(self._place)
-            if found is None:
-                raise NotFound(f"{self.uri} is gone: it was removed or renamed, or its bucket was.")
-            yield SourceEntry(self.uri, _tag(found.get("ETag"), found.get("ContentLength")))
-            return
-        async for page in self._pages():
-            for item in page.get("Contents", ()):
+        self._place = self._named
+        is_named = bool(self._named.key) and not self._named.key.endswith("/")
+        if is_named:
+            if found := await self._object():
+                yield SourceEntry(self.uri, _tag(found.get("ETag"), found.get("ContentLength")))
+                return
+            self._place = Place(self._named.bucket, self._named.key + "/")
+        is_there = False
+        async with aclosing(self._pages()) as pages:
+            async for item in (item async for page in pages for item in page.get("Contents", ())):
+                is_there = True
                 if not _is_hidden(item["Key"], item.get("Size", 0), self._place.key):
                     place = Place(self._place.bucket, item["Key"])
                     yield SourceEntry(place.uri, _tag(item.get("ETag"), item.get("Size")))
+        if is_named and not is_there:
+            raise NotFound(f"{self.uri}: there is no such object, and nothing below it. Check its spelling.")
 
-    async def _pages(self) -> AsyncIterator[Mapping[str, Any]]:
+    async def _object(self) -> Mapping[str, Any] | None:
+        try:
+            return await self._s3.head(self._place)
+        except NotAllowed:
+            return None  # this answer has no body and so no reason: listing tells what is wrong
+
+    async def _pages(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """The pages of the list, the next one always under way."""
         token: str | None = None
         coming: asyncio.Task[Mapping[str, Any]] | None = asyncio.create_task(self._page(None))
@@ -155,6 +144,6 @@ def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
 def _decoded(value: str) -> str:
     """S3 hands out what is not ASCII as RFC 2047 words."""
     try:
-        return str(make_header(decode_header(value))) if "=?" in value else value
+        return str(make_header(decode_header(value))).replace("\0", "") if "=?" in value else value
     except (HeaderParseError, LookupError, ValueError):
         return value

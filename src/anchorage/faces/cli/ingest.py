@@ -53,12 +53,12 @@ async def _ingest(
     settings: Settings, locations: Sequence[str], collection: str, wait: bool, json: bool
 ) -> list[Outcome]:
     from anchorage.ingest.worker import maintain_once
-    from anchorage.wiring import open_services, open_source
+    from anchorage.wiring import open_location, open_services
 
     outcomes: list[Outcome] = []
     async with AsyncExitStack() as stack:
         # All are checked before anything is done.
-        opened = [await stack.enter_async_context(open_source(settings, location)) for location in locations]
+        opened = [await stack.enter_async_context(open_location(settings, location)) for location in locations]
         progress = stack.enter_context(_progress())
         task = progress.add_task("starting", total=None)
         total = 0
@@ -91,13 +91,16 @@ async def _outcomes(services: Services, collection: str, source: Source, wait: b
 
 async def _queue(services: Services, collection: str, source: Source) -> AsyncIterator[Outcome]:
     """Keep the files' bytes and leave the rest to a worker."""
+    from anchorage.ingest.worker import upload_job
+
     await services.storage.store.open_collection(services.principal, collection, services.ingest.index)
     async for entry in source.list():
         uri = entry.uri
         try:
             async with source.fetch(uri) as item:
                 key = await services.storage.blobs.put(Path(item.path))
-            await services.storage.queue.defer(collection, uri, item.name, key, services.principal)
+            job = upload_job(services.principal, collection, uri, item.name, key)
+            await services.storage.queue.add(services.principal, [job])
         except AnchorageError as error:
             yield Outcome(uri, None, DocumentStatus.FAILED, error=Failure(error.code, error.message))
         else:

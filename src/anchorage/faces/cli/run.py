@@ -62,9 +62,7 @@ async def _worker(settings: Settings) -> None:
     from anchorage.wiring import open_services
 
     async with open_services(settings) as services:
-        task = asyncio.create_task(
-            run_worker(services.ingest, services.storage.queue, services.principal, settings.ingest.concurrency)
-        )
+        task = asyncio.create_task(run_worker(services.worker, settings.ingest.concurrency))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, task.cancel)

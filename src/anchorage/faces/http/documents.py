@@ -1,4 +1,4 @@
-"""Documents: upload, list, show, delete, original bytes; and the jobs that ingest them."""
+"""Documents: upload, list, show, delete, original bytes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from starlette.datastructures import UploadFile
 
 from anchorage.errors import BadRequest, NotFound, TooLarge
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.faces.shapes import document_json, document_with_text, failure_json, job_json
+from anchorage.faces.shapes import document_json, document_with_text
 from anchorage.ingest.pipeline import delete_documents
+from anchorage.ingest.worker import upload_job
 from anchorage.model import DEFAULT_COLLECTION
 from anchorage.wiring import Services
 
@@ -90,7 +91,8 @@ async def _queue(services: Services, request: Request, collection: str, name: st
             await asyncio.to_thread(target.write, piece)
         await asyncio.to_thread(target.flush)
         key = await services.storage.blobs.put(Path(target.name))
-    job_id = await services.storage.queue.defer(collection, uri, name, key, services.principal)
+    job = upload_job(services.principal, collection, uri, name, key)
+    (job_id,) = await services.storage.queue.add(services.principal, [job])
     return {"uri": uri, "document_id": None, "status": "queued", "chunks": 0, "error": None, "job_id": job_id}
 
 
@@ -159,25 +161,3 @@ async def delete_all(collection: str, services: CurrentServices, principal: Curr
     while found := await storage.store.documents(principal, collection=collection, limit=_PAGE):
         deleted += await delete_documents(storage.store, storage.blobs, principal, [item.id for item in found])
     return {"deleted": deleted}
-
-
-@router.get("/jobs", summary="List jobs")
-async def jobs(
-    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=1000)
-) -> dict[str, Any]:
-    """Ingestion jobs, the newest first."""
-    return {"jobs": [job_json(job) for job in await services.storage.queue.jobs(principal, limit=limit)]}
-
-
-@router.get("/jobs/{job_id}", summary="Show a job")
-async def job(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
-    """One job, with the document that came of it and the reason where it failed."""
-    found = await services.storage.queue.job(principal, job_id)
-    shown = job_json(found)
-    if found.uri and found.collection:
-        known = await services.storage.store.versions(principal, found.collection, [found.uri])
-        if entry := known.get(found.uri):
-            shown["document_id"] = entry.id
-            if found.status in ("done", "failed") and entry.error:
-                shown["error"] = failure_json(entry.error)
-    return shown

@@ -109,9 +109,7 @@ async def _work(
             state.waiting_for = None
             on_ready()
             if worker:
-                await run_worker(
-                    services.ingest, services.storage.queue, services.principal, settings.ingest.concurrency
-                )
+                await run_worker(services.worker, settings.ingest.concurrency)
             else:
                 await asyncio.Event().wait()
         except AnchorageError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
@@ -22,7 +24,7 @@ from anchorage.text.analyser import analyser_named
 WRITE_TIMEOUT = "SET LOCAL statement_timeout = '15min'"
 _COLUMNS = (
     "d.id::text, c.name, d.uri, d.title, d.status, d.version, d.chunks, d.error_code, d.error_message, d.media_type, "
-    "d.blob_key, d.size, d.metadata, d.updated_at"
+    "d.blob_key, d.size, d.metadata, d.updated_at, d.tag, d.source_id"
 )
 _FROM = "anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s"
 _COPY_CHUNKS = (
@@ -40,9 +42,9 @@ RETURNING d.id, d.uri, d.version, d.status
 _FINISH = """
 UPDATE anchorage.documents d SET version = n.version, title = n.title, status = 'indexed', chunks = n.chunks,
     error_code = NULL, error_message = NULL, media_type = n.media_type, blob_key = n.blob_key, size = n.size,
-    metadata = n.metadata::jsonb, updated_at = now()
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[])
-    AS n(id, version, title, chunks, media_type, blob_key, size, metadata)
+    metadata = n.metadata::jsonb, tag = n.tag, source_id = n.source_id, updated_at = now()
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
+    %s::text[]) AS n(id, version, title, chunks, media_type, blob_key, size, metadata, tag, source_id)
 WHERE d.id = n.id
 """
 
@@ -52,6 +54,7 @@ def as_document(row: Sequence[Any]) -> Document:
     return Document(
         id=row[0], collection=row[1], uri=row[2], title=row[3], status=DocumentStatus(row[4]), version=row[5],
         chunks=row[6], error=error, media_type=row[9], blob_key=row[10], size=row[11], metadata=row[12], updated_at=row[13],
+        tag=row[14], source_id=row[15],
     )  # fmt: skip
 
 
@@ -84,12 +87,67 @@ async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: 
             ids[uri] = document_id
             if (version, status) != (by_uri[uri].version, "indexed"):
                 changed.append((document_id, by_uri[uri]))
-        removed = await _remove_chunks(connection, live, [document_id for document_id, _ in changed])
+        new, removed = await _reconcile_chunks(connection, live, changed)
         await _write_texts(connection, changed)
-        added = await _write_chunks(connection, live, changed)
+        added = await _write_chunks(connection, live, new)
         await _finish(connection, changed)
         await add_segment(connection, live.tables, analyser_named(live.spec.analyser), added, removed)
     return [str(ids[document.uri]) for document in documents]
+
+
+async def _reconcile_chunks(
+    connection: AsyncConnection[Any], live: LiveIndex, changed: Sequence[tuple[UUID, IndexedDocument]]
+) -> tuple[list[tuple[UUID, IndexedDocument, list[int]]], dict[int, str]]:
+    """Keep the chunks that are the same in both versions, at their new places, and remove the others of the old.
+
+    Returns, for each document, which of its chunks are still to be written, and the removed passages by chunk id.
+    """
+    cursor = await connection.execute(
+        live.tables.fill(
+            "SELECT id, document_id, header, text, ordinal, span_start, span_end, page, heading_path FROM {chunks} "
+            "WHERE document_id = ANY(%s) ORDER BY id"
+        ),
+        ([row_id for row_id, _ in changed],),
+    )
+    had: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
+    for row in await cursor.fetchall():
+        had[row[1:4]].append(row)
+    new: list[tuple[UUID, IndexedDocument, list[int]]] = []
+    moved: list[tuple[Any, ...]] = []
+    for row_id, item in changed:
+        missing = []
+        for number, (chunk, header) in enumerate(zip(item.chunks, item.headers, strict=True)):
+            same = had.get((row_id, header, chunk.text))
+            if not same:
+                missing.append(number)
+                continue
+            old = same.pop(0)
+            place = (chunk.ordinal, chunk.start, chunk.end, chunk.page, list(chunk.heading_path))
+            if old[4:] != place:
+                moved.append((*place, old[0]))
+        new.append((row_id, item, missing))
+    removed = {row[0]: f"{row[2]}\n{row[3]}" for rows in had.values() for row in rows}
+    await connection.execute(live.tables.fill("DELETE FROM {chunks} WHERE id = ANY(%s)"), (list(removed),))
+    async with connection.cursor() as writer:
+        await writer.executemany(
+            live.tables.fill(
+                "UPDATE {chunks} SET ordinal = %s, span_start = %s, span_end = %s, page = %s, heading_path = %s WHERE id = %s"
+            ),
+            moved,
+        )
+    return new, removed
+
+
+async def embedded(
+    connection: AsyncConnection[Any], live: LiveIndex, document_id: UUID
+) -> dict[tuple[str, str], NDArray[np.float32]]:
+    """The vectors of a document's chunks, by header and text."""
+    cursor = await connection.execute(
+        live.tables.fill("SELECT header, text, embedding::real[] FROM {chunks} WHERE document_id = %s"),
+        (document_id,),
+        binary=True,
+    )
+    return {(row[0], row[1]): np.array(row[2], dtype=np.float32) for row in await cursor.fetchall()}
 
 
 async def _remove_chunks(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> dict[int, str]:
@@ -115,9 +173,9 @@ async def _write_texts(connection: AsyncConnection[Any], changed: Sequence[tuple
 
 
 async def _write_chunks(
-    connection: AsyncConnection[Any], live: LiveIndex, changed: Sequence[tuple[UUID, IndexedDocument]]
+    connection: AsyncConnection[Any], live: LiveIndex, new: Sequence[tuple[UUID, IndexedDocument, Sequence[int]]]
 ) -> dict[int, str]:
-    total = sum(len(item.chunks) for _, item in changed)
+    total = sum(len(numbers) for _, _, numbers in new)
     if not total:
         return {}
     name = f"anchorage.chunks_{live.tables.id}"
@@ -128,9 +186,9 @@ async def _write_chunks(
     added: dict[int, str] = {}
     async with connection.cursor() as writer, writer.copy(live.tables.fill(_COPY_CHUNKS)) as copy:
         copy.set_types(_COPY_TYPES)
-        for document_id, item in changed:
-            for chunk, header, vector in zip(item.chunks, item.headers, halfvec_bytes(item.vectors), strict=True):
-                chunk_id = next(ids)
+        for document_id, item, numbers in new:
+            for number, vector in zip(numbers, halfvec_bytes(item.vectors[list(numbers)]), strict=True):
+                chunk, header, chunk_id = item.chunks[number], item.headers[number], next(ids)
                 added[chunk_id] = f"{header}\n{chunk.text}"
                 await copy.write_row((chunk_id, document_id, chunk.ordinal, chunk.start, chunk.end, chunk.page,
                                       list(chunk.heading_path), header, chunk.text, vector))  # fmt: skip
@@ -147,6 +205,8 @@ async def _finish(connection: AsyncConnection[Any], changed: Sequence[tuple[UUID
         [item.blob_key for _, item in changed],
         [item.size for _, item in changed],
         [json.dumps(dict(item.parsed.metadata)) for _, item in changed],
+        [item.tag for _, item in changed],
+        [item.source_id for _, item in changed],
     ]
     await connection.execute(_FINISH, columns)
 
@@ -158,17 +218,20 @@ async def fail(
     title: str,
     failure: Failure,
     metadata: Mapping[str, Any],
+    tag: str | None,
+    source_id: str | None,
 ) -> str:
     """Record a failure. A version that was indexed before goes on answering."""
     cursor = await connection.execute(
         """
-        INSERT INTO anchorage.documents AS d (collection_id, uri, title, status, error_code, error_message, metadata)
-        VALUES (%s, %s, %s, 'failed', %s, %s, %s)
+        INSERT INTO anchorage.documents AS d (collection_id, uri, title, status, error_code, error_message, metadata, tag, source_id)
+        VALUES (%s, %s, %s, 'failed', %s, %s, %s, %s, %s)
         ON CONFLICT (collection_id, md5(uri)) DO UPDATE
-        SET status = 'failed', error_code = excluded.error_code, error_message = excluded.error_message, updated_at = now()
+        SET status = 'failed', error_code = excluded.error_code, error_message = excluded.error_message, tag = excluded.tag,
+            source_id = coalesce(excluded.source_id, d.source_id), updated_at = now()
         RETURNING id::text
         """,
-        (live.collection_id, uri, title, failure.code, failure.message, Jsonb(dict(metadata))),
+        (live.collection_id, uri, title, failure.code, failure.message, Jsonb(dict(metadata)), tag, source_id),
     )
     row = await cursor.fetchone()
     assert row is not None

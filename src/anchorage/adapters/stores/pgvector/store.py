@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg_pool import AsyncConnectionPool
 
@@ -86,6 +88,15 @@ class PgvectorStore:
             )
             return dict(await cursor.fetchall())
 
+    async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
+        async with self._connection("listing documents") as connection:
+            cursor = await connection.execute(
+                "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
+                "WHERE c.name = %s AND c.readers && %s AND d.source_id = %s",
+                (collection, principal.readers, source_id),
+            )
+            return dict(await cursor.fetchall())
+
     async def _writable(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
         (live,) = await live_indexes(connection, principal, [collection], write=True)
         return live
@@ -96,21 +107,28 @@ class PgvectorStore:
             return await documents.replace(connection, live, items)
 
     async def fail(
-        self, principal: Principal, collection: str, uri: str, title: str, failure: Failure, metadata: Mapping[str, Any]
-    ) -> str:
+        self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
+        metadata: Mapping[str, Any], *, tag: str | None = None, source_id: str | None = None,
+    ) -> str:  # fmt: skip
         async with self._connection("recording a failed document") as connection:
             live = await self._writable(connection, principal, collection)
-            return await documents.fail(connection, live, uri, title, failure, metadata)
+            return await documents.fail(connection, live, uri, title, failure, metadata, tag, source_id)
 
-    async def restore(self, principal: Principal, document_id: str) -> None:
+    async def confirm(self, principal: Principal, document_id: str, tag: str | None) -> None:
         document = await self.document(principal, document_id)
-        async with self._connection("restoring a document") as connection:
+        async with self._connection("confirming a document") as connection:
             await self._writable(connection, principal, document.collection)
             await connection.execute(
-                "UPDATE anchorage.documents SET status = 'indexed', error_code = NULL, error_message = NULL, "
+                "UPDATE anchorage.documents SET status = 'indexed', error_code = NULL, error_message = NULL, tag = %s, "
                 "updated_at = now() WHERE id = %s AND version IS NOT NULL",
-                (documents.as_uuid(document_id),),
+                (tag, documents.as_uuid(document_id)),
             )
+
+    async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
+        document = await self.document(principal, document_id)
+        async with self._connection("reading a document's vectors") as connection:
+            (live,) = await live_indexes(connection, principal, [document.collection])
+            return await documents.embedded(connection, live, documents.as_uuid(document_id))
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         ids = [documents.as_uuid(item) for item in document_ids]

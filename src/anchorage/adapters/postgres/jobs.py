@@ -1,0 +1,244 @@
+"""The table of jobs: adding, releasing, starting and ending them. Its rows are what users see and what decides.
+
+A job waits, is released to procrastinate (a few of each lane at a time, so that one source cannot starve the others), runs,
+and is done, failed, cancelled, or waits again. `run` counts the deliveries, so that the end of one that was given up says
+nothing about the next.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from anchorage.model import Failure, Job, Principal
+from anchorage.ports.queue import JobResult, NewJob
+
+QUEUE_PATH = "SET LOCAL search_path TO procrastinate, public"  # its triggers name their tables bare
+TASK = "anchorage.run_job"
+QUEUE = "ingest"
+RELEASED = 32  # of a lane, waiting for a worker or running
+ATTEMPTS = 8
+LOSSES = 5  # workers that may die over a job before it is taken for their killer
+_BACKOFF = (2.0, 300.0)  # seconds before the second attempt, and at most before any
+_STATUS = "CASE WHEN status IN ('waiting', 'released') THEN 'queued' ELSE status END"
+_COLUMNS = (
+    f"id::text, kind, {_STATUS}, collection, uri, name, owner, blob_key, source_id::text, tag, confirmed, attempts, done, total, "
+    "document_id, error_code, error_message, CASE WHEN status = 'waiting' THEN not_before END, created_at, started_at, "
+    "finished_at, updated_at"
+)
+_TOUCHED = "updated_at = clock_timestamp()"
+
+_ADD = """
+INSERT INTO anchorage.jobs (owner, kind, lane, priority, collection, uri, name, blob_key, source_id, tag, confirmed)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (source_id, kind, md5(uri)) WHERE status = 'waiting' AND source_id IS NOT NULL
+DO UPDATE SET tag = excluded.tag, confirmed = anchorage.jobs.confirmed OR excluded.confirmed, not_before = now()
+RETURNING id
+"""
+# Rows are claimed with SKIP LOCKED, so any number of workers may release at once; a lane may then exceed its share for a moment.
+_RELEASE = """
+WITH chosen AS (
+    SELECT id FROM anchorage.jobs WHERE lane = %(lane)s AND status = 'waiting' AND not_before <= clock_timestamp()
+    ORDER BY priority DESC, id
+    LIMIT greatest(0, %(share)s - (SELECT count(*) FROM anchorage.jobs WHERE lane = %(lane)s AND status IN ('released', 'running')))
+    FOR UPDATE SKIP LOCKED
+), sent AS (
+    SELECT id, nextval('procrastinate.procrastinate_jobs_id_seq') AS delivery FROM chosen
+), released AS (
+    UPDATE anchorage.jobs j SET status = 'released', delivery = s.delivery, updated_at = clock_timestamp()
+    FROM sent s WHERE j.id = s.id RETURNING j.id, j.delivery, j.priority, j.collection, j.uri
+)
+INSERT INTO procrastinate.procrastinate_jobs (id, queue_name, task_name, priority, lock, args)
+SELECT delivery, %(queue)s, %(task)s, priority, md5(collection || chr(10) || uri), jsonb_build_object('job', id) FROM released
+ORDER BY priority DESC, id
+"""
+_START = f"""
+UPDATE anchorage.jobs SET status = 'running', run = run + 1, attempts = attempts + 1, started_at = now(), done = NULL,
+    total = NULL, {_TOUCHED}
+WHERE id = %s AND status = 'released' RETURNING run, lane, {_COLUMNS}
+"""
+_LOST = f"""
+UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
+    status = CASE WHEN losses + %(lost)s >= %(most)s THEN 'failed' ELSE 'waiting' END,
+    attempts = greatest(attempts - %(undone)s * (status = 'running')::int, 0),
+    error_code = CASE WHEN losses + %(lost)s >= %(most)s THEN 'worker_lost' ELSE error_code END,
+    error_message = CASE WHEN losses + %(lost)s >= %(most)s THEN
+        'The worker died ' || %(most)s || ' times over ' || name || ', so it is set aside. Look at it, then retry the job.'
+        ELSE error_message END,
+    finished_at = CASE WHEN losses + %(lost)s >= %(most)s THEN now() END,
+    not_before = now()
+WHERE id = ANY(%(ids)s) AND status IN ('released', 'running') RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A job in the hands of this worker."""
+
+    job: Job
+    run: int
+    lane: str
+
+
+def as_job(row: Sequence[Any]) -> Job:
+    error = Failure(row[15], row[16] or "") if row[15] else None
+    values: list[Any] = [*row[:15], error, *row[17:]]
+    return Job(*values)
+
+
+async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequence[NewJob]) -> list[str]:
+    """Insert the jobs and release what their lanes may have running, in the caller's transaction."""
+    async with connection.cursor() as cursor:
+        await cursor.executemany(
+            _ADD,
+            [
+                (principal.id, job.kind, job.lane, job.priority, job.collection, job.uri, job.name, job.blob_key,
+                 job.source_id, job.tag, job.confirmed)
+                for job in jobs
+            ],
+            returning=True,
+        )  # fmt: skip
+        ids = []
+        while True:
+            row = await cursor.fetchone()
+            assert row is not None
+            ids.append(str(row[0]))
+            if not cursor.nextset():
+                break
+    for lane in sorted({job.lane for job in jobs}):
+        await release(connection, lane)
+    return ids
+
+
+async def release(connection: AsyncConnection[Any], lane: str) -> None:
+    """Hand the next jobs of a lane to procrastinate, as many as may run at once, in the caller's transaction."""
+    await connection.execute(QUEUE_PATH)
+    await connection.execute(_RELEASE, {"lane": lane, "share": RELEASED, "queue": QUEUE, "task": TASK})
+
+
+async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
+    """The lanes that have a job whose time has come."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT lane FROM anchorage.jobs WHERE status = 'waiting' AND not_before <= clock_timestamp()"
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def start(connection: AsyncConnection[Any], job_id: int) -> Started | None:
+    """Take a released job; None when it was cancelled, or given to another meanwhile."""
+    cursor = await connection.execute(_START, (job_id,))
+    row = await cursor.fetchone()
+    return Started(as_job(row[2:]), row[0], row[1]) if row else None
+
+
+async def report(connection: AsyncConnection[Any], started: Started, done: int, total: int | None) -> None:
+    await connection.execute(
+        f"UPDATE anchorage.jobs SET done = %s, total = %s, {_TOUCHED} WHERE id = %s AND run = %s AND status = 'running'",
+        (done, total, int(started.job.id), started.run),
+    )
+
+
+async def finish(connection: AsyncConnection[Any], started: Started, result: JobResult) -> str | None:
+    """Record how this run of the job ended; returns its new status, None when the run was given up meanwhile."""
+    error = result.error
+    again = bool(error and error.temporary and started.job.attempts < ATTEMPTS)
+    status = "waiting" if again else "failed" if error else "done"
+    cursor = await connection.execute(
+        f"UPDATE anchorage.jobs SET status = %s, document_id = %s, error_code = %s, error_message = %s, {_TOUCHED}, "
+        "not_before = now() + make_interval(secs => %s), finished_at = CASE WHEN %s THEN NULL ELSE now() END "
+        "WHERE id = %s AND run = %s AND status = 'running' RETURNING status",
+        (status, result.document_id, error.code if error else None, error.message if error else None,
+         backoff(started.job.attempts) if again else 0, again, int(started.job.id), started.run),
+    )  # fmt: skip
+    row = await cursor.fetchone()
+    return str(row[0]) if row else None
+
+
+def backoff(attempts: int) -> float:
+    """Seconds before the next attempt: exponential, with full jitter over its upper half."""
+    first, most = _BACKOFF
+    return float(min(most, first * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1))
+
+
+async def give_back(
+    connection: AsyncConnection[Any], ids: Sequence[int], *, lost: bool = False, undone: bool = False
+) -> int:
+    """Let jobs wait again whose delivery came to nothing; returns how many.
+
+    `lost` says that their worker died, `undone` that the attempt does not count, since a shutdown ended it.
+    """
+    cursor = await connection.execute(
+        _LOST, {"ids": list(ids), "lost": int(lost), "undone": int(undone), "most": LOSSES}
+    )
+    return len(await cursor.fetchall())
+
+
+async def undelivered(connection: AsyncConnection[Any]) -> list[int]:
+    """Jobs that count as released or running although procrastinate knows nothing of them any more."""
+    cursor = await connection.execute(
+        "SELECT j.id FROM anchorage.jobs j WHERE j.status IN ('released', 'running') "
+        "AND j.updated_at < clock_timestamp() - interval '10 s' AND NOT EXISTS ("
+        "SELECT FROM procrastinate.procrastinate_jobs p WHERE p.id = j.delivery AND p.status IN ('todo', 'doing'))"
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def find(
+    connection: AsyncConnection[Any], principal: Principal, *, job_id: int | None = None, status: str | None = None,
+    source_id: str | None = None, changed_after: datetime | None = None, limit: int,
+) -> list[Job]:  # fmt: skip
+    """The principal's jobs; the newest first, or by their last change when `changed_after` is given."""
+    order = "updated_at, id" if changed_after else "jobs.id DESC"
+    cursor = await connection.execute(
+        f"SELECT {_COLUMNS} FROM anchorage.jobs WHERE owner = %(owner)s AND (%(id)s::bigint IS NULL OR id = %(id)s) "
+        f"AND (%(status)s::text IS NULL OR {_STATUS} = %(status)s) "
+        "AND (%(source)s::text IS NULL OR source_id::text = %(source)s) "
+        f"AND (%(after)s::timestamptz IS NULL OR updated_at > %(after)s) ORDER BY {order} LIMIT %(limit)s",
+        {
+            "owner": principal.id,
+            "id": job_id,
+            "status": status,
+            "source": source_id,
+            "after": changed_after,
+            "limit": limit,
+        },
+    )
+    return [as_job(row) for row in await cursor.fetchall()]
+
+
+async def retry(connection: AsyncConnection[Any], principal: Principal, job_id: int) -> str | None:
+    """Let an ended job wait again; returns its lane."""
+    cursor = await connection.execute(
+        f"UPDATE anchorage.jobs SET status = 'waiting', attempts = 0, losses = 0, not_before = now(), finished_at = NULL, "
+        f"error_code = NULL, error_message = NULL, {_TOUCHED} "
+        "WHERE id = %s AND owner = %s AND status IN ('failed', 'cancelled') RETURNING lane",
+        (job_id, principal.id),
+    )
+    row = await cursor.fetchone()
+    return str(row[0]) if row else None
+
+
+async def cancel(connection: AsyncConnection[Any], principal: Principal, job_id: int) -> tuple[str, int | None] | None:
+    """End a job; returns its lane and its delivery, which may be running."""
+    cursor = await connection.execute(
+        f"UPDATE anchorage.jobs SET status = 'cancelled', finished_at = now(), {_TOUCHED} "
+        "WHERE id = %s AND owner = %s AND status IN ('waiting', 'released', 'running') RETURNING lane, delivery",
+        (job_id, principal.id),
+    )
+    row = await cursor.fetchone()
+    return (str(row[0]), row[1]) if row else None
+
+
+async def sweep(connection: AsyncConnection[Any], days: float) -> int:
+    """Forget jobs that ended so many days ago; returns how many."""
+    cursor = await connection.execute(
+        "DELETE FROM anchorage.jobs WHERE id IN (SELECT id FROM anchorage.jobs WHERE finished_at < now() - make_interval(secs => %s) "
+        "AND status IN ('done', 'failed', 'cancelled') LIMIT 5000)",
+        (days * 86400,),
+    )
+    return cursor.rowcount

@@ -1,0 +1,137 @@
+"""jobs list, show, watch, retry, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from anchorage.faces.cli.options import Data, Json, settings_for
+from anchorage.faces.cli.output import console, errors, print_json, print_table
+from anchorage.faces.shapes import job_json
+from anchorage.model import Job
+from anchorage.wiring import Storage, open_storage
+
+app = typer.Typer(no_args_is_help=True, help="See, retry and cancel what workers do.")
+_REASON = 100
+_PAUSE = 1.0
+
+JobId = Annotated[str, typer.Argument(metavar="ID")]
+
+
+@app.command(name="list")
+def list_jobs(
+    status: Annotated[str | None, typer.Option("--status", help="queued, running, done, failed or cancelled.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 100,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """The newest jobs, with the reason where one failed or waits for another attempt."""
+
+    async def run() -> tuple[Sequence[Job], Mapping[str, int]]:
+        async with open_storage(settings) as storage:
+            found = await storage.queue.jobs(storage.principal, status=status, limit=limit)
+            return found, await storage.queue.counts(storage.principal)
+
+    settings = settings_for(data)
+    found, counts = asyncio.run(run())
+    if json:
+        print_json({"jobs": [job_json(job) for job in found], "counts": dict(counts)})
+        return
+    print_table(
+        ("ID", "KIND", "STATUS", "ATTEMPTS", "COLLECTION", "NAME", "REASON"),
+        [
+            (job.id, job.kind, job.status, job.attempts, job.collection, job.name[:60],
+             job.error.message[:_REASON] if job.error else "")
+            for job in found
+        ],
+    )  # fmt: skip
+    console().print("\n" + ", ".join(f"{count} {name}" for name, count in counts.items()), markup=False)
+
+
+@app.command()
+def show(job_id: JobId, data: Data = None, json: Json = False) -> None:
+    """One job with its attempts, its reason and its next attempt."""
+
+    async def run() -> Job:
+        async with open_storage(settings) as storage:
+            return await storage.queue.job(storage.principal, job_id)
+
+    settings = settings_for(data)
+    _print(asyncio.run(run()), json)
+
+
+@app.command()
+def watch(data: Data = None) -> None:
+    """A progress bar of all jobs, until none is left."""
+
+    async def run() -> None:
+        async with open_storage(settings) as storage:
+            await _watch(storage)
+
+    settings = settings_for(data)
+    asyncio.run(run())
+
+
+async def _watch(storage: Storage) -> None:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    start, first = time.monotonic(), None
+    with Progress(*columns, console=errors) as progress:
+        task = progress.add_task("jobs", total=None)
+        while True:
+            counts = await storage.queue.counts(storage.principal)
+            left = counts["queued"] + counts["running"]
+            first = left if first is None else max(first, left)
+            done = first - left
+            rate = done / (time.monotonic() - start)
+            told = f"{counts['running']} running, {counts['failed']} failed, {rate:.1f}/s"
+            told += f", about {left / rate:.0f} s left" if done and left else ""
+            progress.update(task, total=first, completed=done, description=told)
+            if not left:
+                return
+            await asyncio.sleep(_PAUSE)
+
+
+@app.command()
+def retry(job_id: JobId, data: Data = None, json: Json = False) -> None:
+    """Queue a failed or cancelled job anew."""
+
+    async def run() -> Job:
+        async with open_storage(settings) as storage:
+            return await storage.queue.retry(storage.principal, job_id)
+
+    settings = settings_for(data)
+    _print(asyncio.run(run()), json)
+
+
+@app.command()
+def cancel(job_id: JobId, data: Data = None, json: Json = False) -> None:
+    """End a job that waits or runs."""
+
+    async def run() -> Job:
+        async with open_storage(settings) as storage:
+            return await storage.queue.cancel(storage.principal, job_id)
+
+    settings = settings_for(data)
+    _print(asyncio.run(run()), json)
+
+
+def _print(job: Job, json: bool) -> None:
+    shown = job_json(job)
+    if json:
+        print_json(shown)
+        return
+    for key, value in shown.items():
+        if value is not None:
+            told = value["message"] if key == "error" else value
+            console().print(f"{key + ':':<17} {told}", markup=False)

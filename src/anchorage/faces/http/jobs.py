@@ -1,0 +1,111 @@
+"""Jobs: list, show, follow as a stream, retry, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, ProcessState
+from anchorage.faces.shapes import job_json
+from anchorage.model import Principal
+from anchorage.ports.queue import Queue
+
+router = APIRouter(prefix="/api/jobs")
+_PAUSE = 1.0
+_AT_ONCE = 1000
+_ENDED = ("done", "failed", "cancelled")
+
+
+@router.get("", summary="List or follow jobs", response_model=None)
+async def jobs(
+    request: Request, services: CurrentServices, principal: CurrentPrincipal, status: str | None = None,
+    source_id: str | None = None, limit: int = Query(100, ge=1, le=1000), accept: Annotated[str, Header()] = "",
+) -> Response:  # fmt: skip
+    """Ingestion jobs, the newest first, and how many there are of each status; with `Accept: text/event-stream` a stream of
+    every change from now on.
+    """
+    queue = services.storage.queue
+    found = await queue.jobs(principal, status=status, source_id=source_id, limit=limit)
+    if "text/event-stream" in accept:
+        stream = _changes(request, queue, principal, services.settings.http.sse_heartbeat, source_id)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    return JSONResponse({"jobs": [job_json(job) for job in found], "counts": dict(await queue.counts(principal))})
+
+
+@router.get("/{job_id}", summary="Show or follow a job", response_model=None)
+async def job(
+    job_id: str, request: Request, services: CurrentServices, principal: CurrentPrincipal,
+    accept: Annotated[str, Header()] = "",
+) -> Response:  # fmt: skip
+    """One job, with the document that came of it and the reason where it failed."""
+    queue = services.storage.queue
+    found = await queue.job(principal, job_id)
+    if "text/event-stream" in accept:
+        stream = _until_ended(request, queue, principal, job_id, services.settings.http.sse_heartbeat)
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    return JSONResponse(job_json(found))
+
+
+@router.post("/{job_id}/retry", summary="Retry a job")
+async def retry(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """Queue a failed or cancelled job anew."""
+    return job_json(await services.storage.queue.retry(principal, job_id))
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job")
+async def cancel(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """End a job that waits or runs. A document that it has stored already stays."""
+    return job_json(await services.storage.queue.cancel(principal, job_id))
+
+
+def _draining(request: Request) -> bool:
+    process: ProcessState = request.app.state.process
+    return process.draining
+
+
+async def _changes(
+    request: Request, queue: Queue, principal: Principal, heartbeat: float, source_id: str | None
+) -> AsyncIterator[bytes]:
+    after, silent = datetime.now(UTC), 0.0
+    yield _event("counts", dict(await queue.counts(principal)))
+    while not _draining(request):
+        changed = await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE)
+        for item in changed:
+            yield _event("job", job_json(item))
+            after = item.updated_at or after
+        if changed:
+            yield _event("counts", dict(await queue.counts(principal)))
+        silent = 0.0 if changed else silent + _PAUSE
+        if silent >= heartbeat:
+            silent = 0.0
+            yield KEEPALIVE_COMMENT
+        await asyncio.sleep(_PAUSE)
+
+
+async def _until_ended(
+    request: Request, queue: Queue, principal: Principal, job_id: str, heartbeat: float
+) -> AsyncIterator[bytes]:
+    last, silent = None, 0.0
+    while not _draining(request):
+        found = await queue.job(principal, job_id)
+        if found.updated_at != last:
+            last, silent = found.updated_at, 0.0
+            yield _event("job", job_json(found))
+        if found.status in _ENDED:
+            return
+        silent += _PAUSE
+        if silent >= heartbeat:
+            silent = 0.0
+            yield KEEPALIVE_COMMENT
+        await asyncio.sleep(_PAUSE)
+
+
+def _event(name: str, data: dict[str, Any]) -> bytes:
+    return format_sse_event(event=name, data_str=json.dumps(data))

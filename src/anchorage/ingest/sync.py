@@ -1,0 +1,110 @@
+"""Sync: brings a collection up to date with a registered source, document by document through the queue.
+
+Listing decides: what is new or has another tag is queued, what is listed no more is deleted. A list that ends in an error
+deletes nothing, and one that has lost too much is held until somebody confirms it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from anchorage.errors import AnchorageError
+from anchorage.ingest.batching import grouped
+from anchorage.ingest.pipeline import Ingester, delete_documents, failure_of
+from anchorage.model import Failure, Principal, RegisteredSource, SourceEntry
+from anchorage.ports.queue import JobResult, NewJob, Queue, Report
+from anchorage.ports.registry import SourceRegistry
+from anchorage.ports.source import Source
+
+_log = structlog.get_logger(__name__)
+_AT_ONCE = 500
+SYNC_PRIORITY, UPLOAD_PRIORITY, SOURCE_PRIORITY = 20, 10, 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncLimits:
+    """A sync is held when it would delete more than `share` of a source's documents, and more than `least` of them."""
+
+    share: float = 0.5
+    least: int = 10
+
+
+@dataclass(slots=True)
+class _Found:
+    listed: set[str] = field(default_factory=set)
+    queued: int = 0
+    unchanged: int = 0
+
+
+def sync_job(source: RegisteredSource, *, confirmed: bool = False) -> NewJob:
+    """The job that syncs a source. It has a lane of its own: documents that wait must not keep it back."""
+    return NewJob(
+        "sync", source.collection, source.location, source.location, f"sync:{source.id}", SYNC_PRIORITY,
+        source_id=source.id, confirmed=confirmed,
+    )  # fmt: skip
+
+
+async def sync_source(
+    ingester: Ingester, queue: Queue, registry: SourceRegistry, registered: RegisteredSource, source: Source,
+    limits: SyncLimits, report: Report, *, confirmed: bool,
+) -> JobResult:  # fmt: skip
+    """List the source, queue what has changed and delete what is gone; the source's record says how it went."""
+    await registry.note(registered.id, "syncing")
+    principal = Principal(registered.owner)
+    try:
+        await ingester.services.store.open_collection(principal, registered.collection, ingester.services.index)
+        found = await _list(ingester, queue, principal, registered, source, report)
+        gone = await _gone(ingester, principal, registered, found, limits, confirmed=confirmed)
+    except AnchorageError as error:
+        await registry.note(registered.id, "failed", failure_of(error))
+        return JobResult(error=failure_of(error))
+    told = {"listed": len(found.listed), "queued": found.queued, "unchanged": found.unchanged}
+    if isinstance(gone, Failure):
+        await registry.note(registered.id, "held", gone, told)
+        return JobResult()
+    await delete_documents(ingester.services.store, ingester.services.blobs, principal, gone)
+    await registry.note(registered.id, "synced", None, {**told, "deleted": len(gone)})
+    return JobResult()
+
+
+async def _list(
+    ingester: Ingester, queue: Queue, principal: Principal, registered: RegisteredSource, source: Source, report: Report
+) -> _Found:
+    found = _Found()
+    async for group in grouped(source.list(), _AT_ONCE):
+        known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
+        changed = [entry for entry in group if not ingester.is_seen(entry, known.get(entry.uri))]
+        await queue.add(principal, [_document_job(registered, entry) for entry in changed])
+        found.listed |= {entry.uri for entry in group}
+        found.queued += len(changed)
+        found.unchanged += len(group) - len(changed)
+        await report(len(found.listed), None)
+    return found
+
+
+def _document_job(registered: RegisteredSource, entry: SourceEntry) -> NewJob:
+    name = entry.uri.rstrip("/").rsplit("/", 1)[-1] or entry.uri
+    return NewJob(
+        "ingest", registered.collection, entry.uri, name, f"source:{registered.id}", SOURCE_PRIORITY,
+        source_id=registered.id, tag=entry.tag,
+    )  # fmt: skip
+
+
+async def _gone(
+    ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, limits: SyncLimits, *, confirmed: bool
+) -> Sequence[str] | Failure:  # fmt: skip
+    """The ids of the documents that are listed no more, or why they are kept."""
+    held = await ingester.services.store.of_source(principal, registered.collection, registered.id)
+    gone = [document_id for uri, document_id in held.items() if uri not in found.listed]
+    if gone and not confirmed:
+        suspicious = len(gone) > max(limits.least, limits.share * len(held))
+        if suspicious or not found.listed:
+            return Failure(
+                "source_shrank",
+                f"{registered.location} lists {len(found.listed)} documents, and {len(gone)} of the {len(held)} indexed ones are gone "
+                f"from it. They stay until you confirm: `anchorage sources sync {registered.id} --confirm`.",
+            )
+    return gone

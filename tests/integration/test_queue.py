@@ -1,0 +1,256 @@
+"""The job queue: what runs, what waits, what is tried again, what is taken over."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import psycopg
+import pytest
+
+from anchorage.adapters.postgres import jobs as table
+from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
+from anchorage.errors import Conflict, DocumentRefused, ModelUnavailable, NotFound
+from anchorage.model import Job, Principal
+from anchorage.ports.queue import JobResult, NewJob, Report, Run
+
+ANNA, BERT = Principal("anna"), Principal("bert")
+LIMITS = QueueLimits(job_timeout=30, shutdown_timeout=5, retention_days=7)
+
+
+@pytest.fixture
+async def queue(database: str, pool: Pool) -> AsyncIterator[PostgresQueue]:
+    async with open_queue(database, pool, LIMITS) as opened:
+        yield opened
+
+
+def new(name: str, *, lane: str = "upload:anna", priority: int = 0) -> NewJob:
+    return NewJob("ingest", "c", f"upload://c/{name}", name, lane, priority, blob_key="0" * 64)
+
+
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 40) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def working(queue: PostgresQueue, run: Run, concurrency: int = 4) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(queue.work(run, concurrency=concurrency))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def ended(queue: PostgresQueue, count: int = 1, status: str = "done") -> None:
+    async def reached() -> bool:
+        return (await queue.counts(ANNA))[status] >= count
+
+    await until(reached, f"{count} {status}")
+
+
+async def test_jobs_run_once_and_tell_what_came_of_them(queue: PostgresQueue) -> None:
+    ran: list[str] = []
+
+    async def run(job: Job, report: Report) -> JobResult:
+        ran.append(job.name)
+        await report(1, 2)
+        return JobResult("document-of-" + job.name)
+
+    ids = await queue.add(ANNA, [new(f"n{number}") for number in range(100)])
+    assert len(set(ids)) == 100
+    async with working(queue, run):
+        await ended(queue, 100)
+    assert sorted(ran) == sorted(f"n{number}" for number in range(100))
+    job = await queue.job(ANNA, ids[7])
+    assert (job.status, job.document_id, job.attempts, job.error, job.done) == ("done", "document-of-n7", 1, None, 1)
+    assert job.finished_at and job.started_at and job.created_at
+    with pytest.raises(NotFound):
+        await queue.job(BERT, ids[7])
+    assert not await queue.jobs(BERT)
+
+
+async def test_what_is_temporary_is_tried_again_and_what_is_not_is_set_aside(
+    queue: PostgresQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "_BACKOFF", (0.05, 0.1))
+    tries: list[str] = []
+
+    async def run(job: Job, report: Report) -> JobResult:
+        tries.append(job.name)
+        if job.name == "flaky" and job.attempts < 3:
+            raise ModelUnavailable("The model server is away.")
+        if job.name == "never":
+            raise ModelUnavailable("The model server is away.")
+        if job.name == "bad":
+            raise DocumentRefused("corrupt", "bad is damaged.")
+        if job.name == "bug":
+            raise ValueError("secret")
+        return JobResult()
+
+    flaky, never, bad, bug = await queue.add(ANNA, [new(name) for name in ("flaky", "never", "bad", "bug")])
+    async with working(queue, run):
+        await ended(queue, 3, "failed")
+        await ended(queue, 1)
+        assert (await queue.job(ANNA, flaky)).attempts == 3
+        assert tries.count("never") == tries.count("bug") == table.ATTEMPTS and tries.count("bad") == 1
+        assert (await queue.job(ANNA, bad)).error.code == "corrupt"  # type: ignore[union-attr]
+        broke = (await queue.job(ANNA, bug)).error
+        assert broke and broke.code == "internal" and "secret" not in broke.message
+        assert (await queue.retry(ANNA, bad)).status in ("queued", "running")
+        await until(lambda: _tried(tries, "bad", 2), "the retry")
+        with pytest.raises(Conflict, match="done"):
+            await queue.retry(ANNA, flaky)
+        with pytest.raises(NotFound):
+            await queue.retry(BERT, never)
+
+
+async def _tried(tries: list[str], name: str, count: int) -> bool:
+    return tries.count(name) >= count
+
+
+async def test_an_upload_goes_before_what_waits_and_lanes_take_turns(queue: PostgresQueue) -> None:
+    order: list[str] = []
+
+    async def run(job: Job, report: Report) -> JobResult:
+        order.append(job.name)
+        return JobResult()
+
+    await queue.add(ANNA, [new(f"big{number}", lane="source:big") for number in range(200)])
+    await queue.add(ANNA, [new(f"small{number}", lane="source:small") for number in range(5)])
+    await queue.add(ANNA, [new("upload", priority=10)])
+    async with working(queue, run, 1):
+        await ended(queue, 206)
+    assert order[0] == "upload"
+    assert max(order.index(f"small{number}") for number in range(5)) <= table.RELEASED + 6
+
+
+async def test_jobs_of_one_document_run_one_after_the_other(queue: PostgresQueue) -> None:
+    running, most, order = 0, 0, []
+
+    async def run(job: Job, report: Report) -> JobResult:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        order.append(job.id)
+        running -= 1
+        return JobResult()
+
+    ids = [(await queue.add(ANNA, [new("same")]))[0] for _ in range(4)]
+    async with working(queue, run):
+        await ended(queue, 4)
+    assert (most, order) == (1, ids)
+
+
+async def test_cancelling_ends_what_waits_and_what_runs(queue: PostgresQueue) -> None:
+    stopped = asyncio.Event()
+    started = asyncio.Event()
+
+    async def run(job: Job, report: Report) -> JobResult:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            stopped.set()
+            raise
+        return JobResult()
+
+    running, waiting = await queue.add(ANNA, [new("a"), new("b")])
+    async with working(queue, run, 1):
+        await started.wait()
+        assert (await queue.cancel(ANNA, waiting)).status == "cancelled"
+        assert (await queue.cancel(ANNA, running)).status == "cancelled"
+        async with asyncio.timeout(20):
+            await stopped.wait()
+        with pytest.raises(Conflict):
+            await queue.cancel(ANNA, running)
+    assert await queue.counts(ANNA) == {"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 2}
+
+
+async def test_a_shutdown_gives_running_jobs_back(queue: PostgresQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "_limits", QueueLimits(30, 0.1, 7))
+    started = asyncio.Event()
+
+    async def forever(job: Job, report: Report) -> JobResult:
+        started.set()
+        await asyncio.sleep(60)
+        return JobResult()
+
+    async def quick(job: Job, report: Report) -> JobResult:
+        return JobResult()
+
+    (job,) = await queue.add(ANNA, [new("a")])
+    async with working(queue, forever):
+        await started.wait()
+    assert (await queue.job(ANNA, job)).status == "queued"
+    async with working(queue, quick):
+        await ended(queue)
+    assert (await queue.job(ANNA, job)).attempts == 1
+
+
+async def test_a_dead_workers_job_is_taken_over_and_its_late_end_says_nothing(
+    queue: PostgresQueue, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker's heart stops, as that of a killed or frozen process does; another one does the job."""
+    monkeypatch.setattr("anchorage.adapters.postgres.queue._STALE", 1.0)
+    monkeypatch.setattr("anchorage.adapters.postgres.queue._REAP", 0.2)
+    taken, thaw = asyncio.Event(), asyncio.Event()
+
+    async def frozen(job: Job, report: Report) -> JobResult:
+        taken.set()
+        await thaw.wait()
+        return JobResult("from the frozen one")
+
+    async def healthy(job: Job, report: Report) -> JobResult:
+        return JobResult("from the healthy one")
+
+    (job,) = await queue.add(ANNA, [new("a")])
+    async with working(queue, frozen):
+        await taken.wait()
+        connection = await psycopg.AsyncConnection.connect(database, autocommit=True)
+        async with connection:
+            stop = "UPDATE procrastinate.procrastinate_workers SET last_heartbeat = now() - interval '1 hour'"
+            await connection.execute(stop)
+            queue._handle = healthy
+            await ended(queue)
+        thaw.set()
+    found = await queue.job(ANNA, job)
+    assert (found.status, found.document_id) == ("done", "from the healthy one")
+
+
+async def test_a_job_that_kills_its_workers_is_set_aside(queue: PostgresQueue, pool: Pool) -> None:
+    (job,) = await queue.add(ANNA, [new("poison")])
+    for number in range(table.LOSSES):
+        async with pool.connection() as connection, connection.transaction():
+            await connection.execute("UPDATE anchorage.jobs SET status = 'released' WHERE id = %s", (int(job),))
+            assert await table.start(connection, int(job))
+            assert await table.give_back(connection, [int(job)], lost=True) == 1
+        expected = "failed" if number == table.LOSSES - 1 else "queued"
+        found = await queue.job(ANNA, job)
+        assert found.status == expected
+    assert found.error and found.error.code == "worker_lost" and "poison" in found.error.message
+
+
+async def test_a_delivery_that_is_lost_is_made_again(queue: PostgresQueue, pool: Pool) -> None:
+    async def run(job: Job, report: Report) -> JobResult:
+        return JobResult()
+
+    (job,) = await queue.add(ANNA, [new("a")])
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(table.QUEUE_PATH)
+        await connection.execute("DELETE FROM procrastinate.procrastinate_jobs")
+        await connection.execute("UPDATE anchorage.jobs SET updated_at = now() - interval '1 minute'")
+    async with working(queue, run):
+        await ended(queue)
+    assert (await queue.job(ANNA, job)).status == "done"
+
+
+async def test_adding_is_all_or_nothing(queue: PostgresQueue) -> None:
+    with pytest.raises(Exception, match="database cannot take"):
+        await queue.add(ANNA, [new("good"), new("nul\0")])
+    assert not await queue.jobs(ANNA)
+    assert list(await queue.add(ANNA, [])) == []

@@ -1,0 +1,223 @@
+"""Registered sources: syncing, holding, deleting, through the queue and a worker."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
+from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.sources.folder import LocalSource
+from anchorage.chat.retrieve import retrieve
+from anchorage.errors import NotFound, Unavailable
+from anchorage.ingest.sync import SyncLimits, sync_job
+from anchorage.ingest.worker import WorkerServices, run_worker
+from anchorage.model import Principal, RegisteredSource, SourceEntry
+from anchorage.ports.source import Source
+
+from .conftest import World
+
+Wrap = Callable[[Source], Source]
+
+
+@dataclass
+class Office:
+    """A world with a queue, a registry and a worker that can be run over it."""
+
+    world: World
+    queue: PostgresQueue
+    registry: PostgresRegistry
+    folder: Path
+    wrap: Wrap = lambda source: source
+
+    @asynccontextmanager
+    async def open_source(self, registered: RegisteredSource) -> AsyncIterator[Source]:
+        yield self.wrap(LocalSource(Path(registered.location), max_bytes=10**6))
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        services = WorkerServices(
+            self.world.ingest, self.queue, self.registry, self.open_source, SyncLimits(share=0.5, least=2)
+        )
+        task = asyncio.create_task(run_worker(services, 4))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def register(self, interval: int | None = None) -> RegisteredSource:
+        return await self.registry.add(self.world.principal, "c", str(self.folder), {}, interval)
+
+    async def sync(self, source: RegisteredSource, *, confirmed: bool = False) -> RegisteredSource:
+        """Sync and wait until everything is done."""
+        await self.queue.add(self.world.principal, [sync_job(source, confirmed=confirmed)])
+        await self.idle()
+        return await self.registry.source(self.world.principal, source.id)
+
+    async def idle(self) -> None:
+        async with asyncio.timeout(60):
+            while (counts := await self.queue.counts(self.world.principal))["queued"] or counts["running"]:
+                await asyncio.sleep(0.02)
+
+    async def uris(self) -> set[str]:
+        documents = await self.world.store.documents(self.world.principal, collection="c")
+        return {Path(document.uri).name for document in documents if document.status.value == "indexed"}
+
+    async def texts(self, question: str) -> list[str]:
+        ranking, _ = await retrieve(self.world.chat, self.world.principal, question, ["c"])
+        return [hit.text for hit in ranking.hits]
+
+
+@pytest.fixture
+async def office(world: World, database: str, pool: Pool, tmp_path: Path) -> AsyncIterator[Office]:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"n{number}.txt").write_text(f"Harbour number {number}.")
+    async with open_queue(database, pool, QueueLimits(30, 5, 7)) as queue:
+        yield Office(world, queue, PostgresRegistry(pool), folder)
+
+
+async def test_a_source_is_synced_and_only_what_changed_is_read(office: Office) -> None:
+    source = await office.register()
+    async with office.working():
+        found = await office.sync(source)
+        assert (found.status, found.report) == ("synced", {"listed": 8, "queued": 8, "unchanged": 0, "deleted": 0})
+        assert len(await office.uris()) == 8
+        for path in office.folder.iterdir():  # their change time was too near to be trusted; now it is not
+            _let_settle(path)
+        await office.sync(source)
+        (office.folder / "n3.txt").write_text("Bread is made of flour.")
+        (office.folder / "n4.txt").unlink()
+        (office.folder / "n9.txt").write_text("Iron melts.")
+        found = await office.sync(source)
+    assert found.report["queued"] == 2 and found.report["unchanged"] == 6 and found.report["deleted"] == 1
+    assert "n4.txt" not in await office.uris() and "n9.txt" in await office.uris()
+    assert "Bread is made of flour." in await office.texts("flour bread")
+    assert not any("number 4" in text or "number 3" in text for text in await office.texts("harbour number 4"))
+
+
+def _let_settle(path: Path) -> None:
+    """The tag is trusted two seconds after the last change."""
+    import time
+
+    end = time.time_ns() + 10 * 10**9
+    while time.time_ns() - path.stat().st_ctime_ns < 2.05 * 10**9:
+        assert time.time_ns() < end
+        time.sleep(0.05)
+
+
+async def test_a_source_that_lost_too_much_is_held_until_confirmed(office: Office) -> None:
+    source = await office.register()
+    async with office.working():
+        await office.sync(source)
+        for number in range(6):
+            (office.folder / f"n{number}.txt").unlink()
+        found = await office.sync(source)
+        assert found.status == "held" and found.error and f"sync {source.id} --confirm" in found.error.message
+        assert len(await office.uris()) == 8
+        found = await office.sync(source, confirmed=True)
+        assert found.status == "synced" and len(await office.uris()) == 2
+        for path in office.folder.iterdir():
+            path.unlink()
+        assert (await office.sync(source)).status == "held"  # nothing listed: held, however few they are
+        assert len(await office.uris()) == 2
+
+
+async def test_a_list_that_breaks_off_deletes_nothing(office: Office) -> None:
+    source = await office.register()
+
+    @dataclass
+    class Breaking:
+        inner: Source
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.inner, name)
+
+        async def list(self) -> AsyncIterator[SourceEntry]:
+            yield SourceEntry((office.folder / "n0.txt").as_uri())
+            raise Unavailable("The source stopped answering in the middle of its list. Try again.")
+
+    async with office.working():
+        await office.sync(source)
+        office.wrap = Breaking  # type: ignore[assignment]
+        (office.folder / "n5.txt").unlink()
+        await office.queue.add(office.world.principal, [sync_job(source)])
+        async with asyncio.timeout(30):
+            while (found := await office.registry.source(office.world.principal, source.id)).status != "failed":
+                await asyncio.sleep(0.02)
+        assert found.error and found.error.code == "unavailable" and len(await office.uris()) == 8
+        office.wrap = lambda inner: inner
+        async with asyncio.timeout(30):  # it is tried again by itself
+            while (await office.registry.source(office.world.principal, source.id)).status != "synced":
+                await asyncio.sleep(0.05)
+    assert len(await office.uris()) == 7
+
+
+async def test_a_broken_file_is_told_once_and_not_read_at_every_sync(office: Office) -> None:
+    (office.folder / "bad.pdf").write_text("no pdf")
+    source = await office.register()
+    async with office.working():
+        await office.sync(source)
+        for path in office.folder.iterdir():
+            _let_settle(path)
+        await office.sync(source)
+        found = await office.sync(source)
+    assert (found.report["queued"], found.report["unchanged"]) == (0, 9)
+    jobs = await office.queue.jobs(office.world.principal, status="failed")
+    assert {job.error.code for job in jobs if job.error} == {"corrupt"}
+    documents = await office.world.store.documents(office.world.principal, collection="c")
+    assert [item.error.code for item in documents if item.error] == ["corrupt"]
+
+
+async def test_a_source_is_synced_when_its_time_has_come(office: Office, pool: Pool) -> None:
+    source = await office.register(interval=3600)
+    async with office.working():
+        async with asyncio.timeout(30):
+            while (found := await office.registry.source(office.world.principal, source.id)).status != "synced":
+                await asyncio.sleep(0.02)
+        await office.idle()
+    assert len(await office.uris()) == 8 and found.next_sync_at and found.synced_at
+    assert (found.next_sync_at - found.synced_at).total_seconds() > 3000
+    assert not await office.registry.due()
+
+
+async def test_registering_twice_is_one_source_and_others_see_none(office: Office) -> None:
+    first = await office.register()
+    again = await office.register(interval=60)
+    assert first.id == again.id and again.interval == 60
+    with pytest.raises(NotFound):
+        await office.registry.source(Principal("other"), first.id)
+    for wrong in ("nonsense", "00000000-0000-0000-0000-000000000000"):
+        with pytest.raises(NotFound):
+            await office.registry.source(office.world.principal, wrong)
+    await office.registry.remove(office.world.principal, first.id)
+    assert not await office.registry.sources(office.world.principal)
+
+
+async def test_a_folder_that_is_gone_is_a_reason_and_not_an_empty_list(office: Office) -> None:
+    source = await office.register()
+    async with office.working():
+        await office.sync(source)
+        os.rename(office.folder, office.folder.with_name("elsewhere"))
+        await office.queue.add(office.world.principal, [sync_job(source)])
+        await office.idle()
+    found = await office.registry.source(office.world.principal, source.id)
+    assert found.status == "failed" and found.error and "does not exist" in found.error.message
+    assert len(await office.uris()) == 8
+
+
+async def test_waiting_jobs_of_one_document_are_one(office: Office) -> None:
+    source = await office.register()
+    for tag in ("one", "two"):
+        job = replace(sync_job(source), kind="ingest", uri="file:///x", tag=tag, lane="paused")
+        await office.queue.add(office.world.principal, [job] * 2)
+    jobs = await office.queue.jobs(office.world.principal, source_id=source.id)
+    assert sorted(job.tag or "" for job in jobs) == ["one", "two"]  # the first is on its way already
