@@ -18,7 +18,7 @@ from anchorage.errors import AnchorageError, NotFound, Unavailable
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _PIECE = 256 * 1024
-_PART = 16 * 1024**2  # larger files go up in parts of this size
+_PART = 8 * 1024**2  # larger files go up in parts of this size
 _MAX_PARTS = 10_000  # S3's limit
 _PARTS_AT_ONCE = 4  # in memory, too
 

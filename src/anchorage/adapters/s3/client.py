@@ -174,7 +174,7 @@ def _options(config: S3Config) -> Any:
     # Many servers know their buckets by path only; AWS wants them in the host name.
     path = config.addressing == "path" or (config.addressing == "auto" and config.endpoint and not _is_aws(config))
     return AioConfig(
-        s3={"addressing_style": "path" if path else "virtual"},
+        s3={"addressing_style": "path" if path else config.addressing},
         signature_version=UNSIGNED if config.anonymous else "s3v4",
         connect_timeout=config.connect_timeout,
         read_timeout=config.read_timeout,
