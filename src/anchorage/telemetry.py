@@ -33,6 +33,8 @@ STREAMS = Gauge("anchorage_open_streams", "Answer streams being sent", registry=
 
 _log = structlog.get_logger(__name__)
 _warned: set[str] = set()
+# Without the values of local variables: they hold connection strings, keys and people's documents.
+_EXCEPTIONS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def degraded(which: str, reason: str) -> None:
@@ -52,9 +54,9 @@ def configure_logging(level: str, form: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console
-        else [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        else [_EXCEPTIONS, structlog.processors.JSONRenderer()]
     )
     structlog.configure(
         processors=[*shared, *last],
@@ -70,4 +72,6 @@ def configure_logging(level: str, form: str) -> None:
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
     for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+        logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
+    for repeated in ("psycopg", "psycopg.pool"):  # what fails for good is raised, and told once by whoever asked
+        logging.getLogger(repeated).setLevel(logging.ERROR)

@@ -338,3 +338,10 @@ async def test_a_file_that_changes_while_it_is_read_is_not_indexed_half(world: W
     with pytest.raises(Unavailable, match="changed while it was read"):
         async with source.fetch(source.uri):
             (folder / "a.md").write_text("# Harbour\n\nMore than there was before.")
+
+
+async def test_every_file_of_a_large_folder_is_listed(tmp_path: Path) -> None:
+    for number in range(1203):
+        (tmp_path / f"{number}.txt").touch()
+    listed = [entry.uri async for entry in LocalSource(tmp_path, max_bytes=10).list()]
+    assert len(listed) == len(set(listed)) == 1203

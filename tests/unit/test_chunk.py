@@ -106,3 +106,28 @@ def test_pages_between() -> None:
     pages = (Page(1, 0, 10), Page(2, 10, 20), Page(3, 20, 30))
     assert pages_between(pages, 0, 10) == (1,)
     assert pages_between(pages, 9, 21) == (1, 2, 3)
+
+
+def test_an_edit_of_a_long_text_without_headings_leaves_the_passages_after_it_alone() -> None:
+    import random
+
+    rng = random.Random(7)
+    words = [f"word{number}" for number in range(500)]
+    sentences = [" ".join(rng.choices(words, k=rng.randrange(6, 20))).capitalize() + "." for _ in range(3000)]
+
+    def passages(parts: list[str]) -> list[str]:
+        text = " ".join(parts)
+        document = ParsedDocument(text, "t", (Block(BlockKind.PARAGRAPH, 0, len(text)),))
+        starts = np.array([match.start() for match in re.finditer(r"\S+", text)], dtype=np.int64)
+        return [chunk.text for chunk in chunk_document(document, starts, ChunkBudget(120, 20))]
+
+    before = passages(sentences)
+    edited = [
+        *sentences[:1000],
+        "A sentence that was not there.",
+        "And a second one, longer than that.",
+        *sentences[1001:],
+    ]
+    after = passages(edited)
+    assert len(before) > 250
+    assert len(set(after) - set(before)) <= 20

@@ -2,12 +2,15 @@
 
 Cuts fall at headings, then at blocks, sentences and words, in this order of preference; inside a word only where a
 single word exceeds the whole budget. A section that needs several passages is cut into passages of about equal size,
-so that no scrap is left at its end.
+so that no scrap is left at its end. A long one is cut into stretches first, where its own words say so (content-defined
+chunking: Muthitacharoen et al., "A low-bandwidth network file system", SOSP 2001): an edit changes the passages of its
+stretch, and none of those after it.
 """
 
 from __future__ import annotations
 
 import re
+import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +22,12 @@ from numpy.typing import NDArray
 from anchorage.model import BlockKind, Chunk, Page, ParsedDocument
 from anchorage.text.sentences import sentence_spans
 
-CHUNKER = "structure/1"
+CHUNKER = "structure/2"
 
 _HEADER_SHARE = 4  # title and headings take at most a quarter of the budget
 _MERGE_SHARE = 3  # sections below a third of the budget are joined with the next
+_LONG, _SHORTEST = 12, 3  # budgets of a stretch, at most and at least
+_MARKED = 16  # one unit of so many is marked as a beginning
 _WORD = re.compile(r"\S+")
 
 
@@ -62,9 +67,9 @@ def chunk_document(document: ParsedDocument, token_starts: NDArray[np.int64], bu
     starts = [page.start for page in document.pages]
     chunks: list[Chunk] = []
     for section in _sections(units, budget.tokens):
-        for first, last in _packed(section, budget):
-            start, end = section[first].start, section[last].end
-            path = _common_path([unit.path for unit in section[first : last + 1]])
+        for stretch, first, last in _passages(document.text, section, budget):
+            start, end = stretch[first].start, stretch[last].end
+            path = _common_path([unit.path for unit in stretch[first : last + 1]])
             page = _page_at(document.pages, starts, start)
             chunks.append(Chunk(len(chunks), document.text[start:end], start, end, page, path))
     return chunks
@@ -183,6 +188,30 @@ def _only_headings(section: list[_Unit]) -> bool:
 
 def _size(units: Sequence[_Unit]) -> int:
     return sum(unit.tokens for unit in units)
+
+
+def _passages(text: str, section: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[list[_Unit], int, int]]:
+    for stretch in _stretches(text, section, budget.tokens):
+        for first, last in _packed(stretch, budget):
+            yield stretch, first, last
+
+
+def _stretches(text: str, section: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
+    """The section, or, if it is long, parts of it that begin with a unit whose own words mark it as a beginning."""
+    if _size(section) <= _LONG * budget:
+        yield section
+        return
+    stretch: list[_Unit] = []
+    size = 0
+    for unit in section:
+        marked = zlib.crc32(text[unit.start : unit.end].encode()) % _MARKED == 0
+        if stretch and ((marked and size >= _SHORTEST * budget) or size >= _LONG * budget):
+            yield stretch
+            stretch, size = [], 0
+        stretch.append(unit)
+        size += unit.tokens
+    if stretch:
+        yield stretch
 
 
 def _packed(units: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[int, int]]:

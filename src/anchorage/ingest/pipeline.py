@@ -41,6 +41,7 @@ from anchorage.telemetry import DOCUMENTS
 _log = structlog.get_logger(__name__)
 _DATABASE_RETRIES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between tries to store a batch while Postgres is away
 _LOOKED_UP_AT_ONCE = 500
+_WRITERS = 2  # a vector index takes one row at a time of each connection
 _PARSED_AT_ONCE = 256  # documents of an evaluation set are short
 _BYTES_IN_FLIGHT = 128 * 1024**2  # of files being parsed, embedded and stored
 
@@ -71,7 +72,7 @@ class Ingester:
             self._embed_all, limit=services.batch_chunks, weight=len, at_once=services.embeddings_at_once
         )
         self._write: Batcher[tuple[str, IndexedDocument], str] = Batcher(
-            self._write_all, limit=services.batch_chunks, weight=lambda item: len(item[1].chunks)
+            self._write_all, limit=services.batch_chunks, weight=lambda item: len(item[1].chunks), at_once=_WRITERS
         )
 
     async def document(

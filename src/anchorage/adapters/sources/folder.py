@@ -8,6 +8,7 @@ import stat
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -94,9 +95,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _some(walk: Iterator[Path]) -> list[SourceEntry]:
-    return [
-        SourceEntry(path.as_uri(), _listed_tag(path)) for path, _ in zip(walk, range(_LISTED_AT_ONCE), strict=False)
-    ]
+    return [SourceEntry(path.as_uri(), _listed_tag(path)) for path in islice(walk, _LISTED_AT_ONCE)]
 
 
 def _listed_tag(path: Path) -> str | None:
