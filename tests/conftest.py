@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,8 +16,10 @@ import pytest
 
 from anchorage.adapters.postgres.migrate import migrate
 from anchorage.adapters.postgres.pool import Pool, open_pool
+from anchorage.adapters.s3.client import S3, S3Config, open_s3
 
 TESTS = Path(__file__).parent
+S3_KEYS = ("test-access", "test-secret-key")
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +28,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     from anchorage.settings import WELL_KNOWN
 
     for name in list(os.environ):
-        if name in WELL_KNOWN or name.startswith("ANCHORAGE_"):
+        if name in WELL_KNOWN or name.startswith(("ANCHORAGE_", "AWS_")):
             monkeypatch.delenv(name)
+    # Nor may AWS's chain of credentials look further: at the home folder, or at the network for a machine's role.
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-aws-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-aws-credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +97,58 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     """Connections to a migrated database."""
     async with open_pool(database, size=4, connect_timeout=5, statement_timeout=30, name="test") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real S3 server, with versions kept in buckets that ask for it; the keys are `S3_KEYS`."""
+    found = subprocess.run(["sh", str(TESTS.parent / "scripts/versitygw.sh")], capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip(f"no S3 server: {found.stderr.strip().splitlines()[-1]}")
+    folder = tmp_path_factory.mktemp("s3")
+    for name in ("root", "versions"):
+        (folder / name).mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        found.stdout.strip(), "--quiet", "--keep-alive", "--access", S3_KEYS[0], "--secret", S3_KEYS[1], "--port", f"127.0.0.1:{port}",
+        "posix", "--versioning-dir", str(folder / "versions"), str(folder / "root"),
+    ]  # fmt: skip
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            _wait_for(port, process, folder / "log")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text("utf-8")
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def s3_config(s3_endpoint: str) -> S3Config:
+    """How to reach the real S3 server."""
+    return S3Config(endpoint=s3_endpoint, access_key=S3_KEYS[0], secret_key=S3_KEYS[1])
+
+
+@pytest.fixture
+async def s3(s3_config: S3Config) -> AsyncIterator[S3]:
+    """A client of the real S3 server."""
+    async with open_s3(s3_config) as client:
+        yield client
+
+
+@pytest.fixture
+async def bucket(s3: S3) -> str:
+    """A new bucket of the real S3 server."""
+    name = f"t{uuid4().hex}"
+    await s3.call("create_bucket", "a bucket", name)
+    return name

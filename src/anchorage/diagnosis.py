@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from anchorage.errors import AnchorageError
@@ -16,6 +16,7 @@ from anchorage.wiring import (
     open_databases,
     open_embedder,
     open_generator,
+    open_location,
     open_storage,
     pending_migrations,
 )
@@ -38,6 +39,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     return [
         await asyncio.to_thread(_data_directory, settings),
         *await _databases(settings),
+        *await _originals(settings),
         await _embedder(settings),
         await _generator(settings),
     ]
@@ -102,6 +104,19 @@ async def _collections(storage: Storage) -> Check:
     found = await storage.store.collections(storage.principal)
     told = ", ".join(f"{item.name}: {item.documents} documents, {item.chunks} passages" for item in found)
     return Check("collections", "ok", told or "none yet; `anchorage ingest FOLDER` makes one")
+
+
+async def _originals(settings: Settings) -> list[Check]:
+    """Whether the bucket of the originals answers, where they are kept in one."""
+    url = settings.blobs.url
+    if not url:
+        return []
+    try:
+        async with open_location(settings, url.rstrip("/") + "/") as source, aclosing(source.list()) as entries:  # type: ignore[type-var]
+            await anext(entries, None)
+    except AnchorageError as error:
+        return [Check("originals", "failed", error.message)]
+    return [Check("originals", "ok", f"kept in {url}")]
 
 
 async def _embedder(settings: Settings) -> Check:

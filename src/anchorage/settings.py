@@ -34,6 +34,18 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "APP_PORT": ("http", "port"),
     "CORS_ORIGINS": ("http", "cors_origins"),
     "LOG_LEVEL": ("log", "level"),
+    # Of several names for one setting the first that is set counts.
+    "LINODE_OBJECT_STORAGE_ACCESS_KEY": ("s3", "access_key"),
+    "LINODE_OBJECT_STORAGE_SECRET_KEY": ("s3", "secret_key"),
+    "LINODE_OBJECT_STORAGE_ENDPOINT": ("s3", "endpoint"),
+    "LINODE_OBJECT_STORAGE_BUCKET": ("s3", "bucket"),
+    "AWS_ACCESS_KEY_ID": ("s3", "access_key"),
+    "AWS_SECRET_ACCESS_KEY": ("s3", "secret_key"),
+    "AWS_SESSION_TOKEN": ("s3", "session_token"),
+    "AWS_REGION": ("s3", "region"),
+    "AWS_DEFAULT_REGION": ("s3", "region"),
+    "AWS_ENDPOINT_URL_S3": ("s3", "endpoint"),
+    "AWS_ENDPOINT_URL": ("s3", "endpoint"),
 }
 
 
@@ -165,6 +177,37 @@ class IngestSettings(Section):
     hold_least: int = Field(10, ge=0, description="and more than so many of them")
 
 
+class S3Settings(Section):
+    """S3 and what speaks its protocol. Without keys, AWS's own chain finds them: a profile, a web identity, a machine's role."""
+
+    endpoint: str | None = Field(None, description="address of the server; AWS without it")
+    region: str | None = Field(None, description="its region; needed by AWS only")
+    access_key: SecretStr | None = Field(None, description="name of the key")
+    secret_key: SecretStr | None = Field(None, description="the key; needed where the access key is set")
+    session_token: SecretStr | None = Field(None, description="of temporary keys")
+    anonymous: bool = Field(False, description="ask without keys, for public buckets")
+    bucket: str | None = Field(None, description="the bucket of locations that name none, such as `s3:///reports/`")
+    addressing: Literal["auto", "path", "virtual"] = Field(
+        "auto", description="where the bucket's name goes; auto: into the host name at AWS, else into the path"
+    )
+    concurrency: int = Field(16, ge=1, le=256, description="transfers at once")
+    connect_timeout: float = Field(5, gt=0, description="seconds to reach the server")
+    read_timeout: float = Field(30, gt=0, description="seconds of silence in an answer")
+    request_timeout: float = Field(60, gt=0, description="seconds for one question, with its retries")
+    transfer_timeout: float = Field(600, gt=0, description="seconds for one object's bytes, with their retries")
+    retries: int = Field(4, ge=0, le=10, description="attempts after the first")
+
+
+class BlobSettings(Section):
+    """Where the original bytes of documents are kept."""
+
+    url: str | None = Field(
+        None,
+        pattern="^s3://",
+        description="`s3://BUCKET/PREFIX`, needed where workers run on other machines; else the data directory",
+    )
+
+
 class HttpSettings(Section):
     """The HTTP face."""
 
@@ -194,9 +237,12 @@ class _WellKnownNames(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        linode = any(os.environ.get(name, "").strip() for name in WELL_KNOWN if name.startswith("LINODE_"))
         for name, (section, key) in WELL_KNOWN.items():
+            if linode and name.startswith("AWS_"):
+                continue  # one store's key must not go to the other
             if value := os.environ.get(name, "").strip():
-                found.setdefault(section, {})[key] = value
+                found.setdefault(section, {}).setdefault(key, value)
         return found
 
 
@@ -228,6 +274,8 @@ class Settings(BaseSettings):
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
     ingest: IngestSettings = IngestSettings()
+    s3: S3Settings = S3Settings()
+    blobs: BlobSettings = BlobSettings()
     http: HttpSettings = HttpSettings()
     log: LogSettings = LogSettings()
     _overridden: frozenset[tuple[str, str]] = PrivateAttr(frozenset())

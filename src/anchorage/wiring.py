@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.http import OPENAI_URL, Endpoint, RetryPolicy, model_client
@@ -25,6 +26,10 @@ from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.s3.blobs import S3BlobStore
+from anchorage.adapters.s3.client import S3, S3Config, open_s3
+from anchorage.adapters.s3.place import Place
+from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
@@ -44,7 +49,7 @@ from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
-from anchorage.settings import LlmSettings, Settings
+from anchorage.settings import LlmSettings, S3Settings, Settings
 from anchorage.text.analyser import analyser_name
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
@@ -62,6 +67,7 @@ class Storage:
     queue: Queue
     registry: SourceRegistry
     blobs: BlobStore
+    s3: S3
     principal: Principal
 
 
@@ -149,6 +155,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         if migrated:
             await migrate_databases(urls)
         vector, state = await open_pools(settings, urls, stack)
+        s3 = await stack.enter_async_context(open_s3(s3_config(settings.s3)))
         retrieval = settings.retrieval
         yield Storage(
             settings=settings,
@@ -156,7 +163,8 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             memory=PostgresMemory(state),
             queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
             registry=PostgresRegistry(state),
-            blobs=FolderBlobStore(settings.data.dir / "blobs"),
+            blobs=open_blobs(settings, s3),
+            s3=s3,
             principal=LOCAL_OWNER,
         )
 
@@ -204,7 +212,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         ingest=ingest,
         queue=storage.queue,
         registry=storage.registry,
-        open_source=lambda registered: open_source(settings, registered),
+        open_source=lambda registered: open_source(settings, registered, storage.s3),
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
     )
     chat = ChatServices(
@@ -238,9 +246,23 @@ def _limits(settings: Settings) -> ChatLimits:
     )
 
 
-def local_source(settings: Settings, location: str) -> Source:
+@asynccontextmanager
+async def open_location(settings: Settings, location: str) -> AsyncIterator[Source]:
+    """The source at a location, with connections of its own for as long as the context lasts. Raises `BadRequest`."""
+    async with open_s3(s3_config(settings.s3)) as s3:
+        yield source_at(settings, location, s3)
+
+
+def source_at(settings: Settings, location: str, s3: S3) -> Source:
+    """The source at a location: `s3://bucket/prefix`, a path or a `file://` address. Raises `BadRequest`."""
+    if location.startswith("s3://"):
+        return S3Source(s3, Place.parse(location, settings.s3.bucket), max_bytes=settings.ingest.max_file_bytes)
+    return local_source(settings, location)
+
+
+def local_source(settings: Settings, location: str) -> LocalSource:
     """The source of a path on this machine. Raises `BadRequest` for a location of a kind that is not supported yet."""
-    if location.startswith(("s3://", "http://", "https://")):
+    if location.startswith(("http://", "https://")):
         raise BadRequest(
             f"{location}: sources of this kind are not supported yet. Download the files and ingest their folder."
         )
@@ -248,17 +270,35 @@ def local_source(settings: Settings, location: str) -> Source:
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
 
 
+def open_blobs(settings: Settings, s3: S3) -> BlobStore:
+    """The store of originals that the settings name; the data directory where they name none. Raises `BadRequest`."""
+    if not settings.blobs.url:
+        return FolderBlobStore(settings.data.dir / "blobs")
+    return S3BlobStore(s3, Place.parse(settings.blobs.url, settings.s3.bucket))
+
+
+def s3_config(s3: S3Settings) -> S3Config:
+    """How to reach the S3 server that the settings name; the two have the same names."""
+    return S3Config(**{item.name: _plain(getattr(s3, item.name)) for item in fields(S3Config)})
+
+
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
 def check_location(settings: Settings, location: str, options: Mapping[str, Any]) -> str:
     """The location of a source in full. Raises `BadRequest` for one that cannot be a source, or for unknown options."""
     if options:
-        raise BadRequest(f"{location}: a folder takes no options, and {sorted(options)[0]!r} was given.")
+        raise BadRequest(f"{location}: such a source takes no options, and {sorted(options)[0]!r} was given.")
+    if location.startswith("s3://"):
+        return Place.parse(location, settings.s3.bucket).uri
     return local_source(settings, location).uri
 
 
 @asynccontextmanager
-async def open_source(settings: Settings, registered: RegisteredSource) -> AsyncIterator[Source]:
+async def open_source(settings: Settings, registered: RegisteredSource, s3: S3) -> AsyncIterator[Source]:
     """The source that a record names, open for as long as the context lasts."""
-    yield local_source(settings, registered.location)
+    yield source_at(settings, registered.location, s3)
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:

@@ -13,6 +13,11 @@ from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.s3.blobs import S3BlobStore
+from anchorage.adapters.s3.client import S3
+from anchorage.adapters.s3.place import Place
+from anchorage.adapters.s3.source import S3Source
+from anchorage.adapters.sources.folder import LocalSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
@@ -21,6 +26,7 @@ from anchorage.testing.conformance.blobs import BlobConformance
 from anchorage.testing.conformance.embedder import EmbedderConformance
 from anchorage.testing.conformance.generator import GeneratorConformance
 from anchorage.testing.conformance.memory import MemoryConformance
+from anchorage.testing.conformance.source import NAMES, SourceConformance, SourceWorld, content_of
 from anchorage.testing.fakes import HashEmbedder, InMemoryMemory, ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 
@@ -31,6 +37,56 @@ FAST = RetryPolicy(2, 0.01, 0.05, 0.2)
 async def server() -> AsyncIterator[ModelServer]:
     async with model_server(Behaviour(answer="Paris is the capital.")) as running:
         yield running
+
+
+class Folder:
+    """A folder as a source to change."""
+
+    def __init__(self, folder: Path) -> None:
+        for name in NAMES:
+            self._write(folder / name, content_of(name))
+        self._folder = folder
+        self.source = LocalSource(folder, max_bytes=10**6)
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    async def write(self, name: str, content: bytes) -> None:
+        self._write(self._folder / name, content)
+
+    async def remove(self, name: str) -> None:
+        (self._folder / name).unlink()
+
+
+class TestLocalSource(SourceConformance):
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> SourceWorld:
+        return Folder(tmp_path / "folder")
+
+
+class Bucket:
+    """A prefix of a bucket as a source to change."""
+
+    def __init__(self, s3: S3, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+        self.source = S3Source(s3, Place(bucket, "docs & more/"), max_bytes=10**6)
+
+    async def write(self, name: str, content: bytes) -> None:
+        await self._s3.call("put_object", name, self._bucket, Key=f"docs & more/{name}", Body=content)
+
+    async def remove(self, name: str) -> None:
+        await self._s3.call("delete_object", name, self._bucket, Key=f"docs & more/{name}")
+
+
+class TestS3Source(SourceConformance):
+    @pytest.fixture
+    async def world(self, s3: S3, bucket: str) -> SourceWorld:
+        world = Bucket(s3, bucket)
+        for name in NAMES:
+            await world.write(name, content_of(name))
+        return world
 
 
 class TestHashEmbedder(EmbedderConformance):
@@ -104,3 +160,9 @@ class TestFolderBlobs(BlobConformance):
     @pytest.fixture
     def blobs(self, tmp_path: Path) -> BlobStore:
         return FolderBlobStore(tmp_path / "blobs")
+
+
+class TestS3Blobs(BlobConformance):
+    @pytest.fixture
+    def blobs(self, s3: S3, bucket: str) -> BlobStore:
+        return S3BlobStore(s3, Place(bucket, "originals"))

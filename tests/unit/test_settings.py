@@ -60,3 +60,30 @@ def test_the_command_line_is_named_as_origin_over_the_environment(monkeypatch: p
     monkeypatch.setenv("ANCHORAGE_DATA", "/somewhere")
     shown = {row["name"]: row for row in describe_settings(load_settings(data={"dir": "/else"}))}
     assert (shown["ANCHORAGE_DATA__DIR"]["value"], shown["ANCHORAGE_DATA__DIR"]["origin"]) == ("/else", "command line")
+
+
+def test_names_of_s3_come_from_one_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-aws")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-aws")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-aws")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "second")
+    monkeypatch.setenv("AWS_REGION", "first")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://general")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://special")
+    aws = load_settings()
+    assert (aws.s3.region, aws.s3.endpoint) == ("first", "http://special")
+    assert "of-aws" not in str(describe_settings(aws)) and "of-aws" not in repr(aws)
+    monkeypatch.setenv("LINODE_OBJECT_STORAGE_ACCESS_KEY", "of-linode")
+    monkeypatch.setenv("LINODE_OBJECT_STORAGE_ENDPOINT", "eu.linodeobjects.com")
+    linode = load_settings().s3
+    assert linode.access_key and linode.access_key.get_secret_value() == "of-linode"
+    assert linode.secret_key is linode.session_token is linode.region is None
+    assert linode.endpoint == "eu.linodeobjects.com"
+    monkeypatch.setenv("ANCHORAGE_S3__ENDPOINT", "http://ours")
+    assert load_settings().s3.endpoint == "http://ours"
+
+
+def test_originals_go_to_s3_or_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANCHORAGE_BLOBS__URL", "gs://bucket")
+    with pytest.raises(ConfigurationError, match="BLOBS__URL"):
+        load_settings()

@@ -1,4 +1,4 @@
-"""ingest: bring a collection up to date with files and folders."""
+"""ingest: bring a collection up to date with its sources."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import unquote
@@ -29,13 +30,13 @@ _STYLE = {"indexed": "green", "failed": "red", "held": "yellow", "deleted": "yel
 
 
 def ingest(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Folders and files.")],
+    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Folders, files and s3://BUCKET/PREFIX/.")],
     collection: Annotated[str, typer.Option("--collection", metavar="NAME")] = DEFAULT_COLLECTION,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Do it now, or leave it to a worker.")] = True,
     data: Data = None,
     json: Json = False,
 ) -> int:
-    """Index documents. What has not changed is skipped; what is gone from a folder is deleted."""
+    """Index documents. What has not changed is skipped; what is gone from a source is deleted."""
     settings = settings_for(data)
     started = time.perf_counter()
     outcomes = asyncio.run(_ingest(settings, sources, collection, wait, json))
@@ -52,11 +53,13 @@ async def _ingest(
     settings: Settings, locations: Sequence[str], collection: str, wait: bool, json: bool
 ) -> list[Outcome]:
     from anchorage.ingest.worker import maintain_once
-    from anchorage.wiring import local_source, open_services
+    from anchorage.wiring import open_location, open_services
 
-    opened = [local_source(settings, location) for location in locations]  # all are checked before anything is done
     outcomes: list[Outcome] = []
-    with _progress() as progress:
+    async with AsyncExitStack() as stack:
+        # All are checked before anything is done.
+        opened = [await stack.enter_async_context(open_location(settings, location)) for location in locations]
+        progress = stack.enter_context(_progress())
         task = progress.add_task("starting", total=None)
         total = 0
         for source in opened:
