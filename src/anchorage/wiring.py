@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -22,7 +23,11 @@ from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import open_queue
+from anchorage.adapters.sources.confluence import ConfluenceSource
+from anchorage.adapters.sources.confluence_api import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.web import WebOptions, WebSource
+from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.chat.sentences import SentenceVectors
@@ -217,13 +222,42 @@ def _limits(settings: Settings) -> ChatLimits:
 
 
 def local_source(settings: Settings, location: str) -> Source:
-    """The source of a path on this machine. Raises `BadRequest` for a location of a kind that is not supported yet."""
-    if location.startswith(("s3://", "http://", "https://")):
+    """The source of a path on this machine, of web pages, or of a Confluence space.
+
+    Raises `BadRequest` for a location of a kind that is not supported yet, and `ConfigurationError`.
+    """
+    if location.startswith(("http://", "https://")):
+        return web_source(settings, location)
+    if location.startswith("confluence://"):
+        return confluence_source(settings, location)
+    if location.startswith("s3://"):
         raise BadRequest(
             f"{location}: sources of this kind are not supported yet. Download the files and ingest their folder."
         )
     path = location.removeprefix("file://")
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
+
+
+def web_source(settings: Settings, location: str, options: Mapping[str, Any] | None = None) -> Source:
+    """The source of web pages; `options` are those of `WebOptions`, as JSON. Raises `BadRequest`."""
+    values = settings.web.model_dump()
+    limits = WebLimits(max_bytes=settings.ingest.max_file_bytes, **values)
+    return WebSource(location, WebClient(limits), WebOptions.of(options or {}))
+
+
+def confluence_source(settings: Settings, location: str) -> Source:
+    """The source of a Confluence space, `confluence://KEY`. Raises `BadRequest` and `ConfigurationError`."""
+    confluence = settings.confluence
+    access = ConfluenceAccess(
+        base_url=_required(confluence.base_url, "CONFLUENCE_BASE_URL", "the address of your Confluence"),
+        username=confluence.username,
+        password=confluence.password.get_secret_value() if confluence.password else None,
+        flavour=confluence.flavour,
+        timeout=confluence.timeout,
+        retries=confluence.retries,
+        max_wait=confluence.max_wait,
+    )
+    return ConfluenceSource(location, access, max_bytes=settings.ingest.max_file_bytes)
 
 
 def open_client(settings: Settings) -> httpx.AsyncClient:

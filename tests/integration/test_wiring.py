@@ -7,7 +7,7 @@ import pytest
 from anchorage.errors import BadRequest, ConfigurationError
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import model_server
-from anchorage.wiring import local_source, open_client, open_embedder, open_generator
+from anchorage.wiring import local_source, open_client, open_embedder, open_generator, web_source
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,18 @@ async def test_embedders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
                 await open_embedder(load_settings(), client)
 
 
-@pytest.mark.parametrize("location", ["s3://bucket/x", "https://example.org", "/no/such/path"])
+@pytest.mark.parametrize("location", ["s3://bucket/x", "https://user:pw@example.org", "/no/such/path", "confluence://"])
 def test_locations_that_are_no_source(location: str) -> None:
     with pytest.raises(BadRequest):
-        local_source(load_settings(), location)
+        local_source(load_settings(confluence={"base_url": "https://wiki.example.org"}), location)
+
+
+def test_locations_of_the_web_and_of_confluence() -> None:
+    settings = load_settings(confluence={"base_url": "https://wiki.example.org"}, web={"max_pages": 7})
+    assert local_source(settings, "https://Example.org/a#b").uri == "https://example.org/a"
+    assert web_source(settings, "https://example.org/docs/", {"mode": "crawl"}).prefix == "https://example.org/docs/"
+    assert local_source(settings, "confluence://DOCS").uri == "confluence://DOCS"
+    with pytest.raises(ConfigurationError, match="CONFLUENCE_BASE_URL"):
+        local_source(load_settings(), "confluence://DOCS")
+    with pytest.raises(BadRequest, match="mode, depth, pages, prefix"):
+        web_source(settings, "https://example.org/", {"deep": 3})
