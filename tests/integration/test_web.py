@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
+from anchorage.adapters.sources.confluence import ConfluenceSource
+from anchorage.adapters.sources.confluence_api import ConfluenceAccess
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.errors import AnchorageError, BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
+from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import SourceItem
+from anchorage.ports.source import Source
+from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import WebSite, web_site
+
+from .conftest import World
 
 
 @pytest.fixture
@@ -450,9 +457,59 @@ def test_one_spelling_of_an_address(location: str, normal: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"mode": "all"}, {"depth": -1}, {"pages": 0}, {"speed": 1}, {"depth": "2"}, {"pages": True}]
+    "values",
+    [
+        {"mode": "all"},
+        {"depth": -1},
+        {"pages": 0},
+        {"speed": 1},
+        {"depth": "2"},
+        {"pages": True},
+        {"prefix": 7},
+        {"mode": []},
+    ],
 )
 def test_wrong_options(values: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
         WebOptions.of(values)
     assert WebOptions.of({"mode": "crawl", "depth": 3, "pages": None}) == WebOptions("crawl", 3)
+
+
+async def statuses(world: World, source: Source) -> dict[str, str]:
+    """What an ingest makes of each document, by the end of its address."""
+    found = ingest_source(world.ingest, world.principal, "c", source)
+    return {outcome.uri.rsplit("/", 1)[-1]: outcome.status.value async for outcome in found}
+
+
+async def test_a_crawl_reaches_the_index_and_follows_the_site(world: World, site: WebSite) -> None:
+    site.page("/docs/", '<h1>Ports</h1><a href="a">a</a><a href="b">b</a>')
+    site.page("/docs/a", "<p>The harbour of Ghent opened in 1827.</p>")
+    site.page("/docs/b", "<p>Bread is made of flour.</p>")
+    options = WebOptions("crawl")
+
+    async def again() -> dict[str, str]:
+        return await statuses(world, WebSource(f"{site.url}/docs/", client(), options))
+
+    assert await again() == {"": "indexed", "a": "indexed", "b": "indexed"}
+    assert max(site.count(path) for path in ("/docs/", "/docs/a", "/docs/b")) == 1
+    assert await again() == {"": "unchanged", "a": "unchanged", "b": "unchanged"}
+    site.page("/docs/", '<h1>Ports</h1><a href="a">a</a>')  # b is linked no more, but there
+    site.page("/docs/a", "<p>The harbour of Antwerp opened in 1811.</p>")
+    assert await again() == {"": "indexed", "a": "indexed"}
+    site.page("/docs/b", "gone", status=404)
+    site.page("/docs/a", "down", status=500)
+    assert await again() == {"": "unchanged", "a": "failed", "b": "deleted"}
+
+
+async def test_a_confluence_space_reaches_the_index(world: World) -> None:
+    async with confluence_server() as server:
+        pages = [server.add("DOCS", f"Page {number}", f"<p>Harbour {number}</p>") for number in range(3)]
+
+        async def again() -> list[str]:
+            access = ConfluenceAccess(server.url, "ada@example.org", TOKEN, "cloud")
+            source = ConfluenceSource("confluence://DOCS", access, max_bytes=10_000)
+            return list((await statuses(world, source)).values())
+
+        assert await again() == ["indexed"] * 3
+        pages[1].status = "trashed"
+        assert await again() == ["unchanged", "unchanged", "deleted"]

@@ -60,7 +60,9 @@ class WebOptions:
         """From a JSON object. Raises `BadRequest`."""
         known = {field.name: field for field in fields(cls)}
         numbers = [values[name] for name in ("depth", "pages") if values.get(name) is not None]
-        if not set(values) <= set(known) or not all(type(number) is int for number in numbers):
+        texts = [values[name] for name in ("mode", "prefix") if values.get(name) is not None]
+        fit = all(type(number) is int for number in numbers) and all(isinstance(text, str) for text in texts)
+        if not set(values) <= set(known) or not fit:
             raise BadRequest(f"Options of web pages are {', '.join(known)}; depth and pages are whole numbers.")
         return cls(**values)
 
