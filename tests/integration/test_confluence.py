@@ -78,6 +78,7 @@ async def test_a_page_comes_with_what_is_known_of_it(server: ConfluenceServer, f
         assert "<h2>Part</h2><p>Text 0</p>" in text and "<title>Über &quot;A&quot; &amp; B/\nC ?</title>" in text
         assert item.name == 'Über "A" & B C.html' and item.media_type == "text/html" and item.tag == "v1"
         assert item.size == Path(item.path).stat().st_size
+        assert item.metadata["title"] == 'Über "A" & B/ C'
         assert item.metadata["labels"] == ["howto", "draft"] and item.metadata["author"] == "Ada Lovelace"
         assert item.metadata["last_modified"] == "2026-01-02T03:04:05Z" and item.metadata["url"] == uri
     assert not Path(item.path).exists()

@@ -22,11 +22,11 @@ from anchorage.adapters.sources.confluence_api import (
     DataCenterApi,
     Forbidden,
 )
+from anchorage.adapters.sources.names import fit_name, fit_text
 from anchorage.errors import BadRequest, ConfigurationError, DocumentRefused, NotAllowed, NotFound
 from anchorage.model import SourceEntry, SourceItem
 
 _LOCATION = re.compile(r"confluence://(~?[\w.:-]{1,255})/?", re.ASCII)
-_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]+")
 
 
 class ConfluenceSource:
@@ -77,7 +77,8 @@ class ConfluenceSource:
             path = Path(folder, "page.html")
             size = await asyncio.to_thread(path.write_bytes, _document(page))
             details = {
-                "title": page.title, "labels": list(page.labels), "author": page.author, "last_modified": page.last_modified,
+                "title": fit_text(page.title), "labels": [fit_text(label) for label in page.labels],
+                "author": fit_text(page.author or ""), "last_modified": fit_text(page.last_modified or ""),
                 "space": self._key, "url": uri,
             }  # fmt: skip
             yield SourceItem(
@@ -126,4 +127,4 @@ def _document(page: ConfluencePage) -> bytes:
 
 
 def _name(page: ConfluencePage) -> str:
-    return (" ".join(_UNFIT.sub(" ", page.title).split())[:100] or page.id) + ".html"
+    return (fit_name(page.title) or page.id) + ".html"

@@ -16,6 +16,7 @@ import httpx
 import structlog
 
 from anchorage.adapters.sources.bodies import read_bytes
+from anchorage.adapters.sources.names import fit_text
 from anchorage.adapters.sources.web_client import WebClient
 from anchorage.adapters.sources.web_markup import Bookmark, Sitemap, bookmarks, parse_sitemap, text_of, unpacked_sitemap
 from anchorage.adapters.sources.web_page import Held, WebPage, download, trusted_lastmod
@@ -122,9 +123,9 @@ class WebSource:
         details = {
             "url": page.url,
             "canonical_url": page.canonical,
-            "last_modified": page.last_modified,
-            "bookmark": bookmark.title if bookmark else None,
-            "bookmark_folder": "/".join(bookmark.folder) if bookmark else None,
+            "last_modified": fit_text(page.last_modified or ""),
+            "bookmark": fit_text(bookmark.title) if bookmark else None,
+            "bookmark_folder": fit_text("/".join(bookmark.folder)) if bookmark else None,
         }
         metadata = {name: value for name, value in details.items() if value}
         try:
@@ -179,7 +180,7 @@ class WebSource:
         async for place, link, lastmod in self._sitemap_entries():
             url = joined(place, link)
             if url is None or not same_site(url, self._url):
-                _log.info("sitemap_entry_skipped", sitemap=place, entry=link[:200], reason="not of this site")
+                _log.info("sitemap_entry_skipped", sitemap=place, entry=fit_text(link), reason="not of this site")
                 continue
             if url in seen:
                 continue

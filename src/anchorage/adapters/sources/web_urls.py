@@ -9,6 +9,7 @@ from urllib.parse import unquote, urljoin
 
 import httpx
 
+from anchorage.adapters.sources.names import fit_name
 from anchorage.errors import BadRequest
 
 _MAX_LENGTH = 2_000  # sitemaps.org allows 2,048; browsers and servers begin to differ there
@@ -16,8 +17,6 @@ _IGNORED = re.compile(r"[\t\r\n]")  # WHATWG URL: these vanish from an address
 _ESCAPE = re.compile(r"%[0-9a-fA-F]{2}")
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
-_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]+")
-_NAME_LENGTH = 100
 
 
 def normal_url(text: str) -> str:
@@ -90,4 +89,4 @@ def file_name(url: str, suffix: str) -> str:
         last = re.sub(r"\.(x?html?|php|aspx?|jsp)$", "", last, flags=re.IGNORECASE)
     if parsed.query:
         last += "-" + hashlib.sha256(parsed.query).hexdigest()[:8]
-    return (" ".join(_UNFIT.sub(" ", last).split())[:_NAME_LENGTH] or "page") + suffix
+    return (fit_name(last) or "page") + suffix
