@@ -1,8 +1,9 @@
-"""Bodies of HTTP answers within a limit on what they unpack to, and resources that several calls share."""
+"""What sources over HTTP share: bodies within a limit on what they unpack to, TLS, and connections for several calls."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -96,6 +97,13 @@ def retry_after(response: httpx.Response) -> float | None:
     """Seconds that the answer asks to wait (RFC 9110, 10.2.3); None where it does not say, or says a date."""
     value = response.headers.get("retry-after", "").strip()
     return float(value[:9]) if value.isdecimal() else None
+
+
+def tls_context() -> ssl.SSLContext:
+    """Verifies by the usual authorities and by those of this machine, as wikis of one's own need. Takes a while to make."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    return context
 
 
 Sleep = Callable[[float], Awaitable[None]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import httpx
 import structlog
 
 from anchorage.adapters.sources import confluence_answers as answers
-from anchorage.adapters.sources.bodies import ACCEPT_ENCODING, Shared, Sleep, read_bytes, retry_after
+from anchorage.adapters.sources.bodies import ACCEPT_ENCODING, Shared, Sleep, read_bytes, retry_after, tls_context
 from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, NotFound, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -98,6 +99,7 @@ class ConfluenceClient:
         self._max_bytes = max_bytes
         self._sleep = sleep
         self._shared = Shared(self._open)
+        self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[httpx.AsyncClient]:
@@ -112,8 +114,11 @@ class ConfluenceClient:
         auth = httpx.BasicAuth(access.username, access.password or "") if access.username else None
         if auth is None and access.password:
             headers["authorization"] = f"Bearer {access.password}"
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(tls_context)
+        # The environment's proxies are welcome here: the address is the owner's own, and no page can change it.
         async with httpx.AsyncClient(
-            headers=headers, auth=auth, follow_redirects=False, trust_env=False, timeout=access.timeout
+            headers=headers, auth=auth, follow_redirects=False, verify=self._tls, timeout=access.timeout
         ) as client:
             yield client
 

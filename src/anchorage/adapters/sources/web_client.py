@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from typing import TypeVar
 import httpx
 import structlog
 
-from anchorage.adapters.sources.bodies import ACCEPT_ENCODING, Shared, Sleep, read_pieces, retry_after
+from anchorage.adapters.sources.bodies import ACCEPT_ENCODING, Shared, Sleep, read_pieces, retry_after, tls_context
 from anchorage.adapters.sources.web_guard import GuardedBackend, GuardedTransport, Resolve, resolve
 from anchorage.adapters.sources.web_robots import Robots, parse_robots
 from anchorage.adapters.sources.web_urls import joined, origin
@@ -79,6 +80,7 @@ class WebClient:
         self._sleep = sleep
         self._clock = clock
         self._shared = Shared(self._open)
+        self._tls: ssl.SSLContext | None = None
         self._robots: dict[str, tuple[float, Robots]] = {}
         self._asking: dict[str, asyncio.Lock] = {}
         self._next_turn: dict[str, float] = {}
@@ -91,7 +93,9 @@ class WebClient:
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[GuardedTransport]:
-        async with GuardedTransport(self._backend) as transport:
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(tls_context)
+        async with GuardedTransport(self._backend, self._tls) as transport:
             yield transport
 
     @asynccontextmanager
