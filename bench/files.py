@@ -11,7 +11,7 @@ from pathlib import Path
 
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
 from anchorage.errors import AnchorageError
-from anchorage.settings import IngestSettings
+from anchorage.settings.sections import IngestSettings
 from bench.support import report
 
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from anchorage.adapters.s3.client import S3
 from anchorage.errors import BadRequest, ConfigurationError
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import model_server
-from anchorage.wiring import local_source, open_client, open_embedder, open_generator
+from anchorage.wiring import check_location, open_client, open_embedder, open_generator, s3_config, source_at
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,21 @@ async def test_embedders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
                 await open_embedder(load_settings(), client)
 
 
-@pytest.mark.parametrize("location", ["https://example.org", "/no/such/path"])
+@pytest.mark.parametrize("location", ["https://user:pw@example.org", "/no/such/path", "confluence://", "s3://"])
 def test_locations_that_are_no_source(location: str) -> None:
     with pytest.raises(BadRequest):
-        local_source(load_settings(), location)
+        check_location(load_settings(confluence={"base_url": "https://wiki.example.org"}), location, {})
+
+
+def test_locations_of_the_web_and_of_confluence() -> None:
+    settings = load_settings(confluence={"base_url": "https://wiki.example.org"}, web={"max_pages": 7})
+    s3 = S3(s3_config(settings.s3))
+    assert source_at(settings, "https://Example.org/a#b", s3, {}).uri == "https://example.org/a"
+    assert source_at(settings, "https://example.org/docs/", s3, {"mode": "crawl"}).prefix == "https://example.org/docs/"
+    assert source_at(settings, "confluence://DOCS", s3, {}).uri == "confluence://DOCS"
+    with pytest.raises(ConfigurationError, match="CONFLUENCE_BASE_URL"):
+        source_at(load_settings(), "confluence://DOCS", s3, {})
+    with pytest.raises(BadRequest, match="mode, depth, pages, prefix"):
+        source_at(settings, "https://example.org/", s3, {"deep": 3})
+    with pytest.raises(BadRequest, match="no options"):
+        source_at(settings, "confluence://DOCS", s3, {"deep": 3})

@@ -13,13 +13,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
-import contextlib
 import json
 import re
-import socket
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +26,7 @@ import uvicorn
 
 from anchorage.testing.hashing import hashed_vectors
 from anchorage.testing.model_behaviour import HEADER, Behaviour, quote_first_passage
+from anchorage.testing.serving import serving
 
 __all__ = ["Behaviour", "ModelServer", "RecordedRequest", "model_server", "quote_first_passage"]
 
@@ -310,15 +309,6 @@ def _parse(body: bytes) -> Any:
         return None
 
 
-class _InLoop(uvicorn.Server):
-    """A uvicorn that lives in a loop of somebody else's, whose signals it leaves alone."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
-
-
 @asynccontextmanager
 async def model_server(
     behaviour: Behaviour | None = None,
@@ -329,21 +319,12 @@ async def model_server(
 ) -> AsyncIterator[ModelServer]:
     """Run a model server on a free port of 127.0.0.1 inside the running loop, until the context ends."""
     app = ModelServer(behaviour, models=models, api_key=api_key, dimension=dimension)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: see faces/http/server.py
-    listener.bind(("127.0.0.1", 0))
-    app.url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server = _InLoop(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
-    )
-    running = asyncio.ensure_future(server.serve(sockets=[listener]))
-    try:
-        while not server.started and not running.done():
-            await asyncio.sleep(0)
-        yield app
-    finally:
-        app.close()
-        server.should_exit = True
-        await running
+    async with serving(app) as address:
+        app.url = f"{address}/v1"
+        try:
+            yield app
+        finally:
+            app.close()
 
 
 def main() -> None:

@@ -28,10 +28,15 @@ _MAX_DEPTH = 400
 
 def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
     """Raises `DocumentRefused`."""
+    return parse_markup(markup_of(path, name), name, limit)
+
+
+def markup_of(path: Path, name: str) -> str:
+    """The file as text, in the encoding that it declares. Raises `DocumentRefused`."""
     data = path.read_bytes()
     declared = _CHARSET.search(data[:8192])
     encoding = (declared.group(1) or declared.group(2)).decode("ascii") if declared else None
-    return parse_markup(decode(data, name, encoding), name, limit)
+    return decode(data, name, encoding)
 
 
 def parse_markup(markup: str, name: str, limit: int) -> ParsedDocument:

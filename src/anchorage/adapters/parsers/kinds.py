@@ -19,6 +19,7 @@ EXTENSIONS = {
     "pdf": ("pdf",),
     "docx": ("docx", "docm", "dotx"),
     "html": ("html", "htm", "xhtml"),
+    "webpage": ("webpage",),  # the name that web sources give: read without what every page of a site repeats
     "markdown": ("md", "markdown", "mdown", "mkd", "mdx"),
     "csv": ("csv", "tsv", "tab"),
     "plain": ("txt", "text", "log", "rst", "adoc", "asciidoc", "org", "tex", "srt", "vtt", "py", "js", "ts", "tsx", "jsx", "java",

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
+from json import loads
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from anchorage.errors import AnchorageError
+from anchorage.errors import AnchorageError, BadRequest
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, errors, print_json
 from anchorage.faces.shapes import outcome_json
@@ -30,8 +31,15 @@ _STYLE = {"indexed": "green", "failed": "red", "held": "yellow", "deleted": "yel
 
 
 def ingest(
-    sources: Annotated[list[str], typer.Argument(metavar="SOURCE...", help="Folders, files and s3://BUCKET/PREFIX/.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Folders, files, s3://BUCKET/PREFIX/, web pages, confluence://SPACE."),
+    ],
     collection: Annotated[str, typer.Option("--collection", metavar="NAME")] = DEFAULT_COLLECTION,
+    web: Annotated[
+        str | None,
+        typer.Option("--web", metavar="JSON", help="How web addresses are read: mode, depth, pages, prefix."),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Do it now, or leave it to a worker.")] = True,
     data: Data = None,
     json: Json = False,
@@ -39,7 +47,7 @@ def ingest(
     """Index documents. What has not changed is skipped; what is gone from a source is deleted."""
     settings = settings_for(data)
     started = time.perf_counter()
-    outcomes = asyncio.run(_ingest(settings, sources, collection, wait, json))
+    outcomes = asyncio.run(_ingest(settings, sources, _web_options(web), collection, wait, json))
     seconds = round(time.perf_counter() - started, 2)
     if json:
         print_json({"documents": [outcome_json(outcome) for outcome in outcomes], "seconds": seconds})
@@ -49,8 +57,21 @@ def ingest(
     return 1 if not outcomes or len(failed) == len(outcomes) else 0
 
 
+def _web_options(given: str | None) -> Mapping[str, Any] | None:
+    """The options of `--web`. Raises `BadRequest`."""
+    if given is None:
+        return None
+    try:
+        found = loads(given)
+    except ValueError as error:
+        raise BadRequest(f"--web is no JSON: {error}.") from error
+    if not isinstance(found, dict):
+        raise BadRequest('--web is no JSON object. Write for example --web \'{"mode": "crawl", "depth": 2}\'.')
+    return found
+
+
 async def _ingest(
-    settings: Settings, locations: Sequence[str], collection: str, wait: bool, json: bool
+    settings: Settings, locations: Sequence[str], web: Mapping[str, Any] | None, collection: str, wait: bool, json: bool
 ) -> list[Outcome]:
     from anchorage.ingest.worker import maintain_once
     from anchorage.wiring import open_location, open_services
@@ -58,13 +79,16 @@ async def _ingest(
     outcomes: list[Outcome] = []
     async with AsyncExitStack() as stack:
         # All are checked before anything is done.
-        opened = [await stack.enter_async_context(open_location(settings, location)) for location in locations]
+        opened = [await stack.enter_async_context(open_location(settings, location, web)) for location in locations]
         progress = stack.enter_context(_progress())
         task = progress.add_task("starting", total=None)
-        total = 0
+        total: int | None = 0
         for source in opened:
+            if not source.uri.startswith("file:") or web is not None:
+                total = None  # counting would fetch every page, only to know how many there are
+                break
             async for _ in source.list():
-                total += 1
+                total = (total or 0) + 1
         async with open_services(settings) as services:
             progress.update(task, description="ingesting", total=total)
             for source in opened:

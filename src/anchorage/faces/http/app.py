@@ -11,7 +11,7 @@ from fastapi_offline import FastAPIOffline
 from anchorage.faces.http import chat, documents, jobs, probes, problems, sources
 from anchorage.faces.http.middleware import BodyLimit, RequestContext
 from anchorage.faces.http.state import ProcessState
-from anchorage.settings import HttpSettings
+from anchorage.settings.sections import HttpSettings
 
 
 def create_app(settings: HttpSettings, state: ProcessState) -> FastAPI:

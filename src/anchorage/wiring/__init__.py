@@ -1,0 +1,37 @@
+"""The composition root: settings in, services out. The only part that names adapters."""
+
+from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.services import (
+    DatabaseUrls,
+    Services,
+    Storage,
+    build_services,
+    migrate_databases,
+    open_databases,
+    open_pools,
+    open_services,
+    open_storage,
+    pending_migrations,
+)
+from anchorage.wiring.sources import check_location, local_source, open_location, s3_config, source_at
+
+__all__ = [
+    "DatabaseUrls",
+    "Services",
+    "Storage",
+    "build_services",
+    "check_location",
+    "local_source",
+    "migrate_databases",
+    "open_client",
+    "open_databases",
+    "open_embedder",
+    "open_generator",
+    "open_location",
+    "open_pools",
+    "open_services",
+    "open_storage",
+    "pending_migrations",
+    "s3_config",
+    "source_at",
+]

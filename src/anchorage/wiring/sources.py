@@ -1,0 +1,114 @@
+"""Sources and blob stores: which adapter a location names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pydantic import SecretStr
+
+from anchorage.adapters.blobs import FolderBlobStore
+from anchorage.adapters.s3.blobs import S3BlobStore
+from anchorage.adapters.s3.client import S3, S3Config, open_s3
+from anchorage.adapters.s3.place import Place
+from anchorage.adapters.s3.source import S3Source
+from anchorage.adapters.sources.confluence import ConfluenceSource
+from anchorage.adapters.sources.confluence_api import ConfluenceAccess
+from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.web import WebOptions, WebSource
+from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.errors import BadRequest
+from anchorage.model import RegisteredSource
+from anchorage.ports.blob import BlobStore
+from anchorage.ports.source import Source
+from anchorage.settings import Settings
+from anchorage.settings.sections import S3Settings
+from anchorage.wiring.models import required
+
+Options = Mapping[str, Any]
+_WEB = ("http://", "https://")
+
+
+@asynccontextmanager
+async def open_location(settings: Settings, location: str, options: Options | None = None) -> AsyncIterator[Source]:
+    """The source at a location, with connections of its own for as long as the context lasts. Raises `BadRequest`."""
+    async with open_s3(s3_config(settings.s3)) as s3:
+        yield source_at(settings, location, s3, options or {})
+
+
+@asynccontextmanager
+async def open_source(settings: Settings, registered: RegisteredSource, s3: S3) -> AsyncIterator[Source]:
+    """The source that a record names, open for as long as the context lasts."""
+    yield source_at(settings, registered.location, s3, registered.options)
+
+
+def source_at(settings: Settings, location: str, s3: S3, options: Options) -> Source:
+    """The source at a location: a path or `file://`, `s3://bucket/prefix`, web pages, or `confluence://KEY`.
+
+    Raises `BadRequest` for what is none or for options that it does not take, and `ConfigurationError`.
+    """
+    if location.startswith(_WEB) or "mode" in options:
+        return web_source(settings, location, options)
+    if options:
+        raise BadRequest(f"{location}: such a source takes no options, and {sorted(options)[0]!r} was given.")
+    if location.startswith("confluence://"):
+        return confluence_source(settings, location)
+    if location.startswith("s3://"):
+        return S3Source(s3, Place.parse(location, settings.s3.bucket), max_bytes=settings.ingest.max_file_bytes)
+    return local_source(settings, location)
+
+
+def check_location(settings: Settings, location: str, options: Options) -> str:
+    """The location of a source in full. Raises `BadRequest` for one that cannot be a source, or for unknown options."""
+    if location.startswith("s3://") and not options:
+        return Place.parse(location, settings.s3.bucket).uri
+    source = source_at(settings, location, S3(s3_config(settings.s3)), options)
+    return source.uri if isinstance(source, LocalSource) else location
+
+
+def local_source(settings: Settings, location: str) -> LocalSource:
+    """The source of a path on this machine, or of its `file://` address. Raises `BadRequest` when there is no such path."""
+    path = unquote(urlsplit(location).path) if location.startswith("file://") else location
+    return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
+
+
+def web_source(settings: Settings, location: str, options: Mapping[str, Any] | None = None) -> Source:
+    """The source of web pages; `options` are those of `WebOptions`, as JSON. Raises `BadRequest`."""
+    values = settings.web.model_dump()
+    limits = WebLimits(max_bytes=settings.ingest.max_file_bytes, **values)
+    return WebSource(location, WebClient(limits), WebOptions.of(options or {}))
+
+
+def confluence_source(settings: Settings, location: str) -> Source:
+    """The source of a Confluence space, `confluence://KEY`. Raises `BadRequest` and `ConfigurationError`."""
+    confluence = settings.confluence
+    access = ConfluenceAccess(
+        base_url=required(confluence.base_url, "CONFLUENCE_BASE_URL", "the address of your Confluence"),
+        username=confluence.username,
+        password=confluence.password.get_secret_value() if confluence.password else None,
+        flavour=confluence.flavour,
+        timeout=confluence.timeout,
+        retries=confluence.retries,
+        max_wait=confluence.max_wait,
+    )
+    return ConfluenceSource(location, access, max_bytes=settings.ingest.max_file_bytes)
+
+
+def open_blobs(settings: Settings, s3: S3) -> BlobStore:
+    """The store of originals that the settings name; the data directory where they name none. Raises `BadRequest`."""
+    if not settings.blobs.url:
+        return FolderBlobStore(settings.data.dir / "blobs")
+    return S3BlobStore(s3, Place.parse(settings.blobs.url, settings.s3.bucket))
+
+
+def s3_config(s3: S3Settings) -> S3Config:
+    """How to reach the S3 server that the settings name; the two have the same names."""
+    return S3Config(**{item.name: _plain(getattr(s3, item.name)) for item in fields(S3Config)})
+
+
+def _plain(value: Any) -> Any:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
