@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from anchorage.adapters.parsers.builder import DocumentBuilder
-from anchorage.adapters.parsers.ocr import Recogniser
+from anchorage.adapters.parsers.ocr import Recogniser, too_slow
 from anchorage.adapters.parsers.pages import add_page
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
@@ -44,6 +44,8 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
             raise DocumentRefused(
                 "corrupt", f"{name} is damaged: it cannot be read as a picture. Save it again."
             ) from error
+        if slow and not builder.blocks:
+            raise too_slow(name)
         metadata = {
             "recognised_pages": [page.number for page in builder.pages],
             **({"slow_pages": slow} if slow else {}),

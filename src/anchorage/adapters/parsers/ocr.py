@@ -78,6 +78,15 @@ class Recogniser:
         self._tesseract.End()
 
 
+def too_slow(name: str) -> DocumentRefused:
+    """The refusal of a file of which no page was recognised in time."""
+    return DocumentRefused(
+        "timeout",
+        f"{name} holds pictures whose text was not recognised in the time that a page may take "
+        "(ANCHORAGE_INGEST__OCR_PAGE_TIMEOUT). Raise the limit.",
+    )
+
+
 def _data_folder(language: str) -> str | None:
     """The folder that holds the data of all languages in `language`: TESSDATA_PREFIX, which Tesseract reads, or a usual one."""
     import tesserocr

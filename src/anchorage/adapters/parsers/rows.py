@@ -23,7 +23,8 @@ class Table:
             self._builder.add(BlockKind.TABLE_ROW, named_row(self._header, cells))
         else:
             self._header = cells
-            self._builder.add(BlockKind.TABLE_ROW, " | ".join(cells))
+            last = max(number for number, cell in enumerate(cells) if cell)
+            self._builder.add(BlockKind.TABLE_ROW, " | ".join(cells[: last + 1]))
 
 
 def named_row(header: Sequence[str], cells: Sequence[str]) -> str:

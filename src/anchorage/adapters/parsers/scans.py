@@ -6,6 +6,7 @@ from typing import Any
 
 from pypdfium2 import PdfDocument, PdfiumError
 
+from anchorage.adapters.parsers.ocr import Recogniser, too_slow
 from anchorage.adapters.parsers.task import Recognition
 from anchorage.errors import DocumentRefused
 
@@ -46,13 +47,13 @@ class Scans:
         finally:
             page.close()
         text: str | None = self._recogniser.text(picture, max(70, int(scale * 72)))
+        if text is None:
+            self.refusal = too_slow(self._name)
         (self._slow if text is None else self._recognised).append(index + 1)
         return text or ""
 
     def _ready(self) -> bool:
         if self._recogniser is None and self.refusal is None:
-            from anchorage.adapters.parsers.ocr import Recogniser
-
             try:
                 self._recogniser = Recogniser(self._recognition, self._name)
             except DocumentRefused as refusal:

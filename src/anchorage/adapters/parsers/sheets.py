@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import zip_longest
 from typing import Any, BinaryIO
 
 from lxml import etree
@@ -78,13 +79,15 @@ def add_sheet(builder: DocumentBuilder, title: str, rows: Sequence[Sequence[str]
             if number or here != span:  # the same columns go on after a blank row
                 table = None
             span = here
-            for row in part:
-                cells = row[here[0] : here[1]]
-                if table is None and sum(map(bool, cells)) == 1:
-                    builder.add(BlockKind.PARAGRAPH, next(filter(None, cells)))
-                    continue
-                table = table or Table(builder, () if _names(cells) else [""])
-                table.add(cells)
+            lines = [row[here[0] : here[1]] for row in part]
+            while table is None and lines and sum(map(bool, lines[0])) == 1:
+                builder.add(BlockKind.PARAGRAPH, next(filter(None, lines.pop(0))))
+            if table is None and lines:
+                lines = _one_header(lines)
+                table = Table(builder, () if _names(lines[0]) else [""])
+            if table is not None:
+                for cells in lines:
+                    table.add(cells)
 
 
 def _bands(rows: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
@@ -125,12 +128,15 @@ def _parts(band: list[Sequence[str]]) -> list[list[Sequence[str]]]:
 
 
 def _filled(rows: list[list[str]], merged: Sequence[Any], start: tuple[int, int]) -> list[list[str]]:
-    """Rows in which a cell that was merged downwards is told in each of its rows."""
-    for (top, left), (bottom, _) in merged:
-        top, bottom, left = top - start[0], bottom - start[0], left - start[1]
+    """Rows in which a cell that was merged downwards is told in each of its rows, and a heading over columns in each of them."""
+    for (top, left), (bottom, right) in merged:
+        top, bottom, left, right = top - start[0], bottom - start[0], left - start[1], right - start[1]
         if 0 <= top < len(rows) and 0 <= left < len(rows[top]):
             for row in rows[top + 1 : bottom + 1]:
                 row[left] = row[left] or rows[top][left]
+            below = rows[bottom + 1][left : right + 1] if bottom + 1 < len(rows) else []
+            if sum(map(bool, below)) > 1 and not any(rows[top][left + 1 : right + 1]):
+                rows[top][left : right + 1] = [rows[top][left]] * len(rows[top][left : right + 1])
     return rows
 
 
@@ -155,6 +161,19 @@ def _add_drawings(builder: DocumentBuilder, file: BinaryIO, name: str) -> None:
                 text = folded("".join(piece.text or "" for piece in comment.iter("{*}t")))
                 if text:
                     builder.add(BlockKind.PARAGRAPH, f"Comment ({comment.get('ref')}): {text}")
+
+
+def _one_header(lines: list[Sequence[str]]) -> list[Sequence[str]]:
+    """Two rows of names above rows of numbers become one: what stands over a column, then its own name."""
+    if len(lines) < 2 or not (_names(lines[0]) and _names(lines[1])):
+        return lines
+    if lines[1][0] if len(lines) == 2 else _names(lines[2]):
+        return lines
+    gaps = any(not upper and lower for upper, lower in zip(lines[0], lines[1], strict=False))
+    if not gaps and len(set(lines[0])) == len(lines[0]):
+        return lines
+    header = [" ".join(dict.fromkeys(filter(None, pair))) for pair in zip_longest(lines[0], lines[1], fillvalue="")]
+    return [header, *lines[2:]]
 
 
 def _names(row: Sequence[str]) -> bool:
