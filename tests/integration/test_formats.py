@@ -273,7 +273,7 @@ async def test_old_word_text_by_its_pieces(parser: SandboxedParser, tmp_path: Pa
 
 
 async def test_outlook_messages(parser: SandboxedParser, tmp_path: Path) -> None:
-    properties = b"\0" * 32
+    properties = b"\0" * 32 + b"".join(struct.pack("<HHIQ", 0x1F, number, 6, 0) for number in (0x37, 0x1000))
     content = compound({
         "__properties_version1.0": properties, "__substg1.0_0037001F": "Ships".encode("utf-16-le"),
         "__substg1.0_1000001F": "They came late.".encode("utf-16-le"),

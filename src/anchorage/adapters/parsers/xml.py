@@ -52,7 +52,7 @@ def _walk(element: Any, builder: DocumentBuilder, depth: int) -> None:
     attributes = [f"{_local(key)}: {folded(value)}" for key, value in element.attrib.items() if folded(value)]
     running = folded(" ".join([element.text or "", *(child.tail or "" for child in element)]))
     if not children or running or depth > _MAX_DEPTH:
-        text = folded(" ".join(piece for piece in element.itertext() if piece.strip()))
+        text = folded(" ".join(piece for piece in element.xpath(".//text()") if piece.strip()))
         _leaf(element, text, attributes, builder, depth)
     elif all(_is_field(child) for child in children):
         fields = [f"{_local(child.tag)}: {folded(child.text or '')}" for child in children if folded(child.text or "")]
