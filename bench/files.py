@@ -81,8 +81,9 @@ async def measure(folder: Path, manifest: Path | None) -> None:
             kind = row.get("kind", path.parent.name)
             outcomes[kind][outcome] += 1
             slowest = max(slowest, (round(time.perf_counter() - started, 2), path.name))
-            if row.get("expected_path") and manifest:
-                share = found(manifest.parent / row["expected_path"], row["expected_type"], text)
+            expected = manifest.parent / row["expected_path"] if manifest and row.get("expected_path") else None
+            if expected and expected.stat().st_size > 1:  # an empty one says nothing
+                share = found(expected, row["expected_type"], text)
                 shares[kind].append(share)
                 if share < (1 if row["expected_type"].startswith("contains") else _ENOUGH):
                     short[path.name] = {"found": round(share, 3), "outcome": outcome}
