@@ -106,5 +106,5 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "The harbour of Ghent was opened in 1827. It has three docks.\n\nShips came from Antwerp.\n"
     )
     (folder / "broken.pdf").write_text("not a pdf")
-    (folder / "table.xlsx").write_bytes(b"PK\x05\x06" + b"\0" * 18)
+    (folder / "table.parquet").write_bytes(b"PAR1" + b"\0" * 18)
     return folder

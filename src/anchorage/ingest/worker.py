@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
 from anchorage.errors import AnchorageError
-from anchorage.ingest.pipeline import Ingester, IngestServices
+from anchorage.ingest.pipeline import Ingester, IngestServices, failure_of
 from anchorage.ingest.sync import UPLOAD_PRIORITY, SyncLimits, sync_job, sync_source
 from anchorage.model import (
     Document,
-    Failure,
     Job,
     Outcome,
     Principal,
@@ -32,6 +32,7 @@ from anchorage.telemetry import degraded
 _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
 _SCHEDULE_PAUSE = 2.0
+_OPEN_SOURCES = 100
 
 OpenSource = Callable[[RegisteredSource], AbstractAsyncContextManager[Source]]
 
@@ -84,12 +85,44 @@ async def _known(ingester: Ingester, collection: str, uri: str) -> Document | No
     return (await ingester.services.store.versions(ingester.principal, collection, [uri])).get(uri)
 
 
+class _Sources:
+    """Registered sources that are open: a site's manners and a client's connections outlive one document."""
+
+    def __init__(self, open_source: OpenSource) -> None:
+        self._open_source = open_source
+        self._opened: OrderedDict[tuple[str, str, str], tuple[Source, AsyncExitStack]] = OrderedDict()
+
+    async def get(self, registered: RegisteredSource, *, anew: bool = False) -> Source:
+        """`anew`: opened again, so that what is wrong now shows. Raises what opening it raises."""
+        key = (registered.id, registered.location, repr(registered.options))
+        if anew or key not in self._opened:
+            stack = AsyncExitStack()
+            opened = await stack.enter_async_context(self._open_source(registered)), stack
+            before, self._opened[key] = self._opened.get(key), opened
+            if before:
+                await before[1].aclose()
+            await self.trim(_OPEN_SOURCES)
+        self._opened.move_to_end(key)
+        return self._opened[key][0]
+
+    async def trim(self, most: int) -> None:
+        """Close those that were used the longest ago."""
+        while len(self._opened) > most:
+            _, (_, stack) = self._opened.popitem(last=False)
+            await stack.aclose()
+
+
 class Worker:
     """Runs jobs. Documents that are in work at the same time share the batches of their principal's ingester."""
 
     def __init__(self, services: WorkerServices) -> None:
         self._services = services
         self._ingesters: dict[str, Ingester] = {}
+        self._sources = _Sources(services.open_source)
+
+    async def close(self) -> None:
+        """Close the sources that are open. No job may be running."""
+        await self._sources.trim(0)
 
     def _ingester(self, owner: str) -> Ingester:
         if owner not in self._ingesters:
@@ -114,32 +147,35 @@ class Worker:
     async def _sync(self, job: Job, report: Report) -> JobResult:
         services, registered = self._services, await self._registered(job)
         try:
-            async with services.open_source(registered) as source:
-                return await sync_source(
-                    self._ingester(job.owner), services.queue, services.registry, registered, source,
-                    services.sync_limits, report, confirmed=job.confirmed,
-                )  # fmt: skip
-        except AnchorageError as error:  # it could not be opened
-            await services.registry.note(registered.id, "failed", Failure(error.code, error.message))
+            source = await self._sources.get(registered, anew=True)
+        except AnchorageError as error:
+            await services.registry.note(registered.id, "failed", failure_of(error))
             raise
+        return await sync_source(
+            self._ingester(job.owner), services.queue, services.registry, registered, source, services.sync_limits,
+            report, confirmed=job.confirmed,
+        )  # fmt: skip
 
     async def _fetched(self, ingester: Ingester, job: Job) -> Outcome:
         """One document of a registered source."""
         registered = await self._registered(job)
         known = await _known(ingester, job.collection, job.uri)
-        async with self._services.open_source(registered) as source:
-            return await ingester.document(
-                job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id
-            )
+        source = await self._sources.get(registered)
+        return await ingester.document(
+            job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id
+        )
 
 
 async def run_worker(services: WorkerServices, concurrency: int) -> None:
     """Work until cancelled."""
     worker = Worker(services)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(services.queue.work(worker.run, concurrency=concurrency))
-        group.create_task(_schedule_forever(services))
-        group.create_task(maintain_forever(services.ingest.store))
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(services.queue.work(worker.run, concurrency=concurrency))
+            group.create_task(_schedule_forever(services))
+            group.create_task(maintain_forever(services.ingest.store))
+    finally:
+        await worker.close()
 
 
 async def _schedule_forever(services: WorkerServices) -> None:

@@ -121,6 +121,15 @@ class IngestSettings(Section):
     max_file_bytes: int = Field(200 * 1024**2, ge=1, description="largest file that is read")
     max_text_chars: int = Field(20_000_000, ge=1, description="longest text taken from one file")
     parse_timeout: float = Field(60, gt=0, description="seconds that parsing one file may take")
+    ocr_language: str = Field(
+        "eng", description="languages that text recognition looks for, as Tesseract names them: eng+deu"
+    )
+    ocr_timeout: float = Field(
+        1800, gt=0, description="seconds for one file in which text is recognised, all its pages together"
+    )
+    ocr_page_timeout: float = Field(
+        60, gt=0, description="seconds for recognising one page; a slower one stays without text"
+    )
     parse_memory_bytes: int = Field(1024**3, ge=256 * 1024**2, description="memory that parsing one file may take")
     batch_chunks: int = Field(
         256, ge=1, description="passages gathered, across documents, before they are embedded and stored"

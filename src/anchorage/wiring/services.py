@@ -170,7 +170,14 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     limits = settings.ingest
     parser = await stack.enter_async_context(
         open_sandboxed_parser(
-            ParseLimits(limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars),
+            ParseLimits(
+                limits.parse_timeout,
+                limits.parse_memory_bytes,
+                limits.max_text_chars,
+                limits.ocr_language,
+                limits.ocr_timeout,
+                limits.ocr_page_timeout,
+            ),
             limits.parsers or len(os.sched_getaffinity(0)),
         )
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,25 @@ _WEB = ("http://", "https://")
 async def open_location(settings: Settings, location: str, options: Options | None = None) -> AsyncIterator[Source]:
     """The source at a location, with connections of its own for as long as the context lasts. Raises `BadRequest`."""
     async with open_s3(s3_config(settings.s3)) as s3:
-        yield source_at(settings, location, s3, options or {})
+        with closing_pages(source_at(settings, location, s3, options or {})) as source:
+            yield source
 
 
 @asynccontextmanager
 async def open_source(settings: Settings, registered: RegisteredSource, s3: S3) -> AsyncIterator[Source]:
     """The source that a record names, open for as long as the context lasts."""
-    yield source_at(settings, registered.location, s3, registered.options)
+    with closing_pages(source_at(settings, registered.location, s3, registered.options)) as source:
+        yield source
+
+
+@contextmanager
+def closing_pages(source: Source) -> Iterator[Source]:
+    """A source of web pages keeps some that it has downloaded, until its end."""
+    try:
+        yield source
+    finally:
+        if isinstance(source, WebSource):
+            source.close()
 
 
 def source_at(settings: Settings, location: str, s3: S3, options: Options) -> Source:

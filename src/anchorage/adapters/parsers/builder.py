@@ -40,6 +40,10 @@ class DocumentBuilder:
     def blocks(self) -> list[Block]:
         return self._blocks
 
+    @property
+    def pages(self) -> list[Page]:
+        return self._pages
+
     def add(self, kind: BlockKind, text: str, level: int = 0) -> None:
         """Append a block of text; nothing when it is blank. Raises `DocumentRefused` beyond the limit."""
         text = text.strip("\n").rstrip() if kind is BlockKind.CODE else text.strip()
@@ -51,6 +55,12 @@ class DocumentBuilder:
         start = self._length
         self._append(text)
         self._blocks.append(Block(kind, start, self._length, level))
+
+    def embed(self, document: ParsedDocument, level: int) -> None:
+        """Append another document's blocks, its headings `level` deeper."""
+        for block in document.blocks:
+            below = min(6, level + block.level) if block.level else 0
+            self.add(block.kind, document.text[block.start : block.end], below)
 
     def end_page(self, number: int) -> None:
         """Close page `number`: all that was added since the last call."""

@@ -1,22 +1,25 @@
 """The process that parses: one file after another, within limits that the kernel enforces.
 
-Reads one JSON request a line on stdin, writes one reply on stdout: 8 bytes of length (big endian), then JSON.
+Reads one JSON request a line on stdin, writes one reply on stdout: 8 bytes of length (big endian), then JSON. A reply
+`recognising` may come before it: text recognition begins, which may take longer.
 """
 
 from __future__ import annotations
 
 import ctypes
-import gc
 import json
 import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from anchorage.adapters.parsers.kinds import kind_of, parser_of
+from anchorage.adapters.parsers.reading import read
+from anchorage.adapters.parsers.task import Recognition, Task
 from anchorage.errors import AnchorageError, DocumentRefused
 
 _PR_SET_PDEATHSIG = 1
@@ -34,26 +37,20 @@ def confine(memory: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def reply_to(request: dict[str, Any]) -> dict[str, Any]:
-    """The parsed document, or the reason why there is none."""
-    path, name = Path(request["path"]), request["name"]
+def reply_to(request: dict[str, Any], begin: Callable[[], None]) -> dict[str, Any]:
+    """The parsed document, or the reason why there is none. `begin` is called before text recognition starts."""
+    name, settings = request["name"], request["ocr"]
+    recognition = Recognition(settings["language"], settings["page_seconds"], begin)
     try:
-        kind = kind_of(path, name)
-        document = parser_of(kind)(path, name, request["limit"], request["password"])
+        with Path(request["path"]).open("rb") as file:
+            kind, document = read(file, name, Task(request["limit"], request["password"], recognition))
     except DocumentRefused as error:
         return {"refused": [error.code, error.message]}
     except AnchorageError as error:
         return {"unknown": error.message}
     except MemoryError:
-        gc.collect()
         return {"refused": ["too_complex", f"{name} needs more memory to be read than it may take "
                             "(ANCHORAGE_INGEST__PARSE_MEMORY_BYTES). Split it, or raise the limit."]}  # fmt: skip
-    except RecursionError:
-        return {"refused": ["too_complex", f"{name} is nested too deeply to be read. Simplify it."]}
-    except Exception as error:  # noqa: BLE001  libraries raise anything on broken files; the file is what is at fault
-        return {
-            "refused": ["corrupt", f"{name} is damaged: reading it failed ({type(error).__name__}). Save it again."]
-        }
     return {"document": {"kind": kind, **asdict(document)}}
 
 
@@ -70,7 +67,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the replies
     for line in sys.stdin.buffer:
-        _send(out, reply_to(json.loads(line)))
+        _send(out, reply_to(json.loads(line), partial(_send, out, {"recognising": True})))
 
 
 if __name__ == "__main__":

@@ -5,35 +5,29 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
 from anchorage.adapters.parsers.encoding import decode
+from anchorage.adapters.parsers.rows import Table
+from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
-from anchorage.model import BlockKind, ParsedDocument
+from anchorage.model import ParsedDocument
 
 _SAMPLE = 64 * 1024
 _DELIMITERS = ",;\t|"
 
 
-def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
+def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    text = clean(decode(path.read_bytes(), name))
+    text = clean(decode(file.read(), name))
     csv.field_size_limit(sys.maxsize)
-    builder = DocumentBuilder(limit)
+    builder = DocumentBuilder(task.limit)
     try:
         rows = csv.reader(io.StringIO(text, newline=""), _dialect(text, name))
-        header: Sequence[str] = ()
+        table = Table(builder)
         for row in rows:
-            cells = [folded(cell) for cell in row]
-            if not any(cells):
-                continue
-            if not header:
-                header = cells
-                builder.add(BlockKind.TABLE_ROW, " | ".join(header))
-            else:
-                builder.add(BlockKind.TABLE_ROW, _row(header, cells))
+            table.add([folded(cell) for cell in row])
     except csv.Error as error:
         raise DocumentRefused(
             "corrupt", f"{name} is not a table that can be read: {error}. Save it again as CSV."
@@ -59,12 +53,3 @@ def _dialect(text: str, name: str) -> type[csv.Dialect]:
     best = max(_DELIMITERS, key=lambda delimiter: scores[delimiter])
     Found.delimiter = best if scores[best][0] > 0 else chosen
     return Found
-
-
-def _row(header: Sequence[str], cells: Sequence[str]) -> str:
-    named = [
-        f"{header[number]}: {cell}" if number < len(header) and header[number] else cell
-        for number, cell in enumerate(cells)
-        if cell
-    ]
-    return " | ".join(named)

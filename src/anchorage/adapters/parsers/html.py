@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lxml import etree, html
 
 from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
 from anchorage.adapters.parsers.encoding import decode
+from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
 
@@ -26,17 +26,21 @@ _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECAS
 _MAX_DEPTH = 400
 
 
-def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
+def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    return parse_markup(markup_of(path, name), name, limit)
+    return parse_markup(markup_of(file, name), name, task.limit)
 
 
-def markup_of(path: Path, name: str) -> str:
+def markup_of(file: BinaryIO, name: str) -> str:
     """The file as text, in the encoding that it declares. Raises `DocumentRefused`."""
-    data = path.read_bytes()
+    data = file.read()
+    return decode(data, name, declared_encoding(data))
+
+
+def declared_encoding(data: bytes) -> str | None:
+    """The encoding that markup says it is in."""
     declared = _CHARSET.search(data[:8192])
-    encoding = (declared.group(1) or declared.group(2)).decode("ascii") if declared else None
-    return decode(data, name, encoding)
+    return (declared.group(1) or declared.group(2)).decode("ascii", "replace") if declared else None
 
 
 def parse_markup(markup: str, name: str, limit: int) -> ParsedDocument:
@@ -90,6 +94,8 @@ class _Walker:
             self._inline.append("\x1e")
         elif tag == "img":
             self._inline.append(f" {element.get('alt') or ''} ")
+        elif tag == "input" and element.get("type") == "checkbox":
+            self._inline.append(_box(element))
         elif tag == "pre":
             self.flush()
             self._builder.add(BlockKind.CODE, clean(element.text_content()))
@@ -134,13 +140,48 @@ class _Walker:
         """Row by row, so that what stands together stays together."""
         for caption in table.iterfind("caption"):
             self._builder.add(BlockKind.PARAGRAPH, folded(caption.text_content()))
+        held: dict[int, tuple[str, int]] = {}  # column -> (text, rows to go) of cells that span rows
         for row in table.iter("tr"):
-            cells = [self._cell(cell) for cell in row if cell.tag in ("td", "th")]
-            if any(cells):
+            cells, spans = self._row(row, held)
+            # A row of nothing but cells that span the next ones is told by those.
+            if any(cells) and not (spans and any(left for _, left in held.values())):
                 self._builder.add(BlockKind.TABLE_ROW, " | ".join(cells))
+
+    def _row(self, row: Any, held: dict[int, tuple[str, int]]) -> tuple[list[str], bool]:
+        """(the texts of a row, with those that span it; whether all of its own cells span further rows)."""
+        cells: list[str] = []
+        own = [cell for cell in row if cell.tag in ("td", "th")]
+
+        def fill() -> None:
+            while (column := len(cells)) in held and held[column][1] > 0:
+                text, left = held[column]
+                held[column] = text, left - 1
+                cells.append(text)
+
+        for cell in own:
+            fill()
+            text = self._cell(cell)
+            if (rows := _span(cell)) > 1:
+                held[len(cells)] = text, rows - 1
+            cells.append(text)
+        fill()
+        return cells, bool(own) and all(_span(cell) > 1 for cell in own)
 
     def _cell(self, cell: Any) -> str:
         for child in list(cell.iter("script", "style")):
             child.drop_tree()
+        for box in cell.iter("input"):
+            if box.get("type") == "checkbox":
+                box.text = _box(box)
         # Without a space, the last word of one paragraph would run into the first of the next.
         return folded(" ".join(piece for piece in cell.itertext() if piece.strip()))
+
+
+def _box(element: Any) -> str:
+    """A check box as people write it."""
+    return " [x] " if element.get("checked") is not None else " [ ] "
+
+
+def _span(cell: Any) -> int:
+    rows = cell.get("rowspan") or "1"
+    return int(rows) if rows.isdecimal() and len(rows) < 5 else 1

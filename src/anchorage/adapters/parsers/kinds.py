@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from importlib import import_module
-from pathlib import Path
+from typing import BinaryIO
+from zipfile import ZipFile
 
 from anchorage.adapters.parsers.archive import archive_entries
-from anchorage.adapters.parsers.encoding import has_mark, is_binary
+from anchorage.adapters.parsers.encoding import has_mark, is_binary, wide_encoding
+from anchorage.adapters.parsers.task import Parse
 from anchorage.errors import DocumentRefused, UnknownFormat
-from anchorage.model import ParsedDocument
 
-PARSERS_VERSION = "anchorage-parsers/1"
-Parse = Callable[[Path, str, int, str | None], ParsedDocument]
+PARSERS_VERSION = "anchorage-parsers/2"
 
-# Kind -> the names by which it goes. Each kind is a module of this package with a function `parse`.
+# Kind -> the names by which it goes. Each kind is a module of this package with a function `parse`, its own or a shared one.
 EXTENSIONS = {
     "pdf": ("pdf",),
     "docx": ("docx", "docm", "dotx"),
+    "doc": ("doc", "dot"),
+    "pptx": ("pptx", "pptm", "ppsx", "ppsm", "potx"),
+    "ppt": ("ppt", "pps", "pot"),
+    "xlsx": ("xlsx", "xlsm", "xltx", "xlsb"),
+    "xls": ("xls", "xlt"),
+    "odt": ("odt", "ott"),
+    "odp": ("odp", "otp"),
+    "ods": ("ods", "ots"),
+    "rtf": ("rtf",),
+    "epub": ("epub",),
+    "eml": ("eml",),
+    "mbox": ("mbox",),
+    "msg": ("msg",),
+    "json": ("json", "jsonl", "ndjson"),
+    "notebook": ("ipynb",),
+    "xml": ("xml", "rss", "atom"),
+    "image": ("png", "jpg", "jpeg", "jpe", "gif", "tif", "tiff", "bmp", "webp"),
+    "zip": ("zip",),
     "html": ("html", "htm", "xhtml"),
     "webpage": ("webpage",),  # the name that web sources give: read without what every page of a site repeats
     "markdown": ("md", "markdown", "mdown", "mkd", "mdx"),
@@ -27,18 +45,49 @@ EXTENSIONS = {
               "conf", "properties"),
 }  # fmt: skip
 _KIND_OF = {extension: kind for kind, names in EXTENSIONS.items() for extension in names}
-_SUPPORTED = "pdf, docx, html, md, csv, tsv and plain text"
+_MODULES = {"xlsx": "sheets", "xls": "sheets", "ods": "sheets", "odt": "opendocument", "odp": "opendocument",
+            "eml": "mail", "mbox": "mail"}  # fmt: skip
+_BINARY = {
+    "pdf",
+    "docx",
+    "doc",
+    "pptx",
+    "ppt",
+    "xlsx",
+    "xls",
+    "odt",
+    "odp",
+    "ods",
+    "rtf",
+    "epub",
+    "msg",
+    "image",
+    "zip",
+}
+_SUPPORTED = (
+    "pdf, docx, pptx, xlsx, doc, ppt, xls, odt, odp, ods, rtf, epub, eml, msg, mbox, html, xml, json, jsonl, ipynb, md, csv, "
+    "tsv, plain text, pictures with text and zip"
+)
 _ZIP_PARTS = (
-    ("word/document.xml", "docx"),
+    ("word/document", "docx"),
     ("xl/workbook", "xlsx"),
-    ("ppt/presentation.xml", "pptx"),
+    ("ppt/presentation", "pptx"),
     ("META-INF/container.xml", "epub"),
 )
+_OPEN_DOCUMENT = {"text": "odt", "presentation": "odp", "spreadsheet": "ods"}
 _SIGNATURES = (
-    (b"{\\rtf", "rtf"), (b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpeg"), (b"GIF8", "gif"), (b"II*\0", "tiff"), (b"MM\0*", "tiff"),
-    (b"\x1f\x8b", "gzip"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "rar"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"\x7fELF", "ELF"),
-    (b"%!PS", "postscript"), (b"SQLite format 3", "sqlite"),
+    (b"\x89PNG", "image"), (b"\xff\xd8\xff", "image"), (b"GIF8", "image"), (b"II*\0", "image"), (b"MM\0*", "image"),
+    (b"{\\rtf", "rtf"),
 )  # fmt: skip
+_FOREIGN = (
+    (b"\x1f\x8b", "gzip"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "rar"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"),
+    (b"\x7fELF", "ELF"), (b"%!PS", "postscript"), (b"SQLite format 3", "sqlite"),
+)  # fmt: skip
+_MAIL_HEAD = re.compile(
+    rb"(?:(?:From|To|Cc|Subject|Date|Received|Return-Path|Message-ID|MIME-Version|Delivered-To|Content-Type|X-[\w-]+):"
+    rb"[^\n]*\n(?:[ \t][^\n]*\n)*){3}",
+    re.IGNORECASE,
+)
 _HEAD = 64 * 1024
 
 
@@ -53,25 +102,41 @@ def supports(name: str) -> bool:
     return extension(name) in _KIND_OF or not extension(name)
 
 
-def kind_of(path: Path, name: str) -> str:
-    """The kind of the file. Raises `UnknownFormat` or `DocumentRefused` (empty, encrypted, corrupt, binary)."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+def identify(file: BinaryIO, name: str, password: str | None) -> tuple[str, BinaryIO]:
+    """The kind of a file, and the file, decrypted where that is needed.
+
+    Raises `UnknownFormat` or `DocumentRefused` (empty, encrypted, corrupt, binary).
+    """
+    head = file.read(_HEAD)
     if not head.strip(b" \t\r\n\0"):
         raise DocumentRefused("empty", f"{name} is empty." if not head else f"{name} holds only blanks.")
+    if head.startswith(b"\xd0\xcf\x11\xe0"):
+        from anchorage.adapters.parsers.compound import unlocked
+
+        kind, file = unlocked(file, name, password)
+        return (_archive_kind(file, name) if kind == "zip" else kind), file
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and b"%PDF-" not in head[:1024]:
+        return _archive_kind(file, name), file
+    return _plain_kind(head, name), file
+
+
+def _plain_kind(head: bytes, name: str) -> str:
+    """The kind of a file that is no container."""
     named = _KIND_OF.get(extension(name))
     if b"%PDF-" in head[:1024]:
         return "pdf"
-    if head.startswith(b"PK\x03\x04"):
-        return _archive_kind(path, name)
-    if head.startswith(b"\xd0\xcf\x11\xe0"):
-        raise _compound(path, name)
-    found = next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None)
-    if found:
-        raise _unsupported(name, found)
-    if named in ("pdf", "docx"):
+    if found := next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None):
+        return found
+    if named == "image" and (head.startswith(b"BM") or head[8:12] == b"WEBP"):
+        return named
+    if foreign := next((kind for signature, kind in _FOREIGN if head.startswith(signature)), None):
+        raise _unsupported(name, foreign)
+    if named in ("doc", "xls") and not is_binary(head) and _text_kind(head, name, None) != "plain":
+        return _text_kind(head, name, None)  # web pages that programs save under the names of Office
+    if named in _BINARY:
         raise DocumentRefused(
-            "corrupt", f"{name} is not the {named} file that its name promises, or it is damaged. Save it again."
+            "corrupt",
+            f"{name} is not the {extension(name)} file that its name promises, or it is damaged. Save it again.",
         )
     if is_binary(head):
         if named:
@@ -79,43 +144,44 @@ def kind_of(path: Path, name: str) -> str:
                 "binary", f"{name} holds binary data, not text. Convert it to a supported format first."
             )
         raise _unsupported(name, extension(name))
-    return _text_kind(head, name, named)
+    kind = _text_kind(head, name, named)
+    if kind == "plain" and named is None and extension(name):
+        raise _unsupported(name, extension(name))
+    return kind
 
 
 def _text_kind(head: bytes, name: str, named: str | None) -> str:
+    if named not in (None, "plain", "xml"):
+        return named or "plain"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
-    if named in (None, "plain") and start.startswith((b"<!doctype html", b"<html")) and not has_mark(head[:2]):
-        return "html"
-    if named is None and extension(name):
-        raise _unsupported(name, extension(name))
+    if not has_mark(head[:2]) and not wide_encoding(head):
+        if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<?xml") and b"<html" in start):
+            return "html"
+        if start.startswith(b"<?xml") and named is None:
+            return "xml"
+        if named is None and _MAIL_HEAD.match(head.replace(b"\r\n", b"\n")):
+            return "eml"
     return named or "plain"
 
 
-def _archive_kind(path: Path, name: str) -> str:
-    names = [entry.filename for entry in archive_entries(path, name)]
+def _archive_kind(file: BinaryIO, name: str) -> str:
+    names = [entry.filename for entry in archive_entries(file, name)]
+    if "mimetype" in names and "content.xml" in names:
+        with ZipFile(file) as archive, archive.open("mimetype") as part:
+            family = part.read(100).decode("latin-1").strip().removeprefix("application/vnd.oasis.opendocument.")
+        if kind := _OPEN_DOCUMENT.get(family.removesuffix("-template")):
+            return kind
     found = next((kind for part, kind in _ZIP_PARTS if any(entry.startswith(part) for entry in names)), None)
-    if found == "docx":
-        return found
-    opened = "odf" if "mimetype" in names and found is None else found
-    raise _unsupported(name, opened or "zip")
-
-
-def _compound(path: Path, name: str) -> DocumentRefused | UnknownFormat:
-    """An old Office file, or a new one that is encrypted: both use the same container (MS-CFB)."""
-    with path.open("rb") as file:
-        data = file.read(8 * 1024**2)
-    if "EncryptedPackage".encode("utf-16-le") in data:
-        return DocumentRefused("encrypted", f"{name} is protected by a password. Save it without one.")
-    return _unsupported(name, extension(name) or "old Office")
+    return found or "zip"
 
 
 def _unsupported(name: str, kind: str) -> UnknownFormat:
     return UnknownFormat(
-        f"{name}: files of the kind {kind or 'unknown'!r} are not supported yet. Supported are {_SUPPORTED}."
+        f"{name}: files of the kind {kind or 'unknown'!r} are not supported. Supported are {_SUPPORTED}."
     )
 
 
 def parser_of(kind: str) -> Parse:
     """The function that reads a kind; its libraries load now and not before."""
-    parse: Parse = import_module(f"anchorage.adapters.parsers.{kind}").parse
+    parse: Parse = import_module(f"anchorage.adapters.parsers.{_MODULES.get(kind, kind)}").parse
     return parse

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
 from anchorage.adapters.parsers.encoding import decode
+from anchorage.adapters.parsers.task import Task
 from anchorage.model import BlockKind, ParsedDocument
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
@@ -18,15 +19,15 @@ _FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+)$", re.MULTILINE | re.IGNOREC
 _TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 
-def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
+def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    text = clean(decode(path.read_bytes(), name))
+    text = clean(decode(file.read(), name))
     title = ""
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
         if found := _FRONT_TITLE.search(front.group(1)):
             title = found.group(1).strip().strip("\"'")
-    builder = DocumentBuilder(limit)
+    builder = DocumentBuilder(task.limit)
     _walk(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text), builder)
     return builder.finish(name, title)
 

@@ -5,47 +5,53 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 from pypdfium2 import PdfDocument, PdfiumError
 from pypdfium2.raw import FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY
 
+from anchorage.adapters.parsers.arabic import mended
 from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.pages import add_page
+from anchorage.adapters.parsers.scans import Scans
+from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
-from anchorage.model import BlockKind, ParsedDocument
+from anchorage.model import ParsedDocument
 
 _HYPHENATED = re.compile(r"(?<=\w)(?:\ufffe|\u00ad|\x02)\s*")  # PDFium marks the hyphen of a broken word so
 _LINE_HYPHEN = re.compile(r"(?<=[a-z])-\n(?=[a-z])")
-_SENTENCE_END = re.compile(r"[.!?:;)\]\"”»]$")
-_BULLET = re.compile(r"(?:[•‣◦▪●·–*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S")
 _GARBAGE_TITLE = re.compile(
     r"untitled|anonymous|microsoft word|powerpoint presentation|\.\w{2,4}\s*$|^\W*$|^(?:slide|title|document)\s*\d*$",
     re.IGNORECASE,
 )
 
 
-def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
-    """Raises `DocumentRefused`: encrypted, corrupt, no_text (a scan) or empty."""
+def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
+    """Raises `DocumentRefused`: encrypted, corrupt, empty, needs_ocr (a scan) or no_text."""
     try:
-        document = PdfDocument(path, password=password)
+        document = PdfDocument(file, password=task.password)
     except PdfiumError as error:
-        raise _refusal(error, name, password) from error
+        raise _refusal(error, name, task.password) from error
     with document:
         if len(document) == 0:
             raise DocumentRefused("empty", f"{name} has no pages.")
-        builder = DocumentBuilder(limit)
+        builder = DocumentBuilder(task.limit)
         outline = _outline(document)
+        scans = Scans(document, name, task.recognition)
         unread = 0
         for index in range(len(document)):
             text = _page_text(document, index)
             if text is None:
                 unread += 1
             else:
-                _add_page(builder, text, outline.get(index, ()))
+                add_page(builder, text if text.strip() else scans.text(index), outline.get(index, ()))
             builder.end_page(index + 1)
+        scans.close()
         if not builder.blocks:
-            _refuse_textless(name, len(document), unread)
-        metadata = {"pages": len(document), **({"unreadable_pages": unread} if unread else {})}
+            _refuse_textless(name, len(document), unread, scans)
+        metadata = {
+            "pages": len(document), **({"unreadable_pages": unread} if unread else {}), **scans.metadata()
+        }  # fmt: skip
         return builder.finish(name, _title(document) or name.rsplit(".", 1)[0], metadata)
 
 
@@ -56,16 +62,14 @@ def _refusal(error: PdfiumError, name: str, password: str | None) -> DocumentRef
     return DocumentRefused("corrupt", f"{name} is damaged: it cannot be read as a PDF. Save, print or copy it again.")
 
 
-def _refuse_textless(name: str, pages: int, unread: int) -> None:
+def _refuse_textless(name: str, pages: int, unread: int, scans: Scans) -> None:
     if unread == pages:
         raise DocumentRefused(
             "corrupt", f"{name} is damaged: none of its {pages} pages can be read. Save or copy it again."
         )
-    raise DocumentRefused(
-        "no_text",
-        f"{name} holds no text: its {pages} page(s) are pictures or blank. Text recognition (OCR) is not supported yet; run "
-        "the file through an OCR program first.",
-    )
+    if scans.refusal:
+        raise scans.refusal
+    raise DocumentRefused("no_text", f"{name} holds no text: its {pages} page(s) are blank or hold only pictures.")
 
 
 def _page_text(document: PdfDocument, index: int) -> str | None:
@@ -75,7 +79,7 @@ def _page_text(document: PdfDocument, index: int) -> str | None:
         try:
             textpage = page.get_textpage()
             try:
-                text: str = textpage.get_text_bounded()
+                text = mended(textpage.get_text_bounded(), textpage)
             finally:
                 textpage.close()
         finally:
@@ -98,40 +102,6 @@ def _outline(document: PdfDocument) -> Mapping[int, Sequence[tuple[int, str]]]:
     except (PdfiumError, UnicodeDecodeError, ValueError):
         return {}
     return entries
-
-
-def _add_page(builder: DocumentBuilder, text: str, headings: Sequence[tuple[int, str]]) -> None:
-    """Paragraphs of a page: PDFs only have lines, so one ends where a line is short or blank, or a bullet begins."""
-    lines = [line.rstrip() for line in text.split("\n")]
-    longest = max((len(line) for line in lines), default=0)
-    wanted = {_key(title): level for level, title in headings}
-    paragraph: list[str] = []
-
-    def flush() -> None:
-        builder.add(BlockKind.PARAGRAPH, "\n".join(paragraph))
-        paragraph.clear()
-
-    for line in lines:
-        stripped = line.strip()
-        key = _key(stripped)
-        if not stripped:
-            flush()
-        elif key and key in wanted:
-            flush()
-            builder.add(BlockKind.HEADING, stripped, wanted.pop(key))
-        elif _BULLET.match(stripped):
-            flush()
-            paragraph.append(stripped)
-        else:
-            paragraph.append(stripped)
-            if len(stripped) < longest * 0.75 and _SENTENCE_END.search(stripped):
-                flush()
-    flush()
-
-
-def _key(title: str) -> str:
-    """A title without its number, case and punctuation, as it may differ between outline and page."""
-    return re.sub(r"[\W_]+", "", re.sub(r"^[\dA-Z]{0,3}(?:\.\d+)*[.)]?\s+", "", title).lower())
 
 
 def _title(document: PdfDocument) -> str:

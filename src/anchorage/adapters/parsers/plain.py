@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from typing import BinaryIO
 
 from anchorage.adapters.parsers.builder import DocumentBuilder, clean
 from anchorage.adapters.parsers.encoding import decode
+from anchorage.adapters.parsers.task import Task
 from anchorage.model import BlockKind, ParsedDocument
 
 _CHAPTER = re.compile(
@@ -16,10 +17,10 @@ _CHAPTER = re.compile(
 )
 
 
-def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
+def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    builder = DocumentBuilder(limit)
-    for paragraph in re.split(r"\n(?:[ \t]*\n)+", clean(decode(path.read_bytes(), name))):
+    builder = DocumentBuilder(task.limit)
+    for paragraph in re.split(r"\n(?:[ \t]*\n)+", clean(decode(file.read(), name))):
         line = " ".join(paragraph.split())
         chapter = line.count(" ") < 16 and _CHAPTER.fullmatch(line)
         builder.add(BlockKind.HEADING if chapter else BlockKind.PARAGRAPH, paragraph, 1 if chapter else 0)

@@ -23,11 +23,14 @@ _REPLY_LIMIT = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class ParseLimits:
-    """What one file may take."""
+    """What one file may take: seconds, bytes of memory, characters of text; and how text in pictures is recognised."""
 
     seconds: float
     memory: int
     chars: int
+    ocr_language: str = "eng"
+    ocr_seconds: float = 1800  # for a file in which text must be recognised, all its pages together
+    ocr_page_seconds: float = 60
 
 
 @dataclass(slots=True)
@@ -52,7 +55,11 @@ class SandboxedParser:
         return supports(name)
 
     async def parse(self, path: Path, name: str, *, password: str | None = None) -> ParsedDocument:
-        request = {"path": str(path.absolute()), "name": name, "password": password, "limit": self._limits.chars}
+        limits = self._limits
+        request = {
+            "path": str(path.absolute()), "name": name, "password": password, "limit": limits.chars,
+            "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds},
+        }  # fmt: skip
         async with self._slots:
             child = self._free.pop() if self._free else await self._spawn()
             try:
@@ -79,17 +86,20 @@ class SandboxedParser:
     async def _exchange(self, child: _Child, request: dict[str, Any], name: str) -> dict[str, Any]:
         stdin, stdout = child.process.stdin, child.process.stdout
         assert stdin and stdout
+        seconds, setting = self._limits.seconds, "PARSE_TIMEOUT"
         try:
-            async with asyncio.timeout(self._limits.seconds):
+            async with asyncio.timeout(seconds) as patience:
                 stdin.write(json.dumps(request).encode() + b"\n")
                 await stdin.drain()
-                size = int.from_bytes(await stdout.readexactly(8), "big")
-                body = await stdout.readexactly(min(size, _REPLY_LIMIT))
+                reply = await _receive(stdout)
+                if "recognising" in reply:
+                    seconds, setting = max(seconds, self._limits.ocr_seconds), "OCR_TIMEOUT"
+                    patience.reschedule(asyncio.get_running_loop().time() + seconds)
+                    reply = await _receive(stdout)
         except TimeoutError as error:
             raise DocumentRefused(
                 "timeout",
-                f"{name} took more than {self._limits.seconds:.0f} s to read (ANCHORAGE_INGEST__PARSE_TIMEOUT). Split it, or "
-                "raise the limit.",
+                f"{name} took more than {seconds:.0f} s to read (ANCHORAGE_INGEST__{setting}). Split it, or raise the limit.",
             ) from error
         except (asyncio.IncompleteReadError, ConnectionError, BrokenPipeError) as error:
             code = await child.process.wait()
@@ -99,13 +109,19 @@ class SandboxedParser:
                 f"{name} broke the program that reads it ({cause}): it is damaged, or needs more memory than it may take "
                 "(ANCHORAGE_INGEST__PARSE_MEMORY_BYTES).",
             ) from error
-        reply: dict[str, Any] = await asyncio.to_thread(json.loads, body)
         return reply
 
     async def close(self) -> None:
         """End the processes that wait for work."""
         while self._free:
             await _kill(self._free.pop())
+
+
+async def _receive(stdout: asyncio.StreamReader) -> dict[str, Any]:
+    size = int.from_bytes(await stdout.readexactly(8), "big")
+    body = await stdout.readexactly(min(size, _REPLY_LIMIT))
+    reply: dict[str, Any] = await asyncio.to_thread(json.loads, body)
+    return reply
 
 
 async def _kill(child: _Child) -> None:
@@ -133,8 +149,9 @@ def _document(reply: dict[str, Any]) -> ParsedDocument:
 
 def _environment() -> dict[str, str]:
     """What the parsers get of our environment: nothing secret."""
-    kept = ("PATH", "LANG", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS")
-    return {name: os.environ[name] for name in kept if name in os.environ}
+    kept = ("PATH", "LANG", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS", "TESSDATA_PREFIX")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**found, "OMP_THREAD_LIMIT": "1"}  # Tesseract is faster so, and leaves the other cores to others
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from typing import BinaryIO
 
 from anchorage.adapters.parsers.builder import DocumentBuilder, clean
 from anchorage.adapters.parsers.html import markup_of, parse_markup
+from anchorage.adapters.parsers.task import Task
 from anchorage.model import Block, BlockKind, ParsedDocument
 
 _MARKS = re.compile(r"[\W_]+")
@@ -20,16 +21,16 @@ _SHARE = 0.2  # of the words: a content that is less was guessed wrong
 _FEW = 250  # characters: a page this short has nothing to lose
 
 
-def parse(path: Path, name: str, limit: int, password: str | None) -> ParsedDocument:
+def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    markup = clean(markup_of(path, name))
-    document = parse_markup(markup, name, limit)
+    markup = clean(markup_of(file, name))
+    document = parse_markup(markup, name, task.limit)
     if len(markup) > _LONGEST:
         return document
     kept = _content(document, _key(_main_text(markup)))
     if not kept or len(kept) == len(document.blocks):
         return document
-    builder = DocumentBuilder(limit)
+    builder = DocumentBuilder(task.limit)
     for block in kept:
         builder.add(block.kind, document.text[block.start : block.end], block.level)
     return builder.finish(name, document.title, document.metadata)

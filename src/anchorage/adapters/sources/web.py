@@ -107,14 +107,16 @@ class WebSource:
         """Pages under their canonical addresses. Raises as the port says."""
         modes = {"page": self._page, "sitemap": self._sitemap, "crawl": self._crawl, "bookmarks": self._bookmarked}
         listed: set[str] = set()
-        try:
-            async with self._client.session():
-                async for entry in modes[self._mode]():
-                    if entry.uri not in listed:
-                        listed.add(entry.uri)
-                        yield entry
-        finally:
-            self._held.clear()
+        self.close()
+        async with self._client.session():
+            async for entry in modes[self._mode]():
+                if entry.uri not in listed:
+                    listed.add(entry.uri)
+                    yield entry
+
+    def close(self) -> None:
+        """Let go of the pages that a listing has downloaded and nobody fetched. The source can be used again."""
+        self._held.clear()
 
     @asynccontextmanager
     async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import shutil
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import httpx
 
@@ -27,17 +29,23 @@ _SUFFIXES = {
     "text/markdown": ".md",
 }
 _NEVER_TEXT = ("audio/", "video/", "font/")
-_HELD = 16  # pages; each has at most the size limit on disk, and the usual reader takes one at a time
+_HELD, _HELD_BYTES = (
+    600,
+    256 * 1024**2,
+)  # pages and their bytes on disk: a group of a listing, and the pages of small sites
 _STRONG = timedelta(seconds=60)  # RFC 9110, 8.8.2.2: a younger Last-Modified may hide another change
 _LINKS = 5_000  # of one page
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class WebPage:
-    """A downloaded page; `url` is where it was found after redirects, `links` are those of HTML, as addresses of their own."""
+    """A downloaded page; `url` is where it was found after redirects, `links` are those of HTML, as addresses of their own.
+
+    Its folder goes when it is closed, or else with the object.
+    """
 
     url: str
-    folder: TemporaryDirectory[str]
+    folder: str
     path: Path
     name: str
     size: int
@@ -53,13 +61,16 @@ class WebPage:
 
     def close(self) -> None:
         """Remove the file."""
-        self.folder.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __post_init__(self) -> None:
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
 async def download(client: WebClient, url: str) -> WebPage:
     """Fetch a page into a temporary file, which the caller closes. Raises what `WebClient.get` does, and `TooLarge`."""
-    folder = TemporaryDirectory(prefix="anchorage-web-", ignore_cleanup_errors=True)
-    path = Path(folder.name, "page")
+    folder = mkdtemp(prefix="anchorage-web-")
+    path = Path(folder, "page")
 
     async def keep(response: httpx.Response, final: str) -> WebPage:
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower() or None
@@ -88,7 +99,7 @@ async def download(client: WebClient, url: str) -> WebPage:
             await asyncio.to_thread(_scan, page, charset[-1])
         return page
     except BaseException:
-        folder.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
@@ -171,8 +182,11 @@ class Held:
     def put(self, uri: str, page: WebPage | AnchorageError) -> None:
         self._drop(self._kept.pop(uri, None))
         self._kept[uri] = page
-        while len(self._kept) > _HELD:
+        while len(self._kept) > _HELD or (self._bytes() > _HELD_BYTES and len(self._kept) > 1):
             self._drop(self._kept.popitem(last=False)[1])
+
+    def _bytes(self) -> int:
+        return sum(page.size for page in self._kept.values() if isinstance(page, WebPage))
 
     def take(self, uri: str) -> WebPage | None:
         """The page, now the caller's to close. Raises the reason where there is one."""
