@@ -7,15 +7,24 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, IndexMismatch, ModelError, ModelUnavailable, NotAllowed, Unavailable
+from anchorage.errors import (
+    BadRequest,
+    DocumentRefused,
+    IndexMismatch,
+    ModelError,
+    ModelUnavailable,
+    NotAllowed,
+    Unavailable,
+)
 from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload
-from anchorage.model import Outcome, SourceEntry, SourceItem
+from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
 from anchorage.testing.fakes import HashEmbedder
 
 from .conftest import World
@@ -345,3 +354,33 @@ async def test_every_file_of_a_large_folder_is_listed(tmp_path: Path) -> None:
         (tmp_path / f"{number}.txt").touch()
     listed = [entry.uri async for entry in LocalSource(tmp_path, max_bytes=10).list()]
     assert len(listed) == len(set(listed)) == 1203
+
+
+async def test_a_protected_file_is_opened_by_a_password_of_the_settings(world: World, tmp_path: Path) -> None:
+    class Locked:
+        """Parses what is not protected, and what is with its password."""
+
+        tried: ClassVar[list[str | None]] = []
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.ingest.parser, name)
+
+        async def parse(self, path: Path, name: str, *, password: str | None = None) -> ParsedDocument:
+            self.tried.append(password)
+            if password != "sesame":
+                raise DocumentRefused("encrypted", f"{name} is protected by a password.")
+            return await world.ingest.parser.parse(path, name)
+
+    (tmp_path / "a.txt").write_text("The treasure is in the cave.")
+    source = LocalSource(tmp_path / "a.txt", max_bytes=100)
+    passwords = {"wrong": "open", "right": "sesame"}
+    locked = replace(world.ingest, parser=Locked(), passwords=passwords)  # type: ignore[arg-type]
+    assert "sesame" not in repr(locked)
+    await world.store.open_collection(world.principal, "c", locked.index)
+    ingester = Ingester(locked, world.principal)
+    entry = SourceEntry(source.uri, "tag")
+    refused = await ingester.document("c", source, entry, None, password="wrong")
+    assert refused.error and refused.error.code == "encrypted" and Locked.tried == [None, "open"]
+    known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
+    assert not ingester.is_seen(entry, known)  # another password may come
+    assert (await ingester.document("c", source, entry, known)).status.value == "indexed"

@@ -87,3 +87,14 @@ def test_originals_go_to_s3_or_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ANCHORAGE_BLOBS__URL", "gs://bucket")
     with pytest.raises(ConfigurationError, match="BLOBS__URL"):
         load_settings()
+
+
+def test_passwords_are_json_and_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANCHORAGE_INGEST__PASSWORDS", '{"reports": "open-sesame"}')
+    settings = load_settings()
+    assert settings.ingest.passwords["reports"].get_secret_value() == "open-sesame"
+    assert "open-sesame" not in str(describe_settings(settings)) + repr(settings)
+    monkeypatch.setenv("ANCHORAGE_INGEST__PASSWORDS", "open-sesame")
+    with pytest.raises(ConfigurationError, match="JSON object") as raised:
+        load_settings()
+    assert "open-sesame" not in raised.value.message

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import structlog
 
-from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, NotFound
+from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, DocumentRefused, NotFound
 from anchorage.ingest.batching import Batcher, Budget, concurrently, grouped
 from anchorage.ingest.chunk import ChunkBudget, body_budget, chunk_document, passage_header, passage_text
 from anchorage.model import (
@@ -43,6 +43,8 @@ _DATABASE_RETRIES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between tries to store a 
 _LOOKED_UP_AT_ONCE = 500
 _WRITERS = 2  # a vector index takes one row at a time of each connection
 _PARSED_AT_ONCE = 256  # documents of an evaluation set are short
+# What another setting or another installation reads, so that the next sync tries it again.
+_MENDED_BY_SETTINGS = {"needs_ocr", "encrypted", "too_large", "too_complex", "timeout"}
 _BYTES_IN_FLIGHT = 128 * 1024**2  # of files being parsed, embedded and stored
 
 
@@ -58,6 +60,8 @@ class IngestServices:
     chunk_tokens: int
     overlap_tokens: int
     batch_chunks: int
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Passwords of documents, by names under which sources refer to them."""
     documents_at_once: int = 16
     embeddings_at_once: int = 1
 
@@ -83,8 +87,11 @@ class Ingester:
         known: Document | None,
         *,
         source_id: str | None = None,
+        password: str | None = None,
     ) -> Outcome:
         """Bring one document up to date; `known` is what the store has of it. Its failure is recorded and returned.
+
+        `password` names the one to open it with; all are tried without it.
 
         Raises `DatabaseUnavailable` when Postgres stays away, and what forbids writing to the collection.
         """
@@ -92,7 +99,7 @@ class Ingester:
             assert known
             return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
         try:
-            done = await self._prepared(source, entry, known, source_id)
+            done = await self._prepared(source, entry, known, source_id, password)
         except DatabaseUnavailable:
             raise
         except AnchorageError as error:
@@ -129,14 +136,14 @@ class Ingester:
     ) -> Outcome:
         """Keep a failed document's reason in the store. A version that was indexed before goes on answering."""
         title = entry.uri.rstrip("/").rsplit("/", 1)[-1]
-        tag = None if failure.temporary else self._tag(entry.tag)
+        tag = None if failure.temporary or failure.code in _MENDED_BY_SETTINGS else self._tag(entry.tag)
         document_id = await self.services.store.fail(
             self.principal, collection, entry.uri, title, failure, {}, tag=tag, source_id=source_id
         )
         return _counted(Outcome(entry.uri, document_id, DocumentStatus.FAILED, error=failure))
 
     async def _prepared(
-        self, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None
+        self, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None, password: str | None
     ) -> IndexedDocument | Outcome:
         """Fetch, parse, chunk and embed, unless the bytes are those that are indexed."""
         services = self.services
@@ -150,12 +157,29 @@ class Ingester:
                     # The source has touched it, or a later version failed and this one has come back.
                     await services.store.confirm(self.principal, known.id, self._tag(item.tag))
                     return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
-                parsed = await services.parser.parse(Path(item.path), item.name)
+                parsed = await self._parsed(item, password)
             document = await self._chunked(item, version, parsed, key)
             vectors = await self._vectors(document, known)
         finally:
             await self._room.give(taken)
         return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id)
+
+    async def _parsed(self, item: SourceItem, password: str | None) -> ParsedDocument:
+        """Parse a file; one that is protected is tried with the passwords that the settings hold."""
+        parse, passwords = self.services.parser.parse, self.services.passwords
+        try:
+            return await parse(Path(item.path), item.name)
+        except DocumentRefused as error:
+            if error.code != "encrypted":
+                raise
+            tried = [passwords[name] for name in passwords if password in (None, name)]
+            for number, secret in enumerate(tried, start=1):
+                try:
+                    return await parse(Path(item.path), item.name, password=secret)
+                except DocumentRefused as again:
+                    if again.code != "encrypted" or number == len(tried):
+                        raise
+            raise
 
     def _tag(self, tag: str | None) -> str | None:
         return f"{self.services.parser.version} {tag}" if tag else None

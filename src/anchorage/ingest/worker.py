@@ -33,6 +33,7 @@ _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
 _SCHEDULE_PAUSE = 2.0
 _OPEN_SOURCES = 100
+PASSWORD = "password"  # noqa: S105  the option of a source that names a password of the settings
 
 OpenSource = Callable[[RegisteredSource], AbstractAsyncContextManager[Source]]
 
@@ -162,8 +163,9 @@ class Worker:
         known = await _known(ingester, job.collection, job.uri)
         source = await self._sources.get(registered)
         return await ingester.document(
-            job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id
-        )
+            job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id,
+            password=registered.options.get(PASSWORD),
+        )  # fmt: skip
 
 
 async def run_worker(services: WorkerServices, concurrency: int) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 def default_data_dir() -> Path:
@@ -134,6 +135,11 @@ class IngestSettings(Section):
     batch_chunks: int = Field(
         256, ge=1, description="passages gathered, across documents, before they are embedded and stored"
     )
+    passwords: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='passwords of protected documents, as JSON: `{"reports": "..."}`; all are tried, or the one that a source '
+        "names with `--option password=reports`",
+    )
     concurrency: int = Field(16, ge=1, le=64, description="jobs that one worker runs at once")
     parsers: int = Field(0, ge=0, le=64, description="files that are parsed at once; 0: one per core")
     job_timeout: float = Field(1800, gt=0, description="seconds that one job may take before it is tried again")
@@ -142,6 +148,14 @@ class IngestSettings(Section):
         0.5, gt=0, le=1, description="a sync that would delete more than this share of a source's documents is held"
     )
     hold_least: int = Field(10, ge=0, description="and more than so many of them")
+
+    @field_validator("passwords", mode="before")
+    @classmethod
+    def _from_json(cls, value: object) -> object:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('write it as a JSON object: {"name": "password"}') from None
 
 
 class S3Settings(Section):

@@ -13,7 +13,7 @@ from anchorage.wiring.services import (
     open_storage,
     pending_migrations,
 )
-from anchorage.wiring.sources import check_location, local_source, open_location, s3_config, source_at
+from anchorage.wiring.sources import check_location, local_source, open_blobs, open_location, s3_config, source_at
 
 __all__ = [
     "DatabaseUrls",
@@ -23,6 +23,7 @@ __all__ = [
     "check_location",
     "local_source",
     "migrate_databases",
+    "open_blobs",
     "open_client",
     "open_databases",
     "open_embedder",

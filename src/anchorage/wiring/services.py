@@ -197,6 +197,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         chunk_tokens=min(settings.chunk.max_tokens or _MAX_CHUNK_TOKENS, embedder.max_tokens),
         overlap_tokens=settings.chunk.overlap_tokens,
         batch_chunks=settings.ingest.batch_chunks,
+        passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
     )
     worker = WorkerServices(

@@ -22,6 +22,7 @@ from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.errors import BadRequest
+from anchorage.ingest.worker import PASSWORD
 from anchorage.model import RegisteredSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.source import Source
@@ -63,6 +64,12 @@ def source_at(settings: Settings, location: str, s3: S3, options: Options) -> So
 
     Raises `BadRequest` for what is none or for options that it does not take, and `ConfigurationError`.
     """
+    if PASSWORD in options:
+        if options[PASSWORD] not in settings.ingest.passwords:
+            raise BadRequest(
+                f"{location}: no password of that name is set. Name one of ANCHORAGE_INGEST__PASSWORDS, never the password itself."
+            )
+        options = {name: value for name, value in options.items() if name != PASSWORD}
     if location.startswith(_WEB) or "mode" in options:
         return web_source(settings, location, options)
     if options:
@@ -76,8 +83,8 @@ def source_at(settings: Settings, location: str, s3: S3, options: Options) -> So
 
 def check_location(settings: Settings, location: str, options: Options) -> str:
     """The location of a source in full. Raises `BadRequest` for one that cannot be a source, or for unknown options."""
-    if location.startswith("s3://") and not options:
-        return Place.parse(location, settings.s3.bucket).uri
+    if location.startswith("s3://"):
+        location = Place.parse(location, settings.s3.bucket).uri
     source = source_at(settings, location, S3(s3_config(settings.s3)), options)
     return source.uri if isinstance(source, LocalSource) else location
 
