@@ -13,12 +13,21 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+import structlog
 
 from anchorage.adapters.postgres.migrate import migrate
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.s3.client import S3, S3Config, open_s3
 
 TESTS = Path(__file__).parent
+# Plain: the default draws tracebacks with the values of all variables, which takes longer than some tests.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
 S3_KEYS = ("test-access", "test-secret-key")
 
 

@@ -71,11 +71,13 @@ class ParsedDocument:
 class SourceEntry:
     """What a source lists. `tag` changes whenever the bytes do: an ETag, a version, a file's times and size.
 
-    None where the source cannot tell without fetching.
+    None where the source cannot tell without fetching. `closed`: a folder that could not be listed now, so that nothing below it
+    is known to be gone.
     """
 
     uri: str
     tag: str | None = None
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.chat.sentences import SentenceVectors
@@ -34,14 +35,17 @@ class World:
 
 
 @pytest.fixture
-async def world(pool: Pool, tmp_path: Path) -> AsyncIterator[World]:
+async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[World]:
     store = PgvectorStore(pool, SearchLimits(120, 1_000_000))
     blobs = FolderBlobStore(tmp_path / "blobs")
     embedder = HashEmbedder()
-    async with open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser:
+    async with (
+        open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser,
+        open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
+    ):
         index = IndexSpec(parser.version, "c/1", "r/1", analyser_name("english"), embedder.spec)
         ingest = IngestServices(
-            store, blobs, parser, embedder, index, chunk_tokens=64, overlap_tokens=8, batch_chunks=16
+            store, blobs, parser, embedder, queue, index, chunk_tokens=64, overlap_tokens=8, batch_chunks=16
         )
         limits = ChatLimits(
             k=10,

@@ -22,8 +22,8 @@ from anchorage.errors import (
     NotAllowed,
     Unavailable,
 )
-from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
-from anchorage.ingest.worker import ingest_upload
+from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source, sweep_blobs
+from anchorage.ingest.worker import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
 from anchorage.testing.fakes import HashEmbedder
 
@@ -174,15 +174,19 @@ async def test_deleting_removes_the_original_bytes_unless_shared(world: World, f
     outcomes = await ingest(world, folder)
     by_name = {Path(outcome.uri).name: outcome.document_id or "" for outcome in outcomes}
     key = (await world.store.document(world.principal, by_name["b.txt"])).blob_key or ""
-    await delete_documents(world.store, world.blobs, world.principal, [by_name["b.txt"]])
+    await delete_documents(world.ingest, world.principal, [by_name["b.txt"]])
+    assert await sweep_blobs(world.ingest, 0) == 0
     async with world.blobs.local(key) as path:
         assert path.read_text() == "Bread is made of flour."
-    await delete_documents(world.store, world.blobs, world.principal, [by_name["copy.txt"]])
+    await delete_documents(world.ingest, world.principal, [by_name["copy.txt"]])
+    assert await sweep_blobs(world.ingest, 3600) == 0  # somebody may be taking them up just now
+    assert await sweep_blobs(world.ingest, 0) == 1
     assert not list((world.blobs.root / key[:2]).glob(key))
 
 
 async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:
     key = await world.blobs.put(folder / "a.md")
+    await world.store.open_collection(world.principal, "c", world.ingest.index)
     for expected in ("indexed", "unchanged"):
         outcome = await ingest_upload(Ingester(world.ingest, world.principal), "c", "upload://c/a.md", "a.md", key)
         assert outcome.status.value == expected
@@ -384,3 +388,28 @@ async def test_a_protected_file_is_opened_by_a_password_of_the_settings(world: W
     known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
     assert not ingester.is_seen(entry, known)  # another password may come
     assert (await ingester.document("c", source, entry, known)).status.value == "indexed"
+
+
+async def test_the_bytes_of_replaced_versions_and_of_needed_uploads(world: World, folder: Path) -> None:
+    for number in range(3):
+        (folder / "a.md").write_text(f"Version {number}.")
+        await ingest(world, folder / "a.md")
+    assert await sweep_blobs(world.ingest, 0) == 2
+    (outcome,) = await ingest(world, folder / "a.md")
+    key = (await world.store.document(world.principal, outcome.document_id or "")).blob_key or ""
+    await world.ingest.queue.add(world.principal, [upload_job(world.principal, "c", "upload://c/z.md", "z.md", key)])
+    await delete_documents(world.ingest, world.principal, [outcome.document_id or ""])
+    assert await sweep_blobs(world.ingest, 0) == 0
+    async with world.blobs.local(key) as path:
+        assert path.read_text() == "Version 2."
+
+
+async def test_a_document_that_is_deleted_while_it_is_ingested_anew_is_new(world: World, folder: Path) -> None:
+    (outcome,) = await ingest(world, folder / "a.md")
+    source = LocalSource(folder / "a.md", max_bytes=10**6)
+    known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
+    for content in ("# Harbour\n\nThe harbour of Ghent opened in 1827.", "# Harbour\n\nAnother."):
+        (folder / "a.md").write_text(content)
+        await delete_documents(world.ingest, world.principal, [outcome.document_id or ""])
+        outcome = await Ingester(world.ingest, world.principal).document("c", source, SourceEntry(source.uri), known)
+        assert outcome.status.value == "indexed", outcome

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -125,7 +126,7 @@ async def test_an_upload_goes_before_what_waits_and_lanes_take_turns(queue: Post
     async with working(queue, run, 1):
         await ended(queue, 206)
     assert order[0] == "upload"
-    assert max(order.index(f"small{number}") for number in range(5)) <= table.RELEASED + 6
+    assert max(order.index(f"small{number}") for number in range(5)) <= table.share_of("source:big", 16) + 6
 
 
 async def test_jobs_of_one_document_run_one_after_the_other(queue: PostgresQueue) -> None:
@@ -140,7 +141,8 @@ async def test_jobs_of_one_document_run_one_after_the_other(queue: PostgresQueue
         running -= 1
         return JobResult()
 
-    ids = [(await queue.add(ANNA, [new("same")]))[0] for _ in range(4)]
+    same = replace(new("same"), blob_key=None)
+    ids = [(await queue.add(ANNA, [same]))[0] for _ in range(4)]
     async with working(queue, run):
         await ended(queue, 4)
     assert (most, order) == (1, ids)
@@ -254,3 +256,97 @@ async def test_adding_is_all_or_nothing(queue: PostgresQueue) -> None:
         await queue.add(ANNA, [new("good"), new("nul\0")])
     assert not await queue.jobs(ANNA)
     assert list(await queue.add(ANNA, [])) == []
+
+
+async def test_a_later_upload_stands_for_the_earlier_ones(queue: PostgresQueue) -> None:
+    ran: list[str] = []
+
+    async def run(job: Job, report: Report) -> JobResult:
+        ran.append(job.id)
+        return JobResult()
+
+    (first,) = await queue.add(ANNA, [replace(new("same"), blob_key="1" * 64)])
+    (second,) = await queue.add(ANNA, [replace(new("same"), blob_key="2" * 64)])
+    async with working(queue, run):
+        await ended(queue)
+        await ended(queue, 1, "cancelled")
+    superseded = await queue.job(ANNA, first)
+    assert ran == [second] and superseded.error and superseded.error.code == "superseded"
+    with pytest.raises(Conflict, match="later job"):
+        await queue.retry(ANNA, first)
+
+
+async def test_a_job_that_must_wait_again_gives_way_to_its_twin(queue: PostgresQueue, pool: Pool) -> None:
+    """A sync queues a document anew while an attempt at it is under way, and the attempt comes to nothing."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "INSERT INTO anchorage.sources (owner, collection, location) VALUES ('anna', 'c', 'x') RETURNING id::text"
+        )
+        row = await cursor.fetchone()
+    assert row
+    item = replace(new("doc", lane="source:x"), blob_key=None, source_id=row[0])
+    running = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def run(job: Job, report: Report) -> JobResult:
+        if job.id == first:
+            running.set()
+            await go_on.wait()
+            raise ModelUnavailable("The model server is away.")
+        return JobResult()
+
+    (first,) = await queue.add(ANNA, [item])
+    async with working(queue, run):
+        await running.wait()
+        (second,) = await queue.add(ANNA, [replace(item, tag="newer")])
+        async with pool.connection() as connection:  # it is not on its way yet
+            await connection.execute(
+                "UPDATE anchorage.jobs SET status = 'waiting', not_before = now() + interval '1 s' WHERE id = %s",
+                (int(second),),
+            )
+        go_on.set()
+        await ended(queue)
+    assert (await queue.job(ANNA, first)).status == "cancelled" and (await queue.job(ANNA, second)).status == "done"
+
+
+async def test_the_bytes_that_a_job_needs_stay(queue: PostgresQueue) -> None:
+    await queue.add(ANNA, [new("a")])
+    assert await queue.blobs_in_use(["0" * 64, "1" * 64]) == {"0" * 64}
+    assert await queue.sweep(0) == []
+    await queue.forget_blobs(["2" * 64])
+    assert await queue.sweep(3600) == []
+    assert await queue.sweep(0) == ["2" * 64]
+
+
+async def test_those_who_were_with_a_killer_go_one_by_one_the_second_time(queue: PostgresQueue, pool: Pool) -> None:
+    ids = [int(job) for job in await queue.add(ANNA, [new(f"n{number}") for number in range(8)])]
+    for turn in range(2):
+        async with pool.connection() as connection, connection.transaction():
+            await connection.execute("UPDATE anchorage.jobs SET status = 'released'")
+            assert await table.give_back(connection, ids, lost=True) == 8
+            cursor = await connection.execute("SELECT DISTINCT lane FROM anchorage.jobs")
+            lanes = [row[0] for row in await cursor.fetchall()]
+            assert lanes == (["suspect:anna"] if turn else ["upload:anna"])
+            for lane in lanes:
+                await table.release(connection, lane, 16)
+            cursor = await connection.execute("SELECT count(*) FROM anchorage.jobs WHERE status = 'released'")
+            assert await cursor.fetchone() == ((1,) if turn else (8,))
+
+
+async def test_a_delivery_that_could_not_be_closed_lets_go_of_its_document(queue: PostgresQueue, pool: Pool) -> None:
+    async def run(job: Job, report: Report) -> JobResult:
+        return JobResult()
+
+    await queue.add(ANNA, [replace(new("a"), blob_key=None)])
+    async with pool.connection() as connection:
+        await connection.execute(
+            "WITH w AS (INSERT INTO procrastinate.procrastinate_workers DEFAULT VALUES RETURNING id) "
+            "UPDATE procrastinate.procrastinate_jobs SET worker_id = (SELECT id FROM w)"
+        )
+    async with pool.connection() as connection, connection.transaction():
+        await connection.execute(table.QUEUE_PATH)
+        await connection.execute("UPDATE procrastinate.procrastinate_jobs SET status = 'doing'")
+        await connection.execute("UPDATE anchorage.jobs SET status = 'done', updated_at = now() - interval '1 minute'")
+    await queue.add(ANNA, [replace(new("a"), blob_key=None)])
+    async with working(queue, run):
+        await ended(queue, 2)

@@ -15,10 +15,14 @@ from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import NotFound, Unavailable
+from anchorage.faces.sources import remove_source
+from anchorage.ingest.pipeline import ingest_source
 from anchorage.ingest.sync import SyncLimits, sync_job
 from anchorage.ingest.worker import WorkerServices, run_worker
 from anchorage.model import Principal, RegisteredSource, SourceEntry
 from anchorage.ports.source import Source
+from anchorage.settings import load_settings
+from anchorage.wiring import Storage
 
 from .conftest import World
 
@@ -221,3 +225,87 @@ async def test_waiting_jobs_of_one_document_are_one(office: Office) -> None:
         await office.queue.add(office.world.principal, [job] * 2)
     jobs = await office.queue.jobs(office.world.principal, source_id=source.id)
     assert sorted(job.tag or "" for job in jobs) == ["one", "two"]  # the first is on its way already
+
+
+async def test_a_subfolder_that_cannot_be_listed_keeps_its_documents(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (office.folder / "sub").mkdir()
+    for number in range(3):
+        (office.folder / "sub" / f"s{number}.txt").write_text(f"Below {number}.")
+    source = await office.register()
+    real = os.scandir
+
+    def broken(path: str) -> object:
+        if str(path).endswith("sub"):
+            raise OSError(5, "Input/output error", str(path))
+        return real(path)
+
+    async with office.working():
+        await office.sync(source)
+        monkeypatch.setattr(os, "scandir", broken)
+        (office.folder / "n0.txt").unlink()
+        found = await office.sync(source)
+        monkeypatch.undo()
+    assert found.status == "synced" and found.report["deleted"] == 1
+    assert {f"s{number}.txt" for number in range(3)} <= await office.uris()
+
+
+async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> None:
+    folder = LocalSource(office.folder, max_bytes=10**6)
+    assert len([item async for item in ingest_source(office.world.ingest, office.world.principal, "c", folder)]) == 8
+    source = await office.register()
+    async with office.working():
+        await office.sync(source)
+        held = await office.world.store.of_source(office.world.principal, "c", source.id)
+        assert len(held) == 8
+        again = [item async for item in ingest_source(office.world.ingest, office.world.principal, "c", folder)]
+        assert len(again) == 8 and len(await office.world.store.of_source(office.world.principal, "c", source.id)) == 8
+        (office.folder / "n3.txt").unlink()
+        assert (await office.sync(source)).report["deleted"] == 1
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_removing_a_source_while_its_documents_are_in_work(office: Office, keep: bool) -> None:
+    source = await office.register()
+    storage = Storage(
+        settings=load_settings(), store=office.world.store, memory=office.world.chat.memory, queue=office.queue,
+        registry=office.registry, blobs=office.world.blobs, s3=None, principal=office.world.principal,  # type: ignore[arg-type]
+    )  # fmt: skip
+    await office.world.store.open_collection(office.world.principal, "c", office.world.ingest.index)
+    async with office.working():
+        await office.queue.add(office.world.principal, [sync_job(source)])
+        async with asyncio.timeout(30):
+            while not await office.uris():
+                await asyncio.sleep(0.01)
+        await remove_source(storage, office.world.principal, source.id, keep_documents=keep)
+        await office.idle()
+    left = await office.uris()
+    assert left if keep else not left
+    assert not await office.registry.sources(office.world.principal)
+
+
+async def test_a_cancelled_sync_leaves_a_reason(office: Office) -> None:
+    source = await office.register()
+
+    @dataclass
+    class Slow:
+        inner: Source
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.inner, name)
+
+        async def list(self) -> AsyncIterator[SourceEntry]:
+            await asyncio.sleep(60)
+            yield SourceEntry("x")
+
+    office.wrap = Slow  # type: ignore[assignment]
+    async with office.working():
+        (job,) = await office.queue.add(office.world.principal, [sync_job(source)])
+        async with asyncio.timeout(30):
+            while (await office.registry.source(office.world.principal, source.id)).status != "syncing":
+                await asyncio.sleep(0.01)
+            await office.queue.cancel(office.world.principal, job)
+            while (found := await office.registry.source(office.world.principal, source.id)).status == "syncing":
+                await asyncio.sleep(0.01)
+    assert found.status == "failed" and found.error and "stopped before its end" in found.error.message

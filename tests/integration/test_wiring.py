@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.s3.client import S3
-from anchorage.errors import BadRequest, ConfigurationError
+from anchorage.errors import BadRequest, ConfigurationError, NotAllowed
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import model_server
 from anchorage.wiring import check_location, open_client, open_embedder, open_generator, s3_config, source_at
@@ -81,7 +81,10 @@ async def test_embedders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
                 await open_embedder(load_settings(), client)
 
 
-@pytest.mark.parametrize("location", ["https://user:pw@example.org", "/no/such/path", "confluence://", "s3://"])
+@pytest.mark.parametrize(
+    "location",
+    ["https://user:pw@example.org", "/no/such/path", "confluence://", "s3://", "ftp://host/x", "/a\0b", "x://\ud800"],
+)
 def test_locations_that_are_no_source(location: str) -> None:
     with pytest.raises(BadRequest):
         check_location(load_settings(confluence={"base_url": "https://wiki.example.org"}), location, {})
@@ -99,3 +102,18 @@ def test_locations_of_the_web_and_of_confluence() -> None:
         source_at(settings, "https://example.org/", s3, {"deep": 3})
     with pytest.raises(BadRequest, match="no options"):
         source_at(settings, "confluence://DOCS", s3, {"deep": 3})
+
+
+@pytest.mark.parametrize("location", ["/a://../etc", "x://../../../../etc", "file:///etc", "/etc"])
+def test_files_of_the_server_are_no_source_over_http(location: str) -> None:
+    with pytest.raises(NotAllowed, match="over HTTP"):
+        check_location(load_settings(), location, {}, local=False)
+    with pytest.raises(NotAllowed):
+        check_location(load_settings(), location, {"mode": "bookmarks"}, local=False)
+
+
+@pytest.mark.parametrize("password", ["unknown", ["a"], 7])
+def test_a_source_names_a_password_that_is_set(password: object) -> None:
+    with pytest.raises(BadRequest, match="PASSWORDS"):
+        check_location(load_settings(), "/tmp", {"password": password})
+    assert check_location(load_settings(ingest={"passwords": {"a": "b"}}), "/tmp", {"password": "a"}) == "file:///tmp"

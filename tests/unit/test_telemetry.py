@@ -15,7 +15,7 @@ def test_no_local_variable_reaches_a_log(form: str, capsys: pytest.CaptureFixtur
         password = "sesame-open"  # noqa: F841  what a traceback with locals would show
         raise ValueError("broken")
 
-    before = logging.getLogger().handlers
+    before, plain = logging.getLogger().handlers, structlog.get_config()
     try:
         configure_logging("INFO", form)
         for log in (structlog.get_logger("ours").exception, logging.getLogger("theirs").exception):
@@ -26,7 +26,7 @@ def test_no_local_variable_reaches_a_log(form: str, capsys: pytest.CaptureFixtur
         shown = capsys.readouterr().err
     finally:
         logging.getLogger().handlers = before
-        structlog.reset_defaults()
+        structlog.configure(**plain)
     assert "broken" in shown and shown.count("ValueError") >= 2
     assert "sesame-open" not in "\n".join(line for line in shown.splitlines() if "password =" not in line)
     if form == "json":

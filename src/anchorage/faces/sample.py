@@ -40,7 +40,7 @@ async def ingest_own_docs(services: Services) -> None:
         await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     found = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
     elsewhere = [item.id for item in found if not item.uri.startswith(source.prefix or "")]  # another clone's
-    await delete_documents(store, services.storage.blobs, principal, elsewhere)
+    await delete_documents(services.storage, principal, elsewhere)
     async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
         if outcome.status is DocumentStatus.FAILED and outcome.error:
             _log.warning("sample_document_failed", uri=outcome.uri, reason=outcome.error.message)

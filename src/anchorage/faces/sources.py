@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
+from anchorage.errors import Conflict
 from anchorage.ingest.pipeline import delete_documents
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
 from anchorage.wiring import Services, Storage, check_location
 
+_PATIENCE = 30.0  # seconds for documents that are in work
+
 
 async def register(
-    services: Services, principal: Principal, location: str, collection: str, options: Mapping[str, Any], every: int | None
+    services: Services, principal: Principal, location: str, collection: str, options: Mapping[str, Any],
+    every: int | None, *, local: bool,
 ) -> tuple[RegisteredSource, str]:  # fmt: skip
-    """Register a source and queue its first sync; returns it with that job's id. Raises `BadRequest` for a wrong location."""
-    checked = check_location(services.settings, location, options)
+    """Register a source and queue its first sync; returns it with that job's id.
+
+    Raises `BadRequest` for a wrong location, and `NotAllowed` for one on this machine unless `local` allows it.
+    """
+    checked = check_location(services.settings, location, options, local=local)
     await services.storage.store.open_collection(principal, collection, services.ingest.index)
     source = await services.storage.registry.add(principal, collection, checked, options, every)
     return source, await request_sync(services.storage, principal, source.id)
@@ -29,10 +38,22 @@ async def request_sync(storage: Storage, principal: Principal, source_id: str, *
 
 
 async def remove_source(storage: Storage, principal: Principal, source_id: str, *, keep_documents: bool) -> int:
-    """Forget a source with its jobs; returns how many documents went with it. Raises `NotFound`."""
+    """Forget a source with its jobs; returns how many documents went with it.
+
+    Raises `NotFound`, and `Conflict` when its documents are in work for too long.
+    """
     source = await storage.registry.source(principal, source_id)
-    held = await storage.store.of_source(principal, source.collection, source.id)
-    await storage.registry.remove(principal, source.id)  # first, so that no job brings back what is deleted next
+    end = time.monotonic() + _PATIENCE
+    while await storage.queue.cancel_source(source.id):  # what is running would bring documents back
+        if time.monotonic() > end:
+            raise Conflict(
+                f"Documents of {source.location} are in work. Remove the source when they are done, or cancel their jobs."
+            )
+        await asyncio.sleep(0.2)
     if keep_documents:
+        await storage.store.disown(principal, source.collection, source.id)
+        await storage.registry.remove(principal, source.id)
         return 0
-    return len(await delete_documents(storage.store, storage.blobs, principal, list(held.values())))
+    await storage.registry.remove(principal, source.id)
+    held = await storage.store.of_source(principal, source.collection, source.id)
+    return len(await delete_documents(storage, principal, list(held.values())))

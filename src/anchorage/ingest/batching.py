@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Generic, TypeVar
 
-from anchorage.errors import AnchorageError
+from anchorage.errors import AnchorageError, Unavailable
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,7 +64,8 @@ class Batcher(Generic[T, R]):
             await self._settle(batch)
         finally:
             for _, future in batch:
-                future.cancel()  # only what was never settled, since this task itself was cancelled
+                if not future.done():  # this task itself was cancelled
+                    future.set_exception(Unavailable("The work was stopped before its end. It is tried again."))
             self._free += 1
             self._start()
 
@@ -86,25 +87,42 @@ class Batcher(Generic[T, R]):
 
 
 class Budget:
-    """Bounds the sum of what is held at once, such as bytes in memory. More than all of it counts as all of it."""
+    """Bounds the sum of what is held at once, such as bytes in memory. More than all of it counts as all of it.
+
+    First come, first served: who asks for much waits for those before, and those after wait for them.
+    """
 
     def __init__(self, total: int) -> None:
         self._total = self._left = total
-        self._changed = asyncio.Condition()
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, amount: int) -> int:
         """Wait until so much is free and take it; returns what to `give` back."""
         amount = min(amount, self._total)
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._left >= amount)
+        if not self._waiting and amount <= self._left:
             self._left -= amount
+            return amount
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((amount, future))
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self.give(amount)
+            else:
+                self._waiting.remove((amount, future))
+                self.give(0)
+            raise
         return amount
 
-    async def give(self, amount: int) -> None:
+    def give(self, amount: int) -> None:
         """Give back what was taken."""
-        async with self._changed:
-            self._left += amount
-            self._changed.notify_all()
+        self._left += amount
+        while self._waiting and self._waiting[0][0] <= self._left:
+            amount, future = self._waiting.popleft()
+            if not future.done():
+                self._left -= amount
+                future.set_result(None)
 
 
 async def concurrently(items: AsyncIterator[T], work: Callable[[T], Awaitable[R]], at_once: int) -> AsyncIterator[R]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -34,9 +36,10 @@ from anchorage.model import (
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.ports.parser import Parser
+from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
 from anchorage.ports.store import IndexedDocument, Store
-from anchorage.telemetry import DOCUMENTS
+from anchorage.telemetry import DOCUMENTS, degraded
 
 _log = structlog.get_logger(__name__)
 _DATABASE_RETRIES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between tries to store a batch while Postgres is away
@@ -56,6 +59,7 @@ class IngestServices:
     blobs: BlobStore
     parser: Parser
     embedder: Embedder
+    queue: Queue
     index: IndexSpec
     chunk_tokens: int
     overlap_tokens: int
@@ -95,8 +99,7 @@ class Ingester:
 
         Raises `DatabaseUnavailable` when Postgres stays away, and what forbids writing to the collection.
         """
-        if self.is_unchanged(entry, known):
-            assert known
+        if self.is_unchanged(entry, known) and known and (source_id is None or known.source_id is not None):
             return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
         try:
             done = await self._prepared(source, entry, known, source_id, password)
@@ -111,7 +114,10 @@ class Ingester:
             return await self.failed(collection, entry, Failure("unreadable", reason, temporary=True), source_id)
         if isinstance(done, Outcome):
             return _counted(done)
-        return await self._stored(collection, done)
+        outcome = await self._stored(collection, done)
+        if known and known.blob_key and known.blob_key != done.blob_key:
+            await forget_blobs(self.services, [known.blob_key])
+        return outcome
 
     def is_unchanged(self, entry: SourceEntry, known: Document | None) -> bool:
         """Whether the source says that the bytes are those that are indexed, by this parser."""
@@ -155,13 +161,14 @@ class Ingester:
                 version = hashlib.sha256(bytes.fromhex(key) + services.parser.version.encode()).hexdigest()
                 if known and known.version == version:
                     # The source has touched it, or a later version failed and this one has come back.
-                    await services.store.confirm(self.principal, known.id, self._tag(item.tag))
-                    return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
+                    with suppress(NotFound):  # deleted meanwhile: then it is new
+                        await services.store.confirm(self.principal, known.id, self._tag(item.tag), source_id)
+                        return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
                 parsed = await self._parsed(item, password)
             document = await self._chunked(item, version, parsed, key)
             vectors = await self._vectors(document, known)
         finally:
-            await self._room.give(taken)
+            self._room.give(taken)
         return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id)
 
     async def _parsed(self, item: SourceItem, password: str | None) -> ParsedDocument:
@@ -200,7 +207,8 @@ class Ingester:
         keys = list(zip(document.headers, (chunk.text for chunk in document.chunks), strict=True))
         had: Mapping[tuple[str, str], Vectors] = {}
         if known and known.version:
-            had = await self.services.store.embedded(self.principal, known.id)
+            with suppress(NotFound):  # deleted meanwhile
+                had = await self.services.store.embedded(self.principal, known.id)
         missing = [number for number, key in enumerate(keys) if key not in had]
         texts = [passage_text(document.parsed.title, document.chunks[number]) for number in missing]
         size = self.services.batch_chunks
@@ -322,7 +330,7 @@ async def _vanished(
             yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
         return
     gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
-    await delete_documents(services.store, services.blobs, principal, list(gone.values()))
+    await delete_documents(services, principal, list(gone.values()))
     for uri, document_id in gone.items():
         yield Outcome(uri, document_id, DocumentStatus.DELETED)
 
@@ -338,12 +346,40 @@ async def _is_gone(source: Source, uri: str) -> bool:
         return False
 
 
-async def delete_documents(
-    store: Store, blobs: BlobStore, principal: Principal, document_ids: Sequence[str]
-) -> Sequence[str]:
-    """Remove documents, and their original bytes where no other document has the same."""
-    keys = await store.blob_keys(principal, document_ids)
-    deleted = await store.delete(principal, document_ids)
-    for key in await store.unused_blobs(keys) if keys else ():
-        await blobs.delete(key)
+class Kept(Protocol):
+    """Where documents, their original bytes and the jobs about them are: `IngestServices`, and any other that has them."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def blobs(self) -> BlobStore: ...
+    @property
+    def queue(self) -> Queue: ...
+
+
+async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+    """Remove documents from every answer, and let go of their original bytes."""
+    keys = await kept.store.blob_keys(principal, document_ids)
+    deleted = await kept.store.delete(principal, document_ids)
+    await forget_blobs(kept, keys)
     return deleted
+
+
+async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
+    """Let go of original bytes: they are deleted later, if nothing needs them then. Trouble costs disk space and no document."""
+    try:
+        unused = await kept.store.unused_blobs(keys) if keys else []
+        if unused:
+            await kept.queue.forget_blobs(unused)
+    except AnchorageError as error:
+        degraded("forgetting_originals", error.message)
+
+
+async def sweep_blobs(kept: Kept, grace: float) -> int:
+    """Delete the original bytes that were let go of so many seconds ago and that nothing needs; returns how many."""
+    unused = await kept.store.unused_blobs(await kept.queue.sweep(grace))
+    in_use = await kept.queue.blobs_in_use(unused) if unused else set()
+    for key in unused:
+        if key not in in_use:
+            await kept.blobs.delete(key)
+    return len(set(unused) - in_use)

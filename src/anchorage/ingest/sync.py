@@ -14,14 +14,14 @@ import structlog
 from anchorage.errors import AnchorageError
 from anchorage.ingest.batching import grouped
 from anchorage.ingest.pipeline import Ingester, delete_documents, failure_of
-from anchorage.model import Failure, Principal, RegisteredSource, SourceEntry
+from anchorage.model import Document, Failure, Principal, RegisteredSource, SourceEntry
 from anchorage.ports.queue import JobResult, NewJob, Queue, Report
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 500
-SYNC_PRIORITY, UPLOAD_PRIORITY, SOURCE_PRIORITY = 20, 10, 0
+UPLOAD_PRIORITY, SYNC_PRIORITY, SOURCE_PRIORITY = 10, 5, 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,15 @@ class SyncLimits:
 @dataclass(slots=True)
 class _Found:
     listed: set[str] = field(default_factory=set)
+    closed: list[str] = field(default_factory=list)
     queued: int = 0
     unchanged: int = 0
 
 
 def sync_job(source: RegisteredSource, *, confirmed: bool = False) -> NewJob:
-    """The job that syncs a source. It has a lane of its own: documents that wait must not keep it back."""
+    """The job that syncs a source. Syncs have a lane of their own: documents that wait do not keep them back, nor they much else."""
     return NewJob(
-        "sync", source.collection, source.location, source.location, f"sync:{source.id}", SYNC_PRIORITY,
+        "sync", source.collection, source.location, source.location, "sync", SYNC_PRIORITY,
         source_id=source.id, confirmed=confirmed,
     )  # fmt: skip
 
@@ -65,7 +66,7 @@ async def sync_source(
     if isinstance(gone, Failure):
         await registry.note(registered.id, "held", gone, told)
         return JobResult()
-    await delete_documents(ingester.services.store, ingester.services.blobs, principal, gone)
+    await delete_documents(ingester.services, principal, gone)
     await registry.note(registered.id, "synced", None, {**told, "deleted": len(gone)})
     return JobResult()
 
@@ -76,13 +77,19 @@ async def _list(
     found = _Found()
     async for group in grouped(source.list(), _AT_ONCE):
         known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
-        changed = [entry for entry in group if not ingester.is_seen(entry, known.get(entry.uri))]
+        changed = [entry for entry in group if not _is_settled(known.get(entry.uri), entry, ingester)]
         await queue.add(principal, [_document_job(registered, entry) for entry in changed])
         found.listed |= {entry.uri for entry in group}
+        found.closed += [entry.uri + "/" for entry in group if entry.closed]
         found.queued += len(changed)
         found.unchanged += len(group) - len(changed)
         await report(len(found.listed), None)
     return found
+
+
+def _is_settled(known: Document | None, entry: SourceEntry, ingester: Ingester) -> bool:
+    """Whether these bytes were read for a source before. What came in another way becomes this source's by its next reading."""
+    return ingester.is_seen(entry, known) and known is not None and known.source_id is not None
 
 
 def _document_job(registered: RegisteredSource, entry: SourceEntry) -> NewJob:
@@ -98,7 +105,10 @@ async def _gone(
 ) -> Sequence[str] | Failure:  # fmt: skip
     """The ids of the documents that are listed no more, or why they are kept."""
     held = await ingester.services.store.of_source(principal, registered.collection, registered.id)
-    gone = [document_id for uri, document_id in held.items() if uri not in found.listed]
+    below = tuple(found.closed)  # a folder that could not be listed: what it held is not gone for that
+    gone = [
+        document_id for uri, document_id in held.items() if uri not in found.listed and not uri.startswith(below or " ")
+    ]
     if gone and not confirmed:
         suspicious = len(gone) > max(limits.least, limits.share * len(held))
         if suspicious or not found.listed:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from anchorage.errors import AnchorageError
-from anchorage.ingest.pipeline import Ingester, IngestServices, failure_of
+from anchorage.errors import AnchorageError, NotFound
+from anchorage.ingest.pipeline import Ingester, IngestServices, delete_documents, failure_of, sweep_blobs
 from anchorage.ingest.sync import UPLOAD_PRIORITY, SyncLimits, sync_job, sync_source
 from anchorage.model import (
     Document,
+    Failure,
     Job,
     Outcome,
     Principal,
@@ -32,6 +33,8 @@ from anchorage.telemetry import degraded
 _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
 _SCHEDULE_PAUSE = 2.0
+_SWEEP_PAUSE = 600.0
+_GRACE = 3600.0  # seconds that bytes stay after they were let go of
 _OPEN_SOURCES = 100
 PASSWORD = "password"  # noqa: S105  the option of a source that names a password of the settings
 
@@ -75,8 +78,7 @@ def upload_job(principal: Principal, collection: str, uri: str, name: str, blob_
 
 
 async def ingest_upload(ingester: Ingester, collection: str, uri: str, name: str, blob_key: str) -> Outcome:
-    """Ingest one uploaded file. Raises what opening its collection raises."""
-    await ingester.services.store.open_collection(ingester.principal, collection, ingester.services.index)
+    """Ingest one uploaded file into a collection that is open."""
     source = UploadedSource(ingester.services.blobs, uri, name, blob_key)
     known = await _known(ingester, collection, uri)
     return await ingester.document(collection, source, SourceEntry(uri), known)
@@ -120,6 +122,7 @@ class Worker:
         self._services = services
         self._ingesters: dict[str, Ingester] = {}
         self._sources = _Sources(services.open_source)
+        self._open: set[tuple[str, str]] = set()
 
     async def close(self) -> None:
         """Close the sources that are open. No job may be running."""
@@ -135,11 +138,21 @@ class Worker:
         if job.kind == "sync":
             return await self._sync(job, report)
         ingester = self._ingester(job.owner)
+        await self._opened(ingester, job.collection)
         if job.blob_key:
             outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key)
         else:
             outcome = await self._fetched(ingester, job)
         return JobResult(outcome.document_id, outcome.error)
+
+    async def _opened(self, ingester: Ingester, collection: str) -> None:
+        """See once that the collection's index is of the settings in force. Raises what `open_collection` does."""
+        key = (ingester.principal.id, collection)
+        if key not in self._open:
+            await self._services.ingest.store.open_collection(
+                ingester.principal, collection, self._services.ingest.index
+            )
+            self._open.add(key)
 
     async def _registered(self, job: Job) -> RegisteredSource:
         assert job.source_id
@@ -152,20 +165,33 @@ class Worker:
         except AnchorageError as error:
             await services.registry.note(registered.id, "failed", failure_of(error))
             raise
-        return await sync_source(
-            self._ingester(job.owner), services.queue, services.registry, registered, source, services.sync_limits,
-            report, confirmed=job.confirmed,
-        )  # fmt: skip
+        try:
+            return await sync_source(
+                self._ingester(job.owner), services.queue, services.registry, registered, source, services.sync_limits,
+                report, confirmed=job.confirmed,
+            )  # fmt: skip
+        except BaseException:  # cancelled, out of time, or broken in a way that nobody thought of
+            reason = (
+                f"The sync of {registered.location} was stopped before its end, and deleted nothing. Sync it again."
+            )
+            await asyncio.shield(services.registry.note(registered.id, "failed", Failure("stopped", reason)))
+            raise
 
     async def _fetched(self, ingester: Ingester, job: Job) -> Outcome:
         """One document of a registered source."""
         registered = await self._registered(job)
         known = await _known(ingester, job.collection, job.uri)
         source = await self._sources.get(registered)
-        return await ingester.document(
+        outcome = await ingester.document(
             job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id,
             password=registered.options.get(PASSWORD),
         )  # fmt: skip
+        try:
+            await self._registered(job)
+        except NotFound:  # removed while we worked: nobody would ever delete the document again
+            if outcome.document_id:
+                await delete_documents(self._services.ingest, ingester.principal, [outcome.document_id])
+        return outcome
 
 
 async def run_worker(services: WorkerServices, concurrency: int) -> None:
@@ -175,6 +201,7 @@ async def run_worker(services: WorkerServices, concurrency: int) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(services.queue.work(worker.run, concurrency=concurrency))
             group.create_task(_schedule_forever(services))
+            group.create_task(_sweep_forever(services))
             group.create_task(maintain_forever(services.ingest.store))
     finally:
         await worker.close()
@@ -184,11 +211,26 @@ async def _schedule_forever(services: WorkerServices) -> None:
     """Queue the syncs that are due; trouble is logged and tried again."""
     while True:
         try:
-            for source in await services.registry.due():
-                await services.queue.add(Principal(source.owner), [sync_job(source)])
+            due = await services.registry.due()
         except AnchorageError as error:
             _log.warning("scheduling_failed", reason=error.message)
+            due = []
+        for source in due:
+            try:
+                await services.queue.add(Principal(source.owner), [sync_job(source)])
+            except AnchorageError as error:  # removed in this moment, or Postgres is away: its next turn comes
+                _log.warning("scheduling_failed", source=source.location, reason=error.message)
         await asyncio.sleep(_SCHEDULE_PAUSE)
+
+
+async def _sweep_forever(services: WorkerServices) -> None:
+    """Forget old jobs, and the bytes of uploads that came to nothing; trouble is logged and tried again."""
+    while True:
+        try:
+            await sweep_blobs(services.ingest, _GRACE)
+        except AnchorageError as error:
+            _log.warning("sweeping_failed", reason=error.message)
+        await asyncio.sleep(_SWEEP_PAUSE)
 
 
 async def maintain_forever(store: Store) -> None:

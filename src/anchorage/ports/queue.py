@@ -69,8 +69,20 @@ class Queue(Protocol):
         """End a job that has not ended yet. Raises `NotFound`, `Conflict`."""
         ...
 
-    async def drop_source(self, source_id: str) -> int:
-        """Forget the waiting jobs of a source; returns how many there were."""
+    async def blobs_in_use(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys whose bytes a job still needs."""
+        ...
+
+    async def forget_blobs(self, keys: Sequence[str]) -> None:
+        """Note that something has let go of these bytes; `sweep` names them when their time has come."""
+        ...
+
+    async def sweep(self, grace: float) -> Sequence[str]:
+        """Forget jobs that ended long ago; returns the keys of bytes that were let go of more than `grace` seconds ago."""
+        ...
+
+    async def cancel_source(self, source_id: str) -> int:
+        """End the waiting jobs of a source; returns how many are running still."""
         ...
 
     async def work(self, run: Run, *, concurrency: int) -> None:

@@ -114,6 +114,10 @@ class Store(Protocol):
         """Document ids by uri, of every document of a registered source."""
         ...
 
+    async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
+        """Keep the documents of a registered source that is to be removed."""
+        ...
+
     async def replace(
         self, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
     ) -> Sequence[str]:
@@ -125,8 +129,10 @@ class Store(Protocol):
         """Record why a document could not be processed. An older indexed version stays."""
         ...
 
-    async def confirm(self, principal: Principal, document_id: str, tag: str | None) -> None:
-        """The indexed version is the right one (again): a failure is taken back, and the source's tag is noted."""
+    async def confirm(
+        self, principal: Principal, document_id: str, tag: str | None, source_id: str | None = None
+    ) -> None:
+        """The indexed version is the right one (again): a failure is taken back; the source and its tag are noted."""
         ...
 
     async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:

@@ -142,7 +142,9 @@ class IngestSettings(Section):
     )
     concurrency: int = Field(16, ge=1, le=64, description="jobs that one worker runs at once")
     parsers: int = Field(0, ge=0, le=64, description="files that are parsed at once; 0: one per core")
-    job_timeout: float = Field(1800, gt=0, description="seconds that one job may take before it is tried again")
+    job_timeout: float = Field(
+        1800, gt=0, description="seconds that a job may go without progress before it is tried again"
+    )
     job_retention_days: float = Field(7, gt=0, description="days that ended jobs are shown")
     hold_share: float = Field(
         0.5, gt=0, le=1, description="a sync that would delete more than this share of a source's documents is held"

@@ -193,6 +193,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         blobs=storage.blobs,
         parser=parser,
         embedder=embedder,
+        queue=storage.queue,
         index=index,
         chunk_tokens=min(settings.chunk.max_tokens or _MAX_CHUNK_TOKENS, embedder.max_tokens),
         overlap_tokens=settings.chunk.overlap_tokens,

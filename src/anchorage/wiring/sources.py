@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import fields
@@ -21,7 +22,7 @@ from anchorage.adapters.sources.confluence_api import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.errors import BadRequest
+from anchorage.errors import BadRequest, NotAllowed
 from anchorage.ingest.worker import PASSWORD
 from anchorage.model import RegisteredSource
 from anchorage.ports.blob import BlobStore
@@ -32,6 +33,7 @@ from anchorage.wiring.models import required
 
 Options = Mapping[str, Any]
 _WEB = ("http://", "https://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @asynccontextmanager
@@ -64,8 +66,10 @@ def source_at(settings: Settings, location: str, s3: S3, options: Options) -> So
 
     Raises `BadRequest` for what is none or for options that it does not take, and `ConfigurationError`.
     """
+    if any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in location):
+        raise BadRequest(f"{location[:80]!r} holds a control character, or half of one. Write the location without.")
     if PASSWORD in options:
-        if options[PASSWORD] not in settings.ingest.passwords:
+        if not isinstance(options[PASSWORD], str) or options[PASSWORD] not in settings.ingest.passwords:
             raise BadRequest(
                 f"{location}: no password of that name is set. Name one of ANCHORAGE_INGEST__PASSWORDS, never the password itself."
             )
@@ -78,11 +82,23 @@ def source_at(settings: Settings, location: str, s3: S3, options: Options) -> So
         return confluence_source(settings, location)
     if location.startswith("s3://"):
         return S3Source(s3, Place.parse(location, settings.s3.bucket), max_bytes=settings.ingest.max_file_bytes)
+    if _SCHEME.match(location) and not location.startswith("file://"):
+        raise BadRequest(
+            f"{location}: there is no source of this kind. Take a folder or file, s3://, https://, or confluence://."
+        )
     return local_source(settings, location)
 
 
-def check_location(settings: Settings, location: str, options: Options) -> str:
-    """The location of a source in full. Raises `BadRequest` for one that cannot be a source, or for unknown options."""
+def check_location(settings: Settings, location: str, options: Options, *, local: bool = True) -> str:
+    """The location of a source in full.
+
+    Raises `BadRequest` for one that cannot be a source, or for unknown options, and `NotAllowed` for one that reads this
+    machine's own files unless `local` allows it.
+    """
+    if not local and not location.startswith(("s3://", "confluence://", *_WEB)):
+        raise NotAllowed(
+            "Files of the server cannot be registered over HTTP. Use `anchorage sources add` there, or upload the files."
+        )
     if location.startswith("s3://"):
         location = Place.parse(location, settings.s3.bucket).uri
     source = source_at(settings, location, S3(s3_config(settings.s3)), options)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 
 from anchorage.model import Failure, Job, Principal
 from anchorage.ports.queue import JobResult, NewJob
@@ -21,7 +21,9 @@ from anchorage.ports.queue import JobResult, NewJob
 QUEUE_PATH = "SET LOCAL search_path TO procrastinate, public"  # its triggers name their tables bare
 TASK = "anchorage.run_job"
 QUEUE = "ingest"
-RELEASED = 32  # of a lane, waiting for a worker or running
+FEWEST = 4  # jobs of a lane, waiting for a worker or running, where there are few slots
+_SHARE_OF_SLOTS = 0.75  # of all workers, that one lane may fill
+_NARROW = {"sync": 2, "suspect": 1}  # lanes of their own kind, and how many jobs of each may be on their way
 ATTEMPTS = 8
 LOSSES = 5  # workers that may die over a job before it is taken for their killer
 _BACKOFF = (2.0, 300.0)  # seconds before the second attempt, and at most before any
@@ -37,7 +39,9 @@ _ADD = """
 INSERT INTO anchorage.jobs (owner, kind, lane, priority, collection, uri, name, blob_key, source_id, tag, confirmed)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 ON CONFLICT (source_id, kind, md5(uri)) WHERE status = 'waiting' AND source_id IS NOT NULL
-DO UPDATE SET tag = excluded.tag, confirmed = anchorage.jobs.confirmed OR excluded.confirmed, not_before = now()
+DO UPDATE SET tag = excluded.tag, confirmed = anchorage.jobs.confirmed OR excluded.confirmed,
+    not_before = CASE WHEN excluded.tag IS DISTINCT FROM anchorage.jobs.tag OR excluded.kind = 'sync' THEN now()
+                      ELSE anchorage.jobs.not_before END
 RETURNING id
 """
 # Rows are claimed with SKIP LOCKED, so any number of workers may release at once; a lane may then exceed its share for a moment.
@@ -57,6 +61,18 @@ INSERT INTO procrastinate.procrastinate_jobs (id, queue_name, task_name, priorit
 SELECT delivery, %(queue)s, %(task)s, priority, md5(collection || chr(10) || uri), jsonb_build_object('job', id) FROM released
 ORDER BY priority DESC, id
 """
+# Another job stands for the same: one of the same item that waits, or a later upload under the same name.
+_SUPERSEDED = """EXISTS (
+    SELECT FROM anchorage.jobs t WHERE t.id <> j.id AND md5(t.uri) = md5(j.uri) AND t.owner = j.owner AND t.kind = j.kind
+    AND t.collection = j.collection AND t.status NOT IN ('cancelled', 'failed') AND (
+        (t.status = 'waiting' AND t.source_id = j.source_id) OR (t.id > j.id AND t.blob_key IS NOT NULL AND j.blob_key IS NOT NULL)
+    )
+)"""
+_SUPERSEDE = f"""
+UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = 'superseded',
+    error_message = 'A later job for the same document took its place.'
+WHERE id = %s AND status IN ('released', 'running', 'failed', 'cancelled')
+"""
 _START = f"""
 UPDATE anchorage.jobs SET status = 'running', run = run + 1, attempts = attempts + 1, started_at = now(), done = NULL,
     total = NULL, {_TOUCHED}
@@ -65,6 +81,8 @@ WHERE id = %s AND status = 'released' RETURNING run, lane, {_COLUMNS}
 _LOST = f"""
 UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
     status = CASE WHEN losses + %(lost)s >= %(most)s THEN 'failed' ELSE 'waiting' END,
+    -- The second time one by one, so that those who only were with the killer prove it.
+    lane = CASE WHEN losses + %(lost)s >= 2 AND kind = 'ingest' THEN 'suspect:' || owner ELSE lane END,
     attempts = greatest(attempts - %(undone)s * (status = 'running')::int, 0),
     error_code = CASE WHEN losses + %(lost)s >= %(most)s THEN 'worker_lost' ELSE error_code END,
     error_message = CASE WHEN losses + %(lost)s >= %(most)s THEN
@@ -72,7 +90,7 @@ UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
         ELSE error_message END,
     finished_at = CASE WHEN losses + %(lost)s >= %(most)s THEN now() END,
     not_before = now()
-WHERE id = ANY(%(ids)s) AND status IN ('released', 'running') RETURNING id
+WHERE id = %(id)s AND status IN ('released', 'running') RETURNING id
 """
 
 
@@ -91,7 +109,7 @@ def as_job(row: Sequence[Any]) -> Job:
     return Job(*values)
 
 
-async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequence[NewJob]) -> list[str]:
+async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequence[NewJob], slots: int) -> list[str]:
     """Insert the jobs and release what their lanes may have running, in the caller's transaction."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
@@ -111,14 +129,29 @@ async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequ
             if not cursor.nextset():
                 break
     for lane in sorted({job.lane for job in jobs}):
-        await release(connection, lane)
+        await release(connection, lane, slots)
     return ids
 
 
-async def release(connection: AsyncConnection[Any], lane: str) -> None:
+def share_of(lane: str, slots: int) -> int:
+    """How many jobs of a lane may be on their way when all workers together have so many slots."""
+    return _NARROW.get(lane.partition(":")[0]) or max(FEWEST, int(_SHARE_OF_SLOTS * slots))
+
+
+async def live_workers(connection: AsyncConnection[Any], stale: float) -> int:
+    """How many workers have a beating heart."""
+    cursor = await connection.execute(
+        "SELECT count(*) FROM procrastinate.procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)",
+        (stale,),
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def release(connection: AsyncConnection[Any], lane: str, slots: int) -> None:
     """Hand the next jobs of a lane to procrastinate, as many as may run at once, in the caller's transaction."""
     await connection.execute(QUEUE_PATH)
-    await connection.execute(_RELEASE, {"lane": lane, "share": RELEASED, "queue": QUEUE, "task": TASK})
+    await connection.execute(_RELEASE, {"lane": lane, "share": share_of(lane, slots), "queue": QUEUE, "task": TASK})
 
 
 async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
@@ -130,7 +163,8 @@ async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
 
 
 async def start(connection: AsyncConnection[Any], job_id: int) -> Started | None:
-    """Take a released job; None when it was cancelled, or given to another meanwhile."""
+    """Take a released job; None when it was cancelled, given to another, or superseded meanwhile."""
+    await connection.execute(f"{_SUPERSEDE} AND status = 'released' AND {_SUPERSEDED}", (job_id,))
     cursor = await connection.execute(_START, (job_id,))
     row = await cursor.fetchone()
     return Started(as_job(row[2:]), row[0], row[1]) if row else None
@@ -146,6 +180,8 @@ async def report(connection: AsyncConnection[Any], started: Started, done: int, 
 async def finish(connection: AsyncConnection[Any], started: Started, result: JobResult) -> str | None:
     """Record how this run of the job ended; returns its new status, None when the run was given up meanwhile."""
     error = result.error
+    if error and error.temporary and await _superseded(connection, int(started.job.id), started.run):
+        return "cancelled"
     again = bool(error and error.temporary and started.job.attempts < ATTEMPTS)
     status = "waiting" if again else "failed" if error else "done"
     cursor = await connection.execute(
@@ -172,10 +208,27 @@ async def give_back(
 
     `lost` says that their worker died, `undone` that the attempt does not count, since a shutdown ended it.
     """
+    count = 0
+    for job_id in ids:
+        if await _superseded(connection, job_id):
+            continue
+        values = {"id": job_id, "lost": int(lost), "undone": int(undone), "most": LOSSES}
+        try:
+            async with connection.transaction():  # a savepoint: one row must not keep the others back
+                cursor = await connection.execute(_LOST, values)
+                count += cursor.rowcount
+        except errors.UniqueViolation:  # another job for the same has come to wait in this very moment
+            await connection.execute(_SUPERSEDE, (job_id,))
+    return count
+
+
+async def _superseded(connection: AsyncConnection[Any], job_id: int, run: int | None = None) -> bool:
+    """End a job that would only do again what another one will do; whether it was one."""
     cursor = await connection.execute(
-        _LOST, {"ids": list(ids), "lost": int(lost), "undone": int(undone), "most": LOSSES}
+        f"{_SUPERSEDE} AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED}",
+        (job_id, run, run),
     )
-    return len(await cursor.fetchall())
+    return bool(cursor.rowcount)
 
 
 async def undelivered(connection: AsyncConnection[Any]) -> list[int]:
@@ -186,6 +239,14 @@ async def undelivered(connection: AsyncConnection[Any]) -> list[int]:
         "SELECT FROM procrastinate.procrastinate_jobs p WHERE p.id = j.delivery AND p.status IN ('todo', 'doing'))"
     )
     return [row[0] for row in await cursor.fetchall()]
+
+
+async def drop_finished_deliveries(connection: AsyncConnection[Any]) -> None:
+    """Remove deliveries that their worker could not close although their job has ended: they would keep their lock."""
+    await connection.execute(
+        "DELETE FROM procrastinate.procrastinate_jobs p USING anchorage.jobs j WHERE p.status = 'doing' AND j.delivery = p.id "
+        "AND j.status NOT IN ('released', 'running') AND j.updated_at < clock_timestamp() - interval '10 s'"
+    )
 
 
 async def find(
@@ -214,9 +275,9 @@ async def find(
 async def retry(connection: AsyncConnection[Any], principal: Principal, job_id: int) -> str | None:
     """Let an ended job wait again; returns its lane."""
     cursor = await connection.execute(
-        f"UPDATE anchorage.jobs SET status = 'waiting', attempts = 0, losses = 0, not_before = now(), finished_at = NULL, "
+        f"UPDATE anchorage.jobs j SET status = 'waiting', attempts = 0, losses = 0, not_before = now(), finished_at = NULL, "
         f"error_code = NULL, error_message = NULL, {_TOUCHED} "
-        "WHERE id = %s AND owner = %s AND status IN ('failed', 'cancelled') RETURNING lane",
+        f"WHERE id = %s AND owner = %s AND status IN ('failed', 'cancelled') AND NOT {_SUPERSEDED} RETURNING lane",
         (job_id, principal.id),
     )
     row = await cursor.fetchone()
@@ -234,11 +295,50 @@ async def cancel(connection: AsyncConnection[Any], principal: Principal, job_id:
     return (str(row[0]), row[1]) if row else None
 
 
-async def sweep(connection: AsyncConnection[Any], days: float) -> int:
-    """Forget jobs that ended so many days ago; returns how many."""
+async def blobs_in_use(connection: AsyncConnection[Any], keys: Sequence[str]) -> set[str]:
+    """Those of the keys whose bytes a job that has not ended needs, or one that could be retried."""
+    cursor = await connection.execute(
+        "SELECT DISTINCT blob_key FROM anchorage.jobs WHERE blob_key = ANY(%s) AND status <> 'done'", (list(keys),)
+    )
+    return {row[0] for row in await cursor.fetchall()}
+
+
+async def forget_blobs(connection: AsyncConnection[Any], keys: Sequence[str]) -> None:
+    """Note that something has let go of these bytes."""
+    await connection.execute(
+        "INSERT INTO anchorage.forgotten_blobs (key) SELECT unnest(%s::text[]) ON CONFLICT (key) DO UPDATE SET since = now()",
+        (sorted(keys),),
+    )
+
+
+async def forgotten_blobs(connection: AsyncConnection[Any], seconds: float) -> list[str]:
+    """The keys that were let go of so long ago; they are noted no more."""
+    cursor = await connection.execute(
+        "DELETE FROM anchorage.forgotten_blobs WHERE since <= now() - make_interval(secs => %s) RETURNING key",
+        (seconds,),
+    )
+    return sorted(row[0] for row in await cursor.fetchall())
+
+
+async def cancel_source(connection: AsyncConnection[Any], source_id: str) -> int:
+    """End the jobs of a source that wait; returns how many are running."""
+    await connection.execute(
+        f"UPDATE anchorage.jobs SET status = 'cancelled', finished_at = now(), {_TOUCHED} "
+        "WHERE source_id = %s AND status IN ('waiting', 'released')",
+        (source_id,),
+    )
+    cursor = await connection.execute(
+        "SELECT count(*) FROM anchorage.jobs WHERE source_id = %s AND status = 'running'", (source_id,)
+    )
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+async def sweep(connection: AsyncConnection[Any], days: float) -> list[str]:
+    """Forget jobs that ended so many days ago; returns the keys of the bytes that they were about."""
     cursor = await connection.execute(
         "DELETE FROM anchorage.jobs WHERE id IN (SELECT id FROM anchorage.jobs WHERE finished_at < now() - make_interval(secs => %s) "
-        "AND status IN ('done', 'failed', 'cancelled') LIMIT 5000)",
+        "AND status IN ('done', 'failed', 'cancelled') LIMIT 5000) RETURNING blob_key",
         (days * 86400,),
     )
-    return cursor.rowcount
+    return sorted({row[0] for row in await cursor.fetchall() if row[0]})

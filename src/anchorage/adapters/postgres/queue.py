@@ -26,7 +26,8 @@ _HEARTBEAT, _STALE, _REAP, _RELEASE = 3.0, 12.0, 5.0, 1.0  # seconds
 _REAPER_LOCK = 20763
 _FINISH_RETRIES = (0.2, 0.5, 1, 2, 4, 8, 8)
 _STATUSES = ("queued", "running", "done", "failed", "cancelled")
-_ADDED_AT_ONCE = 1000
+_DRAIN = 8.0  # seconds for running jobs at the end: the heart stops with the worker, and silence counts as death
+_SLOTS = 16  # taken to be there by who only adds jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class PostgresQueue:
     def __init__(self, app: procrastinate.App, pool: Pool, limits: QueueLimits) -> None:
         self._app, self._pool, self._limits = app, pool, limits
         self._handle: Run | None = None
+        self._concurrency = self._slots = _SLOTS
         self._task = app.task(name=table.TASK, queue=table.QUEUE)(self._deliver)
 
     @asynccontextmanager
@@ -59,7 +61,7 @@ class PostgresQueue:
         if not jobs:
             return []
         async with self._connection("queueing jobs") as connection:
-            return await table.add(connection, principal, jobs)
+            return await table.add(connection, principal, jobs, self._slots)
 
     async def jobs(
         self, principal: Principal, *, status: str | None = None, source_id: str | None = None,
@@ -94,8 +96,11 @@ class PostgresQueue:
         async with self._connection("retrying a job") as connection:
             lane = await table.retry(connection, principal, int(found.id))
             if lane is None:
-                raise Conflict(f"The job {job_id} is {found.status}. Only failed and cancelled ones can be retried.")
-            await table.release(connection, lane)
+                raise Conflict(
+                    f"The job {job_id} is {found.status}, or a later job stands for the same document. Only failed and cancelled "
+                    "ones without a successor can be retried."
+                )
+            await table.release(connection, lane, self._slots)
         return await self.job(principal, job_id)
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
@@ -105,21 +110,31 @@ class PostgresQueue:
             if cancelled is None:
                 raise Conflict(f"The job {job_id} is {found.status} already, so there is nothing to cancel.")
             lane, delivery = cancelled
-            await table.release(connection, lane)
+            await table.release(connection, lane, self._slots)
         if delivery is not None:
             with suppress(exceptions.ProcrastinateException):  # the row says what counts; this only saves the work
                 await self._app.job_manager.cancel_job_by_id_async(delivery, abort=True, delete_job=True)
         return await self.job(principal, job_id)
 
-    async def drop_source(self, source_id: str) -> int:
-        async with self._connection("dropping a source's jobs") as connection:
-            cursor = await connection.execute(
-                "DELETE FROM anchorage.jobs WHERE source_id = %s AND status = 'waiting'", (source_id,)
-            )
-            return cursor.rowcount
+    async def blobs_in_use(self, keys: Sequence[str]) -> set[str]:
+        async with self._connection("looking up the jobs' files") as connection:
+            return await table.blobs_in_use(connection, keys)
+
+    async def forget_blobs(self, keys: Sequence[str]) -> None:
+        async with self._connection("letting go of files") as connection:
+            await table.forget_blobs(connection, keys)
+
+    async def sweep(self, grace: float) -> Sequence[str]:
+        async with self._connection("forgetting old jobs") as connection:
+            await table.forget_blobs(connection, await table.sweep(connection, self._limits.retention_days))
+            return await table.forgotten_blobs(connection, grace)
+
+    async def cancel_source(self, source_id: str) -> int:
+        async with self._connection("cancelling a source's jobs") as connection:
+            return await table.cancel_source(connection, source_id)
 
     async def work(self, run: Run, *, concurrency: int) -> None:
-        self._handle = run
+        self._handle, self._concurrency = run, concurrency
         async with asyncio.TaskGroup() as group:
             group.create_task(self._tend())
             group.create_task(self._take_jobs(concurrency))
@@ -131,7 +146,7 @@ class PostgresQueue:
                     queues=[table.QUEUE], concurrency=concurrency, install_signal_handlers=False,
                     fetch_job_polling_interval=_RELEASE, abort_job_polling_interval=_HEARTBEAT, delete_jobs="always",
                     update_heartbeat_interval=_HEARTBEAT, stalled_worker_timeout=_STALE,
-                    shutdown_graceful_timeout=self._limits.shutdown_timeout,
+                    shutdown_graceful_timeout=min(self._limits.shutdown_timeout, _DRAIN),
                 )  # fmt: skip
             except (exceptions.ProcrastinateException, AnchorageError, OSError) as error:
                 _log.warning("worker_restarts", reason=str(error))
@@ -160,30 +175,34 @@ class PostgresQueue:
         assert self._handle is not None
 
         async def report(done: int, total: int | None) -> None:
+            deadline.reschedule(asyncio.get_running_loop().time() + limit)  # what moves is not stuck
             async with self._connection("reporting progress", durable=False) as connection:
                 await table.report(connection, started, done, total)
 
         job, limit = started.job, self._limits.job_timeout
+        deadline = asyncio.timeout(limit)
         try:
-            async with asyncio.timeout(limit):
+            async with deadline:
                 return await self._handle(job, report)
-        except TimeoutError:
-            reason = f"{job.name} took more than {limit:.0f} s (ANCHORAGE_INGEST__JOB_TIMEOUT). It is tried again; or raise the limit."
+        except TimeoutError as error:
+            if not deadline.expired():
+                return _broke(job, error)
+            reason = f"{job.name} made no progress for {limit:.0f} s (ANCHORAGE_INGEST__JOB_TIMEOUT). It is tried again; or raise the limit."
             return JobResult(error=Failure("timeout", reason, temporary=True))
         except AnchorageError as error:
-            return JobResult(error=Failure(error.code, error.message, error.temporary))
+            # What somebody else changed at the same moment is worth another try.
+            temporary = error.temporary or type(error) is Conflict
+            return JobResult(error=Failure(error.code, error.message, temporary))
         except Exception as error:  # noqa: BLE001  a fault of ours must not stop the worker, nor be hidden
-            _log.exception("job_broke", job=job.id, uri=job.uri)
-            reason = f"{job.name} met an unexpected error ({type(error).__name__}); the worker's log has the details."
-            return JobResult(error=Failure("internal", reason, temporary=True))
+            return _broke(job, error)
 
     async def _finish(self, started: table.Started, result: JobResult) -> None:
         for delay in (*_FINISH_RETRIES, None):
             try:
                 async with self._connection("ending a job", durable=False) as connection:
                     status = await table.finish(connection, started, result)
-                    await table.release(connection, started.lane)
-            except DatabaseUnavailable:
+                    await table.release(connection, started.lane, self._slots)
+            except (DatabaseUnavailable, Conflict):  # a conflict: another job for the same has come to wait just now
                 if delay is None:
                     raise
                 await asyncio.sleep(delay)
@@ -212,8 +231,9 @@ class PostgresQueue:
 
     async def _release_due(self) -> None:
         async with self._connection("releasing jobs", durable=False) as connection:
+            self._slots = self._concurrency * max(1, await table.live_workers(connection, _STALE))
             for lane in await table.lanes_due(connection):
-                await table.release(connection, lane)
+                await table.release(connection, lane, self._slots)
 
     async def _reap(self) -> None:
         stalled = await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALE)
@@ -224,6 +244,7 @@ class PostgresQueue:
             if not (row and row[0]):
                 return
             await connection.execute(table.QUEUE_PATH)
+            await table.drop_finished_deliveries(connection)
             # Deleted, since a job that stays `doing` keeps its lock, and the document could never be ingested again.
             cursor = await connection.execute(
                 "WITH dead AS (DELETE FROM procrastinate.procrastinate_jobs j WHERE j.id = ANY(%s) AND j.status = 'doing' "
@@ -233,10 +254,15 @@ class PostgresQueue:
             )
             taken = await table.give_back(connection, [row[0] for row in await cursor.fetchall()], lost=True)
             orphaned = await table.give_back(connection, await table.undelivered(connection))
-            await table.sweep(connection, self._limits.retention_days)
         if taken or orphaned:
             JOBS_TAKEN_OVER.inc(taken + orphaned)
             _log.warning("stalled_jobs_taken_over", jobs=taken + orphaned)
+
+
+def _broke(job: Job, error: Exception) -> JobResult:
+    _log.error("job_broke", job=job.id, uri=job.uri, exc_info=error)
+    reason = f"{job.name} met an unexpected error ({type(error).__name__}); the worker's log has the details."
+    return JobResult(error=Failure("internal", reason, temporary=True))
 
 
 def _number(job_id: str) -> int:

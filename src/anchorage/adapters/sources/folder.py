@@ -44,7 +44,7 @@ class LocalSource:
         return self._path.as_uri().rstrip("/") + "/" if self._is_folder else None
 
     async def list(self) -> AsyncIterator[SourceEntry]:
-        walk = _files(self._path) if self._is_folder else iter([self._path])
+        walk = _entries(self._path) if self._is_folder else iter([SourceEntry(self.uri, _listed_tag(self._path))])
         while batch := await asyncio.to_thread(_some, walk):
             for entry in batch:
                 yield entry
@@ -83,19 +83,21 @@ def _check_readable(path: Path) -> None:
     os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _entries(folder: Path) -> Iterator[SourceEntry]:
     unreadable: list[OSError] = []
     for here, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
-                yield Path(here, name)
+                path = Path(here, name)
+                yield SourceEntry(path.as_uri(), _listed_tag(path))
     # Fetching these tells why they cannot be read; what they held stays.
-    yield from (Path(os.fsdecode(error.filename)) for error in unreadable)
+    for error in unreadable:
+        yield SourceEntry(Path(os.fsdecode(error.filename)).as_uri(), closed=True)
 
 
-def _some(walk: Iterator[Path]) -> list[SourceEntry]:
-    return [SourceEntry(path.as_uri(), _listed_tag(path)) for path in islice(walk, _LISTED_AT_ONCE)]
+def _some(walk: Iterator[SourceEntry]) -> list[SourceEntry]:
+    return list(islice(walk, _LISTED_AT_ONCE))
 
 
 def _listed_tag(path: Path) -> str | None:

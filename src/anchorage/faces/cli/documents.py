@@ -94,7 +94,7 @@ def delete(
             ids = [item.id for item in await _all(storage, collection)] if everything else list(document_ids or ())
             for document_id in ids:
                 await storage.store.document(storage.principal, document_id)  # all are checked before one is deleted
-            return list(await delete_documents(storage.store, storage.blobs, storage.principal, ids))
+            return list(await delete_documents(storage, storage.principal, ids))
 
     deleted = asyncio.run(run(settings_for(data)))
     if not deleted and not everything:

@@ -18,7 +18,8 @@ from anchorage.wiring import open_services, open_storage
 
 app = typer.Typer(no_args_is_help=True, help="Keep folders, buckets, sites and wikis in sync.")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_SHORTEST = 60
+_SHORTEST, _LONGEST = 60, 366 * 86400
+_NUMBERS = ("depth", "pages")  # options that are numbers
 _REASON = 100
 
 SourceId = Annotated[str, typer.Argument(metavar="ID")]
@@ -27,8 +28,10 @@ SourceId = Annotated[str, typer.Argument(metavar="ID")]
 def seconds(text: str) -> int:
     """`90s`, `15m`, `1h` or `1d` in seconds. Raises `BadRequest`."""
     match = re.fullmatch(r"(\d{1,6})([smhd])", text.strip().lower())
-    if not match or int(match[1]) * _UNITS[match[2]] < _SHORTEST:
-        raise BadRequest(f"{text[:40]!r} is no interval. Write it as 15m, 1h or 1d; the shortest is {_SHORTEST}s.")
+    if not match or not _SHORTEST <= int(match[1]) * _UNITS[match[2]] <= _LONGEST:
+        raise BadRequest(
+            f"{text[:40]!r} is no interval. Write it as 15m, 1h or 1d; at least {_SHORTEST}s, at most a year."
+        )
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -49,7 +52,7 @@ def add(
 
     async def run() -> tuple[RegisteredSource, str]:
         async with open_services(settings) as services:
-            return await register(services, services.principal, location, collection, options, interval)
+            return await register(services, services.principal, location, collection, options, interval, local=True)
 
     interval = seconds(every) if every else None
     options = dict(_pair(item) for item in option or ())
@@ -66,7 +69,7 @@ def _pair(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not name:
         raise BadRequest(f"{text[:60]!r} is no option. Write it as NAME=VALUE.")
-    return name, int(value) if value.isdecimal() else value
+    return name, int(value) if name in _NUMBERS and value.isdecimal() else value
 
 
 @app.command(name="list")

@@ -13,12 +13,13 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.datastructures import UploadFile
 
-from anchorage.errors import BadRequest, NotFound, TooLarge
+from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import document_json, document_with_text
 from anchorage.ingest.pipeline import delete_documents
 from anchorage.ingest.worker import upload_job
-from anchorage.model import DEFAULT_COLLECTION
+from anchorage.model import DEFAULT_COLLECTION, Principal
+from anchorage.ports.queue import NewJob
 from anchorage.wiring import Services
 
 router = APIRouter(prefix="/api")
@@ -60,8 +61,13 @@ async def upload(
         for file in files:
             _check_size(file, services)
         await services.storage.store.open_collection(principal, target, services.ingest.index)
-        queued = [await _queue(services, request, target, name, file) for name, file in zip(names, files, strict=True)]
-    return {"job_ids": [item["job_id"] for item in queued], "documents": queued}
+        jobs = [await _kept(services, principal, target, name, file) for name, file in zip(names, files, strict=True)]
+    ids = await services.storage.queue.add(principal, jobs)
+    queued = [
+        {"uri": job.uri, "document_id": None, "status": "queued", "chunks": 0, "error": None, "job_id": job_id}
+        for job, job_id in zip(jobs, ids, strict=True)
+    ]
+    return {"job_ids": ids, "documents": queued}
 
 
 def _checked_name(file: UploadFile) -> str:
@@ -82,18 +88,22 @@ def _check_size(file: UploadFile, services: Services) -> None:
         )
 
 
-async def _queue(services: Services, request: Request, collection: str, name: str, file: UploadFile) -> dict[str, Any]:
+async def _kept(services: Services, principal: Principal, collection: str, name: str, file: UploadFile) -> NewJob:
+    """Keep the file's bytes; returns the job that is to ingest them."""
     uri = f"upload://{quote(collection, safe='')}/{quote(name, safe='')}"
     folder = services.settings.data.dir / "uploads"
-    await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder) as target:
-        while piece := await file.read(_PIECE):
-            await asyncio.to_thread(target.write, piece)
-        await asyncio.to_thread(target.flush)
-        key = await services.storage.blobs.put(Path(target.name))
-    job = upload_job(services.principal, collection, uri, name, key)
-    (job_id,) = await services.storage.queue.add(services.principal, [job])
-    return {"uri": uri, "document_id": None, "status": "queued", "chunks": 0, "error": None, "job_id": job_id}
+    try:
+        await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder) as target:
+            while piece := await file.read(_PIECE):
+                await asyncio.to_thread(target.write, piece)
+            await asyncio.to_thread(target.flush)
+            key = await services.storage.blobs.put(Path(target.name))
+    except OSError as error:
+        raise Unavailable(
+            f"{name} could not be kept: {error.strerror}. Free space in the data directory of the server, then upload it again."
+        ) from error
+    return upload_job(principal, collection, uri, name, key)
 
 
 @router.get("/documents", summary="List documents")
@@ -148,7 +158,7 @@ async def content(
 async def delete(document_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove it from every answer at once, with its original bytes."""
     storage = services.storage
-    if not await delete_documents(storage.store, storage.blobs, principal, [document_id]):
+    if not await delete_documents(storage, principal, [document_id]):
         raise NotFound(f"No document {document_id[:80]!r} that you may read. GET /api/documents lists them.")
     return Response(status_code=204)
 
@@ -159,5 +169,5 @@ async def delete_all(collection: str, services: CurrentServices, principal: Curr
     storage = services.storage
     deleted: list[str] = []
     while found := await storage.store.documents(principal, collection=collection, limit=_PAGE):
-        deleted += await delete_documents(storage.store, storage.blobs, principal, [item.id for item in found])
+        deleted += await delete_documents(storage, principal, [item.id for item in found])
     return {"deleted": deleted}

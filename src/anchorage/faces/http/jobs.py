@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from anchorage.errors import NotFound
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, ProcessState
 from anchorage.faces.shapes import job_json
 from anchorage.model import Principal
@@ -19,6 +20,7 @@ from anchorage.ports.queue import Queue
 
 router = APIRouter(prefix="/api/jobs")
 _PAUSE = 1.0
+_WINDOW = timedelta(seconds=5)
 _AT_ONCE = 1000
 _ENDED = ("done", "failed", "cancelled")
 
@@ -73,13 +75,19 @@ def _draining(request: Request) -> bool:
 async def _changes(
     request: Request, queue: Queue, principal: Principal, heartbeat: float, source_id: str | None
 ) -> AsyncIterator[bytes]:
-    after, silent = datetime.now(UTC), 0.0
+    # A change may be committed after a later one: each is looked for again for some seconds, and sent once.
+    after, silent, sent = datetime.now(UTC) - _WINDOW, 0.0, dict[str, datetime | None]()
+    for item in await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE):
+        sent[item.id] = item.updated_at
     yield _event("counts", dict(await queue.counts(principal)))
     while not _draining(request):
         changed = await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE)
+        changed = [item for item in changed if sent.get(item.id) != item.updated_at]
         for item in changed:
             yield _event("job", job_json(item))
-            after = item.updated_at or after
+            sent[item.id] = item.updated_at
+            after = max(after, (item.updated_at or after) - _WINDOW)
+        sent = {job_id: moment for job_id, moment in sent.items() if moment and moment > after}
         if changed:
             yield _event("counts", dict(await queue.counts(principal)))
         silent = 0.0 if changed else silent + _PAUSE
@@ -94,7 +102,11 @@ async def _until_ended(
 ) -> AsyncIterator[bytes]:
     last, silent = None, 0.0
     while not _draining(request):
-        found = await queue.job(principal, job_id)
+        try:
+            found = await queue.job(principal, job_id)
+        except NotFound as error:  # its source was removed
+            yield _event("gone", {"id": job_id, "detail": error.message})
+            return
         if found.updated_at != last:
             last, silent = found.updated_at, 0.0
             yield _event("job", job_json(found))

@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from anchorage.errors import NotAllowed
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import job_json, source_json
 from anchorage.faces.sources import register, remove_source, request_sync
@@ -21,7 +20,7 @@ class NewSource(BaseModel):
 
     location: str = Field(min_length=1, max_length=4096)
     collection: str = DEFAULT_COLLECTION
-    every: int | None = Field(None, ge=60)
+    every: int | None = Field(None, ge=60, le=366 * 86400)
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -34,11 +33,9 @@ async def sources(services: CurrentServices, principal: CurrentPrincipal) -> dic
 @router.post("", status_code=201, summary="Register a source")
 async def add(body: NewSource, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Register a source and sync it for the first time. Folders of the server are registered by its command line only."""
-    if "://" not in body.location or body.location.startswith("file:"):
-        raise NotAllowed(
-            "A folder of the server cannot be registered over HTTP. Use `anchorage sources add` there, or upload the files."
-        )
-    source, job_id = await register(services, principal, body.location, body.collection, body.options, body.every)
+    source, job_id = await register(
+        services, principal, body.location, body.collection, body.options, body.every, local=False
+    )
     return {**source_json(source), "job_id": job_id}
 
 

@@ -42,7 +42,7 @@ RETURNING d.id, d.uri, d.version, d.status
 _FINISH = """
 UPDATE anchorage.documents d SET version = n.version, title = n.title, status = 'indexed', chunks = n.chunks,
     error_code = NULL, error_message = NULL, media_type = n.media_type, blob_key = n.blob_key, size = n.size,
-    metadata = n.metadata::jsonb, tag = n.tag, source_id = n.source_id, updated_at = now()
+    metadata = n.metadata::jsonb, tag = n.tag, source_id = coalesce(d.source_id, n.source_id), updated_at = now()
 FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[],
     %s::text[]) AS n(id, version, title, chunks, media_type, blob_key, size, metadata, tag, source_id)
 WHERE d.id = n.id
@@ -228,7 +228,7 @@ async def fail(
         VALUES (%s, %s, %s, 'failed', %s, %s, %s, %s, %s)
         ON CONFLICT (collection_id, md5(uri)) DO UPDATE
         SET status = 'failed', error_code = excluded.error_code, error_message = excluded.error_message, tag = excluded.tag,
-            source_id = coalesce(excluded.source_id, d.source_id), updated_at = now()
+            source_id = coalesce(d.source_id, excluded.source_id), updated_at = now()
         RETURNING id::text
         """,
         (live.collection_id, uri, title, failure.code, failure.message, Jsonb(dict(metadata)), tag, source_id),

@@ -99,6 +99,14 @@ class PgvectorStore:
             )
             return dict(await cursor.fetchall())
 
+    async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
+        async with self._connection("taking documents from their source") as connection:
+            live = await self._writable(connection, principal, collection)
+            await connection.execute(
+                "UPDATE anchorage.documents SET source_id = NULL WHERE collection_id = %s AND source_id = %s",
+                (live.collection_id, source_id),
+            )
+
     async def _writable(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
         (live,) = await live_indexes(connection, principal, [collection], write=True)
         return live
@@ -116,14 +124,17 @@ class PgvectorStore:
             live = await self._writable(connection, principal, collection)
             return await documents.fail(connection, live, uri, title, failure, metadata, tag, source_id)
 
-    async def confirm(self, principal: Principal, document_id: str, tag: str | None) -> None:
+    async def confirm(
+        self, principal: Principal, document_id: str, tag: str | None, source_id: str | None = None
+    ) -> None:
         document = await self.document(principal, document_id)
         async with self._connection("confirming a document") as connection:
             await self._writable(connection, principal, document.collection)
             await connection.execute(
                 "UPDATE anchorage.documents SET status = 'indexed', error_code = NULL, error_message = NULL, tag = %s, "
+                "source_id = coalesce(source_id, %s), "
                 "updated_at = now() WHERE id = %s AND version IS NOT NULL",
-                (tag, documents.as_uuid(document_id)),
+                (tag, source_id, documents.as_uuid(document_id)),
             )
 
     async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
