@@ -183,6 +183,9 @@ async def test_a_broken_file_is_told_once_and_not_read_at_every_sync(office: Off
 
 async def test_a_source_is_synced_when_its_time_has_come(office: Office, pool: Pool) -> None:
     source = await office.register(interval=3600)
+    assert not await office.registry.due()
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE anchorage.sources SET next_sync_at = now()")
     async with office.working():
         async with asyncio.timeout(30):
             while (found := await office.registry.source(office.world.principal, source.id)).status != "synced":

@@ -14,7 +14,7 @@ class SourceRegistry(Protocol):
     async def add(
         self, principal: Principal, collection: str, location: str, options: Mapping[str, Any], interval: int | None
     ) -> RegisteredSource:
-        """Register a source; one that is registered already takes the new options and interval (seconds)."""
+        """Register a source, due after its interval (seconds); one that is registered already takes the new options and interval."""
         ...
 
     async def sources(self, principal: Principal) -> Sequence[RegisteredSource]:

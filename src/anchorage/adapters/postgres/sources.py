@@ -38,7 +38,7 @@ class PostgresRegistry:
         async with self._connection("registering a source") as connection:
             cursor = await connection.execute(
                 "INSERT INTO anchorage.sources (owner, collection, location, options, interval_seconds, next_sync_at) "
-                "VALUES (%s, %s, %s, %s, %s, CASE WHEN %s::int IS NOT NULL THEN now() END) "
+                "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s::int)) "
                 "ON CONFLICT (owner, collection, location) DO UPDATE SET options = excluded.options, "
                 "interval_seconds = excluded.interval_seconds, next_sync_at = excluded.next_sync_at "
                 f"RETURNING {_COLUMNS}",
