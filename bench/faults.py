@@ -156,10 +156,10 @@ async def measure(
     async with open_databases(settings) as urls, open_services(settings) as services:
         workers = Workers(settings.data.dir, env, count)
         await workers.start()
-        await register(services, services.principal, str(folder), "calm", {}, None)
+        await register(services, services.principal, str(folder), "calm", {}, None, local=True)
         calm_seconds, _, _ = await until_done(services, urls.state)
         server.next_behaviour = faulty  # type: ignore[method-assign]
-        await register(services, services.principal, str(folder), "faults", {}, None)
+        await register(services, services.principal, str(folder), "faults", {}, None, local=True)
         async with troubles(workers, cluster, every, restarts):
             seconds, waited, stuck = await until_done(services, urls.state)
         await workers.stop()
