@@ -135,7 +135,10 @@ async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequ
 
 def share_of(lane: str, slots: int) -> int:
     """How many jobs of a lane may be on their way when all workers together have so many slots."""
-    return _NARROW.get(lane.partition(":")[0]) or max(FEWEST, int(_SHARE_OF_SLOTS * slots))
+    kind = lane.partition(":")[0]
+    if kind == "upload":  # somebody waits for it: it may fill every slot, and has the next one at hand
+        return 2 * max(FEWEST, slots)
+    return _NARROW.get(kind) or max(FEWEST, int(_SHARE_OF_SLOTS * slots))
 
 
 async def live_workers(connection: AsyncConnection[Any], stale: float) -> int:
