@@ -14,11 +14,11 @@ from urllib.parse import unquote
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.faces.cli.options import Data, Json, settings_for
-from anchorage.faces.cli.output import console, errors, print_json
+from anchorage.faces.cli.output import console, errors, print_json, progress_columns
 from anchorage.faces.shapes import outcome_json
 from anchorage.model import DEFAULT_COLLECTION, DocumentStatus, Failure, Outcome
 from anchorage.settings import Settings
@@ -133,8 +133,7 @@ async def _queue(services: Services, collection: str, source: Source) -> AsyncIt
 
 def _progress() -> Progress:
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        console=errors, transient=True, disable=not errors.is_terminal,
+        *progress_columns(), console=errors, transient=True, disable=not errors.is_terminal,
     )  # fmt: skip
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from anchorage.faces.cli.options import Data, Json, settings_for
-from anchorage.faces.cli.output import console, errors, print_json, print_table
+from anchorage.faces.cli.output import console, errors, print_json, print_table, progress_columns
 from anchorage.faces.shapes import job_json
 from anchorage.model import Job
 from anchorage.wiring import Storage, open_storage
@@ -56,13 +57,7 @@ def list_jobs(
 @app.command()
 def show(job_id: JobId, data: Data = None, json: Json = False) -> None:
     """One job with its attempts, its reason and its next attempt."""
-
-    async def run() -> Job:
-        async with open_storage(settings) as storage:
-            return await storage.queue.job(storage.principal, job_id)
-
-    settings = settings_for(data)
-    _print(asyncio.run(run()), json)
+    _print(data, json, lambda storage: storage.queue.job(storage.principal, job_id))
 
 
 @app.command()
@@ -78,15 +73,8 @@ def watch(data: Data = None) -> None:
 
 
 async def _watch(storage: Storage) -> None:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
     start, first = time.monotonic(), None
-    with Progress(*columns, console=errors) as progress:
+    with Progress(*progress_columns(), console=errors) as progress:
         task = progress.add_task("jobs", total=None)
         while True:
             counts = await storage.queue.counts(storage.principal)
@@ -105,29 +93,24 @@ async def _watch(storage: Storage) -> None:
 @app.command()
 def retry(job_id: JobId, data: Data = None, json: Json = False) -> None:
     """Queue a failed or cancelled job anew."""
-
-    async def run() -> Job:
-        async with open_storage(settings) as storage:
-            return await storage.queue.retry(storage.principal, job_id)
-
-    settings = settings_for(data)
-    _print(asyncio.run(run()), json)
+    _print(data, json, lambda storage: storage.queue.retry(storage.principal, job_id))
 
 
 @app.command()
 def cancel(job_id: JobId, data: Data = None, json: Json = False) -> None:
     """End a job that waits or runs."""
+    _print(data, json, lambda storage: storage.queue.cancel(storage.principal, job_id))
+
+
+def _print(data: Path | None, json: bool, act: Callable[[Storage], Awaitable[Job]]) -> None:
+    """Do something with a job and print what it is now."""
 
     async def run() -> Job:
         async with open_storage(settings) as storage:
-            return await storage.queue.cancel(storage.principal, job_id)
+            return await act(storage)
 
     settings = settings_for(data)
-    _print(asyncio.run(run()), json)
-
-
-def _print(job: Job, json: bool) -> None:
-    shown = job_json(job)
+    shown = job_json(asyncio.run(run()))
     if json:
         print_json(shown)
         return

@@ -9,6 +9,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from anchorage.model import Answer, Citation, Hit
@@ -26,6 +34,13 @@ def print_json(value: Any) -> None:
 
 def console() -> Console:
     return Console(highlight=False, soft_wrap=True)
+
+
+def progress_columns() -> Sequence[ProgressColumn]:
+    """What every progress bar shows."""
+    return (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    )  # fmt: skip
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -82,20 +82,18 @@ class PgvectorStore:
         return {document.uri: document for document in found}
 
     async def uris_below(self, principal: Principal, collection: str, prefix: str) -> Mapping[str, str]:
-        async with self._connection("listing documents") as connection:
-            cursor = await connection.execute(
-                "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
-                "WHERE c.name = %s AND c.readers && %s AND starts_with(d.uri, %s)",
-                (collection, principal.readers, prefix),
-            )
-            return dict(await cursor.fetchall())
+        return await self._ids(principal, collection, "starts_with(d.uri, %s)", prefix)
 
     async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
+        return await self._ids(principal, collection, "d.source_id = %s", source_id)
+
+    async def _ids(self, principal: Principal, collection: str, condition: str, value: str) -> Mapping[str, str]:
+        """Document ids by uri, of the documents of a collection that meet an SQL condition on `d`."""
         async with self._connection("listing documents") as connection:
             cursor = await connection.execute(
                 "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
-                "WHERE c.name = %s AND c.readers && %s AND d.source_id = %s",
-                (collection, principal.readers, source_id),
+                f"WHERE c.name = %s AND c.readers && %s AND {condition}",
+                (collection, principal.readers, value),
             )
             return dict(await cursor.fetchall())
 
