@@ -45,8 +45,14 @@ def hold(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def release(process: subprocess.Popen[str]) -> None:
-    process.communicate(timeout=DEADLINE)
+async def release(process: subprocess.Popen[str]) -> None:
+    """In a thread: this process watches the server too, and may hold the lock that the other one waits for."""
+    try:
+        await asyncio.to_thread(process.communicate, timeout=DEADLINE)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            await asyncio.to_thread(process.communicate)
     assert process.returncode == 0
 
 
@@ -72,10 +78,10 @@ async def test_the_last_one_out_stops_it(folder: Path) -> None:
     async with embedded_postgres(folder, port=None, start_timeout=60) as url:
         assert await query(url) == 1
         pid = server_pid(Cluster(folder))
-        other = hold(folder)
+        other = await asyncio.to_thread(hold, folder)
         assert server_pid(Cluster(folder)) == pid
     assert server_pid(Cluster(folder)) == pid
-    release(other)
+    await release(other)
     assert server_pid(Cluster(folder)) is None
     assert not list((folder / "users").iterdir())
 
@@ -84,7 +90,7 @@ async def test_many_starters_share_one_server(folder: Path) -> None:
     processes = await asyncio.gather(*(asyncio.to_thread(hold, folder) for _ in range(4)))
     assert server_pid(Cluster(folder)) is not None
     for process in processes:
-        release(process)
+        await release(process)
     assert server_pid(Cluster(folder)) is None
 
 
@@ -109,7 +115,7 @@ async def test_a_killed_server_comes_back_for_all_with_its_data(folder: Path) ->
                 until, lambda old=pid: server_pid(Cluster(folder)) not in (None, old), "a new server"
             )
             assert await eventually(url, "SELECT x FROM t") == 7
-        release(other)
+        await release(other)
 
 
 async def test_everybody_killed_is_survived(folder: Path) -> None:
