@@ -12,6 +12,7 @@ from anchorage.adapters.models.vectors import estimate_token_starts
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.worker import WorkerServices
 from anchorage.model import EmbedderSpec
+from anchorage.testing.fakes import FixedEmbedders
 from anchorage.wiring import Services
 
 
@@ -45,7 +46,7 @@ def instant_ingest(services: Services, **changes: Any) -> IngestServices:
     """The ingest services with that embedder, and with `changes`."""
     embedder = InstantEmbedder()
     index = replace(services.ingest.index, embedder=embedder.spec)
-    return replace(services.ingest, embedder=embedder, index=index, **changes)
+    return replace(services.ingest, embedders=FixedEmbedders([embedder]), index=index, **changes)
 
 
 def instant_worker(services: Services) -> WorkerServices:

@@ -7,7 +7,8 @@
     ├── NotAllowed                  403  not_allowed
     ├── NotFound                    404  not_found          collection, document, conversation, job
     ├── Conflict                    409  conflict
-    │   └── IndexMismatch           409  index_mismatch     the index was made with other settings
+    │   ├── IndexMismatch           409  index_mismatch     no embedder in force fits the index
+    │   └── IndexMoved              409  index_moved        the collection answers from another index version now
     ├── DocumentRefused             422  (own code)         a file that cannot be read: its reason is permanent
     ├── ConfigurationError          500  configuration      a setting is missing or wrong
     ├── Unavailable                 503  unavailable        a service that we need does not answer
@@ -82,6 +83,13 @@ class IndexMismatch(Conflict):
     """A collection's index was made with other settings than those in force."""
 
     code = "index_mismatch"
+
+
+class IndexMoved(Conflict):
+    """The collection was switched to another index version meanwhile: what was prepared for the old one is to be made anew."""
+
+    code = "index_moved"
+    temporary = True
 
 
 class DocumentRefused(AnchorageError):

@@ -195,8 +195,24 @@ class Collection:
 
     name: str
     index: IndexSpec
+    index_id: int = 0
     documents: int = 0
     chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One of a collection's indexes. The `live` one answers; another is being built beside it, or was live before.
+
+    `documents` are those that it holds in their current version.
+    """
+
+    id: int
+    collection: str
+    spec: IndexSpec
+    live: bool
+    documents: int = 0
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

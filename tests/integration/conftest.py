@@ -17,7 +17,7 @@ from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.model import IndexSpec, Principal
-from anchorage.testing.fakes import HashEmbedder
+from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
 
 OWNER = Principal("owner")
@@ -43,10 +43,9 @@ async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[Worl
         open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser,
         open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
     ):
-        index = IndexSpec(parser.version, "c/1", "r/1", analyser_name("english"), embedder.spec)
-        ingest = IngestServices(
-            store, blobs, parser, embedder, queue, index, chunk_tokens=64, overlap_tokens=8, batch_chunks=16
-        )
+        embedders = FixedEmbedders([embedder])
+        index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
+        ingest = IngestServices(store, blobs, parser, embedders, queue, index, batch_chunks=16)
         limits = ChatLimits(
             k=10,
             depth=100,
@@ -59,6 +58,6 @@ async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[Worl
             abstain=False,
         )
         chat = ChatServices(
-            store, embedder, index, PostgresMemory(pool), None, SentenceVectors(embedder), limits, "english"
+            store, embedder, embedders, PostgresMemory(pool), None, SentenceVectors(embedder), limits, "english"
         )
         yield World(store, blobs, ingest, chat)

@@ -22,10 +22,11 @@ from anchorage.errors import (
     NotAllowed,
     Unavailable,
 )
-from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source, sweep_blobs
+from anchorage.ingest.originals import sweep_blobs
+from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
 from anchorage.ingest.worker import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
-from anchorage.testing.fakes import HashEmbedder
+from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 
 from .conftest import World
 
@@ -148,7 +149,7 @@ async def test_an_embedder_that_is_away_fails_documents_and_not_the_run(world: W
         async def embed_passages(self, texts):  # type: ignore[no-untyped-def]
             raise ModelUnavailable("The model server is away. Try again.")
 
-    broken = replace(world.ingest, embedder=Away())
+    broken = replace(world.ingest, embedders=FixedEmbedders([Away()]))
     source = LocalSource(folder, max_bytes=10**7)
     outcomes = [outcome async for outcome in ingest_source(broken, world.principal, "c", source)]
     assert {outcome.status.value for outcome in outcomes} == {"failed"}
@@ -159,10 +160,10 @@ async def test_an_embedder_that_is_away_fails_documents_and_not_the_run(world: W
     assert Counter(statuses(await ingest(world, folder)).values()) == {"indexed": 3, "failed": 1}
 
 
-async def test_another_embedder_changes_nothing(world: World, folder: Path) -> None:
+async def test_an_embedder_out_of_reach_changes_nothing(world: World, folder: Path) -> None:
     await ingest(world, folder)
     index = replace(world.ingest.index, embedder=HashEmbedder(32, "other").spec)
-    other = replace(world.ingest, index=index, embedder=HashEmbedder(32, "other"))
+    other = replace(world.ingest, index=index, embedders=FixedEmbedders([HashEmbedder(32, "other")]))
     with pytest.raises(IndexMismatch):
         async for _ in ingest_source(other, world.principal, "c", LocalSource(folder, max_bytes=10**7)):
             pass
@@ -214,7 +215,7 @@ async def test_a_run_that_ends_early_does_not_hang_on_what_was_prepared(world: W
         def __getattr__(self, name: str) -> object:
             return getattr(world.store, name)
 
-        async def replace(self, *_: object) -> None:
+        async def replace(self, *_: object, **__: object) -> None:
             await asyncio.sleep(0.5)  # meanwhile the queue fills up
             raise NotAllowed("The collection belongs to somebody else.")
 
@@ -277,7 +278,10 @@ async def test_a_text_that_the_model_refuses_fails_alone(world: World, folder: P
 
     source = LocalSource(folder, max_bytes=10**7)
     outcomes = [
-        item async for item in ingest_source(replace(world.ingest, embedder=Picky()), world.principal, "c", source)
+        item
+        async for item in ingest_source(
+            replace(world.ingest, embedders=FixedEmbedders([Picky()])), world.principal, "c", source
+        )
     ]
     failed = {Path(item.uri).name: item.error.code for item in outcomes if item.error}
     assert failed == {"b.txt": "model_error", "bad.pdf": "corrupt"}
@@ -301,7 +305,7 @@ async def test_an_edit_embeds_only_what_it_touched(world: World, folder: Path) -
     Counting.asked = 0
     sections[20] = sections[20].replace("Ghent", "Antwerp", 1)
     (folder / "book.md").write_text("# Book\n\n" + "\n\n".join(sections))
-    counting = replace(world, ingest=replace(world.ingest, embedder=Counting()))
+    counting = replace(world, ingest=replace(world.ingest, embedders=FixedEmbedders([Counting()])))
     (outcome,) = await ingest(counting, folder / "book.md")
     assert outcome.status.value == "indexed" and 1 <= Counting.asked <= 2
     assert len(await chunk_ids(world) & ids) == len(ids) - Counting.asked
@@ -380,7 +384,6 @@ async def test_a_protected_file_is_opened_by_a_password_of_the_settings(world: W
     passwords = {"wrong": "open", "right": "sesame"}
     locked = replace(world.ingest, parser=Locked(), passwords=passwords)  # type: ignore[arg-type]
     assert "sesame" not in repr(locked)
-    await world.store.open_collection(world.principal, "c", locked.index)
     ingester = Ingester(locked, world.principal)
     entry = SourceEntry(source.uri, "tag")
     refused = await ingester.document("c", source, entry, None, password="wrong")

@@ -272,7 +272,7 @@ async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> 
 async def test_removing_a_source_while_its_documents_are_in_work(office: Office, keep: bool) -> None:
     source = await office.register()
     storage = Storage(
-        settings=load_settings(), store=office.world.store, memory=office.world.chat.memory, queue=office.queue,
+        settings=load_settings(), store=office.world.store, index_versions=None, memory=office.world.chat.memory, queue=office.queue,
         registry=office.registry, blobs=office.world.blobs, s3=None, principal=office.world.principal,  # type: ignore[arg-type]
     )  # fmt: skip
     await office.world.store.open_collection(office.world.principal, "c", office.world.ingest.index)

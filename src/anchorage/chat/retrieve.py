@@ -32,9 +32,17 @@ async def retrieve(
     question: str,
     collections: Sequence[str] | None,
     k: int | None = None,
+    *,
+    index_id: int | None = None,
 ) -> tuple[Ranking, NDArray[Any]]:
-    """Hybrid retrieval of the `k` best passages, with the question's vector."""
+    """Hybrid retrieval of the `k` best passages, with the question's vector; `index_id` takes that index version instead."""
     vector = await services.embedder.embed_query(question)
     limits = services.limits
-    query = Query(question, vector, k or limits.k, max(limits.depth, k or 0), limits.dense_weight)
-    return await services.store.search(principal, query, services.index, collections), vector
+    vectors = {services.embedder.spec: vector}
+    query = Query(question, vectors, k or limits.k, max(limits.depth, k or 0), limits.dense_weight)
+    while True:
+        found = await services.store.search(principal, query, collections, index_id=index_id)
+        if not found.needs:
+            return found, vector
+        for spec in found.needs:  # collections that were indexed with other embedders
+            vectors[spec] = await (await services.embedders.of(spec)).embed_query(question)

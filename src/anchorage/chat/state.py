@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from anchorage.chat.sentences import SentenceVectors
-from anchorage.model import Citation, Hit, IndexSpec, Principal, Turn, Usage
-from anchorage.ports.embedder import Embedder
+from anchorage.model import Citation, Hit, Principal, Turn, Usage
+from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.store import Store
@@ -38,7 +38,7 @@ class ChatServices:
 
     store: Store
     embedder: Embedder
-    index: IndexSpec
+    embedders: Embedders
     memory: Memory
     generator: Generator | None
     sentence_vectors: SentenceVectors

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from anchorage.errors import Conflict
+from anchorage.ingest.indexing import open_indexing
 from anchorage.ingest.pipeline import delete_documents
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
@@ -25,7 +26,7 @@ async def register(
     Raises `BadRequest` for a wrong location, and `NotAllowed` for one on this machine unless `local` allows it.
     """
     checked = check_location(services.settings, location, options, local=local)
-    await services.storage.store.open_collection(principal, collection, services.ingest.index)
+    await open_indexing(services.ingest, principal, collection)
     source = await services.storage.registry.add(principal, collection, checked, options, every)
     return source, await request_sync(services.storage, principal, source.id)
 

@@ -56,7 +56,7 @@ async def sync_source(
     await registry.note(registered.id, "syncing")
     principal = Principal(registered.owner)
     try:
-        await ingester.services.store.open_collection(principal, registered.collection, ingester.services.index)
+        await ingester.open(registered.collection)
         found = await _list(ingester, queue, principal, registered, source, report)
         gone = await _gone(ingester, principal, registered, found, limits, confirmed=confirmed)
     except AnchorageError as error:

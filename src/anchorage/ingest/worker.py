@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from anchorage.errors import AnchorageError, NotFound
-from anchorage.ingest.pipeline import Ingester, IngestServices, delete_documents, failure_of, sweep_blobs
+from anchorage.ingest.originals import sweep_blobs
+from anchorage.ingest.pipeline import Ingester, IngestServices, delete_documents, failure_of
 from anchorage.ingest.sync import UPLOAD_PRIORITY, SyncLimits, sync_job, sync_source
 from anchorage.model import (
     Document,
@@ -122,7 +123,6 @@ class Worker:
         self._services = services
         self._ingesters: dict[str, Ingester] = {}
         self._sources = _Sources(services.open_source)
-        self._open: set[tuple[str, str]] = set()
 
     async def close(self) -> None:
         """Close the sources that are open. No job may be running."""
@@ -138,21 +138,12 @@ class Worker:
         if job.kind == "sync":
             return await self._sync(job, report)
         ingester = self._ingester(job.owner)
-        await self._opened(ingester, job.collection)
+        await ingester.open(job.collection)
         if job.blob_key:
             outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key)
         else:
             outcome = await self._fetched(ingester, job)
         return JobResult(outcome.document_id, outcome.error)
-
-    async def _opened(self, ingester: Ingester, collection: str) -> None:
-        """See once that the collection's index is of the settings in force. Raises what `open_collection` does."""
-        key = (ingester.principal.id, collection)
-        if key not in self._open:
-            await self._services.ingest.store.open_collection(
-                ingester.principal, collection, self._services.ingest.index
-            )
-            self._open.add(key)
 
     async def _registered(self, job: Job) -> RegisteredSource:
         assert job.source_id

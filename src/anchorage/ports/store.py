@@ -14,6 +14,7 @@ from anchorage.model import (
     Collection,
     Document,
     DocumentText,
+    EmbedderSpec,
     Failure,
     Hit,
     IndexSpec,
@@ -64,10 +65,13 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as the index takes it. Hits come from the best `depth` of each list; `k` of them are returned."""
+    """A question as the index takes it, with its vector by each embedder that the collections were indexed with.
+
+    Hits come from the best `depth` of each list; `k` of them are returned.
+    """
 
     text: str
-    vector: NDArray[np.float32]
+    vectors: Mapping[EmbedderSpec, NDArray[np.float32]]
     k: int
     depth: int = 100
     dense_weight: float = 0.5
@@ -81,6 +85,8 @@ class Ranking:
     dense: Sequence[tuple[str, str]] = ()
     lexical: Sequence[tuple[str, str]] = ()
     """(chunk id, document id) pairs."""
+    needs: Sequence[EmbedderSpec] = ()
+    """Embedders whose vector of the question is missing: nothing was searched yet."""
 
 
 class Store(Protocol):
@@ -89,7 +95,7 @@ class Store(Protocol):
     async def open_collection(
         self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
     ) -> Collection:
-        """The collection, made when it is new. Raises `IndexMismatch` when it was made with another index."""
+        """The collection; made with this index when it is new, or empty. Another keeps the index that it has."""
         ...
 
     async def collections(
@@ -119,9 +125,17 @@ class Store(Protocol):
         ...
 
     async def replace(
-        self, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
+        self,
+        principal: Principal,
+        collection: str,
+        documents: Sequence[IndexedDocument],
+        *,
+        index_id: int | None = None,
     ) -> Sequence[str]:
-        """Make these versions visible and the older ones not, all in one transaction; returns their ids."""
+        """Make these versions visible and the older ones not, all in one transaction; returns their ids.
+
+        Raises `IndexMoved` when `index_id`, which they were made for, is not the live index any more.
+        """
         ...
 
     async def fail(self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
@@ -169,9 +183,17 @@ class Store(Protocol):
         ...
 
     async def search(
-        self, principal: Principal, query: Query, index: IndexSpec, collections: Sequence[str] | None
+        self,
+        principal: Principal,
+        query: Query,
+        collections: Sequence[str] | None,
+        *,
+        index_id: int | None = None,
     ) -> Ranking:
-        """Hybrid retrieval. Raises `NotFound` for an unknown collection and `IndexMismatch` for another embedder."""
+        """Hybrid retrieval; `index_id` takes one index version, live or not, instead. Raises `NotFound`.
+
+        Where a vector of the question is missing, `needs` says which, and nothing else is done.
+        """
         ...
 
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:

@@ -18,15 +18,17 @@ from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
-from anchorage.ingest.chunk import CHUNKER
+from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.sync import SyncLimits
 from anchorage.ingest.worker import WorkerServices
 from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
+from anchorage.ports.index_versions import IndexVersions
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
@@ -34,6 +36,7 @@ from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
 from anchorage.settings import Settings
 from anchorage.text.analyser import analyser_name
+from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.models import open_client, open_embedder, open_generator
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 
@@ -47,6 +50,7 @@ class Storage:
 
     settings: Settings
     store: Store
+    index_versions: IndexVersions
     memory: Memory
     queue: Queue
     registry: SourceRegistry
@@ -61,6 +65,7 @@ class Services:
 
     storage: Storage
     embedder: Embedder
+    embedders: ConfiguredEmbedders
     generator: Generator | None
     ingest: IngestServices
     worker: WorkerServices
@@ -144,6 +149,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         yield Storage(
             settings=settings,
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
+            index_versions=PgvectorIndexVersions(vector),
             memory=PostgresMemory(state),
             queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
             registry=PostgresRegistry(state),
@@ -166,6 +172,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     settings = storage.settings
     client = await stack.enter_async_context(open_client(settings))
     embedder = await open_embedder(settings, client)
+    embedders = ConfiguredEmbedders(settings, client, embedder)
     generator = open_generator(settings.llm, client)
     limits = settings.ingest
     parser = await stack.enter_async_context(
@@ -183,7 +190,9 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     )
     index = IndexSpec(
         parser=parser.version,
-        chunker=f"{CHUNKER} {settings.chunk.max_tokens or embedder.max_tokens}/{settings.chunk.overlap_tokens}",
+        chunker=chunker_name(
+            settings.chunk.max_tokens or min(_MAX_CHUNK_TOKENS, embedder.max_tokens), settings.chunk.overlap_tokens
+        ),
         recipe=_RECIPE,
         analyser=analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
@@ -192,11 +201,9 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         store=storage.store,
         blobs=storage.blobs,
         parser=parser,
-        embedder=embedder,
+        embedders=embedders,
         queue=storage.queue,
         index=index,
-        chunk_tokens=min(settings.chunk.max_tokens or _MAX_CHUNK_TOKENS, embedder.max_tokens),
-        overlap_tokens=settings.chunk.overlap_tokens,
         batch_chunks=settings.ingest.batch_chunks,
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
@@ -211,14 +218,14 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     chat = ChatServices(
         store=storage.store,
         embedder=embedder,
-        index=index,
+        embedders=embedders,
         memory=storage.memory,
         generator=generator,
         sentence_vectors=SentenceVectors(embedder),
         limits=_limits(settings),
         language=settings.retrieval.language,
     )
-    return Services(storage, embedder, generator, ingest, worker, chat)
+    return Services(storage, embedder, embedders, generator, ingest, worker, chat)
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:

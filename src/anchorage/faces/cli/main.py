@@ -10,7 +10,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from anchorage.errors import AnchorageError, BadRequest
-from anchorage.faces.cli import ask, doctor, documents, evaluate, ingest, jobs, run, sources
+from anchorage.faces.cli import ask, doctor, documents, evaluate, ingest, jobs, reindex, run, sources
 from anchorage.faces.cli.options import debugging
 from anchorage.faces.cli.output import errors, print_json
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 for command in (run.up, run.serve, run.worker, run.migrate, doctor.doctor, ingest.ingest, ask.search, ask.ask):
     app.command()(command)
 app.command(name="eval")(evaluate.evaluate)
+app.command(name="reindex")(reindex.command)
 for name, part in (("documents", documents), ("sources", sources), ("jobs", jobs)):
     app.add_typer(part.app, name=name)
 

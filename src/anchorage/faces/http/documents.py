@@ -16,6 +16,7 @@ from starlette.datastructures import UploadFile
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import document_json, document_with_text
+from anchorage.ingest.indexing import open_indexing
 from anchorage.ingest.pipeline import delete_documents
 from anchorage.ingest.worker import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
@@ -60,7 +61,7 @@ async def upload(
         names = [_checked_name(file) for file in files]
         for file in files:
             _check_size(file, services)
-        await services.storage.store.open_collection(principal, target, services.ingest.index)
+        await open_indexing(services.ingest, principal, target)
         jobs = [await _kept(services, principal, target, name, file) for name, file in zip(names, files, strict=True)]
     ids = await services.storage.queue.add(principal, jobs)
     queued = [

@@ -75,24 +75,32 @@ def halfvec_bytes(vectors: np.ndarray[Any, Any]) -> list[bytes]:
 
 
 async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: Sequence[IndexedDocument]) -> list[str]:
-    """Put new versions in place of old ones, atomically. One that another process put there meanwhile is left as it is."""
+    """Put new versions in place of old ones, inside the caller's transaction.
+
+    One that another process put there meanwhile is left as it is.
+    """
     by_uri = {document.uri: document for document in documents}
     ids: dict[str, UUID] = {}
-    async with connection.transaction():
-        await connection.execute(WRITE_TIMEOUT)
-        # Rows are locked in the order of their uris, so that two writers of the same folder cannot deadlock.
-        cursor = await connection.execute(_CLAIM, {"collection": live.collection_id, "uris": sorted(by_uri)})
-        changed: list[tuple[UUID, IndexedDocument]] = []
-        for document_id, uri, version, status in await cursor.fetchall():
-            ids[uri] = document_id
-            if (version, status) != (by_uri[uri].version, "indexed"):
-                changed.append((document_id, by_uri[uri]))
-        new, removed = await _reconcile_chunks(connection, live, changed)
-        await _write_texts(connection, changed)
-        added = await _write_chunks(connection, live, new)
-        await _finish(connection, changed)
-        await add_segment(connection, live.tables, analyser_named(live.spec.analyser), added, removed)
+    # Rows are locked in the order of their uris, so that two writers of the same folder cannot deadlock.
+    cursor = await connection.execute(_CLAIM, {"collection": live.collection_id, "uris": sorted(by_uri)})
+    changed: list[tuple[UUID, IndexedDocument]] = []
+    for document_id, uri, version, status in await cursor.fetchall():
+        ids[uri] = document_id
+        if (version, status) != (by_uri[uri].version, "indexed"):
+            changed.append((document_id, by_uri[uri]))
+    await _write_texts(connection, changed)
+    await write_passages(connection, live, changed)
+    await _finish(connection, changed)
     return [str(ids[document.uri]) for document in documents]
+
+
+async def write_passages(
+    connection: AsyncConnection[Any], index: LiveIndex, changed: Sequence[tuple[UUID, IndexedDocument]]
+) -> None:
+    """Make an index hold these passages of these documents and no others, inside the caller's transaction."""
+    new, removed = await _reconcile_chunks(connection, index, changed)
+    added = await _write_chunks(connection, index, new)
+    await add_segment(connection, index.tables, analyser_named(index.spec.analyser), added, removed)
 
 
 async def _reconcile_chunks(
@@ -163,10 +171,16 @@ async def _write_texts(connection: AsyncConnection[Any], changed: Sequence[tuple
     )
     async with connection.cursor() as cursor:
         await cursor.executemany(
-            "INSERT INTO anchorage.document_texts (document_id, version, text, pages) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (document_id, version) DO NOTHING",
+            "INSERT INTO anchorage.document_texts (document_id, version, text, pages, blocks) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (document_id, version) DO UPDATE SET blocks = excluded.blocks",
             [
-                (row_id, item.version, item.parsed.text, Jsonb([[p.number, p.start, p.end] for p in item.parsed.pages]))
+                (
+                    row_id,
+                    item.version,
+                    item.parsed.text,
+                    Jsonb([[p.number, p.start, p.end] for p in item.parsed.pages]),
+                    Jsonb([[b.kind, b.start, b.end, b.level] for b in item.parsed.blocks]),
+                )
                 for row_id, item in changed
             ],
         )
@@ -238,18 +252,17 @@ async def fail(
     return str(row[0])
 
 
-async def delete(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> list[str]:
-    """Remove documents of one collection with their chunks, postings and texts, in one transaction."""
-    async with connection.transaction():
-        await connection.execute(WRITE_TIMEOUT)
-        cursor = await connection.execute(
-            "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
-            (live.collection_id, list(ids)),
-        )
-        found = [row[0] for row in await cursor.fetchall()]
-        removed = await _remove_chunks(connection, live, found)
-        await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
-        await add_segment(connection, live.tables, analyser_named(live.spec.analyser), {}, removed)
+async def delete(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex], ids: Sequence[UUID]) -> list[str]:
+    """Remove documents of one collection from all its indexes, with their texts, inside the caller's transaction."""
+    cursor = await connection.execute(
+        "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
+        (indexes[0].collection_id, list(ids)),
+    )
+    found = [row[0] for row in await cursor.fetchall()]
+    for index in indexes:
+        removed = await _remove_chunks(connection, index, found)
+        await add_segment(connection, index.tables, analyser_named(index.spec.analyser), {}, removed)
+    await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
     return [str(item) for item in found]
 
 

@@ -15,11 +15,11 @@ from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import ping, translate_errors
 from anchorage.adapters.stores.pgvector import collections, documents, vector_index
-from anchorage.adapters.stores.pgvector.collections import live_indexes
+from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
-from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex, require_same_index
-from anchorage.errors import NotFound
+from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
+from anchorage.errors import IndexMoved, NotFound
 from anchorage.model import Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
 
@@ -59,7 +59,7 @@ class PgvectorStore:
     ) -> Collection:
         async with self._connection(f"opening the collection {name!r}") as connection:
             live = await collections.open_collection(connection, principal, name, index, kind)
-        return Collection(live.collection, live.spec)
+        return Collection(live.collection, live.spec, live.tables.id)
 
     async def collections(
         self, principal: Principal, *, kinds: Sequence[str] = ("user", "docs")
@@ -105,13 +105,22 @@ class PgvectorStore:
                 (live.collection_id, source_id),
             )
 
-    async def _writable(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
-        (live,) = await live_indexes(connection, principal, [collection], write=True)
+    async def _writable(
+        self, connection: AsyncConnection[Any], principal: Principal, collection: str, *, lock: bool = False
+    ) -> LiveIndex:
+        (live,) = await live_indexes(connection, principal, [collection], write=True, lock=lock)
         return live
 
-    async def replace(self, principal: Principal, collection: str, items: Sequence[IndexedDocument]) -> Sequence[str]:
-        async with self._connection(f"writing documents of {collection!r}") as connection:
-            live = await self._writable(connection, principal, collection)
+    async def replace(
+        self, principal: Principal, collection: str, items: Sequence[IndexedDocument], *, index_id: int | None = None
+    ) -> Sequence[str]:
+        async with self._connection(f"writing documents of {collection!r}") as connection, connection.transaction():
+            await connection.execute(documents.WRITE_TIMEOUT)
+            live = await self._writable(connection, principal, collection, lock=True)
+            if index_id not in (None, live.tables.id):
+                raise IndexMoved(
+                    f"The collection {collection!r} was switched to another index meanwhile. What was to be written is made anew."
+                )
             return await documents.replace(connection, live, items)
 
     async def fail(
@@ -162,10 +171,13 @@ class PgvectorStore:
             found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": wanted})
             deleted: list[str] = []
             for name in sorted({document.collection for document in found}):
-                live = await self._writable(connection, principal, name)
                 ids = [UUID(document.id) for document in found if document.collection == name]
                 for start in range(0, len(ids), _DELETE_AT_ONCE):
-                    deleted += await documents.delete(connection, live, ids[start : start + _DELETE_AT_ONCE])
+                    async with connection.transaction():
+                        await connection.execute(documents.WRITE_TIMEOUT)
+                        live = await self._writable(connection, principal, name, lock=True)
+                        indexes = [live, *await other_indexes(connection, live)]
+                        deleted += await documents.delete(connection, indexes, ids[start : start + _DELETE_AT_ONCE])
         return deleted
 
     async def documents(
@@ -202,13 +214,17 @@ class PgvectorStore:
             return await documents.excerpts(connection, principal, spans, width)
 
     async def search(
-        self, principal: Principal, query: Query, index: IndexSpec, names: Sequence[str] | None
+        self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
     ) -> Ranking:
         async with self._snapshot("searching") as connection:
-            lives = await live_indexes(connection, principal, names)
-            for live in lives:
-                require_same_index(live.collection, live.spec, index)
-            parts = [await candidates(connection, principal, live, query, self._limits) for live in lives]
+            if index_id is None:
+                indexes = await live_indexes(connection, principal, names)
+            else:
+                indexes = [await index_version(connection, principal, index_id)]
+            embedders = dict.fromkeys(index.spec.embedder for index in indexes)
+            if needs := tuple(spec for spec in embedders if spec not in query.vectors):
+                return Ranking((), needs=needs)
+            parts = [await candidates(connection, principal, index, query, self._limits) for index in indexes]
             return await ranking(connection, principal, parts, query)
 
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:

@@ -1,0 +1,43 @@
+"""The original bytes of documents: let go of when nothing needs them any more, and deleted after a grace period."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from anchorage.errors import AnchorageError
+from anchorage.ports.blob import BlobStore
+from anchorage.ports.queue import Queue
+from anchorage.ports.store import Store
+from anchorage.telemetry import degraded
+
+
+class Kept(Protocol):
+    """Where documents, their original bytes and the jobs about them are: `IngestServices`, and any other that has them."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def blobs(self) -> BlobStore: ...
+    @property
+    def queue(self) -> Queue: ...
+
+
+async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
+    """Let go of original bytes: they are deleted later, if nothing needs them then. Trouble costs disk space and no document."""
+    try:
+        unused = await kept.store.unused_blobs(keys) if keys else []
+        if unused:
+            await kept.queue.forget_blobs(unused)
+    except AnchorageError as error:
+        degraded("forgetting_originals", error.message)
+
+
+async def sweep_blobs(kept: Kept, grace: float) -> int:
+    """Delete the original bytes that were let go of so many seconds ago and that nothing needs; returns how many."""
+    unused = await kept.store.unused_blobs(await kept.queue.sweep(grace))
+    in_use = await kept.queue.blobs_in_use(unused) if unused else set()
+    for key in unused:
+        if key not in in_use:
+            await kept.blobs.delete(key)
+    return len(set(unused) - in_use)
