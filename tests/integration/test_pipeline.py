@@ -22,8 +22,8 @@ from anchorage.errors import (
     NotAllowed,
     Unavailable,
 )
-from anchorage.ingest.originals import sweep_blobs
-from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
+from anchorage.ingest.pipeline import Ingester, ingest_source
+from anchorage.ingest.removal import delete_documents, sweep_blobs
 from anchorage.ingest.worker import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder

@@ -15,8 +15,9 @@ from anchorage.chat.retrieve import retrieve
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name
-from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source
+from anchorage.ingest.pipeline import Ingester, ingest_source
 from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
+from anchorage.ingest.removal import delete_documents
 from anchorage.model import EmbedderSpec, IndexVersion, Outcome, Principal, SourceEntry
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 
@@ -174,6 +175,11 @@ async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
             known = (await world.store.versions(world.principal, "c", [uri])).get(uri)
             outcome = await ingester.document("c", source, SourceEntry(uri), known)
             assert outcome.status.value == "indexed", outcome
+            (folder / "new.md").write_text(text_of("white lighthouses", f"Edition {written}."))
+            new = (folder / "new.md").as_uri()
+            outcome = await ingester.document("c", source, SourceEntry(new), None)
+            assert outcome.document_id
+            await delete_documents(world.ingest, world.principal, [outcome.document_id])
 
     async def reindex() -> None:
         try:

@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 
 import anchorage
-from anchorage.ingest.pipeline import delete_documents, ingest_source
+from anchorage.ingest.pipeline import ingest_source
+from anchorage.ingest.removal import delete_documents
 from anchorage.model import DOCS_COLLECTION, DocumentStatus
 from anchorage.wiring import Services, local_source
 

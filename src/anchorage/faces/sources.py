@@ -9,7 +9,7 @@ from typing import Any
 
 from anchorage.errors import Conflict
 from anchorage.ingest.indexing import open_indexing
-from anchorage.ingest.pipeline import delete_documents
+from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
 from anchorage.wiring import Services, Storage, check_location

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, Docu
 from anchorage.ingest.batching import Batcher, Budget, concurrently, grouped
 from anchorage.ingest.chunk import passage_header, passage_text
 from anchorage.ingest.indexing import Indexing, open_indexing
-from anchorage.ingest.originals import Kept, forget_blobs
+from anchorage.ingest.removal import delete_documents, forget_blobs
 from anchorage.model import (
     Document,
     DocumentStatus,
@@ -50,6 +50,10 @@ _PARSED_AT_ONCE = 256  # documents of an evaluation set are short
 # What another setting or another installation reads, so that the next sync tries it again.
 _MENDED_BY_SETTINGS = {"needs_ocr", "encrypted", "too_large", "too_complex", "timeout"}
 _BYTES_IN_FLIGHT = 128 * 1024**2  # of files being parsed, embedded and stored
+
+
+Prepare = Callable[[Indexing], Awaitable["IndexedDocument | Outcome"]]
+"""Makes a document ready for an index; an outcome when there is nothing to store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +129,32 @@ class Ingester:
         """
         if self.is_unchanged(entry, known) and known and (source_id is None or known.source_id is not None):
             return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
+        stored: IndexedDocument | None = None
+
+        async def prepare(index: Indexing) -> IndexedDocument | Outcome:
+            nonlocal stored
+            done = await self._prepared_or_failed(collection, index, source, entry, known, source_id, password)
+            stored = None if isinstance(done, Outcome) else done
+            return done
+
+        outcome = await self._into_live(collection, entry, prepare, source_id)
+        if stored and known and known.blob_key and known.blob_key != stored.blob_key:
+            await forget_blobs(self.services, [known.blob_key])
+        return outcome
+
+    async def _into_live(
+        self, collection: str, entry: SourceEntry, prepare: Prepare, source_id: str | None = None
+    ) -> Outcome:
+        """Prepare a document for the live index and store it; anew when another has become the live one meanwhile."""
         for _ in range(_SWITCHES):
             index = await self.open(collection)
-            done = await self._prepared_or_failed(collection, index, source, entry, known, source_id, password)
+            done = await prepare(index)
             if isinstance(done, Outcome):
                 return done
             try:
-                outcome = await self._stored(collection, index, done)
+                return await self._stored(collection, index, done)
             except IndexMoved:
                 self._moved(collection, index)
-                continue
-            if known and known.blob_key and known.blob_key != done.blob_key:
-                await forget_blobs(self.services, [known.blob_key])
-            return outcome
         reason = Failure(IndexMoved.code, "The collection's index was switched again and again. Ingest it again.", True)
         return await self.failed(collection, entry, reason, source_id)
 
@@ -169,13 +186,16 @@ class Ingester:
     async def parsed(self, collection: str, item: SourceItem, parsed: ParsedDocument) -> Outcome:
         """Ingest a text that is parsed already; its original is not kept."""
         version = hashlib.sha256(f"{parsed.title}\n{parsed.text}".encode()).hexdigest()
-        index = await self.open(collection)
-        document = await self._chunked(index, item, version, parsed, None)
-        try:
-            document = replace(document, vectors=await self._vectors(index, document, None))
-        except AnchorageError as error:
-            return await self.failed(collection, SourceEntry(item.uri), failure_of(error))
-        return await self._stored(collection, index, document)
+        entry = SourceEntry(item.uri)
+
+        async def prepare(index: Indexing) -> IndexedDocument | Outcome:
+            document = await self._chunked(index, item, version, parsed, None)
+            try:
+                return replace(document, vectors=await self._vectors(index, document, None))
+            except AnchorageError as error:
+                return await self.failed(collection, entry, failure_of(error))
+
+        return await self._into_live(collection, entry, prepare)
 
     async def failed(
         self, collection: str, entry: SourceEntry, failure: Failure, source_id: str | None = None
@@ -374,11 +394,3 @@ async def _is_gone(source: Source, uri: str) -> bool:
         return True
     except AnchorageError:
         return False
-
-
-async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
-    """Remove documents from every answer, and let go of their original bytes."""
-    keys = await kept.store.blob_keys(principal, document_ids)
-    deleted = await kept.store.delete(principal, document_ids)
-    await forget_blobs(kept, keys)
-    return deleted

@@ -13,7 +13,8 @@ import structlog
 
 from anchorage.errors import AnchorageError
 from anchorage.ingest.batching import grouped
-from anchorage.ingest.pipeline import Ingester, delete_documents, failure_of
+from anchorage.ingest.pipeline import Ingester, failure_of
+from anchorage.ingest.removal import delete_documents
 from anchorage.model import Document, Failure, Principal, RegisteredSource, SourceEntry
 from anchorage.ports.queue import JobResult, NewJob, Queue, Report
 from anchorage.ports.registry import SourceRegistry

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import structlog
 
 from anchorage.errors import AnchorageError, NotFound
-from anchorage.ingest.originals import sweep_blobs
-from anchorage.ingest.pipeline import Ingester, IngestServices, delete_documents, failure_of
+from anchorage.ingest.pipeline import Ingester, IngestServices, failure_of
+from anchorage.ingest.removal import delete_documents, sweep_blobs
 from anchorage.ingest.sync import UPLOAD_PRIORITY, SyncLimits, sync_job, sync_source
 from anchorage.model import (
     Document,

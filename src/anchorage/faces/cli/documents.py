@@ -84,7 +84,7 @@ def delete(
     json: Json = False,
 ) -> None:
     """Remove documents from every answer at once, with their original bytes."""
-    from anchorage.ingest.pipeline import delete_documents
+    from anchorage.ingest.removal import delete_documents
 
     if bool(document_ids) == everything or everything != (collection is not None):
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")

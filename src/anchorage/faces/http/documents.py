@@ -17,7 +17,7 @@ from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import document_json, document_with_text
 from anchorage.ingest.indexing import open_indexing
-from anchorage.ingest.pipeline import delete_documents
+from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.worker import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob

@@ -164,8 +164,11 @@ class PgvectorIndexVersions:
     async def _held(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
         """The live index, with all writers of the collection held up until the transaction ends."""
         (live,) = await live_indexes(connection, principal, [collection], write=True)
-        # Those who build, switch or discard go one after the other; then the writers, who share the live version's row.
-        await connection.execute("SELECT FROM anchorage.collections WHERE id = %s FOR UPDATE", (live.collection_id,))
+        # Those who build, switch or discard go one after the other; then the writers, who share the live version's row. Not FOR
+        # UPDATE: a new document's foreign key locks its collection after that row.
+        await connection.execute(
+            "SELECT FROM anchorage.collections WHERE id = %s FOR NO KEY UPDATE", (live.collection_id,)
+        )
         await connection.execute(
             "SELECT FROM anchorage.index_versions WHERE collection_id = %s AND live FOR UPDATE", (live.collection_id,)
         )

@@ -1,4 +1,4 @@
-"""The original bytes of documents: let go of when nothing needs them any more, and deleted after a grace period."""
+"""Removing documents. Their original bytes are let go of when nothing needs them, and deleted after a grace period."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from anchorage.errors import AnchorageError
+from anchorage.model import Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import Queue
 from anchorage.ports.store import Store
@@ -21,6 +22,14 @@ class Kept(Protocol):
     def blobs(self) -> BlobStore: ...
     @property
     def queue(self) -> Queue: ...
+
+
+async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+    """Remove documents from every answer, and let go of their original bytes."""
+    keys = await kept.store.blob_keys(principal, document_ids)
+    deleted = await kept.store.delete(principal, document_ids)
+    await forget_blobs(kept, keys)
+    return deleted
 
 
 async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
