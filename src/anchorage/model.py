@@ -293,6 +293,25 @@ class Turn:
     citations: tuple[Citation, ...] = ()
     standalone_question: str | None = None
     created_at: datetime | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
+    """How the answer came about: the hits, the model, the settings and the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody thinks of an answer: `rating` is 1 (good) or -1 (bad). The answer is kept as it was rated, with its trace."""
+
+    conversation_id: str
+    message_id: str
+    rating: int
+    comment: str
+    question: str
+    standalone_question: str | None
+    answer: str
+    abstained: bool
+    citations: tuple[Citation, ...]
+    trace: Mapping[str, Any]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

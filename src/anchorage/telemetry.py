@@ -71,7 +71,7 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate"):
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate", "mcp"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
     for repeated in ("psycopg", "psycopg.pool"):  # what fails for good is raised, and told once by whoever asked
         logging.getLogger(repeated).setLevel(logging.ERROR)

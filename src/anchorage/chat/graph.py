@@ -14,6 +14,7 @@ from anchorage.chat.cite import cite
 from anchorage.chat.retrieve import retrieve
 from anchorage.chat.rewrite import is_about_conversation, rewrite
 from anchorage.chat.state import TurnContext, TurnState
+from anchorage.chat.trace import trace
 from anchorage.model import Turn, Usage
 
 _Runtime = Runtime[TurnContext]
@@ -23,7 +24,7 @@ async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
     context = runtime.context
     about = is_about_conversation(state["question"])
     window = memory.ALL_TURNS if about else context.services.limits.history_turns
-    history = await context.services.memory.window(context.principal, state["conversation_id"], window)
+    history = await memory.recall(context, state["conversation_id"], window)
     if about:
         return {"about_conversation": True, "history": history, "standalone_question": state["question"], "hits": ()}
     question, usage = await rewrite(context, state["question"], history)
@@ -65,6 +66,8 @@ async def _cite(state: TurnState, runtime: _Runtime) -> TurnState:
 
 async def _remember(state: TurnState, runtime: _Runtime) -> TurnState:
     context = runtime.context
+    if context.history is not None:
+        return {"number": len(context.history) + 1}
     turn = Turn(
         number=0,
         message_id=state["message_id"],
@@ -73,6 +76,7 @@ async def _remember(state: TurnState, runtime: _Runtime) -> TurnState:
         abstained=state["abstained"],
         citations=tuple(state["citations"]),
         standalone_question=state["standalone_question"],
+        trace=trace(context.services, state),
     )
     kept = await memory.remember(context.services, context.principal, state["conversation_id"], turn)
     return {"number": kept.number}

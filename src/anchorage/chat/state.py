@@ -53,6 +53,8 @@ class TurnContext:
     services: ChatServices
     principal: Principal
     emit: Emit
+    history: Sequence[Turn] | None = None
+    """The turns before, where the caller keeps them: then memory is neither read nor written."""
 
 
 @dataclass(frozen=True, slots=True)

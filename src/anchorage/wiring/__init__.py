@@ -3,9 +3,11 @@
 from anchorage.wiring.models import open_client, open_embedder, open_generator
 from anchorage.wiring.services import (
     DatabaseUrls,
+    PrincipalResolver,
     Services,
     Storage,
     build_services,
+    local_owner,
     migrate_databases,
     open_databases,
     open_pools,
@@ -17,10 +19,12 @@ from anchorage.wiring.sources import check_location, local_source, open_blobs, o
 
 __all__ = [
     "DatabaseUrls",
+    "PrincipalResolver",
     "Services",
     "Storage",
     "build_services",
     "check_location",
+    "local_owner",
     "local_source",
     "migrate_databases",
     "open_blobs",

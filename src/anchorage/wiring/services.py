@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from anchorage.adapters.models.minilm import MiniLMEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
+from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
@@ -28,6 +29,7 @@ from anchorage.ingest.worker import WorkerServices
 from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
+from anchorage.ports.feedback import FeedbackStore
 from anchorage.ports.index_versions import IndexVersions
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
@@ -44,6 +46,15 @@ _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ing
 _MAX_CHUNK_TOKENS = 512  # a passage of more than this is too long to cite well, whatever the embedder reads
 
 
+PrincipalResolver = Callable[[Mapping[str, str]], Awaitable[Principal]]
+"""Who sends a request, by its headers (names in lower case). Raises `NotAllowed`."""
+
+
+async def local_owner(headers: Mapping[str, str]) -> Principal:
+    """Everybody who reaches this server is its owner."""
+    return LOCAL_OWNER
+
+
 @dataclass(frozen=True, slots=True)
 class Storage:
     """What keeps things: enough for commands that need no model."""
@@ -52,6 +63,7 @@ class Storage:
     store: Store
     index_versions: IndexVersions
     memory: Memory
+    feedback: FeedbackStore
     queue: Queue
     registry: SourceRegistry
     blobs: BlobStore
@@ -70,6 +82,7 @@ class Services:
     ingest: IngestServices
     worker: WorkerServices
     chat: ChatServices
+    principals: PrincipalResolver = local_owner
 
     @property
     def settings(self) -> Settings:
@@ -151,6 +164,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
             index_versions=PgvectorIndexVersions(vector),
             memory=PostgresMemory(state),
+            feedback=PostgresFeedback(state),
             queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
             registry=PostgresRegistry(state),
             blobs=open_blobs(settings, s3),

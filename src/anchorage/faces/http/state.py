@@ -21,21 +21,21 @@ class ProcessState:
     draining: bool = False
 
 
-def process_state(request: Request) -> ProcessState:
+async def process_state(request: Request) -> ProcessState:
     return cast(ProcessState, request.app.state.process)
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """Raises `Unavailable` before the services are open."""
-    found = process_state(request).services
+    found = (await process_state(request)).services
     if found is None:
         raise Unavailable("The server is starting. Try again in a moment.")
     return found
 
 
-def principal(request: Request) -> Principal:
-    """Who asks. Only the local owner exists yet."""
-    return services(request).principal
+async def principal(request: Request) -> Principal:
+    """Who asks. Raises what the resolver raises."""
+    return await (await services(request)).principals(request.headers)
 
 
 CurrentServices = Annotated[Services, Depends(services)]
