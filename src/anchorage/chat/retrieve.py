@@ -13,9 +13,14 @@ from anchorage.model import Principal
 from anchorage.ports.store import Query, Ranking
 
 
+def storable(text: str) -> str:
+    """The text without what no database and no model takes: NUL, and halves of characters, which JSON lets through."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def checked_question(question: str, limit: int) -> str:
     """The question without outer white space. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
-    question = question.replace("\x00", "").strip()
+    question = storable(question).strip()
     if not question:
         raise BadRequest("The question is empty: write what you want to know.")
     if len(question) > limit:

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from anchorage.model import Document, Failure, Job, Outcome, Principal, RegisteredSource
+from anchorage.chat.events import citation_json
+from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
 from anchorage.ports.store import Store
 
 
@@ -82,6 +83,23 @@ def source_json(source: RegisteredSource) -> dict[str, Any]:
         "report": dict(source.report),
         "synced_at": _time(source.synced_at),
         "next_sync_at": _time(source.next_sync_at),
+    }
+
+
+def feedback_json(item: Feedback) -> dict[str, Any]:
+    """A rating as `anchorage feedback` and /api/feedback show it."""
+    return {
+        "conversation_id": item.conversation_id,
+        "message_id": item.message_id,
+        "rating": "up" if item.rating > 0 else "down",
+        "comment": item.comment,
+        "question": item.question,
+        "standalone_question": item.standalone_question,
+        "answer": item.answer,
+        "abstained": item.abstained,
+        "citations": [citation_json(citation) for citation in item.citations],
+        "trace": dict(item.trace),
+        "created_at": _time(item.created_at),
     }
 
 

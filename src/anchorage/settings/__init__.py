@@ -24,10 +24,13 @@ from anchorage.settings.sections import (
     DatabaseSettings,
     DataSettings,
     EmbeddingSettings,
+    FeedbackSettings,
     HttpSettings,
     IngestSettings,
     LlmSettings,
     LogSettings,
+    McpSettings,
+    OpenAISettings,
     RetrievalSettings,
     S3Settings,
     WebSettings,
@@ -119,6 +122,9 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     confluence: ConfluenceSettings = ConfluenceSettings()
     http: HttpSettings = HttpSettings()
+    openai: OpenAISettings = OpenAISettings()
+    mcp: McpSettings = McpSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     log: LogSettings = LogSettings()
     _overridden: frozenset[tuple[str, str]] = PrivateAttr(frozenset())
 

@@ -238,11 +238,40 @@ class HttpSettings(Section):
     port: int = Field(8000, ge=0, le=65535)
     root_path: str = Field("", description="path prefix that an ingress strips")
     cors_origins: str = Field("", description="origins allowed to call from a browser, separated by commas")
+    allowed_hosts: str = Field(
+        "",
+        description="host names under which this server answers, separated by commas; `*.example.org` for all below, `*` for any. "
+        "Addresses and localhost always work. Empty: these alone when listening on this machine only, else any",
+    )
     max_body_bytes: int = Field(1024**2, ge=1024, description="largest JSON body")
     max_upload_bytes: int = Field(1024**3, ge=1024, description="largest upload, all its files together")
     max_upload_files: int = Field(100, ge=1, description="files in one upload")
+    add_text_concurrency: int = Field(4, ge=1, le=64, description="texts of POST /add_text that are ingested at once")
     sse_heartbeat: float = Field(15, gt=0, description="seconds of silence before a stream sends a comment")
     shutdown_timeout: float = Field(25, gt=0, description="seconds that open requests get at shutdown")
+
+
+class OpenAISettings(Section):
+    """The OpenAI-compatible face."""
+
+    stream: Literal["live", "verified"] = Field(
+        "live",
+        description="live: text as it is written; verified: nothing before its citations are checked, for clients that show no more "
+        "than the text",
+    )
+
+
+class McpSettings(Section):
+    """The MCP face. Nothing of it is loaded before it is used."""
+
+    enabled: bool = Field(True, description="serve MCP at /mcp")
+    text_limit: int = Field(100_000, ge=1000, description="characters of a document that one reading gives")
+
+
+class FeedbackSettings(Section):
+    """What people think of answers."""
+
+    comment_limit: int = Field(4_000, ge=0, description="characters of a comment")
 
 
 class LogSettings(Section):

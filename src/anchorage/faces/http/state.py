@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -19,6 +20,12 @@ class ProcessState:
     services: Services | None = None
     waiting_for: str | None = "the services to start"
     draining: bool = False
+    _adding: asyncio.Semaphore | None = None
+
+    def adding_texts(self, most: int) -> asyncio.Semaphore:
+        """What lets so many texts be ingested at once by requests that wait for it."""
+        self._adding = self._adding or asyncio.Semaphore(most)
+        return self._adding
 
 
 async def process_state(request: Request) -> ProcessState:
