@@ -36,19 +36,34 @@ class McpEndpoint:
             self._server = self._module.documents_server(opened, lambda context: context.request.state.principal)
             self._of = opened
         body = await request.body()
-        serving = self._module.serve_http(self._server, scope, _replaying(body, receive), send)
-        await while_connected(receive, serving)
+        answered = False
+
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        async def watched() -> Message:
+            message = await receive()
+            return await _never() if answered else message  # the end of the response is no client that left
+
+        await while_connected(watched, self._module.serve_http(self._server, scope, _replaying(body), noted))
 
 
-def _replaying(body: bytes, receive: Receive) -> Receive:
-    """What the SDK receives: the body that was read already, then nothing more."""
-    sent = False
+async def _never() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def _replaying(body: bytes) -> Receive:
+    """What the SDK receives: the body that was read already, then nothing more; whether the client leaves is watched outside."""
+    given = False
 
     async def replay() -> Message:
-        nonlocal sent
-        if sent:
-            await asyncio.Event().wait()  # whether the client leaves is watched outside
-        sent = True
+        nonlocal given
+        if given:
+            return await _never()
+        given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

@@ -35,7 +35,7 @@ class RequestContext:
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 HTTP_SECONDS.labels(scope["method"], _route(scope)).observe(time.perf_counter() - started)
                 message["headers"] = [
                     *message["headers"], (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
