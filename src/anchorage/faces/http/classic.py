@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from anchorage.chat.retrieve import storable
 from anchorage.chat.turn import ask
 from anchorage.errors import BadRequest, DocumentRefused, Unavailable
 from anchorage.faces.http.connection import while_connected
@@ -76,10 +77,11 @@ async def query(
 @router.post("/add_text", summary="Add a text, the classic way")
 async def add_text(body: Text, services: CurrentServices, principal: CurrentPrincipal, state: CurrentState) -> str:
     """Ingest a text as a document of `default`. It can be asked about when this answers. The same text is added once."""
-    if not body.text.strip():
+    text = storable(body.text)
+    if not text.strip():
         raise BadRequest("The text is empty: send what is to be found later.")
     store, settings = services.storage.store, services.settings
-    source = _TextSource(body.text.encode("utf-8", "replace"), settings.data.dir / "uploads")
+    source = _TextSource(text.encode(), settings.data.dir / "uploads")
     async with state.adding_texts(settings.http.add_text_concurrency):
         await store.open_collection(principal, DEFAULT_COLLECTION, services.ingest.index)
         known = (await store.versions(principal, DEFAULT_COLLECTION, [source.uri])).get(source.uri)
