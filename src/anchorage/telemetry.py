@@ -21,6 +21,7 @@ DOCUMENTS = Counter("anchorage_documents", "Documents processed, by outcome", ["
 JOBS = Counter("anchorage_jobs", "Runs of jobs, by kind and how they ended", ["kind", "status"], registry=REGISTRY)
 JOBS_TAKEN_OVER = Counter("anchorage_jobs_taken_over", "Jobs taken over from workers that died", registry=REGISTRY)
 ANSWERS = Counter("anchorage_answers", "Answers given, by kind", ["kind"], registry=REGISTRY)
+FEEDBACK = Counter("anchorage_feedback", "Ratings of answers, by rating", ["rating"], registry=REGISTRY)
 DEGRADATIONS = Counter(
     "anchorage_degradations", "Times that something was done in a lesser way, by which", ["which"], registry=REGISTRY
 )

@@ -1,7 +1,8 @@
 """The OpenAI-compatible face, by the official client against a real server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from anchorage.adapters.models.http import Endpoint, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.chat.answer import ABSTENTION
+from anchorage.chat.events import Event
 from anchorage.errors import ModelUnavailable
+from anchorage.faces.http.openai import _Asked, _stream
+from anchorage.model import Answer
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
 
@@ -291,6 +295,21 @@ async def test_what_a_stream_shows_of_an_answer_that_is_corrected(asked: World, 
             chunks = [chunk async for chunk in stream]
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks).strip() == shown
         assert chunks[-1].anchorage.get("answer") == corrected  # type: ignore[attr-defined]
+
+
+async def test_a_new_attempt_is_shown_whole_after_what_was_sent(world: World) -> None:
+    async def source() -> AsyncGenerator[Event | None, None]:
+        for kind, data in (("token", {"text": "Half of"}), ("reset", {}), ("token", {"text": "All of it."})):
+            yield Event(kind, 1, 1, 1, data)
+        yield Event("answer", 4, 1, 2, {"answer": Answer("All of it.", False, (), (), "t", "m")})
+        yield Event("done", 5, 1, 2)
+
+    asked = _Asked(world.chat, world.principal, "anchorage", "q", None, "m", None, (), 0)
+    frames = [frame async for frame in _stream(asked, [], source(), live=True, with_usage=False)]
+    chunks = [json.loads(frame.removeprefix(b"data: ")) for frame in frames[:-1]]
+    text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
+    assert text == "Half of\n\nAll of it." and frames[-1] == b"data: [DONE]\n\n"
+    assert chunks[-1]["anchorage"]["answer"] == "All of it."
 
 
 @pytest.mark.filterwarnings("ignore::fastapi.exceptions.FastAPIDeprecationWarning")

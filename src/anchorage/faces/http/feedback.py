@@ -11,6 +11,7 @@ from anchorage.chat.retrieve import storable
 from anchorage.errors import BadRequest, TooLarge
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import feedback_json
+from anchorage.telemetry import FEEDBACK
 
 router = APIRouter(prefix="/api/feedback", tags=["Feedback"])
 Rating = Literal["up", "down", 1, -1]
@@ -39,6 +40,7 @@ async def rate(body: NewFeedback, services: CurrentServices, principal: CurrentP
     kept = await services.storage.feedback.rate(
         principal, body.message_id, _value(body.rating), comment, conversation_id=body.conversation_id
     )
+    FEEDBACK.labels("up" if kept.rating > 0 else "down").inc()
     return feedback_json(kept)
 
 
