@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -246,11 +246,14 @@ async def test_slow_and_broken_models(asked: World, pool: Pool, tmp_path: Path) 
             stream = await client.chat.completions.create(**body)
             text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
             assert text == "Bread is made of flour [1]."
-            server.script(Behaviour(answer="Bread is made of flour.", fault="cut", pieces=2))
+            # Nothing more comes before something was heard: else the failure would be a status.
+            server.script(Behaviour(answer="Bread is made of flour.", fault="hang", pieces=2))
             stream, heard = await client.chat.completions.create(**body), ""
             with pytest.raises(openai.APIError) as raised:
                 async for chunk in stream:
                     heard += chunk.choices[0].delta.content or ""
+                    if heard:
+                        server.close()
             assert heard.startswith("Bread") and raised.value.code in ("model_unavailable", "model_error")
 
 
@@ -298,17 +301,20 @@ async def test_what_a_stream_shows_of_an_answer_that_is_corrected(asked: World, 
 
 
 async def test_a_new_attempt_is_shown_whole_after_what_was_sent(world: World) -> None:
-    async def source() -> AsyncGenerator[Event | None, None]:
+    async def source() -> AsyncGenerator[Sequence[Event], None]:
         for kind, data in (("token", {"text": "Half of"}), ("reset", {}), ("token", {"text": "All of it."})):
-            yield Event(kind, 1, 1, 1, data)
-        yield Event("answer", 4, 1, 2, {"answer": Answer("All of it.", False, (), (), "t", "m")})
-        yield Event("done", 5, 1, 2)
+            yield [Event(kind, 1, 1, 1, data)]
+        yield [
+            Event("answer", 4, 1, 2, {"answer": Answer("All of it.", False, (), (), "t", "m")}),
+            Event("done", 5, 1, 2),
+        ]
 
-    asked = _Asked(world.chat, world.principal, "anchorage", "q", None, "m", None, (), 0)
-    frames = [frame async for frame in _stream(asked, [], source(), live=True, with_usage=False)]
+    asked = _Asked(world.chat, world.principal, "q", None, "m", None, (), {})
+    sent = b"".join([frame async for frame in _stream(asked, [], source(), live=True, with_usage=False)])
+    frames = sent.split(b"\n\n")[:-1]
     chunks = [json.loads(frame.removeprefix(b"data: ")) for frame in frames[:-1]]
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)
-    assert text == "Half of\n\nAll of it." and frames[-1] == b"data: [DONE]\n\n"
+    assert text == "Half of\n\nAll of it." and frames[-1] == b"data: [DONE]"
     assert chunks[-1]["anchorage"]["answer"] == "All of it."
 
 

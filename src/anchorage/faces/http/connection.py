@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 T = TypeVar("T")
+_MAX_UNREAD = 256
 
 
 async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
@@ -35,24 +36,42 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-async def paced(events: AsyncGenerator[T, None], seconds: float) -> AsyncGenerator[T | None, None]:
-    """The events as they come, and None whenever none came for so long. Closing it closes `events`."""
-    async with aclosing(events):
-        pending: asyncio.Future[T] | None = None
-        try:
-            while True:
-                pending = pending or asyncio.ensure_future(anext(events))
-                done, _ = await asyncio.wait({pending}, timeout=seconds)
-                if not done:
-                    yield None
-                    continue
-                ended, pending = pending, None
-                try:
-                    event = ended.result()
-                except StopAsyncIteration:
-                    return
-                yield event
-        finally:
-            if pending is not None:
-                pending.cancel()
-                await asyncio.wait({pending})
+async def batched(events: AsyncGenerator[T, None], silence: float) -> AsyncGenerator[Sequence[T], None]:
+    """The events as they come, those together that came meanwhile; nothing after so many seconds of silence.
+
+    A reader that falls behind is waited for. Closing this closes `events`; what they raise is raised when all before it is read.
+    """
+    waiting: list[T] = []
+    wake, room = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(events):
+            async for event in events:
+                waiting.append(event)
+                wake.set()
+                while len(waiting) >= _MAX_UNREAD:
+                    room.clear()
+                    await room.wait()
+
+    reading = asyncio.create_task(read())
+    reading.add_done_callback(lambda _: wake.set())
+    try:
+        while True:
+            if waiting:
+                batch = waiting.copy()
+                waiting.clear()
+                room.set()
+                yield batch
+                continue
+            if reading.done():
+                reading.result()
+                return
+            wake.clear()
+            try:
+                async with asyncio.timeout(silence):
+                    await wake.wait()
+            except TimeoutError:
+                yield ()
+    finally:
+        reading.cancel()
+        await asyncio.wait({reading})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +21,7 @@ from anchorage.chat.state import ChatServices
 from anchorage.chat.trace import fingerprint
 from anchorage.chat.turn import ask, ask_events, checked_id
 from anchorage.errors import AnchorageError
-from anchorage.faces.http.connection import paced, while_connected
+from anchorage.faces.http.connection import batched, while_connected
 from anchorage.faces.http.openai_shapes import (
     MODEL,
     CompletionRequest,
@@ -39,6 +39,7 @@ from anchorage.wiring import Services
 
 router = APIRouter(prefix=OPENAI_PREFIX, tags=["OpenAI-compatible"])
 _log = structlog.get_logger(__name__)
+_Source = AsyncGenerator[Sequence[Event], None]
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -81,13 +82,13 @@ class _Asked:
 
     chat: ChatServices
     principal: Principal
-    model: str
     question: str
     conversation_id: str | None
     message_id: str
     collections: Sequence[str] | None
     history: Sequence[Turn] | None
-    created: int
+    head: Mapping[str, Any]
+    """What every piece of the response says."""
 
     def arguments(self) -> dict[str, Any]:
         return {
@@ -99,10 +100,7 @@ class _Asked:
         return ask_events(self.chat, self.principal, self.question, **self.arguments())
 
     def frame(self, kind: str, **rest: Any) -> dict[str, Any]:
-        return {
-            "id": f"chatcmpl-{self.message_id}", "object": kind, "created": self.created, "model": self.model,
-            "system_fingerprint": f"fp_{fingerprint(self.chat)}", **rest,
-        }  # fmt: skip
+        return {**self.head, "object": kind, **rest}
 
 
 async def _asked(services: Services, principal: Principal, body: CompletionRequest) -> _Asked:
@@ -115,11 +113,15 @@ async def _asked(services: Services, principal: Principal, body: CompletionReque
         chat = replace(chat, limits=replace(chat.limits, max_tokens=min(limit, chat.limits.max_tokens)))
     # A client that names a conversation wants it kept here; all others keep it themselves, and send it with each question.
     conversation = metadata.get("conversation_id") or None
+    message = checked_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
+    head = {
+        "id": f"chatcmpl-{message}", "object": "", "created": int(time.time()), "model": body.model,
+        "system_fingerprint": f"fp_{fingerprint(chat)}",
+    }  # fmt: skip
     return _Asked(
-        chat, principal, body.model, checked_question(question, chat.limits.question_limit),
+        chat, principal, checked_question(question, chat.limits.question_limit),
         checked_id(conversation, "metadata.conversation_id") if conversation else None,
-        checked_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id"),
-        collections, None if conversation else history, int(time.time()),
+        message, collections, None if conversation else history, head,
     )  # fmt: skip
 
 
@@ -135,7 +137,7 @@ async def completions(
         _count(answer)
         return _completion(asked, answer)
     live = services.settings.openai.stream == "live"
-    source = paced(asked.events(), services.settings.http.sse_heartbeat)
+    source = batched(asked.events(), services.settings.http.sse_heartbeat)
     try:
         begun = await while_connected(request.receive, _begun(source, live))
     except BaseException:
@@ -163,19 +165,17 @@ def _completion(asked: _Asked, answer: Answer) -> dict[str, Any]:
     )
 
 
-async def _begun(source: AsyncGenerator[Event | None, None], live: bool) -> list[Event]:
+async def _begun(source: _Source, live: bool) -> list[Event]:
     """The events before there is something to send, or before the first heartbeat is due.
 
     What fails by then fails with a status of its own, which clients act on: they try a 503 again.
     """
     found: list[Event] = []
-    async for event in source:
-        if event is None:
-            break
-        found.append(event)
-        if event.type == "error":
-            raise _error(event)
-        if event.type == "answer" or (live and event.type == "token"):
+    async for batch in source:
+        found += batch
+        if failed := next((event for event in batch if event.type == "error"), None):
+            raise _error(failed)
+        if not batch or any(event.type == "answer" or (live and event.type == "token") for event in batch):
             break
     return found
 
@@ -186,50 +186,66 @@ def _error(event: Event) -> AnchorageError:
 
 
 async def _stream(
-    asked: _Asked, begun: Sequence[Event], source: AsyncGenerator[Event | None, None], live: bool, with_usage: bool
+    asked: _Asked, begun: Sequence[Event], source: _Source, live: bool, with_usage: bool
 ) -> AsyncIterator[bytes]:
     """The chunks of an answer on the wire."""
-
-    def chunk(delta: dict[str, Any], finish: str | None = None, **rest: Any) -> bytes:
-        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
-        usage = {"usage": None} if with_usage else {}
-        return _frame(asked.frame("chat.completion.chunk", choices=choices, **usage, **rest))
-
-    async def events() -> AsyncIterator[Event | None]:
-        for event in begun:
-            yield event
-        async for more in source:
-            yield more
-
     STREAMS.inc()
-    sent, overtaken = "", False
     try:
         async with aclosing(source):
-            yield chunk({"role": "assistant", "content": ""})
-            async for event in events():
-                if event is None:
-                    yield KEEPALIVE_COMMENT
-                elif event.type == "reset":
-                    overtaken = bool(sent)  # what was sent stays on the client's screen: the new attempt is sent whole
-                elif event.type == "token" and live and not overtaken:
-                    sent += event.data["text"]
-                    yield chunk({"content": event.data["text"]})
-                elif event.type == "answer":
-                    answer: Answer = event.data["answer"]
-                    _count(answer)
-                    rest = _remainder(answer, sent, overtaken)
-                    if rest:
-                        yield chunk({"content": rest})
-                    extension = about(answer, kept=asked.history is None, streamed=sent + rest)
-                    yield chunk({"citations": citations_json(answer)}, "stop", anchorage=extension)
-                    if with_usage:
-                        yield _frame(asked.frame("chat.completion.chunk", choices=[], usage=usage_json(answer.usage)))
-                    yield b"data: [DONE]\n\n"
-                elif event.type == "error":
-                    error = _error(event)
-                    yield _frame(openai_error(error.status, error.code, error.message))
+            writer = _Writer(asked, live, with_usage)
+            yield writer.chunk({"role": "assistant", "content": ""}) + writer.frames(begun)
+            async for batch in source:
+                if frames := writer.frames(batch) if batch else KEEPALIVE_COMMENT:
+                    yield frames
     finally:
         STREAMS.dec()
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Turns events into chunks."""
+
+    asked: _Asked
+    live: bool
+    with_usage: bool
+    sent: str = ""
+    overtaken: bool = False
+
+    def frames(self, events: Sequence[Event]) -> bytes:
+        """The chunks of events that came together; several tokens are one."""
+        out, text = [], ""
+        for event in events:
+            if event.type == "token":
+                text += event.data["text"] if self.live and not self.overtaken else ""
+                continue
+            out.append(self._text(text))
+            text = ""
+            if event.type == "reset":
+                self.overtaken = bool(self.sent)  # it stays on the client's screen: the new attempt is sent whole
+            elif event.type == "answer":
+                out.append(self._end(event.data["answer"]))
+            elif event.type == "error":
+                error = _error(event)
+                out.append(_frame(openai_error(error.status, error.code, error.message)))
+        return b"".join((*out, self._text(text)))
+
+    def chunk(self, delta: dict[str, Any], finish: str | None = None, **rest: Any) -> bytes:
+        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
+        usage = {"usage": None} if self.with_usage else {}
+        return _frame(self.asked.frame("chat.completion.chunk", choices=choices, **usage, **rest))
+
+    def _text(self, text: str) -> bytes:
+        self.sent += text
+        return self.chunk({"content": text}) if text else b""
+
+    def _end(self, answer: Answer) -> bytes:
+        _count(answer)
+        out = self._text(_remainder(answer, self.sent, self.overtaken))
+        extension = about(answer, kept=self.asked.history is None, streamed=self.sent)
+        out += self.chunk({"citations": citations_json(answer)}, "stop", anchorage=extension)
+        if self.with_usage:
+            out += _frame(self.asked.frame("chat.completion.chunk", choices=[], usage=usage_json(answer.usage)))
+        return out + b"data: [DONE]\n\n"
 
 
 def _remainder(answer: Answer, sent: str, overtaken: bool) -> str:
