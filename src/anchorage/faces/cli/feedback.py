@@ -41,6 +41,9 @@ def list_feedback(
     if json:
         print_json({"feedback": found})
         return
+    if not found:
+        console().print("No ratings yet. POST /api/feedback rates an answer.", markup=False)
+        return
     print_table(
         ("RATING", "QUESTION", "ANSWER", "COMMENT"),
         [(item["rating"], *(item[key][:_SHOWN] for key in ("question", "answer", "comment"))) for item in found],

@@ -24,7 +24,7 @@ class UnknownModel(NotFound):
     param = "model"
 
 
-class Unsupported(BadRequest):
+class NotSupported(BadRequest):
     """A parameter that cannot be honoured, and whose effect would be missed."""
 
     code = "unsupported_value"
@@ -76,7 +76,7 @@ class CompletionRequest(BaseModel):
     )
 
     def require_supported(self) -> None:
-        """Raises `Unsupported` for what would silently be something else than was asked for."""
+        """Raises `NotSupported` for what would silently be something else than was asked for."""
         only_text = "Anchorage answers in plain text. Leave it out."
         format_type = self.response_format.type if self.response_format else "text"
         for param, wanted, message in (
@@ -93,20 +93,20 @@ class CompletionRequest(BaseModel):
             ("modalities", "audio" in (self.modalities or ()), f"There is no audio: {only_text}"),
         ):
             if wanted:
-                raise Unsupported(param, message)
+                raise NotSupported(param, message)
 
 
 def conversation_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
     """The question, and the turns before it. System messages are left out: they are not the documents', nor a question.
 
-    Raises `BadRequest` where there is no question at the end, and `Unsupported` for what is not text.
+    Raises `BadRequest` where there is no question at the end, and `NotSupported` for what is not text.
     """
     merged: list[tuple[str, str]] = []  # of several messages of one role in a row, one
     for number, message in enumerate(messages):
         if message.role in ("system", "developer"):
             continue
         if message.role in ("tool", "function"):
-            raise Unsupported(
+            raise NotSupported(
                 f"messages[{number}].role", "Results of tools are not understood. Leave these messages out."
             )
         text = _text(message, number)
@@ -115,7 +115,7 @@ def conversation_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
         elif merged or message.role == "user":  # a greeting before the first question is no answer
             merged.append((message.role, text))
     if not merged or merged[-1][0] != "user":
-        raise Unsupported("messages", "The last message must be the user's question.")
+        raise NotSupported("messages", "The last message must be the user's question.")
     turns = [
         Turn(number, str(number), question, answer, abstained=ABSTENTION in answer)
         for number, ((_, question), (_, answer)) in enumerate(zip(merged[:-1:2], merged[1::2], strict=True), 1)
@@ -130,7 +130,7 @@ def _text(message: ChatMessage, number: int) -> str:
     for place, part in enumerate(message.content):
         piece = {"text": part.text, "refusal": part.refusal}.get(part.type)
         if piece is None:
-            raise Unsupported(
+            raise NotSupported(
                 f"messages[{number}].content[{place}]",
                 f"A part of the type {part.type[:40]!r} cannot be read: only text is. Upload files with POST /api/documents "
                 "and ask about them.",
