@@ -246,6 +246,10 @@ async def test_slow_and_broken_models(asked: World, pool: Pool, tmp_path: Path) 
             stream = await client.chat.completions.create(**body)
             text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
             assert text == "Bread is made of flour [1]."
+            for limit, sent in (({"max_tokens": 3}, 3), ({"max_completion_tokens": 10**6}, 200)):
+                done = await client.chat.completions.create(**{**body, "stream": False, **limit})
+                assert server.requests[-1].body["max_tokens"] == sent
+            assert done.choices[0].message.content == text
             # Nothing more comes before something was heard: else the failure would be a status.
             server.script(Behaviour(answer="Bread is made of flour.", fault="hang", pieces=2))
             stream, heard = await client.chat.completions.create(**body), ""
