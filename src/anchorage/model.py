@@ -217,7 +217,9 @@ class IndexVersion:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk with its scores. `score` is the fused one, between 0 and 1; the parts are None where a list lacks it."""
+    """A chunk with its scores. `score` is the fused one or the reranker's, between 0 and 1; the parts are None where a
+    list lacks it.
+    """
 
     chunk_id: str
     document_id: str

@@ -7,8 +7,10 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.postgres.memory import PostgresMemory
@@ -22,11 +24,14 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
+from anchorage.ports.reranker import Reranker
 from anchorage.testing.conformance.blobs import BlobConformance
 from anchorage.testing.conformance.embedder import EmbedderConformance
 from anchorage.testing.conformance.generator import GeneratorConformance
 from anchorage.testing.conformance.memory import MemoryConformance
+from anchorage.testing.conformance.reranker import RerankerConformance
 from anchorage.testing.conformance.source import NAMES, SourceConformance, SourceWorld, content_of
+from anchorage.testing.cross_encoder import write_cross_encoder
 from anchorage.testing.fakes import HashEmbedder, InMemoryMemory, ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 
@@ -142,6 +147,28 @@ class TestLangChainGenerator(GeneratorConformance):
 
         chat = GenericFakeChatModel(messages=iter([AIMessage("Paris is the capital.")]))
         return LangChainGenerator(chat, "fake:chat", timeout=5)
+
+
+class TestHttpReranker(RerankerConformance):
+    @pytest.fixture
+    async def reranker(self, server: ModelServer) -> AsyncIterator[Reranker]:
+        async with model_client() as client:
+            yield HttpReranker(client, Endpoint(server.url), "any", retry=FAST)
+
+
+class TestTextEmbeddingsInference(RerankerConformance):
+    @pytest.fixture
+    async def reranker(self, server: ModelServer) -> AsyncIterator[Reranker]:
+        server.behaviour = Behaviour(refuse="documents")
+        async with model_client() as client:
+            yield HttpReranker(client, Endpoint(server.url), "any", retry=FAST)
+
+
+class TestOnnxReranker(RerankerConformance):
+    @pytest.fixture(params=[1, 2])
+    async def reranker(self, tmp_path: Path, request: pytest.FixtureRequest) -> Reranker:
+        folder = write_cross_encoder(tmp_path / "tiny", labels=request.param)
+        return await open_onnx_reranker(folder, max_tokens=64)
 
 
 class TestInMemoryMemory(MemoryConformance):

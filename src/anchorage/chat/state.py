@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.model import Citation, Hit, Principal, Turn, Usage
 from anchorage.ports.embedder import Embedder, Embedders
@@ -44,6 +45,7 @@ class ChatServices:
     sentence_vectors: SentenceVectors
     limits: ChatLimits
     language: str
+    reranking: Reranking | None = None
 
 
 @dataclass(frozen=True, slots=True)

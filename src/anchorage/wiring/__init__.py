@@ -1,6 +1,6 @@
 """The composition root: settings in, services out. The only part that names adapters."""
 
-from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.services import (
     DatabaseUrls,
     Services,
@@ -30,6 +30,7 @@ __all__ = [
     "open_generator",
     "open_location",
     "open_pools",
+    "open_reranking",
     "open_services",
     "open_storage",
     "pending_migrations",

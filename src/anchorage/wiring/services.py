@@ -37,7 +37,7 @@ from anchorage.ports.store import Store
 from anchorage.settings import Settings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.embedders import ConfiguredEmbedders
-from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
@@ -224,6 +224,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         sentence_vectors=SentenceVectors(embedder),
         limits=_limits(settings),
         language=settings.retrieval.language,
+        reranking=await open_reranking(settings, client),
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
 
