@@ -24,6 +24,10 @@ ANSWERS = Counter("anchorage_answers", "Answers given, by kind", ["kind"], regis
 DEGRADATIONS = Counter(
     "anchorage_degradations", "Times that something was done in a lesser way, by which", ["which"], registry=REGISTRY
 )
+GUARD_FINDINGS = Counter(
+    "anchorage_guard_findings", "Findings of the guards, by what was checked, rule and what followed",
+    ["side", "rule", "action"], registry=REGISTRY,
+)  # fmt: skip
 DENSE_PROBES = Counter(
     "anchorage_dense_probes",
     "Searches whose vector index had lost neighbours and was searched again from inside",

@@ -1,4 +1,4 @@
-"""A turn of a conversation: question -> rewrite -> retrieve -> answer -> cite -> remember."""
+"""A turn of a conversation: question -> guard -> rewrite -> retrieve (and rerank) -> answer -> cite -> guard -> remember."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from anchorage.chat import answer as answering
 from anchorage.chat import remember as memory
 from anchorage.chat.cite import cite
+from anchorage.chat.guard import guard_in, guard_out, speaking
 from anchorage.chat.retrieve import retrieve
 from anchorage.chat.rewrite import is_about_conversation, rewrite
 from anchorage.chat.state import TurnContext, TurnState
@@ -21,13 +22,21 @@ _Runtime = Runtime[TurnContext]
 
 async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
     context = runtime.context
-    about = is_about_conversation(state["question"])
+    if context.services.ledger is not None:
+        await context.services.ledger.check(context.principal)
+    asked = await guard_in(context, state["question"])
+    about = is_about_conversation(asked)
     window = memory.ALL_TURNS if about else context.services.limits.history_turns
     history = await context.services.memory.window(context.principal, state["conversation_id"], window)
     if about:
-        return {"about_conversation": True, "history": history, "standalone_question": state["question"], "hits": ()}
-    question, usage = await rewrite(context, state["question"], history)
-    return {"about_conversation": False, "history": history, "standalone_question": question, "usage": usage}
+        return {
+            "question": asked, "about_conversation": True, "history": history, "standalone_question": asked, "hits": (),
+        }  # fmt: skip
+    question, usage = await rewrite(context, asked, history)
+    context.spent(usage)
+    return {
+        "question": asked, "about_conversation": False, "history": history, "standalone_question": question, "usage": usage,
+    }  # fmt: skip
 
 
 async def _retrieve(state: TurnState, runtime: _Runtime) -> TurnState:
@@ -40,7 +49,7 @@ async def _retrieve(state: TurnState, runtime: _Runtime) -> TurnState:
 
 
 async def _answer(state: TurnState, runtime: _Runtime) -> TurnState:
-    context = runtime.context
+    context = speaking(runtime.context)
     if context.services.generator:
         draft = await answering.generate(context, state["standalone_question"], state["hits"], state["history"])
     else:
@@ -48,13 +57,14 @@ async def _answer(state: TurnState, runtime: _Runtime) -> TurnState:
             context.services, state["standalone_question"], state["question_vector"], state["hits"]
         )
         await context.emit("token", {"text": draft.text})
+    context.spent(draft.usage)
     usage = _total(state.get("usage", Usage()), draft.usage)
     return {"answer": draft.text, "abstained": draft.abstained, "statements": draft.statements, "usage": usage}
 
 
 async def _recount(state: TurnState, runtime: _Runtime) -> TurnState:
     text = memory.recount(state["history"])
-    await runtime.context.emit("token", {"text": text})
+    await speaking(runtime.context).emit("token", {"text": text})
     return {"answer": text, "abstained": False, "statements": (), "usage": Usage()}
 
 
@@ -65,17 +75,18 @@ async def _cite(state: TurnState, runtime: _Runtime) -> TurnState:
 
 async def _remember(state: TurnState, runtime: _Runtime) -> TurnState:
     context = runtime.context
+    answer, citations = await guard_out(context, state["question"], state["answer"], state["citations"])
     turn = Turn(
         number=0,
         message_id=state["message_id"],
         question=state["question"],
-        answer=state["answer"],
+        answer=answer,
         abstained=state["abstained"],
-        citations=tuple(state["citations"]),
+        citations=tuple(citations),
         standalone_question=state["standalone_question"],
     )
     kept = await memory.remember(context.services, context.principal, state["conversation_id"], turn)
-    return {"number": kept.number}
+    return {"number": kept.number, "answer": answer, "citations": citations}
 
 
 def _total(first: Usage, second: Usage) -> Usage:

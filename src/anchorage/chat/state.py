@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from anchorage.chat.guard import Guards
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.model import Citation, Hit, Principal, Turn, Usage
@@ -13,6 +14,7 @@ from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.store import Store
+from anchorage.ports.usage import Ledger
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Takes an event's type and data."""
@@ -46,6 +48,8 @@ class ChatServices:
     limits: ChatLimits
     language: str
     reranking: Reranking | None = None
+    guards: Guards | None = None
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ class TurnContext:
     services: ChatServices
     principal: Principal
     emit: Emit
+
+    def spent(self, usage: Usage) -> None:
+        """Put a model's call on the principal's account."""
+        if self.services.ledger is not None and usage.model is not None:
+            self.services.ledger.add(self.principal, usage)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The composition root: settings in, services out. The only part that names adapters."""
 
+from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.services import (
     DatabaseUrls,
@@ -28,6 +29,7 @@ __all__ = [
     "open_databases",
     "open_embedder",
     "open_generator",
+    "open_guards",
     "open_location",
     "open_pools",
     "open_reranking",

@@ -37,6 +37,7 @@ from anchorage.ports.store import Store
 from anchorage.settings import Settings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.embedders import ConfiguredEmbedders
+from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 
@@ -225,6 +226,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         limits=_limits(settings),
         language=settings.retrieval.language,
         reranking=await open_reranking(settings, client),
+        guards=open_guards(settings, client),
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
 

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from anchorage.errors import AnchorageError
+from anchorage.errors import AnchorageError, Blocked
 
 _log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -49,7 +49,8 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AnchorageError)
     if error.status >= 500:
         _log.error("request_failed", code=error.code, reason=error.message, path=request.url.path)
-    return problem(error.status, error.code, error.message, request_id(request))
+    extra = {"rule": error.rule} if isinstance(error, Blocked) else {}
+    return problem(error.status, error.code, error.message, request_id(request), **extra)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
