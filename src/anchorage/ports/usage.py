@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from anchorage.model import Principal, Usage, UsageRow
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a principal may use; None: any amount. Cost is in the currency of the price table; days and months are UTC's."""
+
+    daily_cost: float | None = None
+    monthly_cost: float | None = None
+    daily_tokens: int | None = None
+    monthly_tokens: int | None = None
 
 
 class Ledger(Protocol):
@@ -18,6 +29,10 @@ class Ledger(Protocol):
 
     async def check(self, principal: Principal) -> None:
         """Raises `BudgetExceeded` when a budget of the principal is spent."""
+        ...
+
+    def allowance(self, principal: Principal) -> Allowance:
+        """The principal's budgets."""
         ...
 
     async def rows(self, since: date, principal: Principal | None = None) -> Sequence[UsageRow]:

@@ -34,12 +34,14 @@ from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
+from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
+from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
 _MAX_CHUNK_TOKENS = 512  # a passage of more than this is too long to cite well, whatever the embedder reads
@@ -57,6 +59,7 @@ class Storage:
     registry: SourceRegistry
     blobs: BlobStore
     s3: S3
+    ledger: Ledger
     principal: Principal
 
 
@@ -156,6 +159,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             registry=PostgresRegistry(state),
             blobs=open_blobs(settings, s3),
             s3=s3,
+            ledger=await stack.enter_async_context(ledger_for(settings.usage, state)),
             principal=LOCAL_OWNER,
         )
 
@@ -227,6 +231,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         language=settings.retrieval.language,
         reranking=await open_reranking(settings, client),
         guards=open_guards(settings, client),
+        ledger=storage.ledger,
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
 

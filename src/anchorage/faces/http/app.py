@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
-from anchorage.faces.http import chat, documents, jobs, probes, problems, sources
+from anchorage.faces.http import chat, documents, jobs, probes, problems, sources, usage
 from anchorage.faces.http.middleware import BodyLimit, RequestContext
 from anchorage.faces.http.state import ProcessState
 from anchorage.settings.sections import HttpSettings
@@ -24,7 +24,7 @@ def create_app(settings: HttpSettings, state: ProcessState) -> FastAPI:
         redoc_url=None,
     )
     app.state.process = state
-    for part in (chat, documents, jobs, sources, probes):
+    for part in (chat, documents, jobs, sources, usage, probes):
         app.include_router(part.router)
     problems.install(app)
     app.add_middleware(
