@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from anchorage.adapters.models.minilm import MiniLMEmbedder
-from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
@@ -36,6 +36,7 @@ from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings
+from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
@@ -180,19 +181,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     embedders = ConfiguredEmbedders(settings, client, embedder)
     generator = open_generator(settings.llm, client)
     limits = settings.ingest
-    parser = await stack.enter_async_context(
-        open_sandboxed_parser(
-            ParseLimits(
-                limits.parse_timeout,
-                limits.parse_memory_bytes,
-                limits.max_text_chars,
-                limits.ocr_language,
-                limits.ocr_timeout,
-                limits.ocr_page_timeout,
-            ),
-            limits.parsers or len(os.sched_getaffinity(0)),
-        )
-    )
+    parser = await stack.enter_async_context(_parser(limits))
     index = IndexSpec(
         parser=parser.version,
         chunker=chunker_name(
@@ -234,6 +223,14 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         ledger=storage.ledger,
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
+
+
+def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedParser]:
+    bounds = ParseLimits(
+        limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
+        limits.ocr_page_timeout,
+    )  # fmt: skip
+    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)))
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:
