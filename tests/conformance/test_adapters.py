@@ -13,6 +13,7 @@ from anchorage.adapters.models.minilm import open_minilm
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.s3.blobs import S3BlobStore
@@ -21,11 +22,13 @@ from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.ports.blob import BlobStore
+from anchorage.ports.cache import AnswerCache
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.reranker import Reranker
 from anchorage.testing.conformance.blobs import BlobConformance
+from anchorage.testing.conformance.cache import AnswerCacheConformance
 from anchorage.testing.conformance.embedder import EmbedderConformance
 from anchorage.testing.conformance.generator import GeneratorConformance
 from anchorage.testing.conformance.memory import MemoryConformance
@@ -193,3 +196,9 @@ class TestS3Blobs(BlobConformance):
     @pytest.fixture
     def blobs(self, s3: S3, bucket: str) -> BlobStore:
         return S3BlobStore(s3, Place(bucket, "originals"))
+
+
+class TestPostgresAnswerCache(AnswerCacheConformance):
+    @pytest.fixture
+    def cache(self, pool: Pool) -> AnswerCache:
+        return PostgresAnswerCache(pool, ttl=60, max_entries=100)

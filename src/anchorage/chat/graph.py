@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 
 from anchorage.chat import answer as answering
 from anchorage.chat import remember as memory
+from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
 from anchorage.chat.guard import guard_in, guard_out, speaking
 from anchorage.chat.retrieve import retrieve
@@ -41,11 +42,21 @@ async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
 
 async def _retrieve(state: TurnState, runtime: _Runtime) -> TurnState:
     context = runtime.context
+    earlier = await recall(context, state)
+    if earlier.payload is not None:
+        found = recalled(earlier.payload)
+        await context.emit("hits", {"hits": found["hits"]})
+        await speaking(context).emit("token", {"text": found["answer"]})
+        return found
     ranking, vector = await retrieve(
-        context.services, context.principal, state["standalone_question"], state.get("collections")
+        context.services,
+        context.principal,
+        state["standalone_question"],
+        state.get("collections"),
+        vector=earlier.vector,
     )
     await context.emit("hits", {"hits": ranking.hits})
-    return {"hits": ranking.hits, "question_vector": vector}
+    return {"hits": ranking.hits, "question_vector": vector, "place": earlier.place}
 
 
 async def _answer(state: TurnState, runtime: _Runtime) -> TurnState:
@@ -85,6 +96,7 @@ async def _remember(state: TurnState, runtime: _Runtime) -> TurnState:
         citations=tuple(citations),
         standalone_question=state["standalone_question"],
     )
+    await keep(context, {**state, "answer": answer, "citations": citations})
     kept = await memory.remember(context.services, context.principal, state["conversation_id"], turn)
     return {"number": kept.number, "answer": answer, "citations": citations}
 
@@ -110,7 +122,9 @@ def turn_graph() -> Any:
     graph.add_conditional_edges(
         "rewrite", lambda state: "recount" if state["about_conversation"] else "retrieve", ["recount", "retrieve"]
     )
-    graph.add_edge("retrieve", "answer")
+    graph.add_conditional_edges(
+        "retrieve", lambda state: "remember" if state.get("recalled") else "answer", ["remember", "answer"]
+    )
     graph.add_edge("answer", "cite")
     graph.add_edge("recount", "cite")
     graph.add_edge("cite", "remember")

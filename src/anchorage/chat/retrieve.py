@@ -36,12 +36,14 @@ async def retrieve(
     k: int | None = None,
     *,
     index_id: int | None = None,
+    vector: NDArray[Any] | None = None,
 ) -> tuple[Ranking, NDArray[Any]]:
     """Hybrid retrieval of the `k` best passages, in the reranker's order where there is one, with the question's vector.
 
-    `index_id` takes that index version instead of the live one.
+    `index_id` takes that index version instead of the live one; `vector` is that of the question, where it is known.
     """
-    vector = await services.embedder.embed_query(question)
+    if vector is None:
+        vector = await services.embedder.embed_query(question)
     limits, reranking = services.limits, services.reranking
     k = k or limits.k
     wanted = max(k, reranking.candidates) if reranking else k

@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.model import Citation, Hit, Principal, Turn, Usage
+from anchorage.ports.cache import Place
 from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
@@ -50,6 +52,7 @@ class ChatServices:
     reranking: Reranking | None = None
     guards: Guards | None = None
     ledger: Ledger | None = None
+    caching: Caching | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,15 @@ class TurnState(TypedDict, total=False):
     conversation_id: str
     message_id: str
     collections: Sequence[str] | None
+    fresh: bool
+    """Set by the caller: an answer that was given before is not wanted."""
     history: Sequence[Turn]
     about_conversation: bool
     standalone_question: str
     question_vector: Any
     hits: Sequence[Hit]
+    place: Place | None
+    recalled: bool
     answer: str
     abstained: bool
     statements: Sequence[Statement]

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from anchorage.errors import ConfigurationError
-from anchorage.settings.model_sections import GuardSettings, RerankSettings, UsageSettings
+from anchorage.settings.model_sections import CacheSettings, GuardSettings, RerankSettings, UsageSettings
 from anchorage.settings.sections import (
     AnswerSettings,
     BlobSettings,
@@ -116,6 +116,7 @@ class Settings(BaseSettings):
     rerank: RerankSettings = RerankSettings()
     guard: GuardSettings = GuardSettings()
     usage: UsageSettings = UsageSettings()
+    cache: CacheSettings = CacheSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()

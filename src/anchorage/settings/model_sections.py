@@ -74,6 +74,20 @@ class GuardSettings(Section):
     )
 
 
+class CacheSettings(Section):
+    """Answers that were given before, while neither documents nor settings have changed since."""
+
+    backend: Literal["off", "postgres"] = Field("off", description="postgres: in the state database")
+    similarity: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="cosine from which two questions are one, such as 0.97; without it they must be the same",
+    )
+    ttl: float = Field(86_400, gt=0, description="seconds for which an answer is kept")
+    max_entries: int = Field(10_000, ge=1, description="answers kept, about")
+
+
 class Price(Section):
     """Of one model, for a million tokens."""
 

@@ -19,6 +19,7 @@ from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.chat.cache import Caching
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.ingest.indexing import chunker_name
@@ -38,6 +39,7 @@ from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings
 from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
+from anchorage.wiring.cache import open_caching
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
@@ -61,6 +63,7 @@ class Storage:
     blobs: BlobStore
     s3: S3
     ledger: Ledger
+    caching: Caching | None
     principal: Principal
 
 
@@ -161,6 +164,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             blobs=open_blobs(settings, s3),
             s3=s3,
             ledger=await stack.enter_async_context(ledger_for(settings.usage, state)),
+            caching=open_caching(settings, state),
             principal=LOCAL_OWNER,
         )
 
@@ -221,6 +225,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         reranking=await open_reranking(settings, client),
         guards=open_guards(settings, client),
         ledger=storage.ledger,
+        caching=storage.caching,
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
 
