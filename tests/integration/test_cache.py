@@ -15,7 +15,7 @@ from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask, ask_events
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer, Principal
-from anchorage.ports.cache import Place
+from anchorage.ports.cache import Slot
 from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import ScriptedGenerator
@@ -150,11 +150,11 @@ async def small(pool: Pool) -> AsyncIterator[PostgresAnswerCache]:
 
 async def test_what_is_old_or_too_much_is_forgotten(small: PostgresAnswerCache, pool: Pool) -> None:
     for number in range(100):
-        await small.keep(Place("f", "f/1", str(number)), None, {"n": number})
-    assert await small.exact(Place("f", "f/1", "99")) and await small.exact(Place("f", "f/1", "50")) is None
+        await small.keep(Slot("f", "f/1", str(number)), None, {"n": number})
+    assert await small.exact(Slot("f", "f/1", "99")) and await small.exact(Slot("f", "f/1", "50")) is None
     brief = PostgresAnswerCache(pool, ttl=0, max_entries=10)
-    await brief.keep(Place("f", "f/1", "brief"), None, {"n": 1})
-    assert await brief.exact(Place("f", "f/1", "brief")) is None
+    await brief.keep(Slot("f", "f/1", "brief"), None, {"n": 1})
+    assert await brief.exact(Slot("f", "f/1", "brief")) is None
 
 
 async def test_the_settings(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from anchorage.errors import AnchorageError
 from anchorage.model import Citation, Hit
-from anchorage.ports.cache import AnswerCache, Payload, Place
+from anchorage.ports.cache import AnswerCache, Payload, Slot
 from anchorage.telemetry import CACHED, degraded
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Recollection:
     """What was found, or where to keep what is going to be written; the question's vector where it was made."""
 
     payload: Payload | None = None
-    place: Place | None = None
+    slot: Slot | None = None
     vector: NDArray[Any] | None = None
 
 
@@ -53,16 +53,16 @@ async def recall(context: TurnContext, state: TurnState) -> Recollection:
         return Recollection()
     question = state["standalone_question"]
     try:
-        place = await _place(context, caching, state)
+        slot = await _slot(context, caching, state)
         if state.get("fresh"):
-            return Recollection(place=place)
-        if payload := await caching.cache.exact(place):
+            return Recollection(slot=slot)
+        if payload := await caching.cache.exact(slot):
             CACHED.labels("exact").inc()
             return Recollection(payload)
         vector = None
         if caching.similar is not None:
             vector = await services.embedder.embed_query(question)
-            for payload in await caching.cache.near(place, vector, caching.similar):
+            for payload in await caching.cache.near(slot, vector, caching.similar):
                 if _DECIDING.findall(payload["question"]) == _DECIDING.findall(question):
                     CACHED.labels("similar").inc()
                     return Recollection(payload)
@@ -70,13 +70,13 @@ async def recall(context: TurnContext, state: TurnState) -> Recollection:
         degraded("no_answer_cache", error.message)
         return Recollection()
     CACHED.labels("miss").inc()
-    return Recollection(place=place, vector=vector)
+    return Recollection(slot=slot, vector=vector)
 
 
 async def keep(context: TurnContext, state: TurnState) -> None:
-    """Remember the answer of a turn, where `recall` found a place for it."""
-    caching, place = context.services.caching, state.get("place")
-    if caching is None or place is None:
+    """Remember the answer of a turn, where `recall` found a slot for it."""
+    caching, slot = context.services.caching, state.get("slot")
+    if caching is None or slot is None:
         return
     payload = {
         "question": state["standalone_question"],
@@ -87,7 +87,7 @@ async def keep(context: TurnContext, state: TurnState) -> None:
     }
     vector = state.get("question_vector") if caching.similar is not None else None
     try:
-        await caching.cache.keep(place, vector, payload)
+        await caching.cache.keep(slot, vector, payload)
     except AnchorageError as error:
         degraded("no_answer_cache", error.message)
 
@@ -108,11 +108,11 @@ def _hit(item: Mapping[str, Any]) -> Hit:
     return Hit(**{**item, "heading_path": tuple(item["heading_path"])})
 
 
-async def _place(context: TurnContext, caching: Caching, state: TurnState) -> Place:
+async def _slot(context: TurnContext, caching: Caching, state: TurnState) -> Slot:
     collections = sorted(state.get("collections") or ())
     now = await context.services.store.state(context.principal, collections or None)
     family = _digest(caching.fingerprint, *context.principal.readers, "", *collections)
-    return Place(family, _digest(family, now), " ".join(state["standalone_question"].casefold().split()).rstrip(" ?!."))
+    return Slot(family, _digest(family, now), " ".join(state["standalone_question"].casefold().split()).rstrip(" ?!."))
 
 
 def _digest(*parts: str) -> str:

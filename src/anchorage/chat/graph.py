@@ -23,9 +23,7 @@ _Runtime = Runtime[TurnContext]
 
 async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
     context = runtime.context
-    if context.services.ledger is not None:
-        await context.services.ledger.check(context.principal)
-    asked = await guard_in(context, state["question"])
+    asked = await guard_in(context.services, context.principal, state["question"])
     about = is_about_conversation(asked)
     window = memory.ALL_TURNS if about else context.services.limits.history_turns
     history = await context.services.memory.window(context.principal, state["conversation_id"], window)
@@ -34,7 +32,7 @@ async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
             "question": asked, "about_conversation": True, "history": history, "standalone_question": asked, "hits": (),
         }  # fmt: skip
     question, usage = await rewrite(context, asked, history)
-    context.spent(usage)
+    context.services.spent(context.principal, usage)
     return {
         "question": asked, "about_conversation": False, "history": history, "standalone_question": question, "usage": usage,
     }  # fmt: skip
@@ -56,7 +54,7 @@ async def _retrieve(state: TurnState, runtime: _Runtime) -> TurnState:
         vector=earlier.vector,
     )
     await context.emit("hits", {"hits": ranking.hits})
-    return {"hits": ranking.hits, "question_vector": vector, "place": earlier.place}
+    return {"hits": ranking.hits, "question_vector": vector, "slot": earlier.slot}
 
 
 async def _answer(state: TurnState, runtime: _Runtime) -> TurnState:
@@ -68,7 +66,7 @@ async def _answer(state: TurnState, runtime: _Runtime) -> TurnState:
             context.services, state["standalone_question"], state["question_vector"], state["hits"]
         )
         await context.emit("token", {"text": draft.text})
-    context.spent(draft.usage)
+    context.services.spent(context.principal, draft.usage)
     usage = _total(state.get("usage", Usage()), draft.usage)
     return {"answer": draft.text, "abstained": draft.abstained, "statements": draft.statements, "usage": usage}
 

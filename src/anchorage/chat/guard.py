@@ -14,12 +14,12 @@ import structlog
 
 from anchorage.chat.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
 from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
-from anchorage.model import Citation
+from anchorage.model import Citation, Principal
 from anchorage.ports.guard import Guard
 from anchorage.telemetry import GUARD_FINDINGS, degraded
 
 if TYPE_CHECKING:
-    from anchorage.chat.state import TurnContext
+    from anchorage.chat.state import ChatServices, TurnContext
 
 _log = structlog.get_logger(__name__)
 Side = Literal["question", "answer"]
@@ -85,12 +85,14 @@ def _blocked(side: Side, rule: str, what: str) -> Blocked:
     return Blocked(rule, f"{message}; whoever runs this server decides with {setting} what is let through.")
 
 
-async def guard_in(context: TurnContext, question: str) -> str:
-    """The question as it may be used and kept. Raises `Blocked`."""
-    if context.services.guards is None:
+async def guard_in(services: ChatServices, principal: Principal, question: str) -> str:
+    """The question as it may be used and kept. Raises `Blocked`, and `BudgetExceeded` where it may not be asked at all."""
+    if services.ledger is not None:
+        await services.ledger.check(principal)
+    if services.guards is None:
         return question
-    question = check(question, "question", context.services.guards)
-    await _judge(context, context.services.guards, "question", question, None)
+    question = check(question, "question", services.guards)
+    await _judge(services, principal, services.guards, "question", question, None)
     return question
 
 
@@ -105,7 +107,7 @@ async def guard_out(
     if guards is None:
         return answer, citations
     shown = check(answer, "answer", guards)
-    await _judge(context, guards, "answer", question, shown)
+    await _judge(context.services, context.principal, guards, "answer", question, shown)
     if shown != answer:
         only = {name: action if action == "redact" else "off" for name, action in guards.answer.items()}
         quiet = replace(guards, answer=only)
@@ -115,7 +117,9 @@ async def guard_out(
     return shown, citations
 
 
-async def _judge(context: TurnContext, guards: Guards, side: Side, question: str, answer: str | None) -> None:
+async def _judge(
+    services: ChatServices, principal: Principal, guards: Guards, side: Side, question: str, answer: str | None
+) -> None:
     """Ask the guard's model. Raises `Blocked`, and `ModelUnavailable` where it fails closed."""
     action = (guards.question if side == "question" else guards.answer)["model"]
     if guards.judge is None or action == "off":
@@ -129,7 +133,7 @@ async def _judge(context: TurnContext, guards: Guards, side: Side, question: str
         raise ModelUnavailable(
             f"The {side} could not be checked, so it was not let through (ANCHORAGE_GUARD__ON_FAILURE). {error.message}"
         ) from error
-    context.spent(verdict.usage)
+    services.spent(principal, verdict.usage)
     if not verdict.safe:
         _act(side, action, Finding("model", verdict.why or "it unsafe", 0, 0))
 

@@ -11,7 +11,7 @@ from anchorage.chat.guard import Guards
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.model import Citation, Hit, Principal, Turn, Usage
-from anchorage.ports.cache import Place
+from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
@@ -54,6 +54,11 @@ class ChatServices:
     ledger: Ledger | None = None
     caching: Caching | None = None
 
+    def spent(self, principal: Principal, usage: Usage) -> None:
+        """Put a model's call on the principal's account."""
+        if self.ledger is not None and usage.model is not None:
+            self.ledger.add(principal, usage)
+
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
@@ -62,11 +67,6 @@ class TurnContext:
     services: ChatServices
     principal: Principal
     emit: Emit
-
-    def spent(self, usage: Usage) -> None:
-        """Put a model's call on the principal's account."""
-        if self.services.ledger is not None and usage.model is not None:
-            self.services.ledger.add(self.principal, usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class TurnState(TypedDict, total=False):
     standalone_question: str
     question_vector: Any
     hits: Sequence[Hit]
-    place: Place | None
+    slot: Slot | None
     recalled: bool
     answer: str
     abstained: bool

@@ -13,7 +13,7 @@ Payload = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Slot:
     """Where an answer belongs: `scope` names all that it depends on but the question; `family` the same but the state of
     the collections, so that what an earlier state left behind can be cleared away.
     """
@@ -26,14 +26,14 @@ class Place:
 class AnswerCache(Protocol):
     """May forget anything at any time."""
 
-    async def exact(self, place: Place) -> Payload | None:
+    async def exact(self, slot: Slot) -> Payload | None:
         """The answer to the same question."""
         ...
 
-    async def near(self, place: Place, vector: NDArray[Any], similarity: float) -> Sequence[Payload]:
+    async def near(self, slot: Slot, vector: NDArray[Any], similarity: float) -> Sequence[Payload]:
         """Answers to questions whose vectors' cosine to this one is at least `similarity`, the nearest first."""
         ...
 
-    async def keep(self, place: Place, vector: NDArray[Any] | None, payload: Payload) -> None:
+    async def keep(self, slot: Slot, vector: NDArray[Any] | None, payload: Payload) -> None:
         """Remember an answer, and forget those of its family's other scopes."""
         ...

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
 from anchorage.adapters.postgres.pool import Pool, translate_errors
-from anchorage.ports.cache import Payload, Place
+from anchorage.ports.cache import Payload, Slot
 
 _COMPARED = 500  # the newest questions of a scope that are compared with a new one
 _FOUND = 3
@@ -25,23 +25,23 @@ class PostgresAnswerCache:
         self._pool, self._ttl, self._max_entries = pool, ttl, max_entries
         self._kept = 0
 
-    async def exact(self, place: Place) -> Payload | None:
+    async def exact(self, slot: Slot) -> Payload | None:
         with translate_errors("looking for an earlier answer"):
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
                     "SELECT payload FROM anchorage.answer_cache WHERE scope = %s AND question = %s AND expires_at > now()",
-                    (place.scope, _hash(place.question)),
+                    (slot.scope, _hash(slot.question)),
                 )
                 row = await cursor.fetchone()
         return row[0] if row else None
 
-    async def near(self, place: Place, vector: NDArray[Any], similarity: float) -> Sequence[Payload]:
+    async def near(self, slot: Slot, vector: NDArray[Any], similarity: float) -> Sequence[Payload]:
         with translate_errors("looking for an earlier answer"):
             async with self._pool.connection() as connection:
                 cursor = await connection.execute(
                     "SELECT question, vector FROM anchorage.answer_cache WHERE scope = %s AND expires_at > now() "
                     "AND length(vector) = %s ORDER BY expires_at DESC LIMIT %s",
-                    (place.scope, 2 * len(vector), _COMPARED),
+                    (slot.scope, 2 * len(vector), _COMPARED),
                     binary=True,
                 )
                 rows = await cursor.fetchall()
@@ -52,13 +52,13 @@ class PostgresAnswerCache:
                 best = [int(index) for index in np.argsort(-cosines)[:_FOUND] if cosines[index] >= similarity]
                 cursor = await connection.execute(
                     "SELECT question, payload FROM anchorage.answer_cache WHERE scope = %s AND question = ANY(%s)",
-                    (place.scope, [rows[index][0] for index in best]),
+                    (slot.scope, [rows[index][0] for index in best]),
                     binary=True,
                 )
                 found = {bytes(row[0]): row[1] for row in await cursor.fetchall()}
         return [found[key] for key in (bytes(rows[index][0]) for index in best) if key in found]
 
-    async def keep(self, place: Place, vector: NDArray[Any] | None, payload: Payload) -> None:
+    async def keep(self, slot: Slot, vector: NDArray[Any] | None, payload: Payload) -> None:
         data = None if vector is None else vector.astype("<f2").tobytes()
         with translate_errors("keeping an answer"):
             async with self._pool.connection() as connection:
@@ -66,11 +66,11 @@ class PostgresAnswerCache:
                     "INSERT INTO anchorage.answer_cache (scope, question, family, vector, payload, expires_at) "
                     "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s)) ON CONFLICT (scope, question) DO UPDATE "
                     "SET vector = excluded.vector, payload = excluded.payload, expires_at = excluded.expires_at",
-                    (place.scope, _hash(place.question), place.family, data, Jsonb(payload), self._ttl),
+                    (slot.scope, _hash(slot.question), slot.family, data, Jsonb(payload), self._ttl),
                 )
                 await connection.execute(
                     "DELETE FROM anchorage.answer_cache WHERE family = %s AND scope <> %s OR expires_at < now()",
-                    (place.family, place.scope),
+                    (slot.family, slot.scope),
                 )
                 self._kept += 1
                 if self._kept % _TRIM_EVERY == 0:
