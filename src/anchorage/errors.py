@@ -10,6 +10,8 @@
     │   ├── IndexMismatch           409  index_mismatch     no embedder in force fits the index
     │   └── IndexMoved              409  index_moved        the collection answers from another index version now
     ├── DocumentRefused             422  (own code)         a file that cannot be read: its reason is permanent
+    ├── Blocked                     422  blocked            a guard did not let a question or an answer pass
+    ├── BudgetExceeded              429  budget_exceeded    the principal's budget of the day or month is spent
     ├── ConfigurationError          500  configuration      a setting is missing or wrong
     ├── Unavailable                 503  unavailable        a service that we need does not answer
     │   ├── DatabaseUnavailable     503  database_unavailable
@@ -100,6 +102,24 @@ class DocumentRefused(AnchorageError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Blocked(AnchorageError):
+    """A guard did not let a question or an answer pass; `rule` names the check that found something."""
+
+    code = "blocked"
+    status = 422
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class BudgetExceeded(AnchorageError):
+    """The principal's budget of the day or month is spent; the message says when it begins anew."""
+
+    code = "budget_exceeded"
+    status = 429
 
 
 class ConfigurationError(AnchorageError):

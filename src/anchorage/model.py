@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -217,7 +217,9 @@ class IndexVersion:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk with its scores. `score` is the fused one, between 0 and 1; the parts are None where a list lacks it."""
+    """A chunk with its scores. `score` is the fused one or the reranker's, between 0 and 1; the parts are None where a
+    list lacks it.
+    """
 
     chunk_id: str
     document_id: str
@@ -260,6 +262,19 @@ class Usage:
     model: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one principal used of one model on one day (UTC); `cost` is in the currency of the price table."""
+
+    day: date
+    principal: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,11 @@ FEEDBACK = Counter("anchorage_feedback", "Ratings of answers, by rating", ["rati
 DEGRADATIONS = Counter(
     "anchorage_degradations", "Times that something was done in a lesser way, by which", ["which"], registry=REGISTRY
 )
+GUARD_FINDINGS = Counter(
+    "anchorage_guard_findings", "Findings of the guards, by what was checked, rule and what followed",
+    ["side", "rule", "action"], registry=REGISTRY,
+)  # fmt: skip
+CACHED = Counter("anchorage_answer_cache", "Look-ups of earlier answers, by outcome", ["outcome"], registry=REGISTRY)
 DENSE_PROBES = Counter(
     "anchorage_dense_probes",
     "Searches whose vector index had lost neighbours and was searched again from inside",

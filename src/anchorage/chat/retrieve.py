@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
+from anchorage.chat.rerank import rerank
 from anchorage.chat.state import ChatServices
 from anchorage.errors import BadRequest, TooLarge
 from anchorage.model import Principal
@@ -39,15 +41,22 @@ async def retrieve(
     k: int | None = None,
     *,
     index_id: int | None = None,
+    vector: NDArray[Any] | None = None,
 ) -> tuple[Ranking, NDArray[Any]]:
-    """Hybrid retrieval of the `k` best passages, with the question's vector; `index_id` takes that index version instead."""
-    vector = await services.embedder.embed_query(question)
-    limits = services.limits
+    """Hybrid retrieval of the `k` best passages, in the reranker's order where there is one, with the question's vector.
+
+    `index_id` takes that index version instead of the live one; `vector` is that of the question, where it is known.
+    """
+    if vector is None:
+        vector = await services.embedder.embed_query(question)
+    limits, reranking = services.limits, services.reranking
+    k = k or limits.k
+    wanted = max(k, reranking.candidates) if reranking else k
     vectors = {services.embedder.spec: vector}
-    query = Query(question, vectors, k or limits.k, max(limits.depth, k or 0), limits.dense_weight)
-    while True:
-        found = await services.store.search(principal, query, collections, index_id=index_id)
-        if not found.needs:
-            return found, vector
+    query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight)
+    while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
             vectors[spec] = await (await services.embedders.of(spec)).embed_query(question)
+    if reranking:
+        found = replace(found, hits=(await rerank(reranking, question, found.hits))[:k])
+    return found, vector

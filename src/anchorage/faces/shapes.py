@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from anchorage.chat.events import citation_json
-from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
+from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource, UsageRow
 from anchorage.ports.store import Store
+from anchorage.ports.usage import Allowance
 
 
 def failure_json(failure: Failure | None) -> dict[str, str] | None:
@@ -105,3 +107,30 @@ def feedback_json(item: Feedback) -> dict[str, Any]:
 
 def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def usage_json(
+    rows: Sequence[UsageRow], allowance: Allowance, principal: Principal, today: date, days: int
+) -> dict[str, Any]:
+    """What was used: by day and model, and summed up for the principal's day and month (UTC) beside the budgets."""
+
+    def total(own: Sequence[UsageRow]) -> dict[str, Any]:
+        return {
+            "requests": sum(row.requests for row in own),
+            "prompt_tokens": sum(row.prompt_tokens for row in own),
+            "completion_tokens": sum(row.completion_tokens for row in own),
+            "cost": round(sum(row.cost for row in own), 6),
+        }
+
+    own = [row for row in rows if row.principal == principal.id]
+    month = today.replace(day=1)
+    first = today - timedelta(days=days - 1)
+    return {
+        "principal": principal.id,
+        "today": total([row for row in own if row.day == today]),
+        "month": total([row for row in own if row.day >= month]),
+        "budget": asdict(allowance),
+        "usage": [
+            {**asdict(row), "day": row.day.isoformat(), "cost": round(row.cost, 6)} for row in rows if row.day >= first
+        ],
+    }

@@ -196,6 +196,10 @@ class Store(Protocol):
         """
         ...
 
+    async def state(self, principal: Principal, collections: Sequence[str] | None) -> str:
+        """A word that is another one whenever what `search` finds may be. Raises `NotFound`."""
+        ...
+
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
         """Keep the text of these (document id, version) pairs after they are replaced."""
         ...

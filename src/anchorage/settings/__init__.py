@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from anchorage.errors import ConfigurationError
+from anchorage.settings.model_sections import CacheSettings, GuardSettings, RerankSettings, UsageSettings
 from anchorage.settings.sections import (
     AnswerSettings,
     BlobSettings,
@@ -47,6 +48,8 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "FPT_API_KEY": ("llm", "fpt_api_key"),
     "FPT_BASE_URL": ("llm", "fpt_base_url"),
     "EMBEDDING_MODEL": ("embedding", "model"),
+    "RERANK_MODEL": ("rerank", "model"),
+    "GUARD_MODEL": ("guard", "model"),
     "CONFLUENCE_BASE_URL": ("confluence", "base_url"),
     "CONFLUENCE_USERNAME": ("confluence", "username"),
     "CONFLUENCE_PASSWORD": ("confluence", "password"),
@@ -113,6 +116,10 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     llm: LlmSettings = LlmSettings()
+    rerank: RerankSettings = RerankSettings()
+    guard: GuardSettings = GuardSettings()
+    usage: UsageSettings = UsageSettings()
+    cache: CacheSettings = CacheSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()

@@ -1,6 +1,7 @@
 """The composition root: settings in, services out. The only part that names adapters."""
 
-from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.services import (
     DatabaseUrls,
     PrincipalResolver,
@@ -32,8 +33,10 @@ __all__ = [
     "open_databases",
     "open_embedder",
     "open_generator",
+    "open_guards",
     "open_location",
     "open_pools",
+    "open_reranking",
     "open_services",
     "open_storage",
     "pending_migrations",

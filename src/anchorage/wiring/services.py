@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from anchorage.adapters.models.minilm import MiniLMEmbedder
-from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
@@ -20,6 +20,7 @@ from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.chat.cache import Caching
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.ingest.indexing import chunker_name
@@ -36,11 +37,16 @@ from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
+from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings
+from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
+from anchorage.wiring.cache import open_caching
 from anchorage.wiring.embedders import ConfiguredEmbedders
-from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
+from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
 _MAX_CHUNK_TOKENS = 512  # a passage of more than this is too long to cite well, whatever the embedder reads
@@ -68,6 +74,8 @@ class Storage:
     registry: SourceRegistry
     blobs: BlobStore
     s3: S3
+    ledger: Ledger
+    caching: Caching | None
     principal: Principal
 
 
@@ -169,6 +177,8 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             registry=PostgresRegistry(state),
             blobs=open_blobs(settings, s3),
             s3=s3,
+            ledger=await stack.enter_async_context(ledger_for(settings.usage, state)),
+            caching=open_caching(settings, state),
             principal=LOCAL_OWNER,
         )
 
@@ -189,19 +199,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     embedders = ConfiguredEmbedders(settings, client, embedder)
     generator = open_generator(settings.llm, client)
     limits = settings.ingest
-    parser = await stack.enter_async_context(
-        open_sandboxed_parser(
-            ParseLimits(
-                limits.parse_timeout,
-                limits.parse_memory_bytes,
-                limits.max_text_chars,
-                limits.ocr_language,
-                limits.ocr_timeout,
-                limits.ocr_page_timeout,
-            ),
-            limits.parsers or len(os.sched_getaffinity(0)),
-        )
-    )
+    parser = await stack.enter_async_context(_parser(limits))
     index = IndexSpec(
         parser=parser.version,
         chunker=chunker_name(
@@ -238,8 +236,20 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         sentence_vectors=SentenceVectors(embedder),
         limits=_limits(settings),
         language=settings.retrieval.language,
+        reranking=await open_reranking(settings, client),
+        guards=open_guards(settings, client),
+        ledger=storage.ledger,
+        caching=storage.caching,
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
+
+
+def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedParser]:
+    bounds = ParseLimits(
+        limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
+        limits.ocr_page_timeout,
+    )  # fmt: skip
+    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)))
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:

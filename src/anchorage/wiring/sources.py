@@ -29,7 +29,7 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.source import Source
 from anchorage.settings import Settings
 from anchorage.settings.sections import S3Settings
-from anchorage.wiring.models import required
+from anchorage.wiring.providers import required
 
 Options = Mapping[str, Any]
 _WEB = ("http://", "https://")

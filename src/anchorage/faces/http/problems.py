@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from anchorage.errors import AnchorageError
+from anchorage.errors import AnchorageError, Blocked
 
 _log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -81,7 +81,9 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AnchorageError)
     if error.status >= 500:
         _log.error("request_failed", code=error.code, reason=error.message, path=request.url.path)
-    return refusal(request.scope, error.status, error.code, error.message, param=getattr(error, "param", None))
+    extra = {"rule": error.rule} if isinstance(error, Blocked) else {}
+    param = getattr(error, "param", None)
+    return refusal(request.scope, error.status, error.code, error.message, param=param, **extra)
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:

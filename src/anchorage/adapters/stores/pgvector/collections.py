@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from anchorage.adapters.stores.pgvector.tables import (
     IndexTables,
@@ -171,3 +171,16 @@ async def drop_collection(connection: AsyncConnection[Any], principal: Principal
         for (version,) in await cursor.fetchall():
             await drop_tables(connection, IndexTables(version))
         await connection.execute("DELETE FROM anchorage.collections WHERE id = %s", (live.collection_id,))
+
+
+async def state_of(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex]) -> str:
+    """The index versions with their segments, one of which every transaction that changes passages adds.
+
+    Ids are given before they are committed, so that the largest alone may stay while a smaller one appears.
+    """
+    if not indexes:
+        return ""
+    one = sql.SQL("SELECT {id} AS index_id, count(*), sum(id), max(id) FROM {segments}")
+    parts = [one.format(id=sql.Literal(live.tables.id), segments=live.tables.segments) for live in indexes]
+    cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts) + sql.SQL(" ORDER BY index_id"))
+    return ";".join(",".join(map(str, row)) for row in await cursor.fetchall())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.stores.pgvector.lexical import add_segment
+from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.errors import NotFound
 from anchorage.model import Document, DocumentStatus, DocumentText, Failure, Page, Principal
@@ -101,6 +101,8 @@ async def write_passages(
     new, removed = await _reconcile_chunks(connection, index, changed)
     added = await _write_chunks(connection, index, new)
     await add_segment(connection, index.tables, analyser_named(index.spec.analyser), added, removed)
+    if changed and not added and not removed:
+        await touch(connection, index.tables)
 
 
 async def _reconcile_chunks(

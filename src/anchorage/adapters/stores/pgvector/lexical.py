@@ -62,6 +62,11 @@ async def add_segment(
     await _copy(connection, tables, rows)
 
 
+async def touch(connection: AsyncConnection[Any], tables: IndexTables) -> None:
+    """Record, inside the caller's transaction, a change that no posting shows, such as passages that moved."""
+    await _new_segment(connection, tables, 0, 0, 0, 0)
+
+
 def _length(counts: Mapping[str, int]) -> int:
     return min(sum(counts.values()), 65535)
 

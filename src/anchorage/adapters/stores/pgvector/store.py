@@ -227,6 +227,10 @@ class PgvectorStore:
             parts = [await candidates(connection, principal, index, query, self._limits) for index in indexes]
             return await ranking(connection, principal, parts, query)
 
+    async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
+        async with self._connection("reading the state of the collections") as connection:
+            return await collections.state_of(connection, await live_indexes(connection, principal, names))
+
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
         async with self._connection("marking cited versions") as connection:
             await connection.execute(
