@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_api import ConfluenceAccess
+from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.errors import AnchorageError, BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable

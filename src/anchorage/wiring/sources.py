@@ -18,7 +18,7 @@ from anchorage.adapters.s3.client import S3, S3Config, open_s3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_api import ConfluenceAccess
+from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
@@ -127,10 +127,13 @@ def confluence_source(settings: Settings, location: str) -> Source:
         password=confluence.password.get_secret_value() if confluence.password else None,
         flavour=confluence.flavour,
         timeout=confluence.timeout,
+        download_timeout=confluence.download_timeout,
         retries=confluence.retries,
         max_wait=confluence.max_wait,
     )
-    return ConfluenceSource(location, access, max_bytes=settings.ingest.max_file_bytes)
+    return ConfluenceSource(
+        location, access, max_bytes=settings.ingest.max_file_bytes, attachments=confluence.attachments
+    )
 
 
 def open_blobs(settings: Settings, s3: S3) -> BlobStore:
