@@ -16,6 +16,7 @@ from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.client import S3, open_s3
+from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
@@ -208,11 +209,12 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
     )
+    web = WebMemory()
     worker = WorkerServices(
         ingest=ingest,
         queue=storage.queue,
         registry=storage.registry,
-        open_source=lambda registered: open_source(settings, registered, storage.s3),
+        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
     )
     chat = ChatServices(
