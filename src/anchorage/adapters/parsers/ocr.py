@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -91,7 +92,7 @@ def _data_folder(language: str) -> str | None:
     """The folder that holds the data of all languages in `language`: TESSDATA_PREFIX, which Tesseract reads, or a usual one."""
     import tesserocr
 
-    folders = [Path(tesserocr.get_languages()[0])]
+    folders = [Path(tesserocr.get_languages()[0]), Path(sys.prefix, "share/tessdata")]
     for pattern in _DATA:
         folders += sorted(Path("/").glob(pattern), reverse=True)
     wanted = [f"{part}.traineddata" for part in language.split("+")]

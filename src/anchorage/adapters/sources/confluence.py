@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+import os
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from anchorage.adapters.sources.bodies import Sleep
+from anchorage.adapters.sources.bodies import Sleep, room_for
 from anchorage.adapters.sources.confluence_answers import Attachment, PageRef
 from anchorage.adapters.sources.confluence_api import (
     CloudApi,
@@ -123,14 +124,17 @@ class ConfluenceSource:
         if not match or match.group(2) not in (None, match.group(1)):
             raise BadRequest(f"{uri[:200]!r} is no page of the space {self._key}, and no file of one.")
         page = await self._page(uri, match.group(1))
-        with TemporaryDirectory(prefix="anchorage-confluence-", ignore_cleanup_errors=True) as folder:
+        with room_for(uri):
+            kept = TemporaryDirectory(prefix=f"anchorage-confluence-{os.getpid()}-", ignore_cleanup_errors=True)
+        with kept as folder:
             if match.group(3):
                 yield await self._file(uri, page, match.group(3), Path(folder, "file"))
             else:
                 yield await self._text(uri, page, Path(folder, "page.html"))
 
     async def _text(self, uri: str, page: ConfluencePage, path: Path) -> SourceItem:
-        size = await asyncio.to_thread(path.write_bytes, _document(page))
+        with room_for(uri):
+            size = await asyncio.to_thread(path.write_bytes, _document(page))
         details = {
             "title": fit_text(page.title), "labels": [fit_text(label) for label in page.labels],
             "author": fit_text(page.author or ""), "last_modified": fit_text(page.last_modified or ""),
@@ -148,7 +152,8 @@ class ConfluenceSource:
             if found is None:
                 raise NotFound(f"{uri[:200]} is gone: the file was removed from its page.")
             name = _file_name(found.title) or found.id
-            size = await self._client.download(found.link, path, name)
+            with room_for(uri):
+                size = await self._client.download(found.link, path, name)
         if found.size is not None and size != found.size:
             raise Unavailable(
                 f"{name} came with {size} bytes where Confluence announced {found.size}. Try again later."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import os
 import shutil
 import weakref
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from tempfile import mkdtemp
 
 import httpx
 
-from anchorage.adapters.sources.bodies import read_pieces, save
+from anchorage.adapters.sources.bodies import read_pieces, room_for, save
 from anchorage.adapters.sources.web_client import WebClient
 from anchorage.adapters.sources.web_markup import SCANNED, page_links, text_of
 from anchorage.adapters.sources.web_urls import file_name, joined, same_site
@@ -76,8 +77,20 @@ async def download(client: WebClient, url: str, *, if_changed: bool = False) -> 
 
     With `if_changed`, one that this process has read before is asked for on the condition that it changed (RFC 9110, 13).
     """
+    with room_for(url):
+        folder = mkdtemp(prefix=f"anchorage-web-{os.getpid()}-")
+        try:
+            page = await _downloaded(client, url, folder, if_changed=if_changed)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    if page.unchanged:
+        shutil.rmtree(folder, ignore_errors=True)
+    return page
+
+
+async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: bool) -> WebPage:
     memory = client.memory
-    folder = mkdtemp(prefix="anchorage-web-")
     path = Path(folder, "page")
 
     async def keep(response: httpx.Response, final: str) -> WebPage:
@@ -111,21 +124,16 @@ async def download(client: WebClient, url: str, *, if_changed: bool = False) -> 
         charset.append(response.charset_encoding)
         return await keep(response, final)
 
-    try:
-        page = await client.get(url, noted, conditions)
-        if page.unchanged:
-            shutil.rmtree(folder, ignore_errors=True)
-            return page
-        if page.is_html:
-            await asyncio.to_thread(_scan, page, charset[-1])
-        if page.tag and marks:
-            memory.keep(page.url, marks, page.tag, page.media_type, page.canonical, page.links)
-        else:
-            memory.forget(page.url)
+    page = await client.get(url, noted, conditions)
+    if page.unchanged:
         return page
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    if page.is_html:
+        await asyncio.to_thread(_scan, page, charset[-1])
+    if page.tag and marks:
+        memory.keep(page.url, marks, page.tag, page.media_type, page.canonical, page.links)
+    else:
+        memory.forget(page.url)
+    return page
 
 
 def _looks_like_html(path: Path) -> bool:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
@@ -51,8 +53,7 @@ async def upload(
     request: Request, services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None
 ) -> dict[str, Any]:
     """Keep the files and queue them for ingestion. Files of the same name replace each other."""
-    limits = services.settings.http
-    async with request.form(max_files=limits.max_upload_files, max_fields=10) as form:
+    async with _received(request, services) as form:
         named = form.get("collection")
         target = collection or (named if isinstance(named, str) and named else DEFAULT_COLLECTION)
         files = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
@@ -69,6 +70,23 @@ async def upload(
         for job, job_id in zip(jobs, ids, strict=True)
     ]
     return {"job_ids": ids, "documents": queued}
+
+
+@asynccontextmanager
+async def _received(request: Request, services: Services) -> AsyncIterator[FormData]:
+    """The form with its files, large ones in the folder for temporary files. Raises `Unavailable` where that is full."""
+    limits = services.settings.http
+    try:
+        form = await request.form(max_files=limits.max_upload_files, max_fields=10)
+    except OSError as error:
+        raise Unavailable(
+            f"The upload could not be kept in the server's folder for temporary files: {error.strerror}. Free space there, or name "
+            "another folder with TMPDIR, then upload it again."
+        ) from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _checked_name(file: UploadFile) -> str:
