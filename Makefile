@@ -6,6 +6,7 @@ ARGS ?=
 TAG ?= anchorage:dev
 BASE_IMAGE ?= python:3.11-slim
 EXTRAS ?=
+OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test lint format bench e2e image lock clean
@@ -41,7 +42,7 @@ bench: setup ## run the benchmarks on small made-up data; bench/README.md tells 
 	$(BIN)/python -m bench.all $(ARGS)
 
 image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim EXTRAS=ocr
-	@sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(EXTRAS)
+	@OCR_LANGUAGES="$(OCR_LANGUAGES)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(EXTRAS)
 
 LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.txt --generate-hashes --universal \
   --python-version 3.11 --custom-compile-command "make lock"

@@ -125,6 +125,9 @@ class IngestSettings(Section):
     ocr_language: str = Field(
         "eng", description="languages that text recognition looks for, as Tesseract names them: eng+deu"
     )
+    ocr_data: str | None = Field(
+        None, description="folder of Tesseract's language data; else the usual places are searched"
+    )
     ocr_timeout: float = Field(
         1800, gt=0, description="seconds for one file in which text is recognised, all its pages together"
     )

@@ -35,7 +35,8 @@ from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
-from anchorage.settings import Settings
+from anchorage.settings import Settings, child_environment
+from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.models import open_client, open_embedder, open_generator
@@ -102,7 +103,10 @@ async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
         yield DatabaseUrls(vector, state)
         return
     async with embedded_postgres(
-        settings.data.dir / "postgres", port=database.embedded_port, start_timeout=database.embedded_start_timeout
+        settings.data.dir / "postgres",
+        port=database.embedded_port,
+        start_timeout=database.embedded_start_timeout,
+        environment=child_environment(),
     ) as url:
         yield DatabaseUrls(vector or url, state or url)
 
@@ -178,15 +182,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     limits = settings.ingest
     parser = await stack.enter_async_context(
         open_sandboxed_parser(
-            ParseLimits(
-                limits.parse_timeout,
-                limits.parse_memory_bytes,
-                limits.max_text_chars,
-                limits.ocr_language,
-                limits.ocr_timeout,
-                limits.ocr_page_timeout,
-            ),
-            limits.parsers or len(os.sched_getaffinity(0)),
+            _parse_limits(limits), limits.parsers or len(os.sched_getaffinity(0)), child_environment()
         )
     )
     index = IndexSpec(
@@ -228,6 +224,13 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         language=settings.retrieval.language,
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
+
+
+def _parse_limits(limits: IngestSettings) -> ParseLimits:
+    return ParseLimits(
+        limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
+        limits.ocr_page_timeout, limits.ocr_data,
+    )  # fmt: skip
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:

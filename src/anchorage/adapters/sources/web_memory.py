@@ -36,12 +36,12 @@ class KnownPage:
 class WebMemory:
     """Shared by all clients of a process, so that two sources of one host keep one pause between them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pages_bytes: int = _PAGES_BYTES) -> None:
         self.robots: OrderedDict[str, tuple[float, Robots]] = OrderedDict()
         self.asking: dict[str, asyncio.Lock] = {}
         self._next_turn: dict[str, float] = {}
         self._pages: OrderedDict[str, KnownPage] = OrderedDict()
-        self._bytes = 0
+        self._bytes, self._most_bytes = 0, pages_bytes
 
     def turn(self, place: str, now: float, pause: float) -> float:
         """When the host may be asked; the next one may `pause` seconds later."""
@@ -73,7 +73,7 @@ class WebMemory:
         packed = zlib.compress("\n".join(links).encode()) if links else b""
         page = self._pages[url] = KnownPage(conditions, tag, media_type, canonical, packed)
         self._bytes += page.size
-        while self._bytes > _PAGES_BYTES:
+        while self._bytes > self._most_bytes:
             self._bytes -= self._pages.popitem(last=False)[1].size
 
     def forget(self, url: str) -> None:
