@@ -31,7 +31,7 @@ LAW = {
     "evaluation": {*BASE, "ports", "text", "telemetry", "chat", "ingest"},
     "adapters": {*BASE, "ports", "text", "telemetry"},
     "testing": {*BASE, "ports", "text"},
-    "wiring": {*BASE, "ports", "text", "telemetry", "settings", "adapters", "ingest", "chat"},
+    "wiring": {*BASE, "ports", "text", "telemetry", "settings", "adapters", "ingest", "chat", "evaluation"},
     "diagnosis": {"errors", "settings", "wiring"},
     "faces": {*BASE, "ports", "telemetry", "settings", "wiring", "diagnosis", "ingest", "chat", "evaluation"},
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MiniLMEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
@@ -22,6 +24,7 @@ from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.sync import SyncLimits
@@ -212,6 +215,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         registry=storage.registry,
         open_source=lambda registered: open_source(settings, registered, storage.s3, web),
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
+        tidy=lambda: _tidy(storage),
     )
     chat = ChatServices(
         store=storage.store,
@@ -224,6 +228,12 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         language=settings.retrieval.language,
     )
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
+
+
+async def _tidy(storage: Storage) -> None:
+    """Remove what killed processes left: temporary files, and the collections of evaluations."""
+    await asyncio.to_thread(remove_leftovers, storage.settings.data.dir)
+    await drop_stale_evaluations(storage.store, storage.principal)
 
 
 def _parse_limits(limits: IngestSettings) -> ParseLimits:
