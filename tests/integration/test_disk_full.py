@@ -5,16 +5,13 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.place import Place
@@ -25,16 +22,12 @@ from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.errors import Unavailable
-from anchorage.faces.http.app import create_app
-from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.ports.source import Source
-from anchorage.settings import load_settings
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
-from anchorage.wiring import Services, Storage
 
-from .conftest import World
+from .conftest import World, http_client
 
 ROOM = 256 * 1024
 LARGE = os.urandom(ROOM * 8)
@@ -166,16 +159,7 @@ async def test_uploads(
 ) -> None:
     data = full if where == "data" else tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(full if where == "temporary" else tmp_path))
-    storage = Storage(
-        settings=load_settings(data={"dir": data}), store=world.store, memory=world.chat.memory, queue=world.ingest.queue,
-        registry=PostgresRegistry(pool), blobs=FolderBlobStore(data / "blobs"), s3=None, principal=world.principal,  # type: ignore[arg-type]
-    )  # fmt: skip
-    services = Services(storage, world.ingest.embedder, None, world.ingest, None, world.chat)  # type: ignore[arg-type]
-    async with AsyncExitStack() as stack:
-        app = create_app(storage.settings.http, ProcessState(services, None))
-        client = await stack.enter_async_context(
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t")
-        )
+    async with http_client(world, pool, data) as client:
         answer = await client.post("/api/documents", files=[("files", ("large.txt", LARGE))])
         assert answer.status_code == 503 and answer.json()["code"] == "unavailable"
         assert "No space left on device" in answer.json()["detail"] and answer.headers["retry-after"]

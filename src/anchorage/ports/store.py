@@ -166,8 +166,8 @@ class Store(Protocol):
         ...
 
     async def documents(self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
-                        after: str | None = None) -> Sequence[Document]:  # fmt: skip
-        """Documents by collection and uri; `after` is the id of the last one seen."""
+                        after: tuple[str, str] | None = None) -> Sequence[Document]:  # fmt: skip
+        """Documents by collection and uri; `after` are those of the last one seen, which may be gone by now."""
         ...
 
     async def document(self, principal: Principal, document_id: str) -> Document:

@@ -181,18 +181,18 @@ class PgvectorStore:
         return deleted
 
     async def documents(
-        self, principal: Principal, *, collection: str | None = None, limit: int = 1000, after: str | None = None
-    ) -> Sequence[Document]:
+        self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
+        after: tuple[str, str] | None = None,
+    ) -> Sequence[Document]:  # fmt: skip
         async with self._connection("listing documents") as connection:
             if collection is not None:
                 await live_indexes(connection, principal, [collection])
             return await documents.find(
                 connection,
                 principal,
-                f"{_LISTED} AND (%(after)s::uuid IS NULL OR (c.name, d.uri) > (SELECT c2.name, d2.uri FROM "
-                "anchorage.documents d2 JOIN anchorage.collections c2 ON c2.id = d2.collection_id WHERE d2.id = %(after)s)) "
+                f"{_LISTED} AND (%(uri)s::text IS NULL OR (c.name, d.uri) > (%(name)s::text, %(uri)s::text)) "
                 "ORDER BY c.name, d.uri LIMIT %(limit)s",
-                {"collection": collection, "after": documents.as_uuid(after) if after else None, "limit": limit},
+                {"collection": collection, "name": after and after[0], "uri": after and after[1], "limit": limit},
             )
 
     async def document(self, principal: Principal, document_id: str) -> Document:
