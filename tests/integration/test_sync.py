@@ -12,6 +12,11 @@ import pytest
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.s3.client import S3
+from anchorage.adapters.s3.place import Place
+from anchorage.adapters.s3.source import S3Source
+from anchorage.adapters.sources.confluence import ConfluenceSource
+from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import NotFound, Unavailable
@@ -22,6 +27,7 @@ from anchorage.ingest.worker import WorkerServices, run_worker
 from anchorage.model import Principal, RegisteredSource, SourceEntry
 from anchorage.ports.source import Source
 from anchorage.settings import load_settings
+from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.wiring import Storage
 
 from .conftest import World
@@ -286,6 +292,43 @@ async def test_removing_a_source_while_its_documents_are_in_work(office: Office,
     left = await office.uris()
     assert left if keep else not left
     assert not await office.registry.sources(office.world.principal)
+
+
+async def test_credentials_that_expire_in_the_middle_of_a_sync(office: Office) -> None:
+    async with confluence_server() as server:
+        for number in range(6):
+            server.add("DOCS", f"Page {number}", f"<p>Harbour {number}</p>")
+        access = ConfluenceAccess(server.url, "ada@example.org", TOKEN, "cloud")
+        office.wrap = lambda _: ConfluenceSource("confluence://DOCS", access, max_bytes=10**6)
+        source = await office.register()
+        async with office.working():
+            assert (await office.sync(source)).report["listed"] == 6
+            server.pages.pop()
+            server.expires_after = len(server.requests) + 2
+            found = await office.sync(source)
+            assert found.status == "failed" and found.error and found.error.code == "not_allowed"
+            assert "CONFLUENCE_PASSWORD" in found.error.message and len(await office.uris()) == 6
+            server.expires_after = None
+            found = await office.sync(source)
+        assert found.status == "synced" and found.report["deleted"] == 1 and len(await office.uris()) == 5
+
+
+async def test_a_bucket_that_is_gone_keeps_its_documents(office: Office, s3: S3, bucket: str) -> None:
+    for key in ("a.txt", "b.txt"):
+        await s3.call("put_object", key, bucket, Key=key, Body=b"Harbour of " + key.encode())
+    office.wrap = lambda _: S3Source(s3, Place(bucket), max_bytes=10**6)
+    source = await office.register()
+    async with office.working():
+        assert (await office.sync(source)).report["listed"] == 2
+        for key in ("a.txt", "b.txt"):
+            await s3.call("delete_object", key, bucket, Key=key)
+        assert (await office.sync(source)).status == "held"  # an empty bucket is suspicious
+        await s3.call("delete_bucket", bucket, bucket)
+        found = await office.sync(source)
+    assert (
+        found.status == "failed" and found.error and found.error.code == "not_found" and bucket in found.error.message
+    )
+    assert await office.uris() == {"a.txt", "b.txt"}
 
 
 async def test_a_cancelled_sync_leaves_a_reason(office: Office) -> None:
