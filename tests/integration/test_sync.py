@@ -331,6 +331,52 @@ async def test_a_bucket_that_is_gone_keeps_its_documents(office: Office, s3: S3,
     assert await office.uris() == {"a.txt", "b.txt"}
 
 
+async def test_a_document_of_two_sources_stays_until_both_have_lost_it(office: Office) -> None:
+    deep = office.folder / "deep"
+    deep.mkdir()
+    for number in range(3):
+        (deep / f"d{number}.txt").write_text(f"Deep harbour {number}.")
+    hidden: set[tuple[str, str]] = set()
+
+    @dataclass
+    class Partial:
+        inner: Source
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.inner, name)
+
+        async def list(self) -> AsyncIterator[SourceEntry]:
+            async for entry in self.inner.list():
+                if (self.inner.uri, Path(entry.uri).name) not in hidden:
+                    yield entry
+
+    office.wrap = Partial  # type: ignore[assignment]
+    wide, narrow = office.folder.as_uri(), deep.as_uri()
+    outer = await office.register()
+    inner = await office.registry.add(office.world.principal, "c", str(deep), {}, None)
+    store, principal = office.world.store, office.world.principal
+    async with office.working():
+        await office.sync(outer)
+        await office.sync(inner)
+        assert len(await store.of_source(principal, "c", inner.id)) == 3
+        hidden.add((wide, "d0.txt"))  # lost by the one it belongs to: it is the other's now
+        assert (await office.sync(outer)).report["deleted"] == 0 and "d0.txt" in await office.uris()
+        hidden.add((narrow, "d0.txt"))
+        assert (await office.sync(inner)).report["deleted"] == 1 and "d0.txt" not in await office.uris()
+        hidden.add((narrow, "d1.txt"))  # lost by the one that only claims it
+        assert (await office.sync(inner)).report["deleted"] == 0
+        hidden.add((wide, "d1.txt"))
+        assert (await office.sync(outer)).report["deleted"] == 1 and "d1.txt" not in await office.uris()
+    storage = Storage(
+        settings=load_settings(), store=store, index_versions=None, memory=office.world.chat.memory, queue=office.queue,
+        registry=office.registry, blobs=office.world.blobs, s3=None, principal=principal,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert await remove_source(storage, principal, outer.id, keep_documents=False) == 8
+    assert await office.uris() == {"d2.txt"}
+    assert await remove_source(storage, principal, inner.id, keep_documents=True) == 0
+    assert await office.uris() == {"d2.txt"} and not await store.of_source(principal, "c", inner.id)
+
+
 async def test_a_cancelled_sync_leaves_a_reason(office: Office) -> None:
     source = await office.register()
 

@@ -187,7 +187,9 @@ class Worker:
             await self._registered(job)
         except NotFound:  # removed while we worked: nobody would ever delete the document again
             if outcome.document_id:
-                await delete_documents(self._services.ingest, ingester.principal, [outcome.document_id])
+                store, ids = self._services.ingest.store, [outcome.document_id]
+                alone = await store.release(ingester.principal, job.collection, ids, registered.id)
+                await delete_documents(self._services.ingest, ingester.principal, alone)
         return outcome
 
 
