@@ -1,5 +1,6 @@
 """Confluence as a source: both APIs, their pages, and credentials that fail at the worst moment."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Literal
@@ -238,10 +239,18 @@ async def test_an_attachment_beyond_the_limit_and_one_with_a_strange_link(
     with pytest.raises(TooLarge, match="ANCHORAGE_INGEST__MAX_FILE_BYTES"):
         async with opened.fetch(uri):
             pass
-    for link in ("https://elsewhere.example/../x", "/../../admin", ""):
-        entry = {"id": "att1", "title": "x", "downloadLink": link}
-        with pytest.raises(Unavailable):
-            answers.attachments({"results": [entry]})
+    for link in ("https://elsewhere.example/../x", "/../../admin", "elsewhere", ""):
+        (file,) = answers.attachments({"results": [{"id": "att1", "title": "x", "downloadLink": link}]})
+        assert not file.link
+    # One strange file is its own matter; a list that cannot be told whole is the space's.
+    with pytest.raises(Unavailable):
+        answers.attachments({"results": [{"id": "../1", "title": "x"}]})
+    odd = answers.Attachment("2000", "big.txt", "v1", "text/plain", None, "")
+    opened._api.attachments = lambda _: asyncio.sleep(0, [odd])  # type: ignore[assignment, method-assign]
+    with pytest.raises(DocumentRefused) as raised:
+        async with opened.fetch(uri):
+            pass
+    assert raised.value.code == "refused"
 
 
 SIGN_IN = (302, {"location": "https://id.example/login?from=x"}, b"")

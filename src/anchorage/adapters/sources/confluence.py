@@ -152,6 +152,10 @@ class ConfluenceSource:
             if found is None:
                 raise NotFound(f"{uri[:200]} is gone: the file was removed from its page.")
             name = _file_name(found.title) or found.id
+            if not found.link:
+                raise DocumentRefused(
+                    "refused", f"{name}: Confluence names no address of its own for the file's bytes."
+                )
             with room_for(uri):
                 size = await self._client.download(found.link, path, name)
         if found.size is not None and size != found.size:

@@ -16,7 +16,7 @@ _ATTACHMENT = re.compile(r"(?:att)?(\d{1,19})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file attached to a page. `link` is where its bytes are, below Confluence's own address."""
+    """A file attached to a page. `link` is where its bytes are, below Confluence's own address; empty where it names no such place."""
 
     id: str
     title: str
@@ -63,9 +63,9 @@ def attachments(answer: Mapping[str, Any]) -> Sequence[Attachment]:
     found = []
     for entry in results(answer):
         match = _ATTACHMENT.fullmatch(str(entry.get("id") or ""))
+        if match is None:
+            raise Unavailable("Confluence lists attachments without an id. Try again; if it stays, look at its log.")
         link = text(entry, "downloadLink") or text(part(entry, "_links"), "download") or ""
-        if match is None or not link:
-            raise Unavailable("Confluence lists attachments without an id or an address. Try again later.")
         if entry.get("status", "current") != "current":
             continue
         more = {**part(entry, "metadata"), **part(entry, "extensions"), **entry}
@@ -80,10 +80,10 @@ def attachments(answer: Mapping[str, Any]) -> Sequence[Attachment]:
 
 
 def _path(link: str) -> str:
-    """Path and query of a link: never its host, and never out of where Confluence is."""
+    """Path and query of a link: never its host, and never out of where Confluence is. Empty for another."""
     parsed = urlsplit(link)
     if not parsed.path.startswith("/") or ".." in parsed.path.split("/"):
-        raise Unavailable("Confluence lists an attachment whose address is none of its own. Try again later.")
+        return ""
     return parsed.path + (f"?{parsed.query}" if parsed.query else "")
 
 
