@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 TAG ?= anchorage:dev
 BASE_IMAGE ?= python:3.11-slim
+EXTRAS ?=
+OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test lint format bench e2e image lock clean
@@ -39,8 +41,8 @@ format: setup ## format the code
 bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
 	$(BIN)/python -m bench.all $(ARGS)
 
-image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim
-	@sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE)
+image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim EXTRAS=ocr
+	@OCR_LANGUAGES="$(OCR_LANGUAGES)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(EXTRAS)
 
 LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.txt --generate-hashes --universal \
   --python-version 3.11 --custom-compile-command "make lock"

@@ -232,7 +232,7 @@ async def test_a_filtered_hnsw_search_finds_as_many_as_it_should(
 async def test_documents_are_listed_in_pages(store: PgvectorStore) -> None:
     await store.replace(ANNA, "c", [document(f"u{number}", "x") for number in range(5)])
     first = await store.documents(ANNA, limit=3)
-    rest = await store.documents(ANNA, limit=3, after=first[-1].id)
+    rest = await store.documents(ANNA, limit=3, after=(first[-1].collection, first[-1].uri))
     assert [item.uri for item in [*first, *rest]] == [f"u{number}" for number in range(5)]
 
 

@@ -57,4 +57,5 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
         return 0
     await storage.registry.remove(principal, source.id)
     held = await storage.store.of_source(principal, source.collection, source.id)
-    return len(await delete_documents(storage, principal, list(held.values())))
+    alone = await storage.store.release(principal, source.collection, list(held.values()), source.id) if held else []
+    return len(await delete_documents(storage, principal, alone))

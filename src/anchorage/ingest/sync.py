@@ -67,6 +67,7 @@ async def sync_source(
     if isinstance(gone, Failure):
         await registry.note(registered.id, "held", gone, told)
         return JobResult()
+    gone = await ingester.services.store.release(principal, registered.collection, gone, registered.id)
     await delete_documents(ingester.services, principal, gone)
     await registry.note(registered.id, "synced", None, {**told, "deleted": len(gone)})
     return JobResult()
@@ -80,6 +81,9 @@ async def _list(
         known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
         changed = [entry for entry in group if not _is_settled(known.get(entry.uri), entry, ingester)]
         await queue.add(principal, [_document_job(registered, entry) for entry in changed])
+        shared = [item.uri for item in known.values() if item.source_id not in (None, registered.id)]
+        if shared:  # they stay when the source that they belong to loses them
+            await ingester.services.store.claim(principal, registered.collection, shared, registered.id)
         found.listed |= {entry.uri for entry in group}
         found.closed += [entry.uri + "/" for entry in group if entry.closed]
         found.queued += len(changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -42,6 +42,10 @@ PASSWORD = "password"  # noqa: S105  the option of a source that names a passwor
 OpenSource = Callable[[RegisteredSource], AbstractAsyncContextManager[Source]]
 
 
+async def _nothing_to_tidy() -> None:
+    """For a worker alone in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerServices:
     """What a worker works with."""
@@ -51,6 +55,8 @@ class WorkerServices:
     registry: SourceRegistry
     open_source: OpenSource
     sync_limits: SyncLimits = field(default_factory=SyncLimits)
+    tidy: Callable[[], Awaitable[None]] = _nothing_to_tidy
+    """Removes what killed processes left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,9 @@ class Worker:
             await self._registered(job)
         except NotFound:  # removed while we worked: nobody would ever delete the document again
             if outcome.document_id:
-                await delete_documents(self._services.ingest, ingester.principal, [outcome.document_id])
+                store, ids = self._services.ingest.store, [outcome.document_id]
+                alone = await store.release(ingester.principal, job.collection, ids, registered.id)
+                await delete_documents(self._services.ingest, ingester.principal, alone)
         return outcome
 
 
@@ -215,9 +223,10 @@ async def _schedule_forever(services: WorkerServices) -> None:
 
 
 async def _sweep_forever(services: WorkerServices) -> None:
-    """Forget old jobs, and the bytes of uploads that came to nothing; trouble is logged and tried again."""
+    """Forget old jobs, the bytes of uploads that came to nothing, and leftovers; trouble is logged and tried again."""
     while True:
         try:
+            await services.tidy()
             await sweep_blobs(services.ingest, _GRACE)
         except AnchorageError as error:
             _log.warning("sweeping_failed", reason=error.message)

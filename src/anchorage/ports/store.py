@@ -117,7 +117,17 @@ class Store(Protocol):
         ...
 
     async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
-        """Document ids by uri, of every document of a registered source."""
+        """Document ids by uri, of every document that a registered source lists."""
+        ...
+
+    async def claim(self, principal: Principal, collection: str, uris: Sequence[str], source_id: str) -> None:
+        """Note that a registered source lists these documents, which belong to another one."""
+        ...
+
+    async def release(
+        self, principal: Principal, collection: str, document_ids: Sequence[str], source_id: str
+    ) -> Sequence[str]:
+        """Take documents from a source that lists them no more; returns the ids of those that no other one lists."""
         ...
 
     async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
@@ -166,8 +176,8 @@ class Store(Protocol):
         ...
 
     async def documents(self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
-                        after: str | None = None) -> Sequence[Document]:  # fmt: skip
-        """Documents by collection and uri; `after` is the id of the last one seen."""
+                        after: tuple[str, str] | None = None) -> Sequence[Document]:  # fmt: skip
+        """Documents by collection and uri; `after` are those of the last one seen, which may be gone by now."""
         ...
 
     async def document(self, principal: Principal, document_id: str) -> Document:

@@ -57,6 +57,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "APP_PORT": ("http", "port"),
     "CORS_ORIGINS": ("http", "cors_origins"),
     "LOG_LEVEL": ("log", "level"),
+    "TESSDATA_PREFIX": ("ingest", "ocr_data"),
     # Of several names for one setting the first that is set counts.
     "LINODE_OBJECT_STORAGE_ACCESS_KEY": ("s3", "access_key"),
     "LINODE_OBJECT_STORAGE_SECRET_KEY": ("s3", "secret_key"),
@@ -72,6 +73,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
 }
 
 
+_INHERITED = ("PATH", "LANG", "TMPDIR", "TZ", "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "VIRTUAL_ENV")
 _USERINFO = re.compile(r"//\S*@")  # to the last @: a password may hold any character
 
 
@@ -159,6 +161,11 @@ def load_settings(**overrides: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(f"Wrong settings: {problems}. `anchorage doctor` lists all settings.") from None
     settings._overridden = frozenset((name, key) for name, values in overrides.items() for key in values)
     return settings
+
+
+def child_environment() -> dict[str, str]:
+    """What the programs that we start get of our environment: no secrets, and nothing by which it configures libraries."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def _problem(item: Any) -> str:

@@ -192,6 +192,9 @@ class IngestSettings(Section):
     ocr_language: str = Field(
         "eng", description="languages that text recognition looks for, as Tesseract names them: eng+deu"
     )
+    ocr_data: str | None = Field(
+        None, description="folder of Tesseract's language data; else the usual places are searched"
+    )
     ocr_timeout: float = Field(
         1800, gt=0, description="seconds for one file in which text is recognised, all its pages together"
     )
@@ -293,7 +296,12 @@ class ConfluenceSettings(Section):
     flavour: Literal["auto", "cloud", "datacenter"] = Field(
         "auto", description="auto: cloud for atlassian.net and api.atlassian.com, else Data Center"
     )
+    attachments: bool = Field(
+        True,
+        description="read files that are attached to pages, save pictures, sound and films; costs a request for each page",
+    )
     timeout: float = Field(60, gt=0, description="seconds for one request")
+    download_timeout: float = Field(600, gt=0, description="seconds for the bytes of one attachment")
     retries: int = Field(4, ge=0, le=10, description="attempts after the first, where it asks to slow down")
     max_wait: float = Field(60, ge=0, description="longest Retry-After that is honoured, in seconds")
 

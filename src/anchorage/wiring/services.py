@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MiniLMEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
@@ -17,12 +19,14 @@ from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.client import S3, open_s3
+from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.cache import Caching
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.sync import SyncLimits
@@ -38,7 +42,7 @@ from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Ledger
-from anchorage.settings import Settings
+from anchorage.settings import Settings, child_environment
 from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.cache import open_caching
@@ -122,7 +126,10 @@ async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
         yield DatabaseUrls(vector, state)
         return
     async with embedded_postgres(
-        settings.data.dir / "postgres", port=database.embedded_port, start_timeout=database.embedded_start_timeout
+        settings.data.dir / "postgres",
+        port=database.embedded_port,
+        start_timeout=database.embedded_start_timeout,
+        environment=child_environment(),
     ) as url:
         yield DatabaseUrls(vector or url, state or url)
 
@@ -220,12 +227,14 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
     )
+    web = WebMemory()
     worker = WorkerServices(
         ingest=ingest,
         queue=storage.queue,
         registry=storage.registry,
-        open_source=lambda registered: open_source(settings, registered, storage.s3),
+        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
+        tidy=lambda: _tidy(storage),
     )
     chat = ChatServices(
         store=storage.store,
@@ -244,12 +253,18 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     return Services(storage, embedder, embedders, generator, ingest, worker, chat)
 
 
+async def _tidy(storage: Storage) -> None:
+    """Remove what killed processes left: temporary files, and the collections of evaluations."""
+    await asyncio.to_thread(remove_leftovers, storage.settings.data.dir)
+    await drop_stale_evaluations(storage.store, storage.principal)
+
+
 def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedParser]:
     bounds = ParseLimits(
         limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
-        limits.ocr_page_timeout,
+        limits.ocr_page_timeout, limits.ocr_data,
     )  # fmt: skip
-    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)))
+    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), child_environment())
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:

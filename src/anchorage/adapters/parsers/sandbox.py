@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ class ParseLimits:
     ocr_language: str = "eng"
     ocr_seconds: float = 1800  # for a file in which text must be recognised, all its pages together
     ocr_page_seconds: float = 60
+    ocr_data: str | None = None
 
 
 @dataclass(slots=True)
@@ -42,8 +42,10 @@ class _Child:
 class SandboxedParser:
     """Implements the `Parser` port for all kinds. Build with `open_sandboxed_parser`."""
 
-    def __init__(self, limits: ParseLimits, processes: int) -> None:
+    def __init__(self, limits: ParseLimits, processes: int, environment: Mapping[str, str]) -> None:
         self._limits = limits
+        # Tesseract is faster with one thread, and leaves the other cores to others.
+        self._environment = {**environment, "OMP_THREAD_LIMIT": "1"}
         self._free: list[_Child] = []
         self._slots = asyncio.Semaphore(processes)
 
@@ -58,7 +60,7 @@ class SandboxedParser:
         limits = self._limits
         request = {
             "path": str(path.absolute()), "name": name, "password": password, "limit": limits.chars,
-            "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds},
+            "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds, "data": limits.ocr_data},
         }  # fmt: skip
         async with self._slots:
             child = self._free.pop() if self._free else await self._spawn()
@@ -79,7 +81,7 @@ class SandboxedParser:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "anchorage.adapters.parsers.child", str(self._limits.memory),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(), limit=1024**2,
+            env=self._environment, limit=1024**2,
         )  # fmt: skip
         return _Child(process)
 
@@ -147,17 +149,12 @@ def _document(reply: dict[str, Any]) -> ParsedDocument:
     )
 
 
-def _environment() -> dict[str, str]:
-    """What the parsers get of our environment: nothing secret."""
-    kept = ("PATH", "LANG", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS", "TESSDATA_PREFIX")
-    found = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**found, "OMP_THREAD_LIMIT": "1"}  # Tesseract is faster so, and leaves the other cores to others
-
-
 @asynccontextmanager
-async def open_sandboxed_parser(limits: ParseLimits, processes: int) -> AsyncIterator[SandboxedParser]:
-    """A parser with up to `processes` sandboxes, started when they are needed."""
-    parser = SandboxedParser(limits, processes)
+async def open_sandboxed_parser(
+    limits: ParseLimits, processes: int, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[SandboxedParser]:
+    """A parser with up to `processes` sandboxes, started when they are needed, with `environment` and nothing more of ours."""
+    parser = SandboxedParser(limits, processes, environment or {})
     try:
         yield parser
     finally:

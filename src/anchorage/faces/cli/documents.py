@@ -22,10 +22,10 @@ _REASON = 100
 
 async def _all(storage: Storage, collection: str | None) -> list[Document]:
     found: list[Document] = []
-    after: str | None = None
+    after: tuple[str, str] | None = None
     while page := await storage.store.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
         found += page
-        after = page[-1].id
+        after = page[-1].collection, page[-1].uri
     return found
 
 

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import ping, translate_errors
-from anchorage.adapters.stores.pgvector import collections, documents, vector_index
+from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
 from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
@@ -82,28 +82,40 @@ class PgvectorStore:
         return {document.uri: document for document in found}
 
     async def uris_below(self, principal: Principal, collection: str, prefix: str) -> Mapping[str, str]:
-        return await self._ids(principal, collection, "starts_with(d.uri, %s)", prefix)
+        return await self._ids(principal, collection, "starts_with(d.uri, %(value)s)", prefix)
 
     async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
-        return await self._ids(principal, collection, "d.source_id = %s", source_id)
+        return await self._ids(principal, collection, claims.OF_SOURCE, source_id)
 
     async def _ids(self, principal: Principal, collection: str, condition: str, value: str) -> Mapping[str, str]:
         """Document ids by uri, of the documents of a collection that meet an SQL condition on `d`."""
         async with self._connection("listing documents") as connection:
             cursor = await connection.execute(
                 "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
-                f"WHERE c.name = %s AND c.readers && %s AND {condition}",
-                (collection, principal.readers, value),
+                f"WHERE c.name = %(name)s AND c.readers && %(readers)s AND {condition}",
+                {"name": collection, "readers": principal.readers, "value": value},
             )
             return dict(await cursor.fetchall())
 
-    async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
+    async def claim(self, principal: Principal, collection: str, uris: Sequence[str], source_id: str) -> None:
+        async with self._connection("noting who lists documents") as connection:
+            live = await self._writable(connection, principal, collection)
+            await claims.claim(connection, live, uris, source_id)
+
+    async def release(
+        self, principal: Principal, collection: str, document_ids: Sequence[str], source_id: str
+    ) -> Sequence[str]:
         async with self._connection("taking documents from their source") as connection:
             live = await self._writable(connection, principal, collection)
-            await connection.execute(
-                "UPDATE anchorage.documents SET source_id = NULL WHERE collection_id = %s AND source_id = %s",
-                (live.collection_id, source_id),
-            )
+            ids = [documents.as_uuid(item) for item in document_ids]
+            return [str(item) for item in await claims.release(connection, live, ids, source_id)]
+
+    async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
+        held = await self.of_source(principal, collection, source_id)
+        async with self._connection("taking documents from their source") as connection:
+            live = await self._writable(connection, principal, collection)
+            left = await claims.release(connection, live, [UUID(item) for item in held.values()], source_id)
+            await connection.execute("UPDATE anchorage.documents SET source_id = NULL WHERE id = ANY(%s)", (left,))
 
     async def _writable(
         self, connection: AsyncConnection[Any], principal: Principal, collection: str, *, lock: bool = False
@@ -181,18 +193,18 @@ class PgvectorStore:
         return deleted
 
     async def documents(
-        self, principal: Principal, *, collection: str | None = None, limit: int = 1000, after: str | None = None
-    ) -> Sequence[Document]:
+        self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
+        after: tuple[str, str] | None = None,
+    ) -> Sequence[Document]:  # fmt: skip
         async with self._connection("listing documents") as connection:
             if collection is not None:
                 await live_indexes(connection, principal, [collection])
             return await documents.find(
                 connection,
                 principal,
-                f"{_LISTED} AND (%(after)s::uuid IS NULL OR (c.name, d.uri) > (SELECT c2.name, d2.uri FROM "
-                "anchorage.documents d2 JOIN anchorage.collections c2 ON c2.id = d2.collection_id WHERE d2.id = %(after)s)) "
+                f"{_LISTED} AND (%(uri)s::text IS NULL OR (c.name, d.uri) > (%(name)s::text, %(uri)s::text)) "
                 "ORDER BY c.name, d.uri LIMIT %(limit)s",
-                {"collection": collection, "after": documents.as_uuid(after) if after else None, "limit": limit},
+                {"collection": collection, "name": after and after[0], "uri": after and after[1], "limit": limit},
             )
 
     async def document(self, principal: Principal, document_id: str) -> Document:
