@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import mimetypes
-import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,20 +17,19 @@ from starlette.datastructures import FormData, UploadFile
 
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import document_json, document_with_text
 from anchorage.ingest.indexing import open_indexing
 from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.worker import upload_job
-from anchorage.model import DEFAULT_COLLECTION, Document, Principal
+from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
-from anchorage.ports.store import Store
 from anchorage.wiring import Services
 
 router = APIRouter(prefix="/api")
 _PIECE = 1024**2
 _NAME_LIMIT = 255
 _PAGE = 1000
-_UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
 _FORM = {
     "requestBody": {
         "required": True,
@@ -136,33 +132,10 @@ async def documents(
     limit: int = Query(_PAGE, ge=1, le=10_000), after: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Documents by collection and uri. `after` is the `next` of the page before."""
-    store = services.storage.store
-    seen = await _last_seen(store, principal, after) if after else None
-    found = await store.documents(principal, collection=collection, limit=limit + 1, after=seen)
-    page = found[:limit]
-    return {
-        "documents": [document_json(item) for item in page],
-        "next": _mark(page[-1]) if len(found) > limit else None,
-    }
-
-
-def _mark(document: Document) -> str:
-    """Where a page ends. It holds the place and not the document's id, since the document may be deleted before the next page."""
-    return base64.urlsafe_b64encode(json.dumps([document.collection, document.uri]).encode()).decode().rstrip("=")
-
-
-async def _last_seen(store: Store, principal: Principal, after: str) -> tuple[str, str]:
-    """Collection and uri of a mark, or of the document of an id. Raises `BadRequest`, `NotFound`."""
-    if _UUID.fullmatch(after):
-        document = await store.document(principal, after)
-        return document.collection, document.uri
-    try:
-        collection, uri = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
-        if "\0" in (collection + uri).encode().decode():
-            raise ValueError("no text of Postgres")
-    except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise BadRequest("`after` is none that a list gave out. Take the `next` of the page before.") from error
-    return collection, uri
+    page, following = await document_page(
+        services.storage.store, principal, collection=collection, limit=limit, after=after
+    )
+    return {"documents": [document_json(item) for item in page], "next": following}
 
 
 @router.get("/documents/{document_id}", summary="Show a document")

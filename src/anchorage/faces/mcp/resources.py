@@ -7,6 +7,7 @@ import re
 from mcp_types import ListResourcesResult, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
 
 from anchorage.errors import BadRequest, NotFound
+from anchorage.faces.paging import document_page
 from anchorage.model import Principal
 from anchorage.wiring import Services
 
@@ -17,16 +18,15 @@ _PAGE = 100
 
 
 async def listing(services: Services, principal: Principal, cursor: str | None) -> ListResourcesResult:
-    """A page of the documents that have a text; the cursor is the id of the last document seen."""
-    found = await services.storage.store.documents(principal, limit=_PAGE + 1, after=cursor)
-    page = found[:_PAGE]
+    """A page of the documents that have a text."""
+    page, following = await document_page(services.storage.store, principal, limit=_PAGE, after=cursor)
     return ListResourcesResult(
         resources=[
             Resource(uri=f"{_PREFIX}{item.id}", name=item.title or item.id, description=f"{item.collection}: {item.uri}",
                      mime_type=_PLAIN)
             for item in page if item.version
         ],
-        next_cursor=page[-1].id if len(found) > _PAGE else None,
+        next_cursor=following,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from anchorage.chat.events import answer_json, hit_json
 from anchorage.chat.retrieve import checked_question, retrieve
 from anchorage.chat.turn import ask
 from anchorage.errors import AnchorageError
+from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import document_json
 from anchorage.model import Principal
 from anchorage.telemetry import ANSWERS
@@ -66,11 +67,9 @@ async def _ask(services: Services, principal: Principal, given: Ask) -> dict[str
 
 
 async def _list_documents(services: Services, principal: Principal, given: ListDocuments) -> dict[str, Any]:
-    found = await services.storage.store.documents(
-        principal, collection=given.collection, limit=given.limit + 1, after=given.after
+    page, following = await document_page(
+        services.storage.store, principal, collection=given.collection, limit=given.limit, after=given.after
     )
-    page = found[: given.limit]
-    following = page[-1].id if len(found) > given.limit else None
     return {"documents": [document_json(document) for document in page], "next": following}
 
 
