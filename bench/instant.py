@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,12 @@ class InstantEmbedder:
 
     async def ping(self) -> str:
         return "available"
+
+
+async def until_idle(services: Services) -> None:
+    """Wait until no job waits or runs."""
+    while (counts := await services.storage.queue.counts(services.principal))["queued"] or counts["running"]:
+        await asyncio.sleep(0.1)
 
 
 def instant_ingest(services: Services, **changes: Any) -> IngestServices:

@@ -8,7 +8,9 @@
     ├── NotFound                    404  not_found          collection, document, conversation, job
     ├── Conflict                    409  conflict
     │   ├── IndexMismatch           409  index_mismatch     no embedder in force fits the index
-    │   └── IndexMoved              409  index_moved        the collection answers from another index version now
+    │   ├── IndexMoved              409  index_moved        the collection answers from another index version now
+    │   ├── Contended               409  conflict           somebody else changed the same data at the same moment
+    │   └── Superseded              409  superseded         what was read is older than what is there
     ├── DocumentRefused             422  (own code)         a file that cannot be read: its reason is permanent
     ├── Blocked                     422  blocked            a guard did not let a question or an answer pass
     ├── BudgetExceeded              429  budget_exceeded    the principal's budget of the day or month is spent
@@ -92,6 +94,18 @@ class IndexMoved(Conflict):
 
     code = "index_moved"
     temporary = True
+
+
+class Contended(Conflict):
+    """Somebody else changed the same data at the same moment; the same once more may well go through."""
+
+    temporary = True
+
+
+class Superseded(Conflict):
+    """What was read is older than what is there by now: it must be read anew."""
+
+    code = "superseded"
 
 
 class DocumentRefused(AnchorageError):

@@ -72,6 +72,55 @@ async def test_a_folder_is_ingested_once(world: World, folder: Path) -> None:
     assert Counter(statuses(again).values()) == {"unchanged": 3, "failed": 1}
 
 
+async def test_a_worker_that_slept_does_not_bring_back_what_it_had_read(world: World, folder: Path) -> None:
+    """It has read a file, and stores it after another worker has stored a later version: it reads the file again."""
+    path, parser = folder / "sub" / "b.txt", world.ingest.parser
+    source = LocalSource(path, max_bytes=10**7)
+    await world.ingest.store.open_collection(world.principal, "c", world.ingest.index)
+
+    class Slept:
+        version, supports = parser.version, parser.supports
+        times = 0
+
+        async def parse(self, place: Path, name: str, *, password: str | None = None) -> ParsedDocument:
+            read = await parser.parse(place, name, password=password)
+            self.times += 1
+            if self.times == 1:
+                path.write_text("Bread is made of rye.")
+                await Ingester(world.ingest, world.principal).document("c", source, SourceEntry(source.uri), None)
+            return read
+
+    slept = Slept()
+    sleeper = Ingester(replace(world.ingest, parser=slept), world.principal)
+    early = _Early(source, path)
+    outcome = await sleeper.document("c", early, SourceEntry(source.uri), None)
+    assert outcome.status.value in ("indexed", "unchanged") and early.fetched == 2
+    assert await texts(world, "bread") == ["Bread is made of rye."]
+
+
+class _Early:
+    """A source that had handed its bytes over before they changed."""
+
+    prefix = None
+
+    def __init__(self, source: LocalSource, path: Path) -> None:
+        self._source, self.uri, self.fetched = source, source.uri, 0
+        self._copy = path.with_name("copy.txt")
+        self._copy.write_bytes(path.read_bytes())
+
+    def list(self) -> AsyncIterator[SourceEntry]:
+        return self._source.list()
+
+    @asynccontextmanager
+    async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
+        self.fetched += 1
+        if self.fetched == 1:
+            yield SourceItem(uri, "b.txt", str(self._copy), self._copy.stat().st_size)
+        else:
+            async with self._source.fetch(uri) as item:
+                yield item
+
+
 async def test_changes_and_removals_reach_answers(world: World, folder: Path) -> None:
     await ingest(world, folder)
     (folder / "a.md").write_text("# Harbour\n\nThe harbour of Antwerp opened in 1811.")

@@ -14,7 +14,7 @@ from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.errors import NotAllowed, NotFound
+from anchorage.errors import NotAllowed, NotFound, Superseded
 from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, IndexSpec, ParsedDocument, Principal
 from anchorage.ports.store import IndexedDocument, Query, Span
 from anchorage.testing.hashing import hashed_vectors
@@ -227,6 +227,20 @@ async def test_a_filtered_hnsw_search_finds_as_many_as_it_should(
         pass
     await store.delete(ANNA, ids)
     assert len((await search(store, "harbour", k=100)).dense) == 100
+
+
+async def test_what_was_read_before_a_change_does_not_undo_it(store: PgvectorStore) -> None:
+    await store.replace(ANNA, "c", [replace(document("a", "old bread"), replaces="")])
+    await store.replace(ANNA, "c", [replace(document("a", "new bread", version="v2"), replaces="v1")])
+    late = replace(document("a", "late bread", version="v1.5"), replaces="v1")
+    with pytest.raises(Superseded, match="since it was read"):
+        await store.replace(ANNA, "c", [document("b", "iron"), late])
+    assert [hit.text for hit in (await search(store, "bread iron")).hits] == ["new bread"]
+    await store.replace(ANNA, "c", [replace(document("a", "new bread", version="v2"), replaces="v1")])
+    (held,) = await store.documents(ANNA, collection="c")
+    await store.delete(ANNA, [held.id])
+    with pytest.raises(Superseded):
+        await store.replace(ANNA, "c", [replace(late, replaces="v2")])
 
 
 async def test_documents_are_listed_in_pages(store: PgvectorStore) -> None:

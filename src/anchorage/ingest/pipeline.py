@@ -16,11 +16,20 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, DocumentRefused, IndexMoved, NotFound
-from anchorage.ingest.batching import Batcher, Budget, concurrently, grouped
+from anchorage.batching import Batcher
+from anchorage.errors import (
+    AnchorageError,
+    Contended,
+    DatabaseUnavailable,
+    DocumentRefused,
+    IndexMoved,
+    NotFound,
+    Superseded,
+)
+from anchorage.ingest.batching import Budget, concurrently, grouped
 from anchorage.ingest.chunk import passage_header, passage_text
 from anchorage.ingest.indexing import Indexing, open_indexing
-from anchorage.ingest.removal import delete_documents, forget_blobs
+from anchorage.ingest.removal import forget_blobs, vanished
 from anchorage.model import (
     Document,
     DocumentStatus,
@@ -45,7 +54,10 @@ _log = structlog.get_logger(__name__)
 _DATABASE_RETRIES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between tries to store a batch while Postgres is away
 _LOOKED_UP_AT_ONCE = 500
 _SWITCHES = 4  # times that a document is prepared anew because the index was switched
+_PAUSE = 0.05  # seconds between the beginnings of two small batches
 _WRITERS = 2  # a vector index takes one row at a time of each connection
+_READINGS = 3  # of a document that others keep changing
+_SHORT = 20_000  # characters that are cut within milliseconds
 _PARSED_AT_ONCE = 256  # documents of an evaluation set are short
 # What another setting or another installation reads, so that the next sync tries it again.
 _MENDED_BY_SETTINGS = {"needs_ocr", "encrypted", "too_large", "too_complex", "timeout"}
@@ -70,7 +82,7 @@ class IngestServices:
     batch_chunks: int
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Passwords of documents, by names under which sources refer to them."""
-    documents_at_once: int = 16
+    documents_at_once: int = 64
     embeddings_at_once: int = 1
 
 
@@ -82,9 +94,13 @@ class Ingester:
         self._room = Budget(_BYTES_IN_FLIGHT)
         self._indexings: dict[str, Indexing] = {}
         self._embedding: dict[EmbedderSpec, Batcher[Sequence[str], Vectors]] = {}
-        self._write: Batcher[tuple[str, int, IndexedDocument], str] = Batcher(
-            self._write_all, limit=services.batch_chunks, weight=lambda item: len(item[2].chunks), at_once=_WRITERS
+        self._look_up: Batcher[tuple[str, str], Document | None] = Batcher(
+            self._look_up_all, limit=_LOOKED_UP_AT_ONCE, weight=lambda _: 1, pause=_PAUSE
         )
+        self._write: Batcher[tuple[str, int, IndexedDocument], str] = Batcher(
+            self._write_all, limit=services.batch_chunks, weight=lambda item: max(1, len(item[2].chunks)),
+            at_once=_WRITERS, pause=_PAUSE,
+        )  # fmt: skip
 
     async def open(self, collection: str) -> Indexing:
         """The index that the collection is written with. Raises what `open_indexing` raises."""
@@ -111,16 +127,22 @@ class Ingester:
             Batcher(embed, limit=self.services.batch_chunks, weight=len, at_once=self.services.embeddings_at_once),
         )
 
+    async def known(self, collection: str, uri: str) -> Document | None:
+        """What the store has of a document."""
+        return await self._look_up((collection, uri))
+
+    async def _look_up_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[Document | None]:
+        found: dict[tuple[str, str], Document] = {}
+        for collection in dict.fromkeys(name for name, _ in keys):
+            uris = [uri for name, uri in keys if name == collection]
+            known = await self.services.store.versions(self.principal, collection, uris)
+            found |= {(collection, uri): document for uri, document in known.items()}
+        return [found.get(key) for key in keys]
+
     async def document(
-        self,
-        collection: str,
-        source: Source,
-        entry: SourceEntry,
-        known: Document | None,
-        *,
-        source_id: str | None = None,
-        password: str | None = None,
-    ) -> Outcome:
+        self, collection: str, source: Source, entry: SourceEntry, known: Document | None, *,
+        source_id: str | None = None, password: str | None = None,
+    ) -> Outcome:  # fmt: skip
         """Bring one document up to date; `known` is what the store has of it. Its failure is recorded and returned.
 
         `password` names the one to open it with; all are tried without it.
@@ -129,6 +151,16 @@ class Ingester:
         """
         if self.is_unchanged(entry, known) and known and (source_id is None or known.source_id is not None):
             return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
+        for _ in range(_READINGS):
+            with suppress(Superseded):  # somebody was faster: what we have read may be the older of the two
+                return await self._document(collection, source, entry, known, source_id, password)
+            known = await self.known(collection, entry.uri)
+        return await self._document(collection, source, entry, known, source_id, password)
+
+    async def _document(
+        self, collection: str, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
+        password: str | None,
+    ) -> Outcome:  # fmt: skip
         stored: IndexedDocument | None = None
 
         async def prepare(index: Indexing) -> IndexedDocument | Outcome:
@@ -230,7 +262,8 @@ class Ingester:
             vectors = await self._vectors(index, document, known)
         finally:
             self._room.give(taken)
-        return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id)
+        had = known.version or "" if known else ""
+        return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id, replaces=had)
 
     async def _parsed(self, item: SourceItem, password: str | None) -> ParsedDocument:
         """Parse a file; one that is protected is tried with the passwords that the settings hold."""
@@ -255,7 +288,8 @@ class Ingester:
     async def _chunked(
         self, index: Indexing, item: SourceItem, version: str, parsed: ParsedDocument, blob_key: str | None
     ) -> IndexedDocument:
-        chunks = await asyncio.to_thread(index.chunks, parsed)
+        short = len(parsed.text) <= _SHORT  # a thread would cost more than the work
+        chunks = index.chunks(parsed) if short else await asyncio.to_thread(index.chunks, parsed)
         return IndexedDocument(
             uri=item.uri, version=version, parsed=replace(parsed, metadata={**parsed.metadata, **item.metadata}),
             chunks=chunks, vectors=np.zeros((0, 0), dtype=np.float32),
@@ -301,9 +335,7 @@ class Ingester:
         for delay in _DATABASE_RETRIES:
             try:
                 return await store.replace(self.principal, collection, documents, index_id=index_id)
-            except IndexMoved:
-                raise
-            except (DatabaseUnavailable, Conflict) as error:
+            except (DatabaseUnavailable, Contended) as error:
                 _log.warning("storing_retried", reason=error.message, seconds=delay)
                 await asyncio.sleep(delay)
         return await store.replace(self.principal, collection, documents, index_id=index_id)
@@ -342,7 +374,7 @@ async def ingest_source(
 
     async for outcome in concurrently(entries(), one, services.documents_at_once):
         yield outcome
-    async for outcome in _vanished(services, principal, collection, source, seen):
+    async for outcome in vanished(services, principal, collection, source, seen):
         yield outcome
 
 
@@ -361,36 +393,3 @@ async def ingest_parsed(
 
     async for outcome in concurrently(documents, one, _PARSED_AT_ONCE):
         yield outcome
-
-
-async def _vanished(
-    services: IngestServices, principal: Principal, collection: str, source: Source, seen: set[str]
-) -> AsyncIterator[Outcome]:
-    """Documents that the source held and lists no more: deleted, or held when it lists nothing at all."""
-    if source.prefix is None:
-        return
-    held: Mapping[str, str] = await services.store.uris_below(principal, collection, source.prefix)
-    unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
-    if not seen:
-        reason = Failure(
-            "source_empty",
-            f"{source.uri} lists nothing, so its documents stay. If they are to go, `anchorage documents delete` them.",
-        )
-        for uri, document_id in unlisted.items():
-            yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
-        return
-    gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
-    await delete_documents(services, principal, list(gone.values()))
-    for uri, document_id in gone.items():
-        yield Outcome(uri, document_id, DocumentStatus.DELETED)
-
-
-async def _is_gone(source: Source, uri: str) -> bool:
-    """Whether the source itself says so: what is only not listed, or not readable now, stays."""
-    try:
-        async with source.fetch(uri):
-            return False
-    except NotFound:
-        return True
-    except AnchorageError:
-        return False

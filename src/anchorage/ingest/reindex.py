@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from anchorage.errors import BadRequest, Conflict, NotFound
+from anchorage.errors import BadRequest, Contended, NotFound
 from anchorage.ingest.batching import concurrently
 from anchorage.ingest.chunk import passage_header, passage_text
 from anchorage.ingest.indexing import Indexing, chunker_name, cut_of, indexing_of
@@ -79,14 +79,14 @@ def _cut(chunk: str) -> tuple[int, int]:
 async def build(services: ReindexServices, principal: Principal, version: IndexVersion, progress: Progress) -> None:
     """Bring a version that is not live up to date with the collection, its vector index included.
 
-    Raises `Conflict` when documents change faster than they can be indexed.
+    Raises `Contended` when documents change faster than they can be indexed.
     """
     index = indexing_of(version.id, version.spec, await services.embedders.of(version.spec.embedder))
     for _ in range(_ROUNDS):
         if await _round(services, principal, index, version, progress) <= _LAST:
             break
     else:
-        raise Conflict(
+        raise Contended(
             f"Documents of {version.collection!r} change faster than they can be indexed. Run the same command again when "
             "ingestion has calmed down: what is built stays."
         )
@@ -138,7 +138,7 @@ async def _passages(services: ReindexServices, index: Indexing, documents: Seque
 async def switch(services: ReindexServices, principal: Principal, version: IndexVersion, progress: Progress) -> None:
     """Make a version that is built the live one. What changed while it was checked is caught up with first.
 
-    Raises `Conflict` when documents change faster than they can be indexed.
+    Raises `Contended` when documents change faster than they can be indexed.
     """
     index = indexing_of(version.id, version.spec, await services.embedders.of(version.spec.embedder))
 
@@ -149,7 +149,7 @@ async def switch(services: ReindexServices, principal: Principal, version: Index
         if not await services.versions.switch(principal, version.id, catch_up, most=_LAST):
             return
         await build(services, principal, version, progress)
-    raise Conflict(
+    raise Contended(
         f"Documents of {version.collection!r} change faster than they can be indexed. Run the same command again when "
         "ingestion has calmed down: what is built stays, and the old index goes on answering."
     )

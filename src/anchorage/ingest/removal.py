@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from anchorage.errors import AnchorageError
-from anchorage.model import Principal
+from anchorage.errors import AnchorageError, NotFound
+from anchorage.model import DocumentStatus, Failure, Outcome, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import Queue
+from anchorage.ports.source import Source
 from anchorage.ports.store import Store
 from anchorage.telemetry import degraded
 
@@ -50,3 +51,36 @@ async def sweep_blobs(kept: Kept, grace: float) -> int:
         if key not in in_use:
             await kept.blobs.delete(key)
     return len(set(unused) - in_use)
+
+
+async def vanished(
+    kept: Kept, principal: Principal, collection: str, source: Source, seen: set[str]
+) -> AsyncIterator[Outcome]:
+    """Documents that the source held and lists no more: deleted, or held when it lists nothing at all."""
+    if source.prefix is None:
+        return
+    held: Mapping[str, str] = await kept.store.uris_below(principal, collection, source.prefix)
+    unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
+    if not seen:
+        reason = Failure(
+            "source_empty",
+            f"{source.uri} lists nothing, so its documents stay. If they are to go, `anchorage documents delete` them.",
+        )
+        for uri, document_id in unlisted.items():
+            yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
+        return
+    gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
+    await delete_documents(kept, principal, list(gone.values()))
+    for uri, document_id in gone.items():
+        yield Outcome(uri, document_id, DocumentStatus.DELETED)
+
+
+async def _is_gone(source: Source, uri: str) -> bool:
+    """Whether the source itself says so: what is only not listed, or not readable now, stays."""
+    try:
+        async with source.fetch(uri):
+            return False
+    except NotFound:
+        return True
+    except AnchorageError:
+        return False

@@ -41,6 +41,8 @@ class IndexedDocument:
     size: int = 0
     tag: str | None = None
     source_id: str | None = None
+    replaces: str | None = None
+    """The version that was there when the bytes were read, "" for none; None where it does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class Store(Protocol):
     ) -> Sequence[str]:
         """Make these versions visible and the older ones not, all in one transaction; returns their ids.
 
-        Raises `IndexMoved` when `index_id`, which they were made for, is not the live index any more.
+        Raises `IndexMoved` when `index_id`, which they were made for, is not the live index any more, and `Superseded` when one of
+        them `replaces` what is not there any more: it was read before that changed.
         """
         ...
 

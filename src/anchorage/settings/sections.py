@@ -210,7 +210,7 @@ class IngestSettings(Section):
         description='passwords of protected documents, as JSON: `{"reports": "..."}`; all are tried, or the one that a source '
         "names with `--option password=reports`",
     )
-    concurrency: int = Field(16, ge=1, le=64, description="jobs that one worker runs at once")
+    concurrency: int = Field(32, ge=1, le=64, description="jobs that one worker runs at once")
     parsers: int = Field(0, ge=0, le=64, description="files that are parsed at once; 0: one per core")
     job_timeout: float = Field(
         1800, gt=0, description="seconds that a job may go without progress before it is tried again"

@@ -6,11 +6,11 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anchorage.adapters.parsers.kinds import PARSERS_VERSION, supports
 from anchorage.errors import DocumentRefused, UnknownFormat
@@ -18,6 +18,11 @@ from anchorage.model import Block, BlockKind, Page, ParsedDocument
 
 _RECYCLE = 200  # files a process reads before a fresh one takes over
 _REPLY_LIMIT = 1024**3
+_LITTLE = 64 * 1024  # bytes of a reply that are read within a millisecond
+_SIZE = "size"
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class SandboxedParser:
                 await _kill(child)
             else:
                 self._free.append(child)
-        return await asyncio.to_thread(_document, reply)
+        return await _in_time(_document, reply, reply.pop(_SIZE))
 
     async def _spawn(self) -> _Child:
         process = await asyncio.create_subprocess_exec(
@@ -122,8 +127,13 @@ class SandboxedParser:
 async def _receive(stdout: asyncio.StreamReader) -> dict[str, Any]:
     size = int.from_bytes(await stdout.readexactly(8), "big")
     body = await stdout.readexactly(min(size, _REPLY_LIMIT))
-    reply: dict[str, Any] = await asyncio.to_thread(json.loads, body)
-    return reply
+    reply: dict[str, Any] = await _in_time(json.loads, body, size)
+    return {**reply, _SIZE: size}
+
+
+async def _in_time(work: Callable[[T], R], given: T, size: int) -> R:
+    """Do what takes time in a thread; for little that would cost more than the work itself."""
+    return work(given) if size <= _LITTLE else await asyncio.to_thread(work, given)
 
 
 async def _kill(child: _Child) -> None:

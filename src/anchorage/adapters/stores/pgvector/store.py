@@ -292,9 +292,9 @@ class PgvectorStore:
                 continue
             now = time.monotonic()
             seen, since = self._growing.get(index_id, (0, now))
-            if size != seen:
-                since = now
-            self._growing[index_id] = (size, since)
+            if size - seen > vector_index.GROWS * size:
+                seen, since = size, now
+            self._growing[index_id] = (seen, since)
             if settled or size >= vector_index.OVERDUE or now - since >= vector_index.CALM:
                 await vector_index.build(connection, tables)
                 return size
