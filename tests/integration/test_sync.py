@@ -279,7 +279,7 @@ async def test_removing_a_source_while_its_documents_are_in_work(office: Office,
     source = await office.register()
     storage = Storage(
         settings=load_settings(), store=office.world.store, index_versions=None, memory=office.world.chat.memory, queue=office.queue,
-        registry=office.registry, blobs=office.world.blobs, s3=None, ledger=None, caching=None, principal=office.world.principal,  # type: ignore[arg-type]
+        registry=office.registry, blobs=office.world.blobs, s3=None, ledger=None, caching=None, feedback=None, principal=office.world.principal,  # type: ignore[arg-type]
     )  # fmt: skip
     await office.world.store.open_collection(office.world.principal, "c", office.world.ingest.index)
     async with office.working():
