@@ -196,12 +196,16 @@ async def test_the_settings(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None
 
 async def test_over_http(pool: Pool, ledger: PostgresLedger) -> None:
     principal = ANNA
+
+    async def resolve(headers: object) -> Principal:
+        return principal
+
     settings = load_settings()
-    services = SimpleNamespace(settings=settings, principal=principal, storage=SimpleNamespace(ledger=ledger))
+    services = SimpleNamespace(settings=settings, principals=resolve, storage=SimpleNamespace(ledger=ledger))
     app = create_app(settings.http, ProcessState(services=services, waiting_for=None))  # type: ignore[arg-type]
     ledger.add(ANNA, Usage("m", 1_000_000, 0))
     ledger.add(BEN, Usage("m", 5, 0))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         body = (await client.get("/api/usage")).json()
         assert body["principal"] == "anna" and [row["principal"] for row in body["usage"]] == ["anna"]
         assert body["today"] == body["month"] == {
@@ -209,7 +213,7 @@ async def test_over_http(pool: Pool, ledger: PostgresLedger) -> None:
         }  # fmt: skip
         assert body["budget"]["daily_cost"] is None
         assert (await client.get("/api/usage", params={"everyone": True})).status_code == 403
-        services.principal = LOCAL_OWNER
+        principal = LOCAL_OWNER
         body = (await client.get("/api/usage", params={"everyone": True})).json()
         assert {row["principal"] for row in body["usage"]} == {"anna", "ben"} and body["today"]["requests"] == 0
         assert (await client.get("/api/usage", params={"days": 0})).status_code == 422
