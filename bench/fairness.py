@@ -14,7 +14,7 @@ from anchorage.ports.queue import NewJob
 from anchorage.settings import load_settings
 from anchorage.wiring import Services, open_services
 from bench.instant import instant_ingest, instant_worker
-from bench.support import made_up_text, report
+from bench.support import made_up_text, report, write_texts
 
 
 async def uploaded(services: Services, scratch: Path, batch: str, count: int) -> float:
@@ -41,9 +41,7 @@ async def measure(scratch: Path, waiting: int, upload: int) -> None:
         await uploaded(services, scratch, "warm", upload)
         idle = min([await uploaded(services, scratch, f"idle{turn}", upload) for turn in range(3)])
         folder = scratch / "bulk"
-        folder.mkdir()
-        for number in range(waiting):
-            (folder / f"{number}.txt").write_text(made_up_text(number, 40))
+        write_texts(folder, waiting, 40)
         source = await services.storage.registry.add(services.principal, "bench", folder.as_uri(), {}, None)
         jobs = [
             NewJob("ingest", "bench", (folder / f"{number}.txt").as_uri(), f"{number}.txt", f"source:{source.id}",

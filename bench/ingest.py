@@ -13,7 +13,7 @@ from pathlib import Path
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.settings import load_settings
 from anchorage.wiring import local_source, open_services
-from bench.support import made_up_text, report
+from bench.support import report, write_texts
 
 
 async def measure(folder: Path, data: Path) -> None:
@@ -50,9 +50,7 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(arguments[0]) if arguments else Path(scratch) / "texts"
         if not arguments:
-            folder.mkdir()
-            for number in range(200):
-                (folder / f"{number}.txt").write_text(made_up_text(number))
+            write_texts(folder, 200, 40)
         asyncio.run(measure(folder, Path(scratch) / "data"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import tempfile
 import time
 from contextlib import suppress
@@ -16,19 +15,14 @@ from anchorage.ingest.worker import run_worker
 from anchorage.model import RegisteredSource, SourceEntry
 from anchorage.settings import load_settings
 from anchorage.wiring import Services, local_source, open_services
-from bench.instant import instant_ingest, instant_worker
-from bench.support import made_up_text, report
-
-
-async def idle(services: Services) -> None:
-    while (counts := await services.storage.queue.counts(services.principal))["queued"] or counts["running"]:
-        await asyncio.sleep(0.1)
+from bench.instant import instant_ingest, instant_worker, until_idle
+from bench.support import made_up_text, report, write_texts
 
 
 async def synced(services: Services, source: RegisteredSource) -> float:
     started = time.perf_counter()
     await request_sync(services.storage, services.principal, source.id)
-    await idle(services)
+    await until_idle(services)
     return time.perf_counter() - started
 
 
@@ -77,10 +71,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "files"
-        folder.mkdir()
-        for number in range(given.files):
-            (folder / f"{number}.txt").write_text(made_up_text(number, 3))
-        os.sync()
+        write_texts(folder, given.files, 3)
         asyncio.run(measure(folder, Path(scratch) / "book.txt", Path(scratch) / "data", given.pages))
 
 
