@@ -238,6 +238,15 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A sentence of an answer, `answer[start:end]`, that no passage supports; empty where it is withheld."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens that a model charged for; zeros where no model was asked."""
 
@@ -255,6 +264,7 @@ class Answer:
     conversation_id: str
     message_id: str
     usage: Usage = Usage()
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +287,7 @@ class Turn:
     citations: tuple[Citation, ...] = ()
     standalone_question: str | None = None
     created_at: datetime | None = None
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

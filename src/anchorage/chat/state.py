@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from anchorage.chat.sentences import SentenceVectors
-from anchorage.model import Citation, Hit, IndexSpec, Principal, Turn, Usage
+from anchorage.model import Citation, Hit, IndexSpec, Principal, Turn, Unsupported, Usage
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
@@ -30,6 +30,10 @@ class ChatLimits:
     history_turns: int
     question_limit: int
     abstain: bool
+    unsupported: Literal["mark", "withhold"] = "mark"
+    links: Literal["cited", "none", "all"] = "cited"
+    align_meaning: bool = True
+    likeness: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class TurnState(TypedDict, total=False):
     answer: str
     abstained: bool
     statements: Sequence[Statement]
+    unsupported: Sequence[Unsupported]
     citations: Sequence[Citation]
     usage: Usage
     number: int

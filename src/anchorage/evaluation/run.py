@@ -74,7 +74,7 @@ async def evaluate(
     """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
     async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
         corpora = [dataset.corpus, *([distractors] if distractors else [])]
-        ingested = await _ingest(ingest, principal, collection, corpora, progress)
+        ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
         figures = _Figures()
         ids: dict[str, str] = {}
         for number, query in enumerate(dataset.queries, 1):
@@ -84,9 +84,11 @@ async def evaluate(
             "latency_ms": percentiles(figures.seconds)}  # fmt: skip
 
 
-async def _ingest(
+async def ingest_corpora(
     services: IngestServices, principal: Principal, collection: str, corpora: Sequence[Path], progress: Progress
 ) -> dict[str, Any]:
+    """Ingest corpus files; gives how much that was."""
+
     async def documents() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
         for part, corpus in zip(("set", "distractors"), corpora, strict=False):
             for key, title, text in passages(corpus):

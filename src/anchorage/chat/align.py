@@ -1,0 +1,197 @@
+"""Finds the span of a passage that supports a claim, by words: a lexical stand-in for an entailment model.
+
+A claim's terms are weighted (numbers and names more than words) and looked up in each sentence of the passage; what the
+title, the headings and the rest of the passage hold counts half. Whatever the overlap, a sentence that gives another
+number or another name, or denies what the claim says, does not support it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from anchorage.chat.reading import Reading, opposites
+from anchorage.model import Hit
+from anchorage.text.analyser import Analyser
+from anchorage.text.sentences import sentence_spans
+
+SUPPORTED = 0.65
+"""The share of a claim's weight that its support must hold."""
+_CONTEXT = 0.5  # what a term counts that stands elsewhere in the passage
+_ASKED = 0.5  # what a term counts that the question brought up: the answer lies in the others
+_NEW = 0.6  # the share of the terms that the question did not bring up
+_GAIN = 0.15  # what a neighbouring sentence must add to be part of the span
+_TRIED = 3  # sentences of a passage that are looked at closely
+_WHOLE = 3  # a claim of fewer content terms must be found whole, where the question's terms are
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """`hit.text[start:end]` holds `score` of a claim's weight. `conflict`: but it says otherwise."""
+
+    passage: int
+    start: int
+    end: int
+    score: float
+    conflict: bool = False
+
+    @property
+    def good(self) -> bool:
+        return not self.conflict and self.score >= SUPPORTED
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it speaks of the same, and says otherwise."""
+        return self.conflict and self.score >= SUPPORTED
+
+
+class Passage:
+    """A passage that is read when a claim is first held against it."""
+
+    def __init__(self, hit: Hit, analyser: Analyser) -> None:
+        self.hit = hit
+        self._analyser = analyser
+
+    @cached_property
+    def sentences(self) -> Sequence[tuple[int, int, Reading]]:
+        text = self.hit.text
+        return [(start, end, Reading(text[start:end], self._analyser)) for start, end in sentence_spans(text)]
+
+    @cached_property
+    def header(self) -> frozenset[str]:
+        return Reading(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser).terms
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """All that stands in it, its title and headings too."""
+        return self.header.union(*(reading.terms for _, _, reading in self.sentences))
+
+
+class Claim:
+    """A piece of an answer with what is needed to hold it against passages."""
+
+    def __init__(self, text: str, asked: Reading, analyser: Analyser) -> None:
+        self.text = text
+        self.reading = Reading(text, analyser)
+        self.analyser = analyser
+        self.weights = {
+            term: weight * (_ASKED if term in asked.terms else 1) for term, weight in self.reading.weights.items()
+        }
+        self.total = sum(self.weights.values())
+        self.new = self.reading.content - asked.terms
+        self.short = len(self.reading.content) < _WHOLE
+        self.asked = asked.content - self.reading.terms
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.reading.content)
+
+    def supports(self, number: int, passage: Passage) -> Support | None:
+        """The best support in a passage: a good one where there is one, else the nearest."""
+        if not passage.sentences:
+            return None
+        found = [self._share(self.weights, reading.terms) for _, _, reading in passage.sentences]
+        order = sorted(range(len(found)), key=lambda place: (-found[place], self._off_topic(passage, place), place))
+        best: Support | None = None
+        for place in order[:_TRIED]:
+            if found[place] <= 0:
+                break
+            support = self._support(number, passage, place)
+            if best is None or (support.good, support.score) > (best.good, best.score):
+                best = support
+            if found[place] >= 0.999 and support.good:
+                break
+        return best
+
+    def _share(self, weights: dict[str, float], terms: frozenset[str]) -> float:
+        return sum(weight for term, weight in weights.items() if term in terms) / self.total if self.total else 0.0
+
+    def _off_topic(self, passage: Passage, place: int) -> float:
+        """How little of the question a sentence speaks of, for claims that are too short to tell sentences apart."""
+        return -float(len(self.asked & passage.sentences[place][2].terms)) if self.short else 0.0
+
+    def _support(self, number: int, passage: Passage, place: int) -> Support:
+        start, end, reading = passage.sentences[place]
+        held, values, others = reading.terms, reading.values, [reading]
+        for near in (place - 1, place + 1):
+            if 0 <= near < len(passage.sentences) and self._joins(passage, place, near, held):
+                begin, stop, other = passage.sentences[near]
+                start, end = min(start, begin), max(end, stop)
+                held, values, others = held | other.terms, values | other.values, [*others, other]
+        context = passage.terms
+        score = sum(
+            weight * (1 if term in held else _CONTEXT if term in context else 0)
+            for term, weight in self.weights.items()
+        ) / (self.total or 1)
+        missed = self.new - held
+        if self.new and len(missed) > (1 - _NEW) * len(self.new):
+            score = min(score, SUPPORTED - 0.01)
+        if self.short:
+            score = self._short_score(passage, held, score)
+        conflict = (
+            self._other_number(values) or self._other_name(others, context, passage) or self._denied(others, held)
+        )
+        return Support(number, start, end, score, conflict)
+
+    def _short_score(self, passage: Passage, held: frozenset[str], score: float) -> float:
+        if self.reading.content - passage.terms or self.new - held:
+            return min(score, SUPPORTED - 0.01)
+        asked = len(self.asked & passage.terms) / len(self.asked) if self.asked else 1.0
+        return 0.5 + 0.5 * asked  # a passage that holds a third of the question is about it
+
+    def _joins(self, passage: Passage, place: int, near: int, held: frozenset[str]) -> bool:
+        """Whether a neighbouring sentence carries on what this one says, and adds to what the claim needs."""
+        other = passage.sentences[near][2]
+        gained = {term: weight for term, weight in self.weights.items() if term in other.terms and term not in held}
+        if sum(gained.values()) < _GAIN * self.total:
+            return False
+        later = passage.sentences[max(place, near)][2]
+        if later.opens_by_pointing_back:
+            return True
+        linked = passage.sentences[place][2].content & other.content & self.reading.content
+        return bool(linked) and any(not term[0].isdigit() for term in gained)
+
+    def _other_number(self, values: set[float]) -> bool:
+        return any(not number.loose and not number.among(values) for number in self.reading.numbers)
+
+    def _other_name(self, readings: Sequence[Reading], context: frozenset[str], passage: Passage) -> bool:
+        """Whether the claim names somebody or something whom the sentences do not name."""
+        plain = frozenset().union(*(reading.plain for reading in readings))
+        named = [group for reading in readings for group in reading.names]
+        mine = {word for group in self.reading.names for word in group} | set(self.reading.plain)
+        strangers = [group for group in named if mine.isdisjoint(group) and not _initials(group) & mine]
+        back = any(reading.points_back for reading in readings)
+        stems = self.analyser.stems
+        for group in self.reading.names:
+            alike = [other for other in named if not set(group).isdisjoint(other)]
+            if alike and not any(set(group) <= set(other) | plain or set(other) <= set(group) for other in alike):
+                return True
+            if alike or not plain.isdisjoint(group) or any(set(group) & _initials(other) for other in named):
+                continue
+            if _initials(group) & plain:
+                continue
+            if not any(stem in context for stem in stems(list(group))) or (strangers and not back):
+                return True
+        # "Einstein discovered ...": alone at the start, a name looks like any other word.
+        opening = self.reading.opening
+        if opening and strangers and not back and opening not in plain:
+            (stem,) = stems([opening])
+            return stem not in frozenset().union(*(reading.terms for reading in readings))
+        return False
+
+    def _denied(self, readings: Sequence[Reading], held: frozenset[str]) -> bool:
+        """Whether one side denies what the other says, or says its opposite."""
+        mine, theirs = self.reading.denied, frozenset().union(*(reading.denied for reading in readings))
+        if (mine ^ theirs) & self.reading.content & held:
+            return True
+        pairs = opposites(self.analyser)
+        return any(
+            term not in held and not pairs[term].isdisjoint(held - self.reading.terms)
+            for term in self.reading.terms
+            if term in pairs
+        )
+
+
+def _initials(group: tuple[str, ...]) -> set[str]:
+    return {"".join(word[0] for word in group)} if len(group) > 1 else set()
