@@ -30,12 +30,13 @@ from anchorage.model import Hit
 from anchorage.settings import load_settings
 from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_answer
 from anchorage.testing.model_server import Behaviour, model_server
+from anchorage.text.hidden import visible
 from anchorage.wiring import Services, open_services
 from bench.support import report
 
 
 def folded(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(visible(text).split())
 
 
 def says(quote: str, made: MadeSentence) -> bool:

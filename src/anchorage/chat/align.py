@@ -13,15 +13,17 @@ from functools import cached_property
 
 from anchorage.chat.reading import Reading, opposites
 from anchorage.model import Hit
-from anchorage.text.analyser import Analyser
+from anchorage.text.analyser import Analyser, words
 from anchorage.text.sentences import sentence_spans
 
 SUPPORTED = 0.65
 """The share of a claim's weight that its support must hold."""
-_CONTEXT = 0.5  # what a term counts that stands elsewhere in the passage
+_CONTEXT, _NAMED = 0.25, 0.5  # what a word, and a name, count that stand elsewhere in the passage
 _ASKED = 0.5  # what a term counts that the question brought up: the answer lies in the others
 _NEW = 0.6  # the share of the terms that the question did not bring up
 _GAIN = 0.15  # what a neighbouring sentence must add to be part of the span
+_NEAR = 0.2  # the share below which a sentence is not looked at
+_ALIKE = 0.85  # the share of a sentence that a claim holds when it is the same sentence
 _TRIED = 3  # sentences of a passage that are looked at closely
 _WHOLE = 3  # a claim of fewer content terms must be found whole, where the question's terms are
 
@@ -83,6 +85,13 @@ class Claim:
         self.short = len(self.reading.content) < _WHOLE
         self.asked = asked.content - self.reading.terms
 
+    @cached_property
+    def number_terms(self) -> frozenset[str]:
+        """The terms that its numbers are written with."""
+        text = self.reading.text
+        spelled = [word.lower() for item in self.reading.numbers for word, _, _ in words(text[item.start : item.end])]
+        return frozenset(self.analyser.stems(spelled))
+
     @property
     def says_something(self) -> bool:
         return bool(self.reading.content)
@@ -95,7 +104,7 @@ class Claim:
         order = sorted(range(len(found)), key=lambda place: (-found[place], self._off_topic(passage, place), place))
         best: Support | None = None
         for place in order[:_TRIED]:
-            if found[place] <= 0:
+            if found[place] < _NEAR:
                 break
             support = self._support(number, passage, place)
             if best is None or (support.good, support.score) > (best.good, best.score):
@@ -130,7 +139,9 @@ class Claim:
         if self.short:
             score = self._short_score(passage, held, score)
         conflict = (
-            self._other_number(values) or self._other_name(others, context, passage) or self._denied(others, held)
+            self._other_number(reading, values)
+            or self._other_name(others, context, passage)
+            or self._denied(others, held)
         )
         return Support(number, start, end, score, conflict)
 
@@ -152,8 +163,14 @@ class Claim:
         linked = passage.sentences[place][2].content & other.content & self.reading.content
         return bool(linked) and any(not term[0].isdigit() for term in gained)
 
-    def _other_number(self, values: set[float]) -> bool:
-        return any(not number.loose and not number.among(values) for number in self.reading.numbers)
+    def _other_number(self, reading: Reading, values: set[float]) -> bool:
+        """Whether the claim has a number that the sentence has not; its neighbours help if it has no other instead."""
+        missing = [number for number in self.reading.numbers if not number.loose and not number.among(reading.values)]
+        if not missing:
+            return False
+        mine = {value for number in self.reading.numbers for value in number.values}
+        instead = any(not number.loose and mine.isdisjoint(number.values) for number in reading.numbers)
+        return instead or not all(number.among(values) for number in missing)
 
     def _other_name(self, readings: Sequence[Reading], context: frozenset[str], passage: Passage) -> bool:
         """Whether the claim names somebody or something whom the sentences do not name."""
@@ -165,9 +182,15 @@ class Claim:
         stems = self.analyser.stems
         for group in self.reading.names:
             alike = [other for other in named if not set(group).isdisjoint(other)]
-            if alike and not any(set(group) <= set(other) | plain or set(other) <= set(group) for other in alike):
+            if alike and not any(set(group) <= set(other) | plain or set(other) <= mine for other in alike):
                 return True
-            if alike or not plain.isdisjoint(group) or any(set(group) & _initials(other) for other in named):
+            if alike:  # "Victor Horta" for "Horta": what is added must be known from around
+                if not all(
+                    word in plain or stem in context for word, stem in zip(group, stems(list(group)), strict=True)
+                ):
+                    return True
+                continue
+            if not plain.isdisjoint(group) or any(set(group) & _initials(other) for other in named):
                 continue
             if _initials(group) & plain:
                 continue
@@ -182,9 +205,15 @@ class Claim:
 
     def _denied(self, readings: Sequence[Reading], held: frozenset[str]) -> bool:
         """Whether one side denies what the other says, or says its opposite."""
-        mine, theirs = self.reading.denied, frozenset().union(*(reading.denied for reading in readings))
-        if (mine ^ theirs) & self.reading.content & held:
+        mine, wide = self.reading.denied
+        theirs: frozenset[str] = frozenset().union(*(reading.denied[0] for reading in readings))
+        others: frozenset[str] = frozenset().union(*(reading.denied[1] for reading in readings))
+        if ((mine - others) & held) or ((theirs - wide) & self.reading.content):
             return True
+        theirs_all = frozenset().union(*(reading.content for reading in readings))
+        negations = sum(reading.negations for reading in readings)
+        if len(theirs_all & self.reading.terms) >= _ALIKE * len(theirs_all) and negations != self.reading.negations:
+            return True  # the same sentence but for a "not" somewhere
         pairs = opposites(self.analyser)
         return any(
             term not in held and not pairs[term].isdisjoint(held - self.reading.terms)

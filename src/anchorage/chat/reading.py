@@ -24,9 +24,9 @@ _LIGHT = frozenset(
     "according answer answers based context document documents passage passages provided question source sources stated states text".split()
 )
 _NEGATORS = frozenset(
-    "not no never none nor neither without cannot nobody nothing nowhere hardly barely fails failed unable lacks lacked "
-    "nicht kein keine keinen keiner keines nie niemals ohne pas jamais aucun aucune sans ningún ninguno nunca jamás nem não "
-    "nunca niet geen nooit zonder không chưa chẳng nessun nessuno mai senza".split()
+    "no not never none nor neither without cannot nobody nothing nowhere hardly barely fails failed unable lacks lacked sin sans zonder "
+    "nicht kein keine keinen keiner keines nie niemals ohne pas jamais aucun aucune ningún ninguno nunca jamás nem não "
+    "nunca niet geen nooit không chưa chẳng nessun nessuno mai senza".split()
 )
 _ANAPHORS = frozenset(
     "he she it they him her them his hers its their this that these those such here there who which er sie es ihr sein diese dieser "
@@ -44,10 +44,11 @@ _OPPOSITES = (
 )
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;:.!?()—–]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
-_SCOPE = 3  # terms after a negator that it denies
+_SCOPE = 4  # terms after a negator that it may reach
+_JOINTS = frozenset("but and or aber und oder mais et ou pero y o".split())
 _NAME_WEIGHT, _NUMBER_WEIGHT, _WORD_WEIGHT, _LIGHT_WEIGHT = 1.5, 2.0, 1.0, 0.1
 _SHORT = 3
-_TITLE_CASE = 0.7
+_TITLE_CASE = 0.8
 
 
 class Reading:
@@ -94,7 +95,7 @@ class Reading:
     def names(self) -> list[tuple[str, ...]]:
         """Runs of capitalised words, in lower case; none where capitals mean something else (titles, German nouns)."""
         capital = [word[0].isupper() for word, _, _ in self._words]
-        counted = [is_capital for is_capital, low in zip(capital, self.lowered, strict=True) if not is_light(low)]
+        counted = [is_capital for is_capital, low in zip(capital, self.lowered, strict=True) if len(low) > _SHORT]
         if self._analyser.capitalises_nouns or (len(counted) >= 5 and sum(counted) > _TITLE_CASE * len(counted)):
             return []
         groups: list[tuple[str, ...]] = []
@@ -130,21 +131,32 @@ class Reading:
         return self.text[self._words[place][2] : self._words[place + 1][1]] in (" ", "-", ". ", "\n")
 
     @cached_property
-    def denied(self) -> frozenset[str]:
-        """Terms that stand under a negation."""
-        found: set[str] = set()
+    def negations(self) -> int:
+        return sum(low in _NEGATORS or low.endswith(("n't", "n’t")) for low in self.lowered)
+
+    @cached_property
+    def denied(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Terms that a negation denies outright, and those that it may reach; not those that are also affirmed."""
+        if not self.negations:
+            return frozenset(), frozenset()
+        strict: set[str] = set()
+        wide: set[str] = set()
+        affirmed: set[str] = set()
         clause: list[str] = []
         marks: list[int] = []
         for piece in [*_PIECE.findall(self.text), "."]:
             low = piece.lower()
-            if not piece[0].isalnum() or low in ("but", "and", "or", "aber", "mais", "pero"):
-                found |= _under(clause, marks)
+            if not piece[0].isalnum() or low in _JOINTS:
+                near, reach = _under(clause, marks)
+                strict |= near
+                wide |= reach
+                affirmed.update(term for term in clause if term not in reach)
                 clause, marks = [], []
             elif low in _NEGATORS or low.endswith(("n't", "n’t")):
                 marks.append(len(clause))
             elif not is_light(low):
                 clause.append(self._analyser.stems([low])[0])
-        return frozenset(found)
+        return frozenset(strict - affirmed), frozenset(wide)
 
     @cached_property
     def points_back(self) -> bool:
@@ -161,11 +173,15 @@ def is_light(word: str) -> bool:
     return word in _LIGHT or word in _NEGATORS or (len(word) < _SHORT and word.isascii() and not word[0].isdigit())
 
 
-def _under(clause: list[str], marks: list[int]) -> set[str]:
-    found: set[str] = set()
+def _under(clause: list[str], marks: list[int]) -> tuple[set[str], set[str]]:
+    """The terms next to the negators, and those within their scope: after them, or before where nothing follows."""
+    near: set[str] = set()
+    reach: set[str] = set()
     for mark in marks:
-        found.update(clause[mark : mark + _SCOPE] or clause[max(mark - 2, 0) : mark])
-    return found
+        scope = clause[mark : mark + _SCOPE] or clause[max(mark - 2, 0) : mark][::-1]
+        near.update(scope[:1])
+        reach.update(scope)
+    return near, reach
 
 
 @lru_cache(maxsize=32)

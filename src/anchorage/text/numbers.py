@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -22,18 +23,21 @@ _MONTHS = "january february march april may june july august september october n
 _LOOSE = frozenset(("zero", "one", "first", "second"))
 
 _WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
-_NUMBER = re.compile(
-    rf"(?P<hedge>\b(?:about|around|approximately|roughly|nearly|almost|over|(?:more|less|fewer) than|some|circa)\s+)?"
-    rf"(?P<sign>(?<![\w.,)\]])[-\u2212])?(?:(?P<digits>\d+(?:[.,'\u2019\u00a0\u202f]\d+)*)|\b(?P<word>{_WORD})(?:[- ](?P<more>{_WORD}))?\b)"
-    rf"(?:(?P<range>[-\u2013](?P<last>\d\d)(?!\d))|[- ]?(?P<scale>{'|'.join(_SCALES)})s?\b)?",
+_TAIL = rf"(?:(?P<range>[-\u2013](?P<last>\d\d)(?!\d))|[- ]?(?P<scale>{'|'.join(_SCALES)})s?\b)?"
+_DIGITS = r"(?P<digits>\d+(?:[.,'\u2019\u00a0\u202f]\d+)*)"
+_ONLY_DIGITS = re.compile(_DIGITS + _TAIL, re.IGNORECASE)
+_NUMBER = re.compile(rf"(?:{_DIGITS}|\b(?P<word>{_WORD})(?:[- ](?P<more>{_WORD}))?\b){_TAIL}", re.IGNORECASE)
+_HEDGE = re.compile(
+    r"\b(?:about|around|approximately|roughly|nearly|almost|over|(?:more|less|fewer) than|some|circa|~)\s*$",
     re.IGNORECASE,
 )
+_MINUS = re.compile(r"(?<![\w.,)\]])[-\u2212]$")
+_SPLIT = re.compile(r"[^a-z]+")
 _DATE = re.compile(
     rf"\b(?:{'|'.join(_MONTHS)})\b(?=\.?,? \d)|(?:(?<=\d )|(?<=\d[a-z]{{2}} ))(?:{'|'.join(_MONTHS)})\b", re.IGNORECASE
 )
 _GROUPED = re.compile(r"\d{1,3}(?:[.,'\u2019\u00a0\u202f]\d{3})+")
 _SEPARATORS = re.compile(r"[.,'\u2019\u00a0\u202f]")
-_TOLERANCE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +51,17 @@ class Number:
     end: int
 
     def among(self, others: frozenset[float] | set[float]) -> bool:
-        """Whether the others hold this number, or one within a tenth of it where it is approximate."""
+        """Whether the others hold this number, or one that it rounds where it is approximate."""
         if self.values & others:
             return True
-        return self.hedged and any(
-            abs(value - other) <= _TOLERANCE * abs(other) for value in self.values for other in others
-        )
+        return self.hedged and any(_rounds(value, other) for value in self.values for other in others)
 
 
 def numbers(text: str) -> list[Number]:
     """The numbers in order; a date in digits is three of them, a range two."""
     found = []
-    for match in _NUMBER.finditer(text):
+    spelled = not _WORDS.keys().isdisjoint(_SPLIT.split(text.lower()))
+    for match in (_NUMBER if spelled else _ONLY_DIGITS).finditer(text):
         digits, scale = match["digits"], match["scale"]
         if digits:
             parts = _of_digits(digits)
@@ -67,18 +70,19 @@ def numbers(text: str) -> list[Number]:
             parts = [{_compound(value, float(_WORDS[match["more"].lower()])) if match["more"] else value}]
         if match["range"] and digits and len(digits) == 4:  # 1914-18
             parts.append({float(digits[:2] + match["last"])})
-        factor = (_SCALES[scale.lower()] if scale else 1) * (-1 if match["sign"] else 1)
+        before = text[max(match.start() - 16, 0) : match.start()]
+        factor = (_SCALES[scale.lower()] if scale else 1) * (-1 if _MINUS.search(before) else 1)
         loose = not digits and not scale and not match["more"] and match["word"].lower() in _LOOSE
         for values in parts:
             meant = frozenset(value * factor for value in values)
-            found.append(Number(meant, bool(match["hedge"]), loose, *match.span()))
+            found.append(Number(meant, bool(_HEDGE.search(before)), loose, *match.span()))
     return found
 
 
 def values_of(text: str) -> set[float]:
     """All that the numbers of a text may mean, its months counted as numbers too."""
     values = {value for number in numbers(text) for value in number.values}
-    for match in _DATE.finditer(text):
+    for match in _DATE.finditer(text) if values else ():
         values.add(float(_MONTHS.index(match.group().lower()) + 1))
     return values
 
@@ -95,6 +99,21 @@ def _of_digits(digits: str) -> list[set[float]]:
     if (len(separators) == 1 or (_GROUPED.fullmatch(head) and last not in head)) and last in ".,":
         return [{float(f"{_SEPARATORS.sub('', head)}.{tail}")}]
     return [{float(part)} for part in _SEPARATORS.split(digits)]  # dates, versions
+
+
+def _rounds(value: float, other: float) -> bool:
+    """Whether the value has fewer digits than the other, and is what it comes to with so many, up or down."""
+    if value == 0 or other == 0 or (value < 0) != (other < 0):
+        return False
+    digits = _significant(value)
+    if digits >= _significant(other):
+        return False
+    step = 10.0 ** (math.floor(math.log10(abs(other))) - digits + 1)
+    return abs(value - other) < step * (1 + 1e-9)
+
+
+def _significant(value: float) -> int:
+    return len(f"{abs(value):.12g}".replace(".", "").strip("0"))
 
 
 def _compound(first: float, second: float) -> float:
