@@ -128,11 +128,16 @@ class Claim:
                 begin, stop, other = passage.sentences[near]
                 start, end = min(start, begin), max(end, stop)
                 held, values, others = held | other.terms, values | other.values, [*others, other]
+        if self.number_terms and all(number.among(values) for number in self.reading.numbers):
+            held |= self.number_terms  # `3` for `three`
         context = passage.terms
-        score = sum(
-            weight * (1 if term in held else _CONTEXT if term in context else 0)
-            for term, weight in self.weights.items()
-        ) / (self.total or 1)
+        score = 0.0
+        for term, weight in self.weights.items():
+            if term in held:
+                score += weight
+            elif term in context:
+                score += weight * (_NAMED if self.reading.weights[term] > 1 or term in passage.header else _CONTEXT)
+        score /= self.total or 1
         missed = self.new - held
         if self.new and len(missed) > (1 - _NEW) * len(self.new):
             score = min(score, SUPPORTED - 0.01)
