@@ -53,7 +53,9 @@ def count_before(tally: Counter[str], answer: MadeAnswer) -> None:
             tally["before_found"] += item.passage == item.marker
 
 
-async def count_after(tally: Counter[str], services: Services, question: str, answer: MadeAnswer, text: str, passages: Sequence[Hit]) -> list[dict[str, Any]]:  # fmt: skip
+async def count_after(
+    tally: Counter[str], services: Services, question: str, answer: MadeAnswer, text: str, passages: Sequence[Hit]
+) -> list[dict[str, Any]]:
     started = time.process_time()
     draft = await verified(services.chat, question, text, passages)
     tally["microseconds"] += int((time.process_time() - started) * 1e6)

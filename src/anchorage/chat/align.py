@@ -153,6 +153,8 @@ class Claim:
     def _short_score(self, passage: Passage, held: frozenset[str], score: float) -> float:
         if self.reading.content - passage.terms or self.new - held:
             return min(score, SUPPORTED - 0.01)
+        if self.asked and self.asked.isdisjoint(held):
+            return min(score, SUPPORTED - 0.01)
         asked = len(self.asked & passage.terms) / len(self.asked) if self.asked else 1.0
         return 0.5 + 0.5 * asked  # a passage that holds a third of the question is about it
 

@@ -14,6 +14,7 @@ from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentenc
 from anchorage.chat.inert import InertStream, inert
 from anchorage.chat.markers import unmarked
 from anchorage.chat.prompt import ABSTENTION, prompt
+from anchorage.chat.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
 from anchorage.chat.verify import Verified, verify
 from anchorage.model import LOCAL_OWNER, Citation, Hit, Principal, Turn, Unsupported, Usage
@@ -21,6 +22,7 @@ from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
 
 _NO = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
+_SETTLING = 4  # rounds after which an answer that is still not inert is given up
 _FOLD_CLAIM = re.compile(r"\s+")
 
 
@@ -64,7 +66,7 @@ async def quote(services: ChatServices, question: str, vector: NDArray[Any], hit
 def _shown(text: str, services: ChatServices, cited: Collection[str]) -> str:
     """A document's sentence as part of an answer: on one line, inert, and without anything that looks like a marker."""
     line = unmarked(_FOLD_CLAIM.sub(" ", visible(text)).strip())
-    return line if services.limits.links == "all" else inert(line, _linked(services, cited))
+    return line if services.limits.links == "all" else inert(line, _linked(services, cited), inline=True)
 
 
 def _linked(services: ChatServices, cited: Collection[str]) -> Collection[str]:
@@ -107,16 +109,17 @@ async def generate(context: TurnContext, question: str, hits: Sequence[Hit], his
     text, usage = "", Usage(generator.model)
     shown = InertStream()
     # What is to be withheld is not known before the end.
-    aloud = limits.unsupported == "mark"
+    aloud, reciting = limits.unsupported == "mark", False
     async for piece in generator.stream(prompt(question, passages, history), max_tokens=limits.max_tokens):
         if isinstance(piece, Usage):
             usage = piece
             continue
         text += piece
-        safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud else ""
+        reciting = reciting or recites(text)
+        safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
         if safe:
             await context.emit("token", {"text": safe})
-    if aloud and (rest := shown.end()):
+    if aloud and not reciting and (rest := shown.end()):
         await context.emit("token", {"text": rest})
     draft = replace(await verified(services, question, text, passages), usage=usage)
     if not aloud:
@@ -128,8 +131,9 @@ async def verified(services: ChatServices, question: str, text: str, passages: S
     """What a generator wrote, as a draft whose markers are right; an abstention where that is all it says."""
     limits = services.limits
     analyser = analyser_named(analyser_name(services.language))
-    said = _NO.sub("", visible(text)).strip()
-    declined = said != visible(text).strip()
+    seen = without_recital(visible(text)).strip()
+    said = _NO.sub("", seen).strip()
+    declined = said != seen
 
     async def verify_it(answer: str) -> Verified:
         return await verify(
@@ -140,9 +144,17 @@ async def verified(services: ChatServices, question: str, text: str, passages: S
     if not any(char.isalnum() for char in said):
         return Draft(ABSTENTION, True)
     found = await verify_it(said if limits.links == "all" else inert(said))
-    if limits.links == "cited" and found.statements and ("://" in said):
-        # Which links may stay is known when the citations are.
-        found = await verify_it(inert(said, {statement.hit.uri for statement in found.statements}))
+    if limits.links != "all":
+        # Which links may stay is known when the citations are; and taking out a marker may join what it kept apart.
+        cited = _linked(services, {statement.hit.uri for statement in found.statements})
+        text = inert(said, cited) if cited and "://" in said else inert(found.text, cited)
+        for _ in range(_SETTLING):
+            if text == found.text:
+                break
+            found = await verify_it(text)
+            text = inert(found.text, cited)
+        else:
+            return Draft(ABSTENTION, True)
     if not found.statements and (declined or not found.text):
         return Draft(ABSTENTION, True)
     return Draft(found.text, False, found.statements, Usage(), found.unsupported, found.claims)

@@ -30,11 +30,12 @@ _LONGEST = 4_000  # characters held back; what is longer is no address and no co
 class InertStream:
     """Makes a text inert that comes in pieces. What has been given out is never active, however the text goes on."""
 
-    def __init__(self, cited: Collection[str] = ()) -> None:
+    def __init__(self, cited: Collection[str] = (), *, inline: bool = False) -> None:
+        """`inline`: what comes is a piece of a line, so that no block of code begins with it."""
         self._cited = cited
         self._held = ""
         self._fence = ""
-        self._line_start = True
+        self._line_start = not inline
 
     def feed(self, piece: str) -> str:
         """What can be shown of the text so far, and was not yet."""
@@ -70,10 +71,11 @@ class InertStream:
             if not closed or end == len(line):
                 limit = start
                 break
-        while limit and line[limit - 1] == "\\":
-            limit -= 1
         found = _UNDECIDED.search(line, 0, limit)
-        return found.start() if found else limit
+        limit = found.start() if found else limit
+        while limit and line[limit - 1] in "<]\\":  # what they mean, the next character says
+            limit -= 1
+        return limit
 
     def _line(self, line: str, *, whole: bool) -> str:
         if self._fence:
@@ -89,9 +91,9 @@ class InertStream:
         return "".join(_inert_line(line, self._cited))
 
 
-def inert(text: str, cited: Collection[str] = ()) -> str:
+def inert(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
     """The whole text made inert. Addresses in `cited` stay links and stay bare; images never stay."""
-    stream = InertStream(cited)
+    stream = InertStream(cited, inline=inline)
     return stream.feed(text) + stream.end()
 
 

@@ -65,13 +65,17 @@ class Judge:
         self._before = (kept or [best])[0].passage
         return Finding(claim, kept or [best])
 
-    def clauses(self, claim: Claim, cited: Sequence[int]) -> Sequence[Finding]:
-        """The findings of the claim's clauses if each of them is supported; else nothing."""
+    def among(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
+        """What supports the claim in these passages, no others looked at."""
+        return [item for item in self._supports(claim, cited) if item.good]
+
+    def clauses(self, claim: Claim, cited: Sequence[int], *, only: bool = False) -> Sequence[Finding]:
+        """The findings of the claim's clauses if each of them is supported, by `only` the cited if so asked; else nothing."""
         texts = [text for text in _CLAUSE.split(claim.text) if text.strip()]
         claims = [self.claim(text) for text in texts]
         if len(claims) < 2 or any(len(part.reading.content) < _CLAUSE_TERMS for part in claims):
             return ()
-        findings = [self.hold(part, cited) for part in claims]
+        findings = [Finding(part, self.among(part, cited)) if only else self.hold(part, cited) for part in claims]
         return findings if all(finding.supports for finding in findings) else ()
 
     def by_meaning(

@@ -41,7 +41,7 @@ def prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> l
     for number, hit in enumerate(passages, 1):
         page = f' page="{hit.page}"' if hit.page else ""
         blocks.append(
-            f'<passage number="{number}" title="{as_attribute(hit.title)}"{page}>\n{as_data(unmarked(hit.text))}\n</passage>'
+            f'<passage number="{number}" title="{as_attribute(hit.title)}"{page}>\n{as_data(unmarked(visible(hit.text)))}\n</passage>'
         )
     messages = [Message("system", instructions())]
     for turn in history:

@@ -36,7 +36,7 @@ _AFTER = " \t\n.!?\"”’')]*_"  # what may follow a marker at the end of a sen
 class Verified:
     """An answer whose markers are right, what they rest on, and the sentences that nothing supports.
 
-    `claims` counts the sentences that claim something, `bare` is the answer without markers.
+    `claims` counts the sentences that claim something.
     """
 
     text: str
@@ -95,7 +95,22 @@ async def verify(
     return _written(bare, sentences, passages, withhold)
 
 
+def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
+    """The sentences of an answer, each with the numbers of its markers."""
+    bare, found = _placed(text)
+    return [
+        (bare[start:end], tuple(dict.fromkeys(number for _, numbers in cited for number in numbers)))
+        for start, end, cited in found
+    ]
+
+
 def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
+    bare, found = _placed(text)
+    return bare, [_sentence(bare, start, end, cited, judge) for start, end, cited in found]
+
+
+def _placed(text: str) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
+    """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
     marks = without_markers(text)
     bare = marks.bare
     spans = list(sentence_spans(bare))
@@ -108,7 +123,7 @@ def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
             owner += 1
         start, end = spans[owner]
         cited.setdefault(owner, []).append((min(max(place, start), end), numbers))
-    return bare, [_sentence(bare, *span, cited.get(number, []), judge) for number, span in enumerate(spans)]
+    return bare, [(*span, cited.get(number, [])) for number, span in enumerate(spans)]
 
 
 def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]], judge: Judge) -> _Sentence:
