@@ -118,7 +118,7 @@ async def test_what_a_hijacked_model_adds_is_neither_active_nor_cited(poisoned: 
         for answer, _ in await ask_all(services, poisoned, [QUESTION, *QUESTIONS]):
             flagged = " ".join(item.text for item in answer.unsupported)
             assert not any("4711" in citation.claim for citation in answer.citations)
-            assert "4711" in flagged and "4711 [" not in answer.answer
+            assert answer.abstained or ("4711" in flagged and "4711 [" not in answer.answer)
         withholding = replace(services, limits=replace(services.limits, unsupported="withhold"))
         for answer, shown in await ask_all(withholding, poisoned, [QUESTION, *QUESTIONS]):
             assert "4711" not in answer.answer + shown and "evil.example" not in answer.answer + shown
@@ -128,7 +128,7 @@ async def test_a_model_that_tells_its_instructions_is_cut_short(poisoned: World)
     async with answered_by(poisoned, reciting) as (services, _):
         for answer, shown in await ask_all(services, poisoned, [QUESTION, QUESTIONS[0]]):
             assert not any(rule in shown for rule in RULES)
-            assert not answer.citations
+            assert not any("passage" in citation.claim for citation in answer.citations)
 
 
 async def test_the_fact_is_still_found(poisoned: World) -> None:
