@@ -96,6 +96,8 @@ async def test_markers_are_put_right(written: str, shown: str) -> None:
         "Bread is made of rye and milk with plenty of butter.",
         "The moon orbits the earth once in every month.",
         "King Leopold paid for the harbour.",
+        "It is baked in an oven at 40 degrees for about 40 minutes.",
+        "It is baked in an oven at 40 degrees for about 230 minutes.",
     ],
 )
 async def test_what_the_passages_do_not_say_is_unsupported(claim: str) -> None:
@@ -186,3 +188,10 @@ async def test_german_nouns_are_not_names() -> None:
     assert [item.marker for item in found.statements] == [1]
     found = await verify("Der Hafen von Gent wurde 1828 eröffnet [1].", [passage(1, text)], "", german)
     assert not found.statements and found.unsupported
+
+
+async def test_who_did_what_to_whom_matters() -> None:
+    hits = [passage(1, "Ajax defeated Hector in the final. The match was played in Ghent.")]
+    assert (await verify("Ajax defeated Hector in the final.", hits, "", ENGLISH)).statements
+    assert (await verify("In the final, Hector was defeated by Ajax.", hits, "", ENGLISH)).statements
+    assert (await verify("Hector defeated Ajax in the final [1].", hits, "", ENGLISH)).unsupported

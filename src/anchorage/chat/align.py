@@ -7,6 +7,7 @@ number or another name, or denies what the claim says, does not support it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -145,6 +146,7 @@ class Claim:
             score = self._short_score(passage, held, score)
         conflict = (
             self._other_number(reading, values)
+            or self._turned_round(reading)
             or self._other_name(others, context, passage)
             or self._denied(others, held)
         )
@@ -172,12 +174,31 @@ class Claim:
 
     def _other_number(self, reading: Reading, values: set[float]) -> bool:
         """Whether the claim has a number that the sentence has not; its neighbours help if it has no other instead."""
-        missing = [number for number in self.reading.numbers if not number.loose and not number.among(reading.values)]
-        if not missing:
-            return False
         mine = {value for number in self.reading.numbers for value in number.values}
         instead = any(not number.loose and mine.isdisjoint(number.values) for number in reading.numbers)
-        return instead or not all(number.among(values) for number in missing)
+        missing = [number for number in self.reading.numbers if not number.loose and not number.among(reading.values)]
+        if missing:
+            return instead or not all(number.among(values) for number in missing)
+        # "14 ... 14" for "6 ... 14": each is there, but one of them in the place of another.
+        ours, theirs = (Counter(number.values for number in item.numbers) for item in (self.reading, reading))
+        return instead and any(count > theirs[number] > 0 for number, count in ours.items())
+
+    def _turned_round(self, reading: Reading) -> bool:
+        """Whether the claim has the sentence's words with two names or numbers in each other's place: who did what to whom."""
+        if Counter(self.reading.stems) != Counter(reading.stems) or self.reading.stems == reading.stems:
+            return False
+        weights = {stem: max(weight, reading.weights[stem]) for stem, weight in self.reading.weights.items()}
+        fixed = [stem for stem in self.reading.stems if weights[stem] > 1]
+        mine, theirs = self.reading.stems.index, reading.stems.index
+        for place, one in enumerate(fixed):
+            for other in fixed[place + 1 :]:
+                if one != other and theirs(one) > theirs(other):
+                    between = set(self.reading.stems[mine(one) : mine(other)]) & set(
+                        reading.stems[theirs(other) : theirs(one)]
+                    )
+                    if any(weights[stem] == 1 for stem in between):
+                        return True
+        return False
 
     def _other_name(self, readings: Sequence[Reading], context: frozenset[str], passage: Passage) -> bool:
         """Whether the claim names somebody or something whom the sentences do not name."""
