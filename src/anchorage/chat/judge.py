@@ -18,8 +18,9 @@ _MARGIN = 0.2  # a marked passage that supports a claim is kept unless another d
 _SURE = 0.95  # a marked passage that holds this much is not compared with others
 _SAME_SOURCE = 0.03  # what the passage of the claim before is ahead of others
 _DOUBTFUL = 0.3  # below this share of common words, meaning is not asked either
-_CLAUSE = re.compile(
-    r"[;,]\s+(?:and|but|while|whereas|which|who|where)\s+|;\s+|\s+(?:and|but|while|whereas)\s+|,\s+(?=[a-z]+ed\s)"
+_CLAUSES = (  # where a sentence is cut, clear joints first
+    re.compile(r"[;,]\s+(?:and|but|while|whereas|which|who|where)\s+|;\s+"),
+    re.compile(r"(?:[;,]\s+)?\b(?:and|but|while|whereas|which|who|where)\s+|;\s+|,\s+(?=[a-z]+ed\s)"),
 )
 _CLAUSE_TERMS = 2  # content terms without which a clause is no claim of its own
 
@@ -71,12 +72,14 @@ class Judge:
 
     def clauses(self, claim: Claim, cited: Sequence[int], *, only: bool = False) -> Sequence[Finding]:
         """The findings of the claim's clauses if each of them is supported, by `only` the cited if so asked; else nothing."""
-        texts = [text for text in _CLAUSE.split(claim.text) if text.strip()]
-        claims = [self.claim(text) for text in texts]
-        if len(claims) < 2 or any(len(part.reading.content) < _CLAUSE_TERMS for part in claims):
-            return ()
-        findings = [Finding(part, self.among(part, cited)) if only else self.hold(part, cited) for part in claims]
-        return findings if all(finding.supports for finding in findings) else ()
+        for joints in _CLAUSES:
+            claims = [self.claim(text) for text in joints.split(claim.text) if text.strip()]
+            if len(claims) < 2 or any(len(part.reading.content) < _CLAUSE_TERMS for part in claims):
+                continue
+            findings = [Finding(part, self.among(part, cited)) if only else self.hold(part, cited) for part in claims]
+            if all(finding.supports for finding in findings):
+                return findings
+        return ()
 
     def by_meaning(
         self, finding: Finding, vector: NDArray[np.float32], candidates: Sequence[Support],
