@@ -8,8 +8,10 @@ RUN python3 -c "import sys; v = '%d.%d' % sys.version_info[:2]; v == '${PYTHON_V
 RUN python3 -m venv --without-pip /opt/anchorage
 COPY build/image/packages /opt/anchorage/lib/python${PYTHON_VERSION}/site-packages
 COPY build/image/models /opt/anchorage/share/anchorage/models
+COPY build/image/tessdata /opt/anchorage/share/tessdata
 COPY docs /opt/anchorage/share/anchorage/docs
-RUN /opt/anchorage/bin/python -m compileall -q -j 0 /opt/anchorage/lib && \
+# olefile brings a copy of itself for Python 2, which nothing imports.
+RUN /opt/anchorage/bin/python -m compileall -q -j 0 -x olefile2 /opt/anchorage/lib && \
     printf '#!/opt/anchorage/bin/python\nfrom anchorage.faces.cli.main import main\nmain()\n' > /opt/anchorage/bin/anchorage && \
     chmod 0755 /opt/anchorage/bin/anchorage && \
     mkdir -m 0770 /data && chown 10001:0 /data

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 ARGS ?=
 TAG ?= anchorage:dev
 BASE_IMAGE ?= python:3.11-slim
+EXTRAS ?=
+OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up test lint format bench e2e image lock clean
@@ -39,15 +41,15 @@ format: setup ## format the code
 bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
 	$(BIN)/python -m bench.all $(ARGS)
 
-image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim
-	@sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE)
+image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim EXTRAS=ocr
+	@OCR_LANGUAGES="$(OCR_LANGUAGES)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(EXTRAS)
 
 LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.txt --generate-hashes --universal \
   --python-version 3.11 --custom-compile-command "make lock"
 
 lock: setup ## pin the dependencies anew, from pyproject.toml
 	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
-	  $(LOCK) --extra local --extra langchain --extra s3 --constraint requirements/dev.lock -o requirements/image.lock
+	  $(LOCK) --extra local --extra langchain --extra mcp --extra s3 --constraint requirements/dev.lock -o requirements/image.lock
 	@! grep -n '://' requirements/*.lock
 
 clean: ## remove what was built; data directories stay

@@ -66,7 +66,7 @@ async def measure(folder: Path, manifest: Path | None) -> None:
     settings = IngestSettings()
     limits = ParseLimits(
         settings.parse_timeout, settings.parse_memory_bytes, settings.max_text_chars,
-        settings.ocr_language, settings.ocr_timeout, settings.ocr_page_timeout,
+        settings.ocr_language, settings.ocr_timeout, settings.ocr_page_timeout, settings.ocr_data,
     )  # fmt: skip
     async with open_sandboxed_parser(limits, 1) as parser:
         for path in sorted(item for item in folder.rglob("*") if item.is_file()):

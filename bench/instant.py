@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from anchorage.adapters.models.vectors import estimate_token_starts
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.worker import WorkerServices
 from anchorage.model import EmbedderSpec
+from anchorage.testing.fakes import FixedEmbedders
 from anchorage.wiring import Services
 
 
@@ -41,11 +43,17 @@ class InstantEmbedder:
         return "available"
 
 
+async def until_idle(services: Services) -> None:
+    """Wait until no job waits or runs."""
+    while (counts := await services.storage.queue.counts(services.principal))["queued"] or counts["running"]:
+        await asyncio.sleep(0.1)
+
+
 def instant_ingest(services: Services, **changes: Any) -> IngestServices:
     """The ingest services with that embedder, and with `changes`."""
     embedder = InstantEmbedder()
     index = replace(services.ingest.index, embedder=embedder.spec)
-    return replace(services.ingest, embedder=embedder, index=index, **changes)
+    return replace(services.ingest, embedders=FixedEmbedders([embedder]), index=index, **changes)
 
 
 def instant_worker(services: Services) -> WorkerServices:

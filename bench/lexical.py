@@ -12,7 +12,7 @@ import numpy as np
 import Stemmer
 
 from anchorage.adapters.stores.pgvector.lexical import analyse
-from anchorage.adapters.stores.pgvector.postings import Statistics, encode, invert, score
+from anchorage.adapters.stores.pgvector.postings import Block, Statistics, encode, invert, score
 from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.metrics import ndcg
 from anchorage.text.analyser import analyser_name, analyser_named
@@ -52,14 +52,16 @@ def main(folder: Path) -> None:
 def _ours(texts: list[str], questions: list[str]) -> tuple[list[list[int]], float]:
     analyser = analyser_named(analyser_name("english"))
     counts = analyse(analyser, dict(enumerate(texts)))
-    inverted = invert(counts)
-    blocks = {term: encode(postings) for term, postings in inverted.items()}
+    terms, postings = invert(counts)
+    blocks: dict[str, list[Block]] = {term: [] for term in terms}
+    for number, _, block in encode(postings):
+        blocks[terms[number]].append(block)
     statistics = Statistics(len(texts), sum(sum(item.values()) for item in counts.values()))
     started = time.perf_counter()
     found = []
     for question in questions:
-        query = {term: count for term, count in Counter(analyser.terms(question)).items() if term in inverted}
-        frequencies = {term: len(inverted[term].chunk_ids) for term in query}
+        query = {term: count for term, count in Counter(analyser.terms(question)).items() if term in blocks}
+        frequencies = {term: sum(len(block.frequencies) for block in blocks[term]) for term in query}
         scores = score(statistics, frequencies, query, ((term, block) for term in query for block in blocks[term]))
         found.append(scores.best(10)[0].tolist())
     return found, time.perf_counter() - started

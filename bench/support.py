@@ -35,6 +35,29 @@ def resident_mb(pid: int) -> float:
     return round(int(line.split()[1]) / 1024, 1)
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU seconds of a process and of all its children, gone ones included."""
+    total = 0.0
+    for place in Path("/proc").iterdir():
+        if not place.name.isdecimal():
+            continue
+        with contextlib.suppress(OSError):  # gone in this moment
+            fields = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(place.name) == pid:
+                total += sum(int(value) for value in fields[11:15])
+            elif int(fields[1]) == pid:
+                total += int(fields[11]) + int(fields[12])
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def write_texts(folder: Path, count: int, sentences: int) -> None:
+    """Fill a new folder with so many made-up texts."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        (folder / f"{number}.txt").write_text(made_up_text(number, sentences))
+    os.sync()  # what is written back later would be somebody else's time
+
+
 def made_up_text(number: int, sentences: int = 40) -> str:
     """Text with something to find in it, the same for the same number."""
     rng = random.Random(number)

@@ -1,11 +1,15 @@
 #!/bin/sh
 # Lays out what the image holds in build/image, with this machine's package index and credentials, then builds the image from it.
-# usage: image.sh VENV TAG BASE_IMAGE
+# usage: image.sh VENV TAG BASE_IMAGE [EXTRAS]    EXTRAS: ocr, for text recognition with this machine's data for OCR_LANGUAGES (eng)
 set -eu
-venv=$1 tag=$2 base=$3
+venv=$1 tag=$2 base=$3 extras=${4-}
 here=$(dirname "$0")
 version=3.11
 
+case "$extras" in
+  ""|ocr) ;;
+  *) echo "EXTRAS=$extras: the image has one extra, ocr." >&2; exit 2 ;;
+esac
 command -v docker >/dev/null || { echo "docker was not found. Install Docker Engine (Debian: docker.io) to build the image." >&2; exit 1; }
 docker version >/dev/null 2>&1 || { echo "No Docker Engine answers. Start it (dockerd), or name one with DOCKER_HOST." >&2; exit 1; }
 case "$(docker version --format '{{.Server.Arch}}')" in
@@ -21,6 +25,20 @@ install() {
     --python-platform "$platform" --only-binary :all: --no-deps --link-mode copy "$@"
 }
 install --require-hashes -r requirements/image.lock
+mkdir -p build/image/tessdata
+if [ "$extras" = ocr ]; then
+  # All that the extra adds to the image's packages, as it is pinned for development.
+  awk '/^[a-z]/ { wanted = /^tesserocr==/ } wanted' requirements/dev.lock > build/image/ocr.lock
+  install --require-hashes -r build/image/ocr.lock
+  for language in $(echo "${OCR_LANGUAGES:-eng}" | tr '+,' '  '); do
+    found=
+    for folder in "${TESSDATA_PREFIX:-}" /usr/share/tesseract-ocr/*/tessdata /usr/share/tessdata /usr/local/share/tessdata; do
+      if [ -n "$folder" ] && [ -f "$folder/$language.traineddata" ]; then found=$folder/$language.traineddata; fi
+    done
+    [ -n "$found" ] || { echo "Tesseract's data for the language $language was not found. Install it (Debian: tesseract-ocr-$language), or set TESSDATA_PREFIX." >&2; exit 1; }
+    cp "$found" build/image/tessdata/
+  done
+fi
 "$uv" build -q --wheel --out-dir build/image/wheel .
 install --offline build/image/wheel/*.whl
 "$venv/bin/python" -m anchorage.adapters.models.minilm build/image/models int8

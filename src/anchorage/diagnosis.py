@@ -16,7 +16,9 @@ from anchorage.wiring import (
     open_databases,
     open_embedder,
     open_generator,
+    open_guards,
     open_location,
+    open_reranking,
     open_storage,
     pending_migrations,
 )
@@ -42,6 +44,8 @@ async def diagnose(settings: Settings) -> list[Check]:
         *await _originals(settings),
         await _embedder(settings),
         await _generator(settings),
+        await _reranker(settings),
+        await _guard(settings),
     ]
 
 
@@ -150,3 +154,30 @@ async def _generator(settings: Settings) -> Check:
     fine = word == "available"
     advice = "" if fine else ". Check that its server runs, its address and its key; until then questions fail"
     return Check("generator", "ok" if fine else "failed", f"{generator.model}: {word}{advice}")
+
+
+async def _reranker(settings: Settings) -> Check:
+    try:
+        async with open_client(settings) as client:
+            reranking = await open_reranking(settings, client)
+            if reranking is None:
+                return Check("reranker", "off", "passages stay in the order of retrieval; RERANK_MODEL switches one on")
+            word = await reranking.reranker.ping()
+    except AnchorageError as error:
+        return Check("reranker", "failed", error.message)
+    advice = "" if word == "available" else ". Until it answers, passages stay in the order of retrieval"
+    return Check("reranker", "ok" if word == "available" else "warning", f"{reranking.reranker.model}: {word}{advice}")
+
+
+async def _guard(settings: Settings) -> Check:
+    try:
+        async with open_client(settings) as client:
+            guards = open_guards(settings, client)
+            if guards.judge is None:
+                return Check("guard", "ok", "rules; GUARD_MODEL adds a model")
+            word = await guards.judge.ping()
+    except AnchorageError as error:
+        return Check("guard", "failed", error.message)
+    fine = word == "available"
+    advice = "" if fine else ". Until it answers, questions " + ("pass" if guards.fails_open else "fail")
+    return Check("guard", "ok" if fine else "failed", f"rules, and {guards.judge.model}: {word}{advice}")

@@ -7,8 +7,13 @@
     ├── NotAllowed                  403  not_allowed
     ├── NotFound                    404  not_found          collection, document, conversation, job
     ├── Conflict                    409  conflict
-    │   └── IndexMismatch           409  index_mismatch     the index was made with other settings
+    │   ├── IndexMismatch           409  index_mismatch     no embedder in force fits the index
+    │   ├── IndexMoved              409  index_moved        the collection answers from another index version now
+    │   ├── Contended               409  conflict           somebody else changed the same data at the same moment
+    │   └── Superseded              409  superseded         what was read is older than what is there
     ├── DocumentRefused             422  (own code)         a file that cannot be read: its reason is permanent
+    ├── Blocked                     422  blocked            a guard did not let a question or an answer pass
+    ├── BudgetExceeded              429  budget_exceeded    the principal's budget of the day or month is spent
     ├── ConfigurationError          500  configuration      a setting is missing or wrong
     ├── Unavailable                 503  unavailable        a service that we need does not answer
     │   ├── DatabaseUnavailable     503  database_unavailable
@@ -84,6 +89,25 @@ class IndexMismatch(Conflict):
     code = "index_mismatch"
 
 
+class IndexMoved(Conflict):
+    """The collection was switched to another index version meanwhile: what was prepared for the old one is to be made anew."""
+
+    code = "index_moved"
+    temporary = True
+
+
+class Contended(Conflict):
+    """Somebody else changed the same data at the same moment; the same once more may well go through."""
+
+    temporary = True
+
+
+class Superseded(Conflict):
+    """What was read is older than what is there by now: it must be read anew."""
+
+    code = "superseded"
+
+
 class DocumentRefused(AnchorageError):
     """A file that no retry will make readable; `code` says why: empty, encrypted, corrupt, too_complex, no_text ..."""
 
@@ -92,6 +116,24 @@ class DocumentRefused(AnchorageError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Blocked(AnchorageError):
+    """A guard did not let a question or an answer pass; `rule` names the check that found something."""
+
+    code = "blocked"
+    status = 422
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class BudgetExceeded(AnchorageError):
+    """The principal's budget of the day or month is spent; the message says when it begins anew."""
+
+    code = "budget_exceeded"
+    status = 429
 
 
 class ConfigurationError(AnchorageError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -195,13 +195,31 @@ class Collection:
 
     name: str
     index: IndexSpec
+    index_id: int = 0
     documents: int = 0
     chunks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class IndexVersion:
+    """One of a collection's indexes. The `live` one answers; another is being built beside it, or was live before.
+
+    `documents` are those that it holds in their current version.
+    """
+
+    id: int
+    collection: str
+    spec: IndexSpec
+    live: bool
+    documents: int = 0
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk with its scores. `score` is the fused one, between 0 and 1; the parts are None where a list lacks it."""
+    """A chunk with its scores. `score` is the fused one or the reranker's, between 0 and 1; the parts are None where a
+    list lacks it.
+    """
 
     chunk_id: str
     document_id: str
@@ -256,6 +274,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one principal used of one model on one day (UTC); `cost` is in the currency of the price table."""
+
+    day: date
+    principal: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     answer: str
     abstained: bool
@@ -287,7 +318,26 @@ class Turn:
     citations: tuple[Citation, ...] = ()
     standalone_question: str | None = None
     created_at: datetime | None = None
+    trace: Mapping[str, Any] = field(default_factory=dict)
+    """How the answer came about: the hits, the model, the settings and the request."""
     unsupported: tuple[Unsupported, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody thinks of an answer: `rating` is 1 (good) or -1 (bad). The answer is kept as it was rated, with its trace."""
+
+    conversation_id: str
+    message_id: str
+    rating: int
+    comment: str
+    question: str
+    standalone_question: str | None
+    answer: str
+    abstained: bool
+    citations: tuple[Citation, ...]
+    trace: Mapping[str, Any]
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

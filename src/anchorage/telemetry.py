@@ -21,9 +21,15 @@ DOCUMENTS = Counter("anchorage_documents", "Documents processed, by outcome", ["
 JOBS = Counter("anchorage_jobs", "Runs of jobs, by kind and how they ended", ["kind", "status"], registry=REGISTRY)
 JOBS_TAKEN_OVER = Counter("anchorage_jobs_taken_over", "Jobs taken over from workers that died", registry=REGISTRY)
 ANSWERS = Counter("anchorage_answers", "Answers given, by kind", ["kind"], registry=REGISTRY)
+FEEDBACK = Counter("anchorage_feedback", "Ratings of answers, by rating", ["rating"], registry=REGISTRY)
 DEGRADATIONS = Counter(
     "anchorage_degradations", "Times that something was done in a lesser way, by which", ["which"], registry=REGISTRY
 )
+GUARD_FINDINGS = Counter(
+    "anchorage_guard_findings", "Findings of the guards, by what was checked, rule and what followed",
+    ["side", "rule", "action"], registry=REGISTRY,
+)  # fmt: skip
+CACHED = Counter("anchorage_answer_cache", "Look-ups of earlier answers, by outcome", ["outcome"], registry=REGISTRY)
 DENSE_PROBES = Counter(
     "anchorage_dense_probes",
     "Searches whose vector index had lost neighbours and was searched again from inside",
@@ -71,7 +77,7 @@ def configure_logging(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
-    for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate"):
+    for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate", "mcp"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
     for repeated in ("psycopg", "psycopg.pool"):  # what fails for good is raised, and told once by whoever asked
         logging.getLogger(repeated).setLevel(logging.ERROR)

@@ -7,10 +7,13 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.s3.blobs import S3BlobStore
@@ -19,14 +22,19 @@ from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.ports.blob import BlobStore
+from anchorage.ports.cache import AnswerCache
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
+from anchorage.ports.reranker import Reranker
 from anchorage.testing.conformance.blobs import BlobConformance
+from anchorage.testing.conformance.cache import AnswerCacheConformance
 from anchorage.testing.conformance.embedder import EmbedderConformance
 from anchorage.testing.conformance.generator import GeneratorConformance
 from anchorage.testing.conformance.memory import MemoryConformance
+from anchorage.testing.conformance.reranker import RerankerConformance
 from anchorage.testing.conformance.source import NAMES, SourceConformance, SourceWorld, content_of
+from anchorage.testing.cross_encoder import write_cross_encoder
 from anchorage.testing.fakes import HashEmbedder, InMemoryMemory, ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 
@@ -144,6 +152,28 @@ class TestLangChainGenerator(GeneratorConformance):
         return LangChainGenerator(chat, "fake:chat", timeout=5)
 
 
+class TestHttpReranker(RerankerConformance):
+    @pytest.fixture
+    async def reranker(self, server: ModelServer) -> AsyncIterator[Reranker]:
+        async with model_client() as client:
+            yield HttpReranker(client, Endpoint(server.url), "any", retry=FAST)
+
+
+class TestTextEmbeddingsInference(RerankerConformance):
+    @pytest.fixture
+    async def reranker(self, server: ModelServer) -> AsyncIterator[Reranker]:
+        server.behaviour = Behaviour(refuse="documents")
+        async with model_client() as client:
+            yield HttpReranker(client, Endpoint(server.url), "any", retry=FAST)
+
+
+class TestOnnxReranker(RerankerConformance):
+    @pytest.fixture(params=[1, 2])
+    async def reranker(self, tmp_path: Path, request: pytest.FixtureRequest) -> Reranker:
+        folder = write_cross_encoder(tmp_path / "tiny", labels=request.param)
+        return await open_onnx_reranker(folder, max_tokens=64)
+
+
 class TestInMemoryMemory(MemoryConformance):
     @pytest.fixture
     def memory(self) -> Memory:
@@ -166,3 +196,9 @@ class TestS3Blobs(BlobConformance):
     @pytest.fixture
     def blobs(self, s3: S3, bucket: str) -> BlobStore:
         return S3BlobStore(s3, Place(bucket, "originals"))
+
+
+class TestPostgresAnswerCache(AnswerCacheConformance):
+    @pytest.fixture
+    def cache(self, pool: Pool) -> AnswerCache:
+        return PostgresAnswerCache(pool, ttl=60, max_entries=100)

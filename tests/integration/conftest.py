@@ -1,9 +1,11 @@
 """Services over a real database, with an embedder that needs no model."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
@@ -11,14 +13,20 @@ from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parse
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
+from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.faces.http.app import create_app
+from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.model import IndexSpec, Principal
-from anchorage.testing.fakes import HashEmbedder
+from anchorage.settings import load_settings
+from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
+from anchorage.wiring import Services, Storage
 
 OWNER = Principal("owner")
 
@@ -34,6 +42,20 @@ class World:
     principal: Principal = OWNER
 
 
+@asynccontextmanager
+async def http_client(world: World, pool: Pool, data: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the HTTP face over a world, in this process; its data directory is `data`."""
+    storage = Storage(
+        settings=load_settings(data={"dir": data}), store=world.store, index_versions=PgvectorIndexVersions(pool),
+        memory=world.chat.memory, queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=FolderBlobStore(data / "blobs"),
+        s3=None, principal=world.principal,  # type: ignore[arg-type]
+    )  # fmt: skip
+    services = Services(storage, world.chat.embedder, None, None, world.ingest, None, world.chat)  # type: ignore[arg-type]
+    app = create_app(storage.settings.http, ProcessState(services, None))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
 @pytest.fixture
 async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[World]:
     store = PgvectorStore(pool, SearchLimits(120, 1_000_000))
@@ -43,10 +65,9 @@ async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[Worl
         open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser,
         open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
     ):
-        index = IndexSpec(parser.version, "c/1", "r/1", analyser_name("english"), embedder.spec)
-        ingest = IngestServices(
-            store, blobs, parser, embedder, queue, index, chunk_tokens=64, overlap_tokens=8, batch_chunks=16
-        )
+        embedders = FixedEmbedders([embedder])
+        index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
+        ingest = IngestServices(store, blobs, parser, embedders, queue, index, batch_chunks=16)
         limits = ChatLimits(
             k=10,
             depth=100,
@@ -59,6 +80,6 @@ async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[Worl
             abstain=False,
         )
         chat = ChatServices(
-            store, embedder, index, PostgresMemory(pool), None, SentenceVectors(embedder), limits, "english"
+            store, embedder, embedders, PostgresMemory(pool), None, SentenceVectors(embedder), limits, "english"
         )
         yield World(store, blobs, ingest, chat)

@@ -51,6 +51,21 @@ async def test_what_may_pass_is_tried_again(server: ModelServer, status: int) ->
     assert server.count(CHAT) == 2
 
 
+async def test_429_without_a_wish_is_tried_again_after_a_pause_of_ours(server: ModelServer) -> None:
+    server.script(Behaviour(status=429), Behaviour(status=429), Behaviour(answer="Done."))
+    async with generator(server) as found:
+        assert (await answer(found))[0] == "Done."
+    assert server.count(CHAT) == 3
+
+
+async def test_429_with_a_wish_that_is_too_long_is_told_at_once(server: ModelServer) -> None:
+    server.behaviour = Behaviour(status=429, retry_after="3600")
+    async with generator(server) as found:
+        with pytest.raises(ModelUnavailable, match="in 3600 s"):
+            await answer(found)
+    assert server.count(CHAT) == 1
+
+
 async def test_a_server_that_stays_down_is_unavailable(server: ModelServer) -> None:
     server.behaviour = Behaviour(status=503)
     async with generator(server) as found:

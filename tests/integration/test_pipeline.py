@@ -22,10 +22,11 @@ from anchorage.errors import (
     NotAllowed,
     Unavailable,
 )
-from anchorage.ingest.pipeline import Ingester, delete_documents, ingest_source, sweep_blobs
+from anchorage.ingest.pipeline import Ingester, ingest_source
+from anchorage.ingest.removal import delete_documents, sweep_blobs
 from anchorage.ingest.worker import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
-from anchorage.testing.fakes import HashEmbedder
+from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 
 from .conftest import World
 
@@ -69,6 +70,55 @@ async def test_a_folder_is_ingested_once(world: World, folder: Path) -> None:
     assert "Bread is made of flour." in await texts(world, "flour bread")
     again = await ingest(world, folder)
     assert Counter(statuses(again).values()) == {"unchanged": 3, "failed": 1}
+
+
+async def test_a_worker_that_slept_does_not_bring_back_what_it_had_read(world: World, folder: Path) -> None:
+    """It has read a file, and stores it after another worker has stored a later version: it reads the file again."""
+    path, parser = folder / "sub" / "b.txt", world.ingest.parser
+    source = LocalSource(path, max_bytes=10**7)
+    await world.ingest.store.open_collection(world.principal, "c", world.ingest.index)
+
+    class Slept:
+        version, supports = parser.version, parser.supports
+        times = 0
+
+        async def parse(self, place: Path, name: str, *, password: str | None = None) -> ParsedDocument:
+            read = await parser.parse(place, name, password=password)
+            self.times += 1
+            if self.times == 1:
+                path.write_text("Bread is made of rye.")
+                await Ingester(world.ingest, world.principal).document("c", source, SourceEntry(source.uri), None)
+            return read
+
+    slept = Slept()
+    sleeper = Ingester(replace(world.ingest, parser=slept), world.principal)
+    early = _Early(source, path)
+    outcome = await sleeper.document("c", early, SourceEntry(source.uri), None)
+    assert outcome.status.value in ("indexed", "unchanged") and early.fetched == 2
+    assert await texts(world, "bread") == ["Bread is made of rye."]
+
+
+class _Early:
+    """A source that had handed its bytes over before they changed."""
+
+    prefix = None
+
+    def __init__(self, source: LocalSource, path: Path) -> None:
+        self._source, self.uri, self.fetched = source, source.uri, 0
+        self._copy = path.with_name("copy.txt")
+        self._copy.write_bytes(path.read_bytes())
+
+    def list(self) -> AsyncIterator[SourceEntry]:
+        return self._source.list()
+
+    @asynccontextmanager
+    async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
+        self.fetched += 1
+        if self.fetched == 1:
+            yield SourceItem(uri, "b.txt", str(self._copy), self._copy.stat().st_size)
+        else:
+            async with self._source.fetch(uri) as item:
+                yield item
 
 
 async def test_changes_and_removals_reach_answers(world: World, folder: Path) -> None:
@@ -148,7 +198,7 @@ async def test_an_embedder_that_is_away_fails_documents_and_not_the_run(world: W
         async def embed_passages(self, texts):  # type: ignore[no-untyped-def]
             raise ModelUnavailable("The model server is away. Try again.")
 
-    broken = replace(world.ingest, embedder=Away())
+    broken = replace(world.ingest, embedders=FixedEmbedders([Away()]))
     source = LocalSource(folder, max_bytes=10**7)
     outcomes = [outcome async for outcome in ingest_source(broken, world.principal, "c", source)]
     assert {outcome.status.value for outcome in outcomes} == {"failed"}
@@ -159,10 +209,10 @@ async def test_an_embedder_that_is_away_fails_documents_and_not_the_run(world: W
     assert Counter(statuses(await ingest(world, folder)).values()) == {"indexed": 3, "failed": 1}
 
 
-async def test_another_embedder_changes_nothing(world: World, folder: Path) -> None:
+async def test_an_embedder_out_of_reach_changes_nothing(world: World, folder: Path) -> None:
     await ingest(world, folder)
     index = replace(world.ingest.index, embedder=HashEmbedder(32, "other").spec)
-    other = replace(world.ingest, index=index, embedder=HashEmbedder(32, "other"))
+    other = replace(world.ingest, index=index, embedders=FixedEmbedders([HashEmbedder(32, "other")]))
     with pytest.raises(IndexMismatch):
         async for _ in ingest_source(other, world.principal, "c", LocalSource(folder, max_bytes=10**7)):
             pass
@@ -214,7 +264,7 @@ async def test_a_run_that_ends_early_does_not_hang_on_what_was_prepared(world: W
         def __getattr__(self, name: str) -> object:
             return getattr(world.store, name)
 
-        async def replace(self, *_: object) -> None:
+        async def replace(self, *_: object, **__: object) -> None:
             await asyncio.sleep(0.5)  # meanwhile the queue fills up
             raise NotAllowed("The collection belongs to somebody else.")
 
@@ -277,7 +327,10 @@ async def test_a_text_that_the_model_refuses_fails_alone(world: World, folder: P
 
     source = LocalSource(folder, max_bytes=10**7)
     outcomes = [
-        item async for item in ingest_source(replace(world.ingest, embedder=Picky()), world.principal, "c", source)
+        item
+        async for item in ingest_source(
+            replace(world.ingest, embedders=FixedEmbedders([Picky()])), world.principal, "c", source
+        )
     ]
     failed = {Path(item.uri).name: item.error.code for item in outcomes if item.error}
     assert failed == {"b.txt": "model_error", "bad.pdf": "corrupt"}
@@ -301,7 +354,7 @@ async def test_an_edit_embeds_only_what_it_touched(world: World, folder: Path) -
     Counting.asked = 0
     sections[20] = sections[20].replace("Ghent", "Antwerp", 1)
     (folder / "book.md").write_text("# Book\n\n" + "\n\n".join(sections))
-    counting = replace(world, ingest=replace(world.ingest, embedder=Counting()))
+    counting = replace(world, ingest=replace(world.ingest, embedders=FixedEmbedders([Counting()])))
     (outcome,) = await ingest(counting, folder / "book.md")
     assert outcome.status.value == "indexed" and 1 <= Counting.asked <= 2
     assert len(await chunk_ids(world) & ids) == len(ids) - Counting.asked
@@ -380,7 +433,6 @@ async def test_a_protected_file_is_opened_by_a_password_of_the_settings(world: W
     passwords = {"wrong": "open", "right": "sesame"}
     locked = replace(world.ingest, parser=Locked(), passwords=passwords)  # type: ignore[arg-type]
     assert "sesame" not in repr(locked)
-    await world.store.open_collection(world.principal, "c", locked.index)
     ingester = Ingester(locked, world.principal)
     entry = SourceEntry(source.uri, "tag")
     refused = await ingester.document("c", source, entry, None, password="wrong")

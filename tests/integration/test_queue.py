@@ -1,6 +1,7 @@
 """The job queue: what runs, what waits, what is tried again, what is taken over."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -129,6 +130,26 @@ async def test_an_upload_goes_before_what_waits_and_lanes_take_turns(queue: Post
     assert max(order.index(f"small{number}") for number in range(5)) <= table.share_of("source:big", 16) + 6
 
 
+async def test_a_source_yields_while_somebody_waits_for_an_upload(queue: PostgresQueue) -> None:
+    together: list[int] = []
+    running: Counter[str] = Counter()
+
+    async def run(job: Job, report: Report) -> JobResult:
+        kind = job.name.rstrip("0123456789")
+        running[kind] += 1
+        if kind == "upload":
+            together.append(running["bulk"])
+        await asyncio.sleep(0.01)
+        running[kind] -= 1
+        return JobResult()
+
+    await queue.add(ANNA, [new(f"upload{number}", priority=10) for number in range(40)])
+    await queue.add(ANNA, [new(f"bulk{number}", lane="source:bulk") for number in range(60)])
+    async with working(queue, run, 16):
+        await ended(queue, 100)
+    assert max(together) <= 2 and (await queue.counts(ANNA))["done"] == 100
+
+
 async def test_jobs_of_one_document_run_one_after_the_other(queue: PostgresQueue) -> None:
     running, most, order = 0, 0, []
 
@@ -229,7 +250,7 @@ async def test_a_job_that_kills_its_workers_is_set_aside(queue: PostgresQueue, p
     for number in range(table.LOSSES):
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("UPDATE anchorage.jobs SET status = 'released' WHERE id = %s", (int(job),))
-            assert await table.start(connection, int(job))
+            assert await table.start(connection, [int(job)])
             assert await table.give_back(connection, [int(job)], lost=True) == 1
         expected = "failed" if number == table.LOSSES - 1 else "queued"
         found = await queue.job(ANNA, job)

@@ -189,6 +189,8 @@ async def test_an_endpoint_that_is_not_there() -> None:
         (Fault(status=404), Unavailable, "404"),  # nothing says that the object is gone
         (Fault(status=403, code="AccessDenied"), NotAllowed, "s3:GetObject"),
         (Fault(status=403, code="RequestTimeTooSkewed"), NotAllowed, "clock"),
+        (Fault(status=400, code="ExpiredToken"), NotAllowed, "expired"),
+        (Fault(status=404, code="NoSuchBucket"), NotFound, "bucket"),
         (Fault(status=403, code="InvalidObjectState"), DocumentRefused, "Restore"),
         (Fault(status=400, code="AuthorizationHeaderMalformed"), ConfigurationError, "AWS_REGION"),
     ],

@@ -5,6 +5,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.errors import IndexMismatch, NotAllowed, NotFound
+from anchorage.errors import NotAllowed, NotFound, Superseded
 from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, IndexSpec, ParsedDocument, Principal
 from anchorage.ports.store import IndexedDocument, Query, Span
 from anchorage.testing.hashing import hashed_vectors
@@ -48,7 +49,8 @@ async def store(pool: Pool) -> PgvectorStore:
 async def search(
     store: PgvectorStore, text: str, *, k: int = 10, principal: Principal = ANNA, names: Sequence[str] | None = ("c",)
 ):
-    return await store.search(principal, Query(text, hashed_vectors([text], DIMENSION)[0], k), spec(), names)
+    vectors = {spec().embedder: hashed_vectors([text], DIMENSION)[0]}
+    return await store.search(principal, Query(text, vectors, k), names)
 
 
 def reference_bm25(passages: dict[str, str], question: str) -> dict[str, float]:
@@ -173,13 +175,25 @@ async def test_a_principal_sees_only_what_it_may(store: PgvectorStore) -> None:
     assert not await store.versions(BEN, "c", ["a"])
 
 
-async def test_another_embedder_is_refused_and_told_how_to_reindex(store: PgvectorStore) -> None:
+async def test_a_collection_keeps_its_index_whatever_the_settings_say(store: PgvectorStore) -> None:
     await store.replace(ANNA, "c", [document("a", "harbour")])
     other = spec(16, "other")
-    with pytest.raises(IndexMismatch, match="ingest"):
-        await store.search(ANNA, Query("x", np.ones(16, dtype=np.float32), 5), other, ["c"])
-    with pytest.raises(IndexMismatch):
-        await store.open_collection(ANNA, "c", other)
+    assert (await store.open_collection(ANNA, "c", other)).index == spec()
+    found = await store.search(ANNA, Query("x", {other.embedder: np.ones(16, dtype=np.float32)}, 5), ["c"])
+    assert list(found.needs) == [spec().embedder] and not found.hits
+
+
+async def test_collections_of_two_embedders_are_searched_together(store: PgvectorStore) -> None:
+    other = spec(16, "other")
+    await store.open_collection(ANNA, "d", other)
+    passages = ["harbour of Ghent", "bread and flour", "purring cats"]
+    await store.replace(ANNA, "c", [document(f"c{n}", text) for n, text in enumerate(passages)])
+    items = [replace(document(f"d{n}", text), vectors=hashed_vectors([text], 16)) for n, text in enumerate(passages)]
+    await store.replace(ANNA, "d", items)
+    vectors = {item.embedder: hashed_vectors(["harbour Ghent"], item.embedder.dimension)[0] for item in (spec(), other)}
+    found = await store.search(ANNA, Query("harbour Ghent", vectors, 6), ["c", "d"])
+    assert {hit.uri for hit in found.hits[:2]} == {"c0", "d0"}
+    assert [hit.score for hit in found.hits[:2]] == pytest.approx([1, 1])  # each on the scale of its own embedder
 
 
 async def test_an_empty_collection_takes_another_embedder(store: PgvectorStore) -> None:
@@ -215,10 +229,24 @@ async def test_a_filtered_hnsw_search_finds_as_many_as_it_should(
     assert len((await search(store, "harbour", k=100)).dense) == 100
 
 
+async def test_what_was_read_before_a_change_does_not_undo_it(store: PgvectorStore) -> None:
+    await store.replace(ANNA, "c", [replace(document("a", "old bread"), replaces="")])
+    await store.replace(ANNA, "c", [replace(document("a", "new bread", version="v2"), replaces="v1")])
+    late = replace(document("a", "late bread", version="v1.5"), replaces="v1")
+    with pytest.raises(Superseded, match="since it was read"):
+        await store.replace(ANNA, "c", [document("b", "iron"), late])
+    assert [hit.text for hit in (await search(store, "bread iron")).hits] == ["new bread"]
+    await store.replace(ANNA, "c", [replace(document("a", "new bread", version="v2"), replaces="v1")])
+    (held,) = await store.documents(ANNA, collection="c")
+    await store.delete(ANNA, [held.id])
+    with pytest.raises(Superseded):
+        await store.replace(ANNA, "c", [replace(late, replaces="v2")])
+
+
 async def test_documents_are_listed_in_pages(store: PgvectorStore) -> None:
     await store.replace(ANNA, "c", [document(f"u{number}", "x") for number in range(5)])
     first = await store.documents(ANNA, limit=3)
-    rest = await store.documents(ANNA, limit=3, after=first[-1].id)
+    rest = await store.documents(ANNA, limit=3, after=(first[-1].collection, first[-1].uri))
     assert [item.uri for item in [*first, *rest]] == [f"u{number}" for number in range(5)]
 
 

@@ -12,6 +12,11 @@ import pytest
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.s3.client import S3
+from anchorage.adapters.s3.place import Place
+from anchorage.adapters.s3.source import S3Source
+from anchorage.adapters.sources.confluence import ConfluenceSource
+from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import NotFound, Unavailable
@@ -22,6 +27,7 @@ from anchorage.ingest.worker import WorkerServices, run_worker
 from anchorage.model import Principal, RegisteredSource, SourceEntry
 from anchorage.ports.source import Source
 from anchorage.settings import load_settings
+from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.wiring import Storage
 
 from .conftest import World
@@ -272,8 +278,8 @@ async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> 
 async def test_removing_a_source_while_its_documents_are_in_work(office: Office, keep: bool) -> None:
     source = await office.register()
     storage = Storage(
-        settings=load_settings(), store=office.world.store, memory=office.world.chat.memory, queue=office.queue,
-        registry=office.registry, blobs=office.world.blobs, s3=None, principal=office.world.principal,  # type: ignore[arg-type]
+        settings=load_settings(), store=office.world.store, index_versions=None, memory=office.world.chat.memory, queue=office.queue,
+        registry=office.registry, blobs=office.world.blobs, s3=None, ledger=None, caching=None, principal=office.world.principal,  # type: ignore[arg-type]
     )  # fmt: skip
     await office.world.store.open_collection(office.world.principal, "c", office.world.ingest.index)
     async with office.working():
@@ -286,6 +292,89 @@ async def test_removing_a_source_while_its_documents_are_in_work(office: Office,
     left = await office.uris()
     assert left if keep else not left
     assert not await office.registry.sources(office.world.principal)
+
+
+async def test_credentials_that_expire_in_the_middle_of_a_sync(office: Office) -> None:
+    async with confluence_server() as server:
+        for number in range(6):
+            server.add("DOCS", f"Page {number}", f"<p>Harbour {number}</p>")
+        access = ConfluenceAccess(server.url, "ada@example.org", TOKEN, "cloud")
+        office.wrap = lambda _: ConfluenceSource("confluence://DOCS", access, max_bytes=10**6)
+        source = await office.register()
+        async with office.working():
+            assert (await office.sync(source)).report["listed"] == 6
+            server.pages.pop()
+            server.expires_after = len(server.requests) + 2
+            found = await office.sync(source)
+            assert found.status == "failed" and found.error and found.error.code == "not_allowed"
+            assert "CONFLUENCE_PASSWORD" in found.error.message and len(await office.uris()) == 6
+            server.expires_after = None
+            found = await office.sync(source)
+        assert found.status == "synced" and found.report["deleted"] == 1 and len(await office.uris()) == 5
+
+
+async def test_a_bucket_that_is_gone_keeps_its_documents(office: Office, s3: S3, bucket: str) -> None:
+    for key in ("a.txt", "b.txt"):
+        await s3.call("put_object", key, bucket, Key=key, Body=b"Harbour of " + key.encode())
+    office.wrap = lambda _: S3Source(s3, Place(bucket), max_bytes=10**6)
+    source = await office.register()
+    async with office.working():
+        assert (await office.sync(source)).report["listed"] == 2
+        for key in ("a.txt", "b.txt"):
+            await s3.call("delete_object", key, bucket, Key=key)
+        assert (await office.sync(source)).status == "held"  # an empty bucket is suspicious
+        await s3.call("delete_bucket", bucket, bucket)
+        found = await office.sync(source)
+    assert (
+        found.status == "failed" and found.error and found.error.code == "not_found" and bucket in found.error.message
+    )
+    assert await office.uris() == {"a.txt", "b.txt"}
+
+
+async def test_a_document_of_two_sources_stays_until_both_have_lost_it(office: Office) -> None:
+    deep = office.folder / "deep"
+    deep.mkdir()
+    for number in range(3):
+        (deep / f"d{number}.txt").write_text(f"Deep harbour {number}.")
+    hidden: set[tuple[str, str]] = set()
+
+    @dataclass
+    class Partial:
+        inner: Source
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.inner, name)
+
+        async def list(self) -> AsyncIterator[SourceEntry]:
+            async for entry in self.inner.list():
+                if (self.inner.uri, Path(entry.uri).name) not in hidden:
+                    yield entry
+
+    office.wrap = Partial  # type: ignore[assignment]
+    wide, narrow = office.folder.as_uri(), deep.as_uri()
+    outer = await office.register()
+    inner = await office.registry.add(office.world.principal, "c", str(deep), {}, None)
+    store, principal = office.world.store, office.world.principal
+    async with office.working():
+        await office.sync(outer)
+        await office.sync(inner)
+        assert len(await store.of_source(principal, "c", inner.id)) == 3
+        hidden.add((wide, "d0.txt"))  # lost by the one it belongs to: it is the other's now
+        assert (await office.sync(outer)).report["deleted"] == 0 and "d0.txt" in await office.uris()
+        hidden.add((narrow, "d0.txt"))
+        assert (await office.sync(inner)).report["deleted"] == 1 and "d0.txt" not in await office.uris()
+        hidden.add((narrow, "d1.txt"))  # lost by the one that only claims it
+        assert (await office.sync(inner)).report["deleted"] == 0
+        hidden.add((wide, "d1.txt"))
+        assert (await office.sync(outer)).report["deleted"] == 1 and "d1.txt" not in await office.uris()
+    storage = Storage(
+        settings=load_settings(), store=store, index_versions=None, memory=office.world.chat.memory, queue=office.queue,
+        registry=office.registry, blobs=office.world.blobs, s3=None, principal=principal,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert await remove_source(storage, principal, outer.id, keep_documents=False) == 8
+    assert await office.uris() == {"d2.txt"}
+    assert await remove_source(storage, principal, inner.id, keep_documents=True) == 0
+    assert await office.uris() == {"d2.txt"} and not await store.of_source(principal, "c", inner.id)
 
 
 async def test_a_cancelled_sync_leaves_a_reason(office: Office) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_api import ConfluenceAccess
+from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.web_memory import WebMemory
+from anchorage.adapters.sources.web_robots import Robots
 from anchorage.errors import AnchorageError, BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import SourceItem
@@ -47,10 +49,10 @@ class Waiting:
         return self.now
 
 
-def client(time: Waiting | None = None, **limits: Any) -> WebClient:
+def client(time: Waiting | None = None, memory: WebMemory | None = None, **limits: Any) -> WebClient:
     time = time or Waiting()
     given = {"max_bytes": 100_000, "pause": 0, "allow_private": True, **limits}
-    return WebClient(WebLimits(**given), resolver=_here, sleep=time.sleep, clock=time.clock)
+    return WebClient(WebLimits(**given), resolver=_here, sleep=time.sleep, clock=time.clock, memory=memory)
 
 
 async def read(source: WebSource, uri: str) -> tuple[SourceItem, bytes]:
@@ -300,6 +302,68 @@ async def test_requests_to_a_host_keep_their_distance(site: WebSite) -> None:
     for name in "abc":
         await read(source, f"{site.url}/{name}")
     assert time.waits == [5, 5]  # no longer than we are willing to
+
+
+async def test_sources_of_one_host_share_its_pause_and_its_rules(site: WebSite) -> None:
+    for name in "abc":
+        site.page(f"/{name}", name)
+    time, memory = Waiting(), WebMemory()
+    for name in "abc":
+        await read(WebSource(f"{site.url}/{name}", client(time, memory, pause=2)), f"{site.url}/{name}")
+    assert time.waits == [2, 2, 2] and site.count("/robots.txt") == 1
+
+
+async def test_an_unchanged_page_is_not_sent_again(site: WebSite) -> None:
+    marks: dict[str, dict[str, str]] = {
+        "/docs/": {"etag": '"one"'},
+        "/docs/a": {"last-modified": "Wed, 21 Oct 2015 07:28:00 GMT"},
+        "/docs/b": {"etag": 'W/"weak"'},  # no mark that can be trusted: always read
+    }
+    bodies = {"/docs/": '<a href="a">a</a><a href="b">b</a>' + "x" * 5_000, "/docs/a": "A" * 5_000, "/docs/b": "B"}
+    for path, body in bodies.items():
+        site.page(path, body, headers=marks[path])
+    memory = WebMemory()
+
+    def again() -> WebSource:
+        return WebSource(f"{site.url}/docs/", client(memory=memory), WebOptions("crawl"))
+
+    first = [entry async for entry in again().list()]
+    site.unchanged("/docs/", '"one"')
+    site.unchanged("/docs/a", "Wed, 21 Oct 2015 07:28:00 GMT")
+    sent = site.sent
+    source = again()
+    assert [entry async for entry in source.list()] == first and site.sent == sent + 1
+    assert site.count("/docs/b") == 2 and len(first) == 3 and first[2].tag is None
+    assert (await read(source, first[1].uri))[1] == b"A" * 5_000  # whoever lacks it gets it whole
+    site.page("/docs/", '<a href="a">a</a>', headers={"etag": '"two"'})
+    assert [entry.tag for entry in [entry async for entry in again().list()]] == ['etag:"two"', first[1].tag]
+
+
+async def test_a_page_that_forgot_its_mark_is_read_again(site: WebSite) -> None:
+    site.page("/a", "A", headers={"etag": '"one"'})
+    memory = WebMemory()
+    source = WebSource(f"{site.url}/a", client(memory=memory))
+    await ingest(source)
+    site.page("/a", "B")
+    assert await ingest(source) == {f"{site.url}/a": "B"}
+    assert "if-none-match" in site.requests[-1].headers
+    await ingest(source)
+    assert "if-none-match" not in site.requests[-1].headers
+
+
+def test_the_memory_of_the_web_is_bounded() -> None:
+    memory = WebMemory(pages_bytes=100_000)
+    links = [f"https://example.org/{number}" for number in range(50)]
+    for number in range(1_500):
+        memory.keep(f"https://example.org/{number}", {"if-none-match": '"1"'}, "etag:1", None, None, links)
+        memory.turn(f"https://{number}.example.org", number, 0.5)
+    assert memory.known("https://example.org/0") is None
+    known = memory.known("https://example.org/1499")
+    assert known and known.links == links
+    for number in range(2_500):
+        memory.turn(f"https://{number}.example.org", 10_000 + number, 0.5)
+        memory.keep_robots(f"https://{number}.example.org", number, Robots.free())
+    assert len(memory._next_turn) <= 2_000 and len(memory.robots) == 2_000
 
 
 async def test_a_busy_server_is_waited_for_within_bounds(site: WebSite) -> None:

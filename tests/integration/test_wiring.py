@@ -23,6 +23,8 @@ from anchorage.wiring import check_location, open_client, open_embedder, open_ge
             "http://gpu:11434/v1",
         ),
         ({"FPT_API_KEY": "k", "FPT_BASE_URL": "http://fpt/v1", "LLM_MODEL": "m"}, "m", "http://fpt/v1"),
+        ({"FPT_API_KEY": "k", "FPT_BASE_URL": "http://fpt/", "LLM_MODEL": "m"}, "m", "http://fpt/v1"),
+        ({"FPT_API_KEY": "k", "LLM_MODEL": "m"}, "m", "https://mkp-api.fptcloud.com/v1"),
     ],
 )
 async def test_generators(monkeypatch: pytest.MonkeyPatch, env: dict[str, str], model: str, address: str) -> None:
@@ -49,7 +51,7 @@ async def test_no_generator_without_a_setting(monkeypatch: pytest.MonkeyPatch) -
     ("env", "named"),
     [
         ({"ANCHORAGE_LLM__PROVIDER": "openai"}, "OPENAI_API_KEY"),
-        ({"FPT_API_KEY": "k"}, "FPT_BASE_URL"),
+        ({"FPT_API_KEY": "k"}, "LLM_MODEL"),
         ({"FPT_BASE_URL": "http://fpt/v1"}, "LLM_MODEL"),
         ({"ANCHORAGE_LLM__PROVIDER": "langchain"}, "LLM_MODEL"),
         ({"ANCHORAGE_LLM__PROVIDER": "langchain", "LLM_MODEL": "anthropic:claude"}, "langchain-anthropic"),

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from anchorage.batching import Batcher
 from anchorage.errors import ModelError, ModelUnavailable
-from anchorage.ingest.batching import Batcher, Budget, concurrently, grouped
+from anchorage.ingest.batching import Budget, concurrently, grouped
 
 
 async def test_who_calls_while_a_batch_is_busy_shares_the_next() -> None:

@@ -1,4 +1,4 @@
-"""A turn of a conversation: question -> rewrite -> retrieve -> answer -> verify -> cite -> remember.
+"""A turn of a conversation: question -> guard -> rewrite -> retrieve (and rerank) -> answer (and verify) -> cite -> guard -> remember.
 
 `STORY` is that line. Each step takes the state and gives what it adds to it. Steps that always follow one another share a
 node of the graph: a node costs a quarter of a millisecond, more than most steps.
@@ -15,37 +15,59 @@ from langgraph.runtime import Runtime
 
 from anchorage.chat import answer as answering
 from anchorage.chat import remember as memory
+from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
+from anchorage.chat.guard import guard_in, guard_out, speaking
 from anchorage.chat.retrieve import retrieve
 from anchorage.chat.rewrite import is_about_conversation, rewrite
 from anchorage.chat.state import TurnContext, TurnState
+from anchorage.chat.trace import trace
 from anchorage.model import Turn, Usage
 
 Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
 
 
 async def _rewrite(state: TurnState, context: TurnContext) -> TurnState:
-    about = is_about_conversation(state["question"])
+    asked = await guard_in(context.services, context.principal, state["question"])
+    about = is_about_conversation(asked)
     window = memory.ALL_TURNS if about else context.services.limits.history_turns
-    history = await context.services.memory.window(context.principal, state["conversation_id"], window)
+    history = await memory.recall(context, state["conversation_id"], window)
     if about:
-        return {"about_conversation": True, "history": history, "standalone_question": state["question"], "hits": ()}
-    question, usage = await rewrite(context, state["question"], history)
-    return {"about_conversation": False, "history": history, "standalone_question": question, "usage": usage}
+        return {
+            "question": asked, "about_conversation": True, "history": history, "standalone_question": asked, "hits": (),
+        }  # fmt: skip
+    question, usage = await rewrite(context, asked, history)
+    context.services.spent(context.principal, usage)
+    return {
+        "question": asked, "about_conversation": False, "history": history, "standalone_question": question, "usage": usage,
+    }  # fmt: skip
 
 
 async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
     if state["about_conversation"]:
         return {}
+    earlier = await recall(context, state)
+    if earlier.payload is not None:
+        found = recalled(earlier.payload)
+        await context.emit("hits", {"hits": found["hits"]})
+        await speaking(context).emit("token", {"text": found["answer"]})
+        return found
     ranking, vector = await retrieve(
-        context.services, context.principal, state["standalone_question"], state.get("collections")
+        context.services,
+        context.principal,
+        state["standalone_question"],
+        state.get("collections"),
+        vector=earlier.vector,
     )
     await context.emit("hits", {"hits": ranking.hits})
-    return {"hits": ranking.hits, "question_vector": vector}
+    return {"hits": ranking.hits, "question_vector": vector, "slot": earlier.slot}
 
 
 async def _answer(state: TurnState, context: TurnContext) -> TurnState:
     """The answer, verified if a generator wrote it."""
+    if state.get("recalled"):
+        return {}
+    context = speaking(context)
     question, hits = state["standalone_question"], state["hits"]
     if state["about_conversation"]:
         draft = answering.Draft(memory.recount(state["history"]), False)
@@ -55,6 +77,7 @@ async def _answer(state: TurnState, context: TurnContext) -> TurnState:
     else:
         draft = await answering.quote_or_abstain(context.services, question, state["question_vector"], hits)
         await context.emit("token", {"text": draft.text})
+    context.services.spent(context.principal, draft.usage)
     return {
         "answer": draft.text,
         "abstained": draft.abstained,
@@ -65,22 +88,32 @@ async def _answer(state: TurnState, context: TurnContext) -> TurnState:
 
 
 async def _cite(state: TurnState, context: TurnContext) -> TurnState:
+    if state.get("recalled"):
+        return {}
     return {"citations": await cite(context.services.store, context.principal, state["statements"])}
 
 
 async def _remember(state: TurnState, context: TurnContext) -> TurnState:
+    answer, citations, unsupported = await guard_out(
+        context, state["question"], state["answer"], state["citations"], state["unsupported"]
+    )
+    shown: TurnState = {"answer": answer, "citations": citations, "unsupported": unsupported}
+    if context.history is not None:
+        return {"number": len(context.history) + 1, **shown}
     turn = Turn(
         number=0,
         message_id=state["message_id"],
         question=state["question"],
-        answer=state["answer"],
+        answer=answer,
         abstained=state["abstained"],
-        citations=tuple(state["citations"]),
+        citations=tuple(citations),
         standalone_question=state["standalone_question"],
-        unsupported=tuple(state["unsupported"]),
+        unsupported=tuple(unsupported),
+        trace=trace(context.services, state),
     )
+    await keep(context, cast(TurnState, {**state, **shown}))
     kept = await memory.remember(context.services, context.principal, state["conversation_id"], turn)
-    return {"number": kept.number}
+    return {"number": kept.number, **shown}
 
 
 STORY: Mapping[str, Sequence[Step]] = {

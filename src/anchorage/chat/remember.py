@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchorage.chat.state import ChatServices
+from anchorage.chat.state import ChatServices, TurnContext
 from anchorage.model import Citation, Principal, Turn
 
 ALL_TURNS = 1000
@@ -16,6 +16,13 @@ async def remember(services: ChatServices, principal: Principal, conversation_id
     if turn.citations:
         await services.store.keep_cited(principal, cited_versions(turn.citations))
     return kept
+
+
+async def recall(context: TurnContext, conversation_id: str, limit: int) -> Sequence[Turn]:
+    """The last turns, oldest first: of those that the caller gave, else of those that memory has."""
+    if context.history is not None:
+        return context.history[max(0, len(context.history) - limit) :]
+    return await context.services.memory.window(context.principal, conversation_id, limit)
 
 
 def cited_versions(citations: Sequence[Citation]) -> list[tuple[str, str]]:

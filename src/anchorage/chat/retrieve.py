@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
+from anchorage.chat.rerank import rerank
 from anchorage.chat.state import ChatServices
 from anchorage.errors import BadRequest, TooLarge
 from anchorage.model import Principal
 from anchorage.ports.store import Query, Ranking
 
 
+def storable(text: str) -> str:
+    """The text without what no database and no model takes: NUL, and halves of characters, which JSON lets through."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def checked_question(question: str, limit: int) -> str:
     """The question without outer white space. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
-    question = question.replace("\x00", "").strip()
+    question = storable(question).strip()
     if not question:
         raise BadRequest("The question is empty: write what you want to know.")
     if len(question) > limit:
@@ -32,9 +39,24 @@ async def retrieve(
     question: str,
     collections: Sequence[str] | None,
     k: int | None = None,
+    *,
+    index_id: int | None = None,
+    vector: NDArray[Any] | None = None,
 ) -> tuple[Ranking, NDArray[Any]]:
-    """Hybrid retrieval of the `k` best passages, with the question's vector."""
-    vector = await services.embedder.embed_query(question)
-    limits = services.limits
-    query = Query(question, vector, k or limits.k, max(limits.depth, k or 0), limits.dense_weight)
-    return await services.store.search(principal, query, services.index, collections), vector
+    """Hybrid retrieval of the `k` best passages, in the reranker's order where there is one, with the question's vector.
+
+    `index_id` takes that index version instead of the live one; `vector` is that of the question, where it is known.
+    """
+    if vector is None:
+        vector = await services.embedder.embed_query(question)
+    limits, reranking = services.limits, services.reranking
+    k = k or limits.k
+    wanted = max(k, reranking.candidates) if reranking else k
+    vectors = {services.embedder.spec: vector}
+    query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight)
+    while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
+        for spec in found.needs:  # collections that were indexed with other embedders
+            vectors[spec] = await (await services.embedders.of(spec)).embed_query(question)
+    if reranking:
+        found = replace(found, hits=(await rerank(reranking, question, found.hits))[:k])
+    return found, vector

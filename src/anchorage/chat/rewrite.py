@@ -44,6 +44,7 @@ _ABOUT_CONVERSATION = re.compile(
     re.IGNORECASE,
 )
 _MAX_ADDED = 12
+_QUOTE = 300
 
 
 def is_about_conversation(question: str) -> bool:
@@ -92,7 +93,10 @@ def _names(text: str) -> list[str]:
 
 
 def _first_quote(turn: Turn) -> str:
-    return "" if turn.abstained or not turn.citations else turn.citations[0].quote
+    """What the answer rests on; its own words where the caller keeps the history, and with it no citations."""
+    if turn.abstained:
+        return ""
+    return turn.citations[0].quote if turn.citations else turn.answer[:_QUOTE]
 
 
 async def rewrite(context: TurnContext, question: str, history: Sequence[Turn]) -> tuple[str, Usage]:

@@ -6,12 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+from anchorage.chat.cache import Caching
+from anchorage.chat.guard import Guards
+from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
-from anchorage.model import Citation, Hit, IndexSpec, Principal, Turn, Unsupported, Usage
-from anchorage.ports.embedder import Embedder
+from anchorage.model import Citation, Hit, Principal, Turn, Unsupported, Usage
+from anchorage.ports.cache import Slot
+from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.store import Store
+from anchorage.ports.usage import Ledger
 
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Takes an event's type and data."""
@@ -42,12 +47,21 @@ class ChatServices:
 
     store: Store
     embedder: Embedder
-    index: IndexSpec
+    embedders: Embedders
     memory: Memory
     generator: Generator | None
     sentence_vectors: SentenceVectors
     limits: ChatLimits
     language: str
+    reranking: Reranking | None = None
+    guards: Guards | None = None
+    ledger: Ledger | None = None
+    caching: Caching | None = None
+
+    def spent(self, principal: Principal, usage: Usage) -> None:
+        """Put a model's call on the principal's account."""
+        if self.ledger is not None and usage.model is not None:
+            self.ledger.add(principal, usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +71,8 @@ class TurnContext:
     services: ChatServices
     principal: Principal
     emit: Emit
+    history: Sequence[Turn] | None = None
+    """The turns before, where the caller keeps them: then memory is neither read nor written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +93,15 @@ class TurnState(TypedDict, total=False):
     conversation_id: str
     message_id: str
     collections: Sequence[str] | None
+    fresh: bool
+    """Set by the caller: an answer that was given before is not wanted."""
     history: Sequence[Turn]
     about_conversation: bool
     standalone_question: str
     question_vector: Any
     hits: Sequence[Hit]
+    slot: Slot | None
+    recalled: bool
     answer: str
     abstained: bool
     statements: Sequence[Statement]

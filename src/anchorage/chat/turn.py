@@ -40,17 +40,20 @@ async def ask_events(
     conversation_id: str | None = None,
     message_id: str | None = None,
     collections: Sequence[str] | None = None,
+    history: Sequence[Turn] | None = None,
 ) -> AsyncGenerator[Event, None]:
     """Answer a question, as events. The last but one is `answer` or `error`, the last is `done`.
 
     Input that cannot be taken raises before the first event: `BadRequest`, `TooLarge`, `NotFound`. A `message_id` that
     was answered before brings that answer again. Closing the iterator ends the turn.
+
+    With `history` the caller keeps the conversation: the question is read against these turns, and nothing is remembered.
     """
     question = checked_question(question, services.limits.question_limit)
     conversation = checked_id(conversation_id, "conversation_id")
     message = checked_id(message_id, "message_id")
-    earlier = await services.memory.find(principal, conversation, message)
-    turns = await services.memory.window(principal, conversation, 1)
+    earlier = None if history is not None else await services.memory.find(principal, conversation, message)
+    turns = history if history is not None else await services.memory.window(principal, conversation, 1)
     turn = earlier.number if earlier else (turns[-1].number + 1 if turns else 1)
     queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_WAITING)
 
@@ -58,7 +61,7 @@ async def ask_events(
         await queue.put((kind, data))
 
     state = {"question": question, "conversation_id": conversation, "message_id": message, "collections": collections}
-    task = asyncio.create_task(_run(TurnContext(services, principal, emit), state, earlier))
+    task = asyncio.create_task(_run(TurnContext(services, principal, emit, history), state, earlier))
     number = 0
     try:
         while True:
@@ -106,12 +109,14 @@ async def ask(
     conversation_id: str | None = None,
     message_id: str | None = None,
     collections: Sequence[str] | None = None,
+    history: Sequence[Turn] | None = None,
 ) -> Answer:
     """The whole answer at once. Raises what `ask_events` raises, and what its `error` event would tell."""
     answer: Answer | None = None
     async for event in ask_events(
-        services, principal, question, conversation_id=conversation_id, message_id=message_id, collections=collections
-    ):
+        services, principal, question, conversation_id=conversation_id, message_id=message_id, collections=collections,
+        history=history,
+    ):  # fmt: skip
         if event.type == "error":
             raise event.data["error"]
         if event.type == "answer":

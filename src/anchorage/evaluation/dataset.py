@@ -37,6 +37,14 @@ def read_dataset(folder: Path) -> Dataset:
     corpus = next((path for name in ("corpus.jsonl", "corpus.jsonl.gz") if (path := folder / name).is_file()), None)
     if corpus is None:
         raise BadRequest(f"{folder} holds no corpus.jsonl or corpus.jsonl.gz: name the folder of an evaluation set.")
+    queries = read_queries(folder)
+    if not queries:
+        raise BadRequest(f"{folder / 'queries.jsonl'} holds no queries.")
+    return Dataset(folder, corpus, queries)
+
+
+def read_queries(folder: Path) -> list[EvalQuery]:
+    """The questions of a set with what is judged of them. Raises `BadRequest` naming file and line."""
     judged = _judgements(folder / "qrels.tsv")
     queries = []
     for row in _rows(folder / "queries.jsonl", ("_id", "text")):
@@ -46,9 +54,7 @@ def read_dataset(folder: Path) -> Dataset:
             EvalQuery(str(row["_id"]), str(row["text"]), judged.get(str(row["_id"]), {}), answers, impossible,
                       bool(answers) or impossible)
         )  # fmt: skip
-    if not queries:
-        raise BadRequest(f"{folder / 'queries.jsonl'} holds no queries.")
-    return Dataset(folder, corpus, queries)
+    return queries
 
 
 def passages(path: Path) -> Iterator[tuple[str, str, str]]:

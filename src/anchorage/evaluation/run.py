@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote as percent
@@ -17,7 +19,7 @@ import numpy as np
 from anchorage.chat.answer import Draft, anchored_citations, draft_answer
 from anchorage.chat.retrieve import retrieve
 from anchorage.chat.state import ChatServices
-from anchorage.errors import AnchorageError, BadRequest
+from anchorage.errors import AnchorageError, BadRequest, NotFound
 from anchorage.evaluation.citations import judge_citations
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
@@ -28,6 +30,8 @@ from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans
 
 DEPTH = 100
+_STALE = timedelta(days=1)
+_THROWAWAY = re.compile(r"eval-\d{8}T\d{6}-[0-9a-f-]{36}")
 Progress = Callable[[str, int], None]
 """Is told what is being done, and how much of it is."""
 
@@ -54,7 +58,7 @@ async def evaluation_collection(
     store: Store, principal: Principal, ingest: IngestServices, keep: str | None
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
-    name = keep or f"eval-{uuid4()}"
+    name = keep or f"eval-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4()}"
     if name in {item.name for item in await store.collections(principal, kinds=("user", "docs", "eval"))}:
         raise BadRequest(f"The collection {name!r} is there already. Keep the evaluation's under another name.")
     await store.open_collection(principal, name, ingest.index, kind="eval")
@@ -63,6 +67,17 @@ async def evaluation_collection(
     finally:
         if keep is None:
             await store.drop_collection(principal, name)
+
+
+async def drop_stale_evaluations(store: Store, principal: Principal) -> int:
+    """Drop the collections of evaluations that were killed: those begun more than a day ago. Returns how many."""
+    before = f"eval-{datetime.now(UTC) - _STALE:%Y%m%dT%H%M%S}"
+    names = [item.name for item in await store.collections(principal, kinds=("eval",))]
+    stale = [name for name in names if _THROWAWAY.fullmatch(name) and name < before]
+    for name in stale:
+        with suppress(NotFound):  # another worker was faster
+            await store.drop_collection(principal, name)
+    return len(stale)
 
 
 async def evaluate(

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 import anchorage
-from anchorage.errors import IndexMismatch
-from anchorage.ingest.pipeline import delete_documents, ingest_source
+from anchorage.ingest.pipeline import ingest_source
+from anchorage.ingest.removal import delete_documents
 from anchorage.model import DOCS_COLLECTION, DocumentStatus
 from anchorage.wiring import Services, local_source
 
@@ -33,13 +33,14 @@ async def ingest_own_docs(services: Services) -> None:
         return
     source = local_source(services.settings, str(folder))
     store, principal = services.storage.store, services.principal
-    try:
-        await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
-    except IndexMismatch:  # nobody made this collection by hand, so nobody should have to re-index it
+    found = await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
+    if (
+        found.index != services.ingest.index
+    ):  # nobody made this collection by hand, so nobody should have to re-index it
         await store.drop_collection(principal, DOCS_COLLECTION)
         await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
-    found = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
-    elsewhere = [item.id for item in found if not item.uri.startswith(source.prefix or "")]  # another clone's
+    held = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
+    elsewhere = [item.id for item in held if not item.uri.startswith(source.prefix or "")]  # another clone's
     await delete_documents(services.storage, principal, elsewhere)
     async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
         if outcome.status is DocumentStatus.FAILED and outcome.error:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from anchorage.model import Document, Failure, Job, Outcome, Principal, RegisteredSource
+from anchorage.chat.events import citation_json
+from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource, UsageRow
 from anchorage.ports.store import Store
+from anchorage.ports.usage import Allowance
 
 
 def failure_json(failure: Failure | None) -> dict[str, str] | None:
@@ -85,5 +88,49 @@ def source_json(source: RegisteredSource) -> dict[str, Any]:
     }
 
 
+def feedback_json(item: Feedback) -> dict[str, Any]:
+    """A rating as `anchorage feedback` and /api/feedback show it."""
+    return {
+        "conversation_id": item.conversation_id,
+        "message_id": item.message_id,
+        "rating": "up" if item.rating > 0 else "down",
+        "comment": item.comment,
+        "question": item.question,
+        "standalone_question": item.standalone_question,
+        "answer": item.answer,
+        "abstained": item.abstained,
+        "citations": [citation_json(citation) for citation in item.citations],
+        "trace": dict(item.trace),
+        "created_at": _time(item.created_at),
+    }
+
+
 def _time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
+
+
+def usage_json(
+    rows: Sequence[UsageRow], allowance: Allowance, principal: Principal, today: date, days: int
+) -> dict[str, Any]:
+    """What was used: by day and model, and summed up for the principal's day and month (UTC) beside the budgets."""
+
+    def total(own: Sequence[UsageRow]) -> dict[str, Any]:
+        return {
+            "requests": sum(row.requests for row in own),
+            "prompt_tokens": sum(row.prompt_tokens for row in own),
+            "completion_tokens": sum(row.completion_tokens for row in own),
+            "cost": round(sum(row.cost for row in own), 6),
+        }
+
+    own = [row for row in rows if row.principal == principal.id]
+    month = today.replace(day=1)
+    first = today - timedelta(days=days - 1)
+    return {
+        "principal": principal.id,
+        "today": total([row for row in own if row.day == today]),
+        "month": total([row for row in own if row.day >= month]),
+        "budget": asdict(allowance),
+        "usage": [
+            {**asdict(row), "day": row.day.isoformat(), "cost": round(row.cost, 6)} for row in rows if row.day >= first
+        ],
+    }

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from anchorage.errors import Conflict
-from anchorage.ingest.pipeline import delete_documents
+from anchorage.ingest.indexing import open_indexing
+from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
 from anchorage.wiring import Services, Storage, check_location
@@ -25,7 +26,7 @@ async def register(
     Raises `BadRequest` for a wrong location, and `NotAllowed` for one on this machine unless `local` allows it.
     """
     checked = check_location(services.settings, location, options, local=local)
-    await services.storage.store.open_collection(principal, collection, services.ingest.index)
+    await open_indexing(services.ingest, principal, collection)
     source = await services.storage.registry.add(principal, collection, checked, options, every)
     return source, await request_sync(services.storage, principal, source.id)
 
@@ -56,4 +57,5 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
         return 0
     await storage.registry.remove(principal, source.id)
     held = await storage.store.of_source(principal, source.collection, source.id)
-    return len(await delete_documents(storage, principal, list(held.values())))
+    alone = await storage.store.release(principal, source.collection, list(held.values()), source.id) if held else []
+    return len(await delete_documents(storage, principal, alone))

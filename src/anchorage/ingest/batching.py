@@ -1,89 +1,15 @@
-"""Work that many do at once, done in common batches."""
+"""Much at once, within bounds."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from typing import Generic, TypeVar
-
-from anchorage.errors import AnchorageError, Unavailable
+from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Batcher(Generic[T, R]):
-    """Calls `run` with what has gathered while its last batch was busy: alone a call waits for nobody, in a crowd all share.
-
-    `run` takes a batch and returns a result for each item. `limit` bounds a batch by the sum of its items' `weight`s; an item
-    above it goes alone. When a batch fails for good, its items are tried one by one, so that one bad item fails alone.
-    """
-
-    def __init__(
-        self,
-        run: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
-        *,
-        limit: int,
-        weight: Callable[[T], int],
-        at_once: int = 1,
-    ) -> None:
-        self._run, self._limit, self._weight, self._free = run, limit, weight, at_once
-        self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __call__(self, item: T) -> R:
-        future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
-        asyncio.get_running_loop().call_soon(self._start)  # after all who call in this very moment
-        return await future
-
-    def _start(self) -> None:
-        while self._free and (batch := self._next()):
-            self._free -= 1
-            task = asyncio.create_task(self._work(batch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
-        batch: list[tuple[T, asyncio.Future[R]]] = []
-        total = 0
-        while self._waiting:
-            item, future = self._waiting[0]
-            if not future.done():  # else its caller has gone
-                total += self._weight(item)
-                if batch and total > self._limit:
-                    break
-                batch.append((item, future))
-            self._waiting.popleft()
-        return batch
-
-    async def _work(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
-        try:
-            await self._settle(batch)
-        finally:
-            for _, future in batch:
-                if not future.done():  # this task itself was cancelled
-                    future.set_exception(Unavailable("The work was stopped before its end. It is tried again."))
-            self._free += 1
-            self._start()
-
-    async def _settle(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
-        try:
-            results = await self._run([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
-            if len(batch) > 1 and isinstance(error, AnchorageError) and not error.temporary:
-                for pair in batch:
-                    await self._settle([pair])
-                return
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
-                future.set_result(result)
 
 
 class Budget:

@@ -63,7 +63,8 @@ def chunk_document(document: ParsedDocument, token_starts: NDArray[np.int64], bu
 
     Every character but white space is in a chunk; `chunk.text == document.text[chunk.start:chunk.end]`.
     """
-    units = list(_units(document, token_starts, budget.tokens))
+    tokens = np.ascontiguousarray(token_starts).data  # looked up one by one, which numpy is slow at
+    units = list(_units(document, tokens, budget.tokens))
     starts = [page.start for page in document.pages]
     chunks: list[Chunk] = []
     for section in _sections(units, budget.tokens):
@@ -96,7 +97,7 @@ def body_budget(max_tokens: int, header_tokens: int) -> int:
     return max(16, max_tokens - 2 - min(header_tokens, max_tokens // _HEADER_SHARE))
 
 
-def _units(document: ParsedDocument, token_starts: NDArray[np.int64], budget: int) -> Iterator[_Unit]:
+def _units(document: ParsedDocument, tokens: Sequence[int], budget: int) -> Iterator[_Unit]:
     path: list[tuple[int, str]] = []
     for start, end, kind, level in _filled(document):
         if kind is BlockKind.HEADING:
@@ -104,9 +105,9 @@ def _units(document: ParsedDocument, token_starts: NDArray[np.int64], budget: in
             path.append((level, " ".join(document.text[start:end].split())))
         names = tuple(name for _, name in path)
         for left, right in _pieces(document.text, start, end, kind):
-            for lower, upper in _fitting(document.text, left, right, token_starts, budget):
-                first, last = (int(i) for i in np.searchsorted(token_starts, (lower, upper)))
-                yield _Unit(lower, upper, first, max(last, first + 1), names)
+            for lower, upper in _fitting(document.text, left, right, tokens, budget):
+                first = bisect_left(tokens, lower)
+                yield _Unit(lower, upper, first, max(bisect_left(tokens, upper, first), first + 1), names)
 
 
 def _filled(document: ParsedDocument) -> Iterator[tuple[int, int, BlockKind, int]]:
@@ -133,21 +134,18 @@ def _pieces(text: str, start: int, end: int, kind: BlockKind) -> Iterator[tuple[
         yield from sentence_spans(text, start, end)
 
 
-def _fitting(
-    text: str, start: int, end: int, token_starts: NDArray[np.int64], budget: int
-) -> Iterator[tuple[int, int]]:
+def _fitting(text: str, start: int, end: int, tokens: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
     """The span itself, or parts of it that fit: cut before the word that does not, or in a word longer than all."""
-    first, last = (int(i) for i in np.searchsorted(token_starts, (start, end)))
-    if last - first <= budget:
+    if _tokens(tokens, start, end) <= budget:
         yield start, end
         return
     left = begin = start
     for match in _WORD.finditer(text, start, end):
-        if _tokens(token_starts, left, match.end()) > budget and match.start() > left:
+        if _tokens(tokens, left, match.end()) > budget and match.start() > left:
             yield left, begin
             left = match.start()
-        while _tokens(token_starts, left, match.end()) > budget:
-            cut = int(token_starts[int(np.searchsorted(token_starts, left)) + budget])
+        while _tokens(tokens, left, match.end()) > budget:
+            cut = tokens[bisect_left(tokens, left) + budget]
             yield left, cut
             left = cut
         begin = match.end()
@@ -155,9 +153,9 @@ def _fitting(
         yield left, begin
 
 
-def _tokens(token_starts: NDArray[np.int64], start: int, end: int) -> int:
-    first, last = np.searchsorted(token_starts, (start, end))
-    return int(last - first)
+def _tokens(tokens: Sequence[int], start: int, end: int) -> int:
+    first = bisect_left(tokens, start)
+    return bisect_left(tokens, end, first) - first
 
 
 def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import structlog
 
-from anchorage.errors import AnchorageError, Conflict, DatabaseUnavailable, DocumentRefused, NotFound
-from anchorage.ingest.batching import Batcher, Budget, concurrently, grouped
-from anchorage.ingest.chunk import ChunkBudget, body_budget, chunk_document, passage_header, passage_text
+from anchorage.batching import Batcher
+from anchorage.errors import (
+    AnchorageError,
+    Contended,
+    DatabaseUnavailable,
+    DocumentRefused,
+    IndexMoved,
+    NotFound,
+    Superseded,
+)
+from anchorage.ingest.batching import Budget, concurrently, grouped
+from anchorage.ingest.chunk import passage_header, passage_text
+from anchorage.ingest.indexing import Indexing, open_indexing
+from anchorage.ingest.removal import forget_blobs, vanished
 from anchorage.model import (
-    BlockKind,
-    Chunk,
     Document,
     DocumentStatus,
+    EmbedderSpec,
     Failure,
     IndexSpec,
     Outcome,
@@ -34,21 +43,29 @@ from anchorage.model import (
     SourceItem,
 )
 from anchorage.ports.blob import BlobStore
-from anchorage.ports.embedder import Embedder, Vectors
+from anchorage.ports.embedder import Embedders, Vectors
 from anchorage.ports.parser import Parser
 from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
 from anchorage.ports.store import IndexedDocument, Store
-from anchorage.telemetry import DOCUMENTS, degraded
+from anchorage.telemetry import DOCUMENTS
 
 _log = structlog.get_logger(__name__)
 _DATABASE_RETRIES = (0.5, 1, 2, 4, 8, 8, 8)  # seconds between tries to store a batch while Postgres is away
 _LOOKED_UP_AT_ONCE = 500
+_SWITCHES = 4  # times that a document is prepared anew because the index was switched
+_PAUSE = 0.05  # seconds between the beginnings of two small batches
 _WRITERS = 2  # a vector index takes one row at a time of each connection
+_READINGS = 3  # of a document that others keep changing
+_SHORT = 20_000  # characters that are cut within milliseconds
 _PARSED_AT_ONCE = 256  # documents of an evaluation set are short
 # What another setting or another installation reads, so that the next sync tries it again.
 _MENDED_BY_SETTINGS = {"needs_ocr", "encrypted", "too_large", "too_complex", "timeout"}
 _BYTES_IN_FLIGHT = 128 * 1024**2  # of files being parsed, embedded and stored
+
+
+Prepare = Callable[[Indexing], Awaitable["IndexedDocument | Outcome"]]
+"""Makes a document ready for an index; an outcome when there is nothing to store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +75,14 @@ class IngestServices:
     store: Store
     blobs: BlobStore
     parser: Parser
-    embedder: Embedder
+    embedders: Embedders
     queue: Queue
     index: IndexSpec
-    chunk_tokens: int
-    overlap_tokens: int
+    """What a new collection gets; every other keeps its own."""
     batch_chunks: int
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Passwords of documents, by names under which sources refer to them."""
-    documents_at_once: int = 16
+    documents_at_once: int = 64
     embeddings_at_once: int = 1
 
 
@@ -76,23 +92,57 @@ class Ingester:
     def __init__(self, services: IngestServices, principal: Principal) -> None:
         self.services, self.principal = services, principal
         self._room = Budget(_BYTES_IN_FLIGHT)
-        self._embed: Batcher[Sequence[str], Vectors] = Batcher(
-            self._embed_all, limit=services.batch_chunks, weight=len, at_once=services.embeddings_at_once
+        self._indexings: dict[str, Indexing] = {}
+        self._embedding: dict[EmbedderSpec, Batcher[Sequence[str], Vectors]] = {}
+        self._look_up: Batcher[tuple[str, str], Document | None] = Batcher(
+            self._look_up_all, limit=_LOOKED_UP_AT_ONCE, weight=lambda _: 1, pause=_PAUSE
         )
-        self._write: Batcher[tuple[str, IndexedDocument], str] = Batcher(
-            self._write_all, limit=services.batch_chunks, weight=lambda item: len(item[1].chunks), at_once=_WRITERS
+        self._write: Batcher[tuple[str, int, IndexedDocument], str] = Batcher(
+            self._write_all, limit=services.batch_chunks, weight=lambda item: max(1, len(item[2].chunks)),
+            at_once=_WRITERS, pause=_PAUSE,
+        )  # fmt: skip
+
+    async def open(self, collection: str) -> Indexing:
+        """The index that the collection is written with. Raises what `open_indexing` raises."""
+        if collection not in self._indexings:
+            self._indexings[collection] = await open_indexing(self.services, self.principal, collection)
+        return self._indexings[collection]
+
+    def _moved(self, collection: str, index: Indexing) -> None:
+        """Forget an index that is not the live one any more."""
+        if self._indexings.get(collection) is index:
+            del self._indexings[collection]
+
+    def _batches(self, index: Indexing) -> Batcher[Sequence[str], Vectors]:
+        """The common batches of all documents that one embedder embeds."""
+        embedder = index.embedder
+
+        async def embed(groups: Sequence[Sequence[str]]) -> Sequence[Vectors]:
+            vectors = await embedder.embed_passages([text for group in groups for text in group])
+            ends = np.cumsum([len(group) for group in groups])
+            return [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
+
+        return self._embedding.setdefault(
+            embedder.spec,
+            Batcher(embed, limit=self.services.batch_chunks, weight=len, at_once=self.services.embeddings_at_once),
         )
 
+    async def known(self, collection: str, uri: str) -> Document | None:
+        """What the store has of a document."""
+        return await self._look_up((collection, uri))
+
+    async def _look_up_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[Document | None]:
+        found: dict[tuple[str, str], Document] = {}
+        for collection in dict.fromkeys(name for name, _ in keys):
+            uris = [uri for name, uri in keys if name == collection]
+            known = await self.services.store.versions(self.principal, collection, uris)
+            found |= {(collection, uri): document for uri, document in known.items()}
+        return [found.get(key) for key in keys]
+
     async def document(
-        self,
-        collection: str,
-        source: Source,
-        entry: SourceEntry,
-        known: Document | None,
-        *,
-        source_id: str | None = None,
-        password: str | None = None,
-    ) -> Outcome:
+        self, collection: str, source: Source, entry: SourceEntry, known: Document | None, *,
+        source_id: str | None = None, password: str | None = None,
+    ) -> Outcome:  # fmt: skip
         """Bring one document up to date; `known` is what the store has of it. Its failure is recorded and returned.
 
         `password` names the one to open it with; all are tried without it.
@@ -101,8 +151,51 @@ class Ingester:
         """
         if self.is_unchanged(entry, known) and known and (source_id is None or known.source_id is not None):
             return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
+        for _ in range(_READINGS):
+            with suppress(Superseded):  # somebody was faster: what we have read may be the older of the two
+                return await self._document(collection, source, entry, known, source_id, password)
+            known = await self.known(collection, entry.uri)
+        return await self._document(collection, source, entry, known, source_id, password)
+
+    async def _document(
+        self, collection: str, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
+        password: str | None,
+    ) -> Outcome:  # fmt: skip
+        stored: IndexedDocument | None = None
+
+        async def prepare(index: Indexing) -> IndexedDocument | Outcome:
+            nonlocal stored
+            done = await self._prepared_or_failed(collection, index, source, entry, known, source_id, password)
+            stored = None if isinstance(done, Outcome) else done
+            return done
+
+        outcome = await self._into_live(collection, entry, prepare, source_id)
+        if stored and known and known.blob_key and known.blob_key != stored.blob_key:
+            await forget_blobs(self.services, [known.blob_key])
+        return outcome
+
+    async def _into_live(
+        self, collection: str, entry: SourceEntry, prepare: Prepare, source_id: str | None = None
+    ) -> Outcome:
+        """Prepare a document for the live index and store it; anew when another has become the live one meanwhile."""
+        for _ in range(_SWITCHES):
+            index = await self.open(collection)
+            done = await prepare(index)
+            if isinstance(done, Outcome):
+                return done
+            try:
+                return await self._stored(collection, index, done)
+            except IndexMoved:
+                self._moved(collection, index)
+        reason = Failure(IndexMoved.code, "The collection's index was switched again and again. Ingest it again.", True)
+        return await self.failed(collection, entry, reason, source_id)
+
+    async def _prepared_or_failed(
+        self, collection: str, index: Indexing, source: Source, entry: SourceEntry, known: Document | None,
+        source_id: str | None, password: str | None,
+    ) -> IndexedDocument | Outcome:  # fmt: skip
         try:
-            done = await self._prepared(source, entry, known, source_id, password)
+            done = await self._prepared(index, source, entry, known, source_id, password)
         except DatabaseUnavailable:
             raise
         except AnchorageError as error:
@@ -112,12 +205,7 @@ class Ingester:
         except OSError as error:
             reason = f"The file could not be read: {error.strerror}. Ingest it again."
             return await self.failed(collection, entry, Failure("unreadable", reason, temporary=True), source_id)
-        if isinstance(done, Outcome):
-            return _counted(done)
-        outcome = await self._stored(collection, done)
-        if known and known.blob_key and known.blob_key != done.blob_key:
-            await forget_blobs(self.services, [known.blob_key])
-        return outcome
+        return _counted(done) if isinstance(done, Outcome) else done
 
     def is_unchanged(self, entry: SourceEntry, known: Document | None) -> bool:
         """Whether the source says that the bytes are those that are indexed, by this parser."""
@@ -130,12 +218,16 @@ class Ingester:
     async def parsed(self, collection: str, item: SourceItem, parsed: ParsedDocument) -> Outcome:
         """Ingest a text that is parsed already; its original is not kept."""
         version = hashlib.sha256(f"{parsed.title}\n{parsed.text}".encode()).hexdigest()
-        document = await self._chunked(item, version, parsed, None)
-        try:
-            document = replace(document, vectors=await self._vectors(document, None))
-        except AnchorageError as error:
-            return await self.failed(collection, SourceEntry(item.uri), failure_of(error))
-        return await self._stored(collection, document)
+        entry = SourceEntry(item.uri)
+
+        async def prepare(index: Indexing) -> IndexedDocument | Outcome:
+            document = await self._chunked(index, item, version, parsed, None)
+            try:
+                return replace(document, vectors=await self._vectors(index, document, None))
+            except AnchorageError as error:
+                return await self.failed(collection, entry, failure_of(error))
+
+        return await self._into_live(collection, entry, prepare)
 
     async def failed(
         self, collection: str, entry: SourceEntry, failure: Failure, source_id: str | None = None
@@ -149,8 +241,9 @@ class Ingester:
         return _counted(Outcome(entry.uri, document_id, DocumentStatus.FAILED, error=failure))
 
     async def _prepared(
-        self, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None, password: str | None
-    ) -> IndexedDocument | Outcome:
+        self, index: Indexing, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
+        password: str | None,
+    ) -> IndexedDocument | Outcome:  # fmt: skip
         """Fetch, parse, chunk and embed, unless the bytes are those that are indexed."""
         services = self.services
         taken = 0
@@ -165,11 +258,12 @@ class Ingester:
                         await services.store.confirm(self.principal, known.id, self._tag(item.tag), source_id)
                         return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
                 parsed = await self._parsed(item, password)
-            document = await self._chunked(item, version, parsed, key)
-            vectors = await self._vectors(document, known)
+            document = await self._chunked(index, item, version, parsed, key)
+            vectors = await self._vectors(index, document, known)
         finally:
             self._room.give(taken)
-        return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id)
+        had = known.version or "" if known else ""
+        return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id, replaces=had)
 
     async def _parsed(self, item: SourceItem, password: str | None) -> ParsedDocument:
         """Parse a file; one that is protected is tried with the passwords that the settings hold."""
@@ -192,9 +286,10 @@ class Ingester:
         return f"{self.services.parser.version} {tag}" if tag else None
 
     async def _chunked(
-        self, item: SourceItem, version: str, parsed: ParsedDocument, blob_key: str | None
+        self, index: Indexing, item: SourceItem, version: str, parsed: ParsedDocument, blob_key: str | None
     ) -> IndexedDocument:
-        chunks = await asyncio.to_thread(_chunks, self.services, parsed)
+        short = len(parsed.text) <= _SHORT  # a thread would cost more than the work
+        chunks = index.chunks(parsed) if short else await asyncio.to_thread(index.chunks, parsed)
         return IndexedDocument(
             uri=item.uri, version=version, parsed=replace(parsed, metadata={**parsed.metadata, **item.metadata}),
             chunks=chunks, vectors=np.zeros((0, 0), dtype=np.float32),
@@ -202,7 +297,7 @@ class Ingester:
             media_type=item.media_type, blob_key=blob_key, size=item.size,
         )  # fmt: skip
 
-    async def _vectors(self, document: IndexedDocument, known: Document | None) -> Vectors:
+    async def _vectors(self, index: Indexing, document: IndexedDocument, known: Document | None) -> Vectors:
         """A vector for each chunk; those that the version before has already are not computed again."""
         keys = list(zip(document.headers, (chunk.text for chunk in document.chunks), strict=True))
         had: Mapping[tuple[str, str], Vectors] = {}
@@ -213,8 +308,9 @@ class Ingester:
         texts = [passage_text(document.parsed.title, document.chunks[number]) for number in missing]
         size = self.services.batch_chunks
         # A long document waits for its pieces one after the other, so that short ones get between them.
-        pieces = [await self._embed(texts[start : start + size]) for start in range(0, len(texts), size)]
-        vectors = np.empty((len(keys), self.services.embedder.spec.dimension), dtype=np.float32)
+        embed = self._batches(index)
+        pieces = [await embed(texts[start : start + size]) for start in range(0, len(texts), size)]
+        vectors = np.empty((len(keys), index.spec.embedder.dimension), dtype=np.float32)
         if missing:
             vectors[missing] = np.concatenate(pieces)
         for number, key in enumerate(keys):
@@ -222,32 +318,27 @@ class Ingester:
                 vectors[number] = had[key]
         return vectors
 
-    async def _embed_all(self, groups: Sequence[Sequence[str]]) -> Sequence[Vectors]:
-        vectors = await self.services.embedder.embed_passages([text for group in groups for text in group])
-        ends = np.cumsum([len(group) for group in groups])
-        return [vectors[end - len(group) : end] for group, end in zip(groups, ends, strict=True)]
-
-    async def _stored(self, collection: str, document: IndexedDocument) -> Outcome:
-        document_id = await self._write((collection, document))
+    async def _stored(self, collection: str, index: Indexing, document: IndexedDocument) -> Outcome:
+        document_id = await self._write((collection, index.index_id, document))
         return _counted(Outcome(document.uri, document_id, DocumentStatus.INDEXED, len(document.chunks)))
 
-    async def _write_all(self, items: Sequence[tuple[str, IndexedDocument]]) -> Sequence[str]:
+    async def _write_all(self, items: Sequence[tuple[str, int, IndexedDocument]]) -> Sequence[str]:
         ids: dict[tuple[str, str], str] = {}
-        for collection in dict.fromkeys(name for name, _ in items):
-            documents = list({item.uri: item for name, item in items if name == collection}.values())
-            for item, document_id in zip(documents, await self._replace(collection, documents), strict=True):
-                ids[collection, item.uri] = document_id
-        return [ids[collection, item.uri] for collection, item in items]
+        for target in dict.fromkeys((name, index_id) for name, index_id, _ in items):
+            documents = list({item.uri: item for name, index_id, item in items if (name, index_id) == target}.values())
+            for item, document_id in zip(documents, await self._replace(*target, documents), strict=True):
+                ids[target[0], item.uri] = document_id
+        return [ids[collection, item.uri] for collection, _, item in items]
 
-    async def _replace(self, collection: str, documents: Sequence[IndexedDocument]) -> Sequence[str]:
+    async def _replace(self, collection: str, index_id: int, documents: Sequence[IndexedDocument]) -> Sequence[str]:
         store = self.services.store
         for delay in _DATABASE_RETRIES:
             try:
-                return await store.replace(self.principal, collection, documents)
-            except (DatabaseUnavailable, Conflict) as error:
+                return await store.replace(self.principal, collection, documents, index_id=index_id)
+            except (DatabaseUnavailable, Contended) as error:
                 _log.warning("storing_retried", reason=error.message, seconds=delay)
                 await asyncio.sleep(delay)
-        return await store.replace(self.principal, collection, documents)
+        return await store.replace(self.principal, collection, documents, index_id=index_id)
 
 
 def failure_of(error: AnchorageError) -> Failure:
@@ -259,15 +350,6 @@ def _counted(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _chunks(services: IngestServices, parsed: ParsedDocument) -> list[Chunk]:
-    headings = [parsed.text[b.start : b.end] for b in parsed.blocks if b.kind is BlockKind.HEADING]
-    longest = max((passage_header(parsed.title, (heading,)) for heading in ["", *headings]), key=len)
-    header_tokens = len(services.embedder.token_starts(longest))
-    tokens = body_budget(services.chunk_tokens, header_tokens)
-    budget = ChunkBudget(tokens, min(services.overlap_tokens, tokens // 2))
-    return chunk_document(parsed, services.embedder.token_starts(parsed.text), budget)
-
-
 async def ingest_source(
     services: IngestServices, principal: Principal, collection: str, source: Source
 ) -> AsyncIterator[Outcome]:
@@ -276,8 +358,8 @@ async def ingest_source(
     Raises `IndexMismatch`, `NotAllowed` or `NotFound` before anything is changed, and `DatabaseUnavailable` when Postgres
     stays away.
     """
-    await services.store.open_collection(principal, collection, services.index)
     ingester = Ingester(services, principal)
+    await ingester.open(collection)
     seen: set[str] = set()
 
     async def entries() -> AsyncIterator[tuple[SourceEntry, Document | None]]:
@@ -292,7 +374,7 @@ async def ingest_source(
 
     async for outcome in concurrently(entries(), one, services.documents_at_once):
         yield outcome
-    async for outcome in _vanished(services, principal, collection, source, seen):
+    async for outcome in vanished(services, principal, collection, source, seen):
         yield outcome
 
 
@@ -303,83 +385,11 @@ async def ingest_parsed(
     documents: AsyncIterator[tuple[SourceItem, ParsedDocument]],
 ) -> AsyncIterator[Outcome]:
     """The same from texts that are parsed already, such as an evaluation set's; their originals are not kept."""
-    await services.store.open_collection(principal, collection, services.index)
     ingester = Ingester(services, principal)
+    await ingester.open(collection)
 
     async def one(item: tuple[SourceItem, ParsedDocument]) -> Outcome:
         return await ingester.parsed(collection, *item)
 
     async for outcome in concurrently(documents, one, _PARSED_AT_ONCE):
         yield outcome
-
-
-async def _vanished(
-    services: IngestServices, principal: Principal, collection: str, source: Source, seen: set[str]
-) -> AsyncIterator[Outcome]:
-    """Documents that the source held and lists no more: deleted, or held when it lists nothing at all."""
-    if source.prefix is None:
-        return
-    held: Mapping[str, str] = await services.store.uris_below(principal, collection, source.prefix)
-    unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
-    if not seen:
-        reason = Failure(
-            "source_empty",
-            f"{source.uri} lists nothing, so its documents stay. If they are to go, `anchorage documents delete` them.",
-        )
-        for uri, document_id in unlisted.items():
-            yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
-        return
-    gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
-    await delete_documents(services, principal, list(gone.values()))
-    for uri, document_id in gone.items():
-        yield Outcome(uri, document_id, DocumentStatus.DELETED)
-
-
-async def _is_gone(source: Source, uri: str) -> bool:
-    """Whether the source itself says so: what is only not listed, or not readable now, stays."""
-    try:
-        async with source.fetch(uri):
-            return False
-    except NotFound:
-        return True
-    except AnchorageError:
-        return False
-
-
-class Kept(Protocol):
-    """Where documents, their original bytes and the jobs about them are: `IngestServices`, and any other that has them."""
-
-    @property
-    def store(self) -> Store: ...
-    @property
-    def blobs(self) -> BlobStore: ...
-    @property
-    def queue(self) -> Queue: ...
-
-
-async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
-    """Remove documents from every answer, and let go of their original bytes."""
-    keys = await kept.store.blob_keys(principal, document_ids)
-    deleted = await kept.store.delete(principal, document_ids)
-    await forget_blobs(kept, keys)
-    return deleted
-
-
-async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
-    """Let go of original bytes: they are deleted later, if nothing needs them then. Trouble costs disk space and no document."""
-    try:
-        unused = await kept.store.unused_blobs(keys) if keys else []
-        if unused:
-            await kept.queue.forget_blobs(unused)
-    except AnchorageError as error:
-        degraded("forgetting_originals", error.message)
-
-
-async def sweep_blobs(kept: Kept, grace: float) -> int:
-    """Delete the original bytes that were let go of so many seconds ago and that nothing needs; returns how many."""
-    unused = await kept.store.unused_blobs(await kept.queue.sweep(grace))
-    in_use = await kept.queue.blobs_in_use(unused) if unused else set()
-    for key in unused:
-        if key not in in_use:
-            await kept.blobs.delete(key)
-    return len(set(unused) - in_use)

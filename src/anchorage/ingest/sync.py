@@ -13,7 +13,8 @@ import structlog
 
 from anchorage.errors import AnchorageError
 from anchorage.ingest.batching import grouped
-from anchorage.ingest.pipeline import Ingester, delete_documents, failure_of
+from anchorage.ingest.pipeline import Ingester, failure_of
+from anchorage.ingest.removal import delete_documents
 from anchorage.model import Document, Failure, Principal, RegisteredSource, SourceEntry
 from anchorage.ports.queue import JobResult, NewJob, Queue, Report
 from anchorage.ports.registry import SourceRegistry
@@ -56,7 +57,7 @@ async def sync_source(
     await registry.note(registered.id, "syncing")
     principal = Principal(registered.owner)
     try:
-        await ingester.services.store.open_collection(principal, registered.collection, ingester.services.index)
+        await ingester.open(registered.collection)
         found = await _list(ingester, queue, principal, registered, source, report)
         gone = await _gone(ingester, principal, registered, found, limits, confirmed=confirmed)
     except AnchorageError as error:
@@ -66,6 +67,7 @@ async def sync_source(
     if isinstance(gone, Failure):
         await registry.note(registered.id, "held", gone, told)
         return JobResult()
+    gone = await ingester.services.store.release(principal, registered.collection, gone, registered.id)
     await delete_documents(ingester.services, principal, gone)
     await registry.note(registered.id, "synced", None, {**told, "deleted": len(gone)})
     return JobResult()
@@ -79,6 +81,9 @@ async def _list(
         known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
         changed = [entry for entry in group if not _is_settled(known.get(entry.uri), entry, ingester)]
         await queue.add(principal, [_document_job(registered, entry) for entry in changed])
+        shared = [item.uri for item in known.values() if item.source_id not in (None, registered.id)]
+        if shared:  # they stay when the source that they belong to loses them
+            await ingester.services.store.claim(principal, registered.collection, shared, registered.id)
         found.listed |= {entry.uri for entry in group}
         found.closed += [entry.uri + "/" for entry in group if entry.closed]
         found.queued += len(changed)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
 
+from anchorage.batching import Batcher
 from anchorage.errors import AnchorageError, NotFound
-from anchorage.ingest.pipeline import Ingester, IngestServices, delete_documents, failure_of, sweep_blobs
+from anchorage.ingest.pipeline import Ingester, IngestServices, failure_of
+from anchorage.ingest.removal import delete_documents, sweep_blobs
 from anchorage.ingest.sync import UPLOAD_PRIORITY, SyncLimits, sync_job, sync_source
 from anchorage.model import (
-    Document,
     Failure,
     Job,
     Outcome,
@@ -36,9 +38,16 @@ _SCHEDULE_PAUSE = 2.0
 _SWEEP_PAUSE = 600.0
 _GRACE = 3600.0  # seconds that bytes stay after they were let go of
 _OPEN_SOURCES = 100
+_RECENT = 2.0  # seconds that a source's record serves the beginning of jobs
+_RECORDS_AT_ONCE = 64
+_PAUSE = 0.03  # seconds between two readings of records
 PASSWORD = "password"  # noqa: S105  the option of a source that names a password of the settings
 
 OpenSource = Callable[[RegisteredSource], AbstractAsyncContextManager[Source]]
+
+
+async def _nothing_to_tidy() -> None:
+    """For a worker alone in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,8 @@ class WorkerServices:
     registry: SourceRegistry
     open_source: OpenSource
     sync_limits: SyncLimits = field(default_factory=SyncLimits)
+    tidy: Callable[[], Awaitable[None]] = _nothing_to_tidy
+    """Removes what killed processes left behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +91,7 @@ def upload_job(principal: Principal, collection: str, uri: str, name: str, blob_
 async def ingest_upload(ingester: Ingester, collection: str, uri: str, name: str, blob_key: str) -> Outcome:
     """Ingest one uploaded file into a collection that is open."""
     source = UploadedSource(ingester.services.blobs, uri, name, blob_key)
-    known = await _known(ingester, collection, uri)
-    return await ingester.document(collection, source, SourceEntry(uri), known)
-
-
-async def _known(ingester: Ingester, collection: str, uri: str) -> Document | None:
-    return (await ingester.services.store.versions(ingester.principal, collection, [uri])).get(uri)
+    return await ingester.document(collection, source, SourceEntry(uri), await ingester.known(collection, uri))
 
 
 class _Sources:
@@ -115,6 +121,46 @@ class _Sources:
             await stack.aclose()
 
 
+class _Records:
+    """The records of registered sources, which the documents of one source share."""
+
+    def __init__(self, registry: SourceRegistry) -> None:
+        self._registry = registry
+        self._recent: dict[tuple[str, str], tuple[float, RegisteredSource]] = {}
+        self._read: Batcher[tuple[str, str], RegisteredSource | NotFound] = Batcher(
+            self._read_all, limit=_RECORDS_AT_ONCE, weight=lambda _: 1, pause=_PAUSE
+        )
+
+    async def now(self, owner: Principal, source_id: str) -> RegisteredSource:
+        """As it is after this call began. Raises `NotFound`."""
+        found = await self._read((owner.id, source_id))
+        if isinstance(found, NotFound):
+            raise found
+        return found
+
+    async def recent(self, owner: Principal, source_id: str) -> RegisteredSource:
+        """As it was a moment ago, or is. Raises `NotFound`."""
+        then, found = self._recent.get((owner.id, source_id), (-math.inf, None))
+        if found and asyncio.get_running_loop().time() - then < _RECENT:
+            return found
+        return await self.now(owner, source_id)
+
+    async def _read_all(self, keys: Sequence[tuple[str, str]]) -> Sequence[RegisteredSource | NotFound]:
+        found: dict[tuple[str, str], RegisteredSource | NotFound] = {}
+        began = asyncio.get_running_loop().time()
+        self._recent = {key: value for key, value in self._recent.items() if began - value[0] < _RECENT}
+        for owner, source_id in dict.fromkeys(keys):
+            try:
+                record = await self._registry.source(Principal(owner), source_id)
+            except NotFound as error:
+                self._recent.pop((owner, source_id), None)
+                found[owner, source_id] = error
+            else:
+                self._recent[owner, source_id] = began, record
+                found[owner, source_id] = record
+        return [found[key] for key in keys]
+
+
 class Worker:
     """Runs jobs. Documents that are in work at the same time share the batches of their principal's ingester."""
 
@@ -122,7 +168,7 @@ class Worker:
         self._services = services
         self._ingesters: dict[str, Ingester] = {}
         self._sources = _Sources(services.open_source)
-        self._open: set[tuple[str, str]] = set()
+        self._records = _Records(services.registry)
 
     async def close(self) -> None:
         """Close the sources that are open. No job may be running."""
@@ -138,25 +184,16 @@ class Worker:
         if job.kind == "sync":
             return await self._sync(job, report)
         ingester = self._ingester(job.owner)
-        await self._opened(ingester, job.collection)
+        await ingester.open(job.collection)
         if job.blob_key:
             outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key)
         else:
             outcome = await self._fetched(ingester, job)
         return JobResult(outcome.document_id, outcome.error)
 
-    async def _opened(self, ingester: Ingester, collection: str) -> None:
-        """See once that the collection's index is of the settings in force. Raises what `open_collection` does."""
-        key = (ingester.principal.id, collection)
-        if key not in self._open:
-            await self._services.ingest.store.open_collection(
-                ingester.principal, collection, self._services.ingest.index
-            )
-            self._open.add(key)
-
     async def _registered(self, job: Job) -> RegisteredSource:
         assert job.source_id
-        return await self._services.registry.source(Principal(job.owner), job.source_id)
+        return await self._records.now(Principal(job.owner), job.source_id)
 
     async def _sync(self, job: Job, report: Report) -> JobResult:
         services, registered = self._services, await self._registered(job)
@@ -179,18 +216,21 @@ class Worker:
 
     async def _fetched(self, ingester: Ingester, job: Job) -> Outcome:
         """One document of a registered source."""
-        registered = await self._registered(job)
-        known = await _known(ingester, job.collection, job.uri)
+        assert job.source_id
+        owner, known = Principal(job.owner), await ingester.known(job.collection, job.uri)
+        registered = await self._records.recent(owner, job.source_id)
         source = await self._sources.get(registered)
         outcome = await ingester.document(
             job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id,
             password=registered.options.get(PASSWORD),
         )  # fmt: skip
         try:
-            await self._registered(job)
+            await self._records.now(owner, job.source_id)
         except NotFound:  # removed while we worked: nobody would ever delete the document again
             if outcome.document_id:
-                await delete_documents(self._services.ingest, ingester.principal, [outcome.document_id])
+                store, ids = self._services.ingest.store, [outcome.document_id]
+                alone = await store.release(ingester.principal, job.collection, ids, registered.id)
+                await delete_documents(self._services.ingest, ingester.principal, alone)
         return outcome
 
 
@@ -224,9 +264,10 @@ async def _schedule_forever(services: WorkerServices) -> None:
 
 
 async def _sweep_forever(services: WorkerServices) -> None:
-    """Forget old jobs, and the bytes of uploads that came to nothing; trouble is logged and tried again."""
+    """Forget old jobs, the bytes of uploads that came to nothing, and leftovers; trouble is logged and tried again."""
     while True:
         try:
+            await services.tidy()
             await sweep_blobs(services.ingest, _GRACE)
         except AnchorageError as error:
             _log.warning("sweeping_failed", reason=error.message)
@@ -245,5 +286,8 @@ async def maintain_once(store: Store, *, settled: bool = False) -> int:
     try:
         return await store.maintain(settled=settled)
     except AnchorageError as error:
+        task = asyncio.current_task()
+        if task and task.cancelling():  # it was stopped, and broke its connection by that
+            raise asyncio.CancelledError from error
         degraded("index_maintenance", error.message)
         return 0

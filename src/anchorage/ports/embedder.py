@@ -41,3 +41,16 @@ class Embedder(Protocol):
     async def ping(self) -> str:
         """A word on its state (`available`, `not_configured`, or why not) without a paid call."""
         ...
+
+
+class Embedders(Protocol):
+    """The embedders that indexes were made with."""
+
+    @property
+    def default(self) -> Embedder:
+        """The one that the settings name: new collections get it."""
+        ...
+
+    async def of(self, spec: EmbedderSpec) -> Embedder:
+        """The one that makes vectors of this identity. Raises `IndexMismatch` when the settings lead to none."""
+        ...

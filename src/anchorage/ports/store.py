@@ -14,6 +14,7 @@ from anchorage.model import (
     Collection,
     Document,
     DocumentText,
+    EmbedderSpec,
     Failure,
     Hit,
     IndexSpec,
@@ -40,6 +41,8 @@ class IndexedDocument:
     size: int = 0
     tag: str | None = None
     source_id: str | None = None
+    replaces: str | None = None
+    """The version that was there when the bytes were read, "" for none; None where it does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,13 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question as the index takes it. Hits come from the best `depth` of each list; `k` of them are returned."""
+    """A question as the index takes it, with its vector by each embedder that the collections were indexed with.
+
+    Hits come from the best `depth` of each list; `k` of them are returned.
+    """
 
     text: str
-    vector: NDArray[np.float32]
+    vectors: Mapping[EmbedderSpec, NDArray[np.float32]]
     k: int
     depth: int = 100
     dense_weight: float = 0.5
@@ -81,6 +87,8 @@ class Ranking:
     dense: Sequence[tuple[str, str]] = ()
     lexical: Sequence[tuple[str, str]] = ()
     """(chunk id, document id) pairs."""
+    needs: Sequence[EmbedderSpec] = ()
+    """Embedders whose vector of the question is missing: nothing was searched yet."""
 
 
 class Store(Protocol):
@@ -89,7 +97,7 @@ class Store(Protocol):
     async def open_collection(
         self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
     ) -> Collection:
-        """The collection, made when it is new. Raises `IndexMismatch` when it was made with another index."""
+        """The collection; made with this index when it is new, or empty. Another keeps the index that it has."""
         ...
 
     async def collections(
@@ -111,7 +119,17 @@ class Store(Protocol):
         ...
 
     async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
-        """Document ids by uri, of every document of a registered source."""
+        """Document ids by uri, of every document that a registered source lists."""
+        ...
+
+    async def claim(self, principal: Principal, collection: str, uris: Sequence[str], source_id: str) -> None:
+        """Note that a registered source lists these documents, which belong to another one."""
+        ...
+
+    async def release(
+        self, principal: Principal, collection: str, document_ids: Sequence[str], source_id: str
+    ) -> Sequence[str]:
+        """Take documents from a source that lists them no more; returns the ids of those that no other one lists."""
         ...
 
     async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
@@ -119,9 +137,18 @@ class Store(Protocol):
         ...
 
     async def replace(
-        self, principal: Principal, collection: str, documents: Sequence[IndexedDocument]
+        self,
+        principal: Principal,
+        collection: str,
+        documents: Sequence[IndexedDocument],
+        *,
+        index_id: int | None = None,
     ) -> Sequence[str]:
-        """Make these versions visible and the older ones not, all in one transaction; returns their ids."""
+        """Make these versions visible and the older ones not, all in one transaction; returns their ids.
+
+        Raises `IndexMoved` when `index_id`, which they were made for, is not the live index any more, and `Superseded` when one of
+        them `replaces` what is not there any more: it was read before that changed.
+        """
         ...
 
     async def fail(self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
@@ -152,8 +179,8 @@ class Store(Protocol):
         ...
 
     async def documents(self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
-                        after: str | None = None) -> Sequence[Document]:  # fmt: skip
-        """Documents by collection and uri; `after` is the id of the last one seen."""
+                        after: tuple[str, str] | None = None) -> Sequence[Document]:  # fmt: skip
+        """Documents by collection and uri; `after` are those of the last one seen, which may be gone by now."""
         ...
 
     async def document(self, principal: Principal, document_id: str) -> Document:
@@ -169,9 +196,21 @@ class Store(Protocol):
         ...
 
     async def search(
-        self, principal: Principal, query: Query, index: IndexSpec, collections: Sequence[str] | None
+        self,
+        principal: Principal,
+        query: Query,
+        collections: Sequence[str] | None,
+        *,
+        index_id: int | None = None,
     ) -> Ranking:
-        """Hybrid retrieval. Raises `NotFound` for an unknown collection and `IndexMismatch` for another embedder."""
+        """Hybrid retrieval; `index_id` takes one index version, live or not, instead. Raises `NotFound`.
+
+        Where a vector of the question is missing, `needs` says which, and nothing else is done.
+        """
+        ...
+
+    async def state(self, principal: Principal, collections: Sequence[str] | None) -> str:
+        """A word that is another one whenever what `search` finds may be. Raises `NotFound`."""
         ...
 
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from anchorage.errors import ConfigurationError
+from anchorage.settings.model_sections import CacheSettings, GuardSettings, RerankSettings, UsageSettings
 from anchorage.settings.sections import (
     AnswerSettings,
     BlobSettings,
@@ -24,10 +25,13 @@ from anchorage.settings.sections import (
     DatabaseSettings,
     DataSettings,
     EmbeddingSettings,
+    FeedbackSettings,
     HttpSettings,
     IngestSettings,
     LlmSettings,
     LogSettings,
+    McpSettings,
+    OpenAISettings,
     RetrievalSettings,
     S3Settings,
     WebSettings,
@@ -44,6 +48,8 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "FPT_API_KEY": ("llm", "fpt_api_key"),
     "FPT_BASE_URL": ("llm", "fpt_base_url"),
     "EMBEDDING_MODEL": ("embedding", "model"),
+    "RERANK_MODEL": ("rerank", "model"),
+    "GUARD_MODEL": ("guard", "model"),
     "CONFLUENCE_BASE_URL": ("confluence", "base_url"),
     "CONFLUENCE_USERNAME": ("confluence", "username"),
     "CONFLUENCE_PASSWORD": ("confluence", "password"),
@@ -51,6 +57,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "APP_PORT": ("http", "port"),
     "CORS_ORIGINS": ("http", "cors_origins"),
     "LOG_LEVEL": ("log", "level"),
+    "TESSDATA_PREFIX": ("ingest", "ocr_data"),
     # Of several names for one setting the first that is set counts.
     "LINODE_OBJECT_STORAGE_ACCESS_KEY": ("s3", "access_key"),
     "LINODE_OBJECT_STORAGE_SECRET_KEY": ("s3", "secret_key"),
@@ -66,6 +73,7 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
 }
 
 
+_INHERITED = ("PATH", "LANG", "TMPDIR", "TZ", "PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "VIRTUAL_ENV")
 _USERINFO = re.compile(r"//\S*@")  # to the last @: a password may hold any character
 
 
@@ -110,6 +118,10 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     embedding: EmbeddingSettings = EmbeddingSettings()
     llm: LlmSettings = LlmSettings()
+    rerank: RerankSettings = RerankSettings()
+    guard: GuardSettings = GuardSettings()
+    usage: UsageSettings = UsageSettings()
+    cache: CacheSettings = CacheSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()
@@ -119,6 +131,9 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     confluence: ConfluenceSettings = ConfluenceSettings()
     http: HttpSettings = HttpSettings()
+    openai: OpenAISettings = OpenAISettings()
+    mcp: McpSettings = McpSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
     log: LogSettings = LogSettings()
     _overridden: frozenset[tuple[str, str]] = PrivateAttr(frozenset())
 
@@ -146,6 +161,11 @@ def load_settings(**overrides: Mapping[str, Any]) -> Settings:
         raise ConfigurationError(f"Wrong settings: {problems}. `anchorage doctor` lists all settings.") from None
     settings._overridden = frozenset((name, key) for name, values in overrides.items() for key in values)
     return settings
+
+
+def child_environment() -> dict[str, str]:
+    """What the programs that we start get of our environment: no secrets, and nothing by which it configures libraries."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
 def _problem(item: Any) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 
 def default_data_dir() -> Path:
@@ -44,11 +44,56 @@ class DatabaseSettings(Section):
     )
 
 
+def json_list(value: object) -> object:
+    """A setting that holds a list, as the environment gives it."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise ValueError('write it as a JSON list, such as ["ollama:llama3.2"]')
+    return found
+
+
+class EmbeddingFallback(Section):
+    """Another server of the same embedding model."""
+
+    base_url: str
+    api_key: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"base_url": value} if isinstance(value, str) else value
+
+
+class LlmFallback(Section):
+    """A model to take when another fails. What is not said here is as in the section `llm`."""
+
+    provider: Literal["openai", "compatible", "ollama", "fpt", "langchain"]
+    model: str | None = None
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    first_token_timeout: float | None = Field(None, gt=0)
+    idle_timeout: float | None = Field(None, gt=0)
+    retries: int | None = Field(None, ge=0, le=10)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        provider, _, model = value.partition(":")
+        return {"provider": provider, "model": model or None}
+
+
 class EmbeddingSettings(Section):
     """Which model turns passages into vectors."""
 
-    provider: Literal["local", "openai", "ollama", "langchain"] | None = Field(
-        None, description="local without a model name; else openai (any OpenAI-compatible server), ollama or langchain"
+    provider: Literal["local", "openai", "compatible", "ollama", "fpt", "langchain"] | None = Field(
+        None, description="local without a model name; else that of the generator where it has embeddings"
     )
     model: str | None = Field(None, description="the provider's name of the model")
     base_url: str | None = Field(None, description="server of the embeddings, when not that of the generator")
@@ -61,13 +106,24 @@ class EmbeddingSettings(Section):
     threads: int = Field(0, ge=0, description="of the local model; 0: one per core")
     batch_size: int = Field(32, ge=1, le=2048, description="passages per call")
     timeout: float = Field(60, gt=0, description="seconds for one call")
+    retries: int = Field(2, ge=0, le=10, description="attempts after the first")
+    longest_wait: float = Field(
+        60, ge=0, description="longest wait that a server's rate limit or Retry-After may ask for, in seconds"
+    )
     concurrency: int = Field(4, ge=1, le=64, description="calls to a remote model at once")
+    fallbacks: tuple[EmbeddingFallback, ...] = Field(
+        (),
+        description="other servers of the same model, as JSON, asked in turn while the first is down: "
+        '`["http://two:8080/v1", {"base_url": "...", "api_key": "..."}]`',
+    )
+
+    _fallbacks = field_validator("fallbacks", mode="before")(json_list)
 
 
 class LlmSettings(Section):
     """Which model writes answers; without one, answers are quotations."""
 
-    provider: Literal["auto", "none", "openai", "ollama", "fpt", "langchain"] = Field(
+    provider: Literal["auto", "none", "openai", "compatible", "ollama", "fpt", "langchain"] = Field(
         "auto", description="auto: the first of OpenAI, Ollama and FPT that is configured"
     )
     model: str | None = Field(None, description="the provider's name of the model")
@@ -75,13 +131,24 @@ class LlmSettings(Section):
     base_url: str | None = Field(None, description="OpenAI-compatible server, for example http://localhost:8080/v1")
     ollama_host: str | None = Field(None, description="Ollama server, for example http://localhost:11434")
     fpt_api_key: SecretStr | None = Field(None, description="key of FPT Cloud")
-    fpt_base_url: str | None = Field(None, description="FPT Cloud's OpenAI-compatible endpoint")
+    fpt_base_url: str | None = Field(None, description="FPT Cloud's endpoint, when not its public one")
     max_tokens: int = Field(1024, ge=1, description="length limit of an answer")
     temperature: float = Field(0.0, ge=0, le=2)
     connect_timeout: float = Field(5, gt=0, description="seconds to reach the server")
     first_token_timeout: float = Field(60, gt=0, description="seconds until the first piece of an answer")
     idle_timeout: float = Field(30, gt=0, description="seconds between two pieces of an answer")
     retries: int = Field(2, ge=0, le=10, description="attempts after the first, before anything was streamed")
+    fallbacks: tuple[LlmFallback, ...] = Field(
+        (),
+        description="models to take, in this order, while those before fail, as JSON: "
+        '`["ollama:llama3.2", {"provider": "compatible", "model": "...", "base_url": "...", "api_key": "...", "retries": 0}]`',
+    )
+    breaker_failures: int = Field(
+        3, ge=1, description="failures in a row after which a model with fallbacks is left alone for a while"
+    )
+    breaker_pause: float = Field(30, gt=0, description="for so many seconds")
+
+    _fallbacks = field_validator("fallbacks", mode="before")(json_list)
 
 
 class ChunkSettings(Section):
@@ -139,6 +206,9 @@ class IngestSettings(Section):
     ocr_language: str = Field(
         "eng", description="languages that text recognition looks for, as Tesseract names them: eng+deu"
     )
+    ocr_data: str | None = Field(
+        None, description="folder of Tesseract's language data; else the usual places are searched"
+    )
     ocr_timeout: float = Field(
         1800, gt=0, description="seconds for one file in which text is recognised, all its pages together"
     )
@@ -154,7 +224,7 @@ class IngestSettings(Section):
         description='passwords of protected documents, as JSON: `{"reports": "..."}`; all are tried, or the one that a source '
         "names with `--option password=reports`",
     )
-    concurrency: int = Field(16, ge=1, le=64, description="jobs that one worker runs at once")
+    concurrency: int = Field(32, ge=1, le=64, description="jobs that one worker runs at once")
     parsers: int = Field(0, ge=0, le=64, description="files that are parsed at once; 0: one per core")
     job_timeout: float = Field(
         1800, gt=0, description="seconds that a job may go without progress before it is tried again"
@@ -240,7 +310,12 @@ class ConfluenceSettings(Section):
     flavour: Literal["auto", "cloud", "datacenter"] = Field(
         "auto", description="auto: cloud for atlassian.net and api.atlassian.com, else Data Center"
     )
+    attachments: bool = Field(
+        True,
+        description="read files that are attached to pages, save pictures, sound and films; costs a request for each page",
+    )
     timeout: float = Field(60, gt=0, description="seconds for one request")
+    download_timeout: float = Field(600, gt=0, description="seconds for the bytes of one attachment")
     retries: int = Field(4, ge=0, le=10, description="attempts after the first, where it asks to slow down")
     max_wait: float = Field(60, ge=0, description="longest Retry-After that is honoured, in seconds")
 
@@ -252,11 +327,40 @@ class HttpSettings(Section):
     port: int = Field(8000, ge=0, le=65535)
     root_path: str = Field("", description="path prefix that an ingress strips")
     cors_origins: str = Field("", description="origins allowed to call from a browser, separated by commas")
+    allowed_hosts: str = Field(
+        "",
+        description="host names under which this server answers, separated by commas; `*.example.org` for all below, `*` for any. "
+        "Addresses and localhost always work. Empty: these alone when listening on this machine only, else any",
+    )
     max_body_bytes: int = Field(1024**2, ge=1024, description="largest JSON body")
     max_upload_bytes: int = Field(1024**3, ge=1024, description="largest upload, all its files together")
     max_upload_files: int = Field(100, ge=1, description="files in one upload")
+    add_text_concurrency: int = Field(4, ge=1, le=64, description="texts of POST /add_text that are ingested at once")
     sse_heartbeat: float = Field(15, gt=0, description="seconds of silence before a stream sends a comment")
     shutdown_timeout: float = Field(25, gt=0, description="seconds that open requests get at shutdown")
+
+
+class OpenAISettings(Section):
+    """The OpenAI-compatible face."""
+
+    stream: Literal["live", "verified"] = Field(
+        "live",
+        description="live: text as it is written; verified: nothing before its citations are checked, for clients that show no more "
+        "than the text",
+    )
+
+
+class McpSettings(Section):
+    """The MCP face. Nothing of it is loaded before it is used."""
+
+    enabled: bool = Field(True, description="serve MCP at /mcp")
+    text_limit: int = Field(100_000, ge=1000, description="characters of a document that one reading gives")
+
+
+class FeedbackSettings(Section):
+    """What people think of answers."""
+
+    comment_limit: int = Field(4_000, ge=0, description="characters of a comment")
 
 
 class LogSettings(Section):

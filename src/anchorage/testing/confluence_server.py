@@ -12,13 +12,26 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from anchorage.testing.serving import serving
 
 TOKEN = "secret-token"  # noqa: S105  it opens nothing
+
+
+@dataclass(slots=True)
+class FakeFile:
+    """A file attached to a page."""
+
+    id: str
+    title: str
+    data: bytes
+    media_type: str
+    version: int = 1
+    elsewhere: str | None = None
+    """Where its download is redirected to."""
 
 
 @dataclass(slots=True)
@@ -34,6 +47,7 @@ class FakePage:
     status: str = "current"
     hidden: bool = False
     """Not for this user: left out of lists, and 403 by itself."""
+    files: list[FakeFile] = field(default_factory=list)
 
 
 class ConfluenceServer:
@@ -65,6 +79,12 @@ class ConfluenceServer:
         self.pages.append(page)
         return page
 
+    def attach(self, page: FakePage, title: str, data: bytes, media_type: str) -> FakeFile:
+        """Attach a file to a page."""
+        file = FakeFile(str(2000 + sum(len(other.files) for other in self.pages)), title, data, media_type)
+        page.files.append(file)
+        return file
+
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """The ASGI app."""
         query = scope["query_string"].decode("latin-1")
@@ -88,8 +108,27 @@ class ConfluenceServer:
         if not known and not self.strangers:
             return 401, {}, b'{"message": "Unauthorized"}'
         pages = [page for page in self.pages if known and page.status == "current"]
+        if "/download/attachments/" in path:
+            return self._download(path, pages)
         status, found = self._route(path, query, pages, body)
         return status, {"x-ausername": self.user or "me" if known else "anonymous"}, json.dumps(found).encode()
+
+    def _download(self, path: str, pages: list[FakePage]) -> tuple[int, Mapping[str, str], bytes]:
+        number, name = path.split("/download/attachments/")[1].split("/", 1)
+        file = next((file for page in pages if page.id == number for file in page.files if file.title == name), None)
+        if file is None:
+            return 404, {}, b"no file"
+        if file.elsewhere:
+            return 302, {"location": file.elsewhere}, b""
+        return 200, {"content-type": file.media_type}, file.data
+
+    def _attachments(self, path: str, page: FakePage, query: Mapping[str, str]) -> Any:
+        cloud = path.startswith("/wiki/")
+        start = int(query.get("cursor", "c0==").strip("c=") if cloud else query.get("start", "0"))
+        shown = page.files[start : start + self.page_size]
+        following = f"{path}?cursor=c{start + self.page_size}%3D%3D&start={start + self.page_size}"
+        links = {"next": following} if start + self.page_size < len(page.files) else {}
+        return {"results": [(_cloud_file if cloud else _center_file)(page, file) for file in shown], "_links": links}
 
     def _expected(self) -> str:
         if self.token is None:
@@ -116,11 +155,15 @@ class ConfluenceServer:
             return (200, {"key": last}) if last in spaces else (404, {"message": "No space"})
         if path == "/rest/api/content":
             return 200, self._center_list([page for page in pages if page.space == query["spaceKey"]], query)
+        attached = path.endswith(("/attachments", "/child/attachment"))
+        last = path.split("/")[-2 if path.endswith("/attachments") else -3] if attached else last
         page = next((page for page in self.pages if page.id == last and page in pages), None)
         if page is None:
             return 404, {"message": "No content"}
         if page.hidden:
             return 403, {"message": "Not permitted"}
+        if attached:
+            return 200, self._attachments(path, page, query)
         cloud = path.startswith("/wiki/")
         return 200, _cloud_page(page, spaces) if cloud else _center_page(page)
 
@@ -143,7 +186,14 @@ class ConfluenceServer:
         links = {"base": self.url}
         if start + self.page_size < len(pages):
             links["next"] = f"/rest/api/content?spaceKey={query['spaceKey']}&limit=100&start={start + self.page_size}"
-        results = [_center_page(page) for page in shown if not page.hidden]
+        results = [
+            {
+                **_center_page(page),
+                "children": {"attachment": self._attachments(f"/rest/api/content/{page.id}", page, {})},
+            }
+            for page in shown
+            if not page.hidden
+        ]
         return {"results": results, "start": start, "size": len(results), "_links": links}
 
 
@@ -162,6 +212,23 @@ def _center_page(page: FakePage) -> Any:
         "version": {"number": page.version, "when": "2026-01-02T03:04:05Z", "by": {"displayName": "Ada Lovelace"}},
         "body": {"view": {"representation": "view", "value": page.html}},
         "metadata": {"labels": {"results": [{"name": name} for name in page.labels]}},
+    }  # fmt: skip
+
+
+def _cloud_file(page: FakePage, file: FakeFile) -> Any:
+    return {
+        "id": f"att{file.id}", "title": file.title, "status": "current", "pageId": page.id, "mediaType": file.media_type,
+        "fileSize": len(file.data), "version": {"number": file.version, "createdAt": "2026-01-02T03:04:05Z"},
+        "downloadLink": f"/download/attachments/{page.id}/{quote(file.title)}?version={file.version}",
+    }  # fmt: skip
+
+
+def _center_file(page: FakePage, file: FakeFile) -> Any:
+    return {
+        "id": file.id, "type": "attachment", "title": file.title, "status": "current",
+        "version": {"number": file.version, "when": "2026-01-02T03:04:05Z", "by": {"displayName": "Ada Lovelace"}},
+        "extensions": {"mediaType": file.media_type, "fileSize": len(file.data)},
+        "_links": {"download": f"/download/attachments/{page.id}/{quote(file.title)}?version={file.version}"},
     }  # fmt: skip
 
 

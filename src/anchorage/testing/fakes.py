@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.errors import AnchorageError, NotFound
+from anchorage.errors import AnchorageError, IndexMismatch, NotFound
 from anchorage.model import Conversation, EmbedderSpec, Message, Principal, Turn, Usage
-from anchorage.ports.embedder import Vectors
+from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.testing.hashing import hashed_vectors
 
 
@@ -42,6 +42,23 @@ class HashEmbedder:
 
     async def ping(self) -> str:
         return "available"
+
+
+@dataclass(frozen=True, slots=True)
+class FixedEmbedders:
+    """`Embedders` that are there from the start, the default one first."""
+
+    embedders: Sequence[Embedder]
+
+    @property
+    def default(self) -> Embedder:
+        return self.embedders[0]
+
+    async def of(self, spec: EmbedderSpec) -> Embedder:
+        for embedder in self.embedders:
+            if embedder.spec == spec:
+                return embedder
+        raise IndexMismatch(f"No embedder {spec.name} of {spec.dimension} dimensions. Index anew: `anchorage reindex`.")
 
 
 @dataclass(slots=True)

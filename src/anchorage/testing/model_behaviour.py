@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from anchorage.testing.citing import MARKERS, Markers, cited_answer
@@ -62,6 +62,10 @@ class Behaviour:
     finish: str = "stop"
     dimension: int = 0
     """Length of the vectors; 0: what the request or the server says."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """Further headers of the answer, such as a provider's rate limits."""
+    unsafe: str = ""
+    """Text that moderation flags."""
     error_event: str = ""
     """An error sent as an event of the stream, after `pieces` pieces."""
 

@@ -26,12 +26,14 @@ import uvicorn
 
 from anchorage.testing.hashing import hashed_vectors
 from anchorage.testing.model_behaviour import HEADER, Behaviour, quote_first_passage
+from anchorage.testing.model_roles import MODERATIONS, RERANK, moderated, reranked
 from anchorage.testing.serving import serving
 
 __all__ = ["Behaviour", "ModelServer", "RecordedRequest", "model_server", "quote_first_passage"]
 
 CHAT = "/v1/chat/completions"
 EMBEDDINGS = "/v1/embeddings"
+_HINTS = {"max_tokens": " Use 'max_completion_tokens' instead.", "documents": " The body has no field `texts`."}
 _PIECE = re.compile(r"\s*\S+\s*$|\s*\S+")
 
 
@@ -144,6 +146,7 @@ class _Exchange:
         self._send = send
         self._gone = gone  # done when the client closes the connection
         self._closing = asyncio.ensure_future(server._closing.wait())
+        self._headers: Mapping[str, str] = {}
 
     @property
     def left(self) -> bool:
@@ -162,7 +165,7 @@ class _Exchange:
             raise _Gone
 
     async def start(self, status: int, content_type: str, headers: Mapping[str, str] | None = None) -> None:
-        pairs = {"content-type": content_type, **(headers or {})}
+        pairs = {"content-type": content_type, **self._headers, **(headers or {})}
         encoded = [(name.encode(), value.encode()) for name, value in pairs.items() if value]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
@@ -189,7 +192,7 @@ class _Exchange:
             await self.reply(200, {"object": "list", "data": models})
         elif (method, path) == ("GET", "/api/tags"):
             await self.reply(200, {"models": [{"name": name, "model": name} for name in server.models]})
-        elif method != "POST" or path not in (CHAT, EMBEDDINGS):
+        elif method != "POST" or path not in (CHAT, EMBEDDINGS, RERANK, MODERATIONS):
             await self.start(404, "text/plain")
             await self.write(b"404 page not found", more=False)
         elif not isinstance(self.request.body, dict):
@@ -204,6 +207,7 @@ class _Exchange:
         except ValueError as error:
             await self.fail(400, str(error))
             return
+        self._headers = behaviour.headers
         name = str(body.get("model", "")).partition("@")[0]
         refused = next((key for key in behaviour.refuse.split() if key in body), None)
         if self.server.models and name not in self.server.models:
@@ -212,7 +216,7 @@ class _Exchange:
             message = behaviour.message or f"scripted failure {behaviour.status}"
             await self.fail(behaviour.status, message, None, behaviour.retry_after)
         elif refused:
-            hint = " Use 'max_completion_tokens' instead." if refused == "max_tokens" else ""
+            hint = _HINTS.get(refused, "")
             message = f"Unsupported parameter: '{refused}' is not supported with this model.{hint}"
             await self.fail(400, message, "unsupported_parameter")
         elif behaviour.fault == "html":
@@ -224,6 +228,9 @@ class _Exchange:
             await self.write(b'data: {"what": [\n\ndata: [DONE]\n\n' if streamed else b'{"data": 7}', more=False)
         elif path == EMBEDDINGS:
             await self._embeddings(behaviour)
+        elif path in (RERANK, MODERATIONS):
+            await self.pause(None if behaviour.fault == "hang" else behaviour.first_delay)
+            await self.reply(200, reranked(body) if path == RERANK else moderated(body, behaviour.unsafe))
         elif body.get("stream") and behaviour.stream:
             await self._stream(behaviour)
         else:

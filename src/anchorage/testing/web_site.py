@@ -49,6 +49,7 @@ class WebSite:
         """Bytes of bodies handed to the network."""
         self._answers: dict[str, _Answer] = {}
         self._scripts: dict[str, deque[_Answer]] = {}
+        self._marks: dict[str, str] = {}
 
     def page(
         self,
@@ -66,6 +67,10 @@ class WebSite:
         named = {"content-type": media_type} if media_type else {}
         self._add(path, _Answer(status, content, {**named, **(headers or {})}, cut=cut), once=once)
 
+    def unchanged(self, path: str, mark: str) -> None:
+        """Answer 304 to those who ask whether the page at a path still has this mark."""
+        self._marks[path] = mark
+
     def redirect(self, path: str, to: str, status: int = 302) -> None:
         """Send visitors of a path elsewhere."""
         self._add(path, _Answer(status, b"", {"location": to}))
@@ -81,6 +86,7 @@ class WebSite:
             self._scripts.setdefault(path, deque()).append(answer)
         else:
             self._answers[path] = answer
+            self._marks.pop(path, None)
 
     def count(self, path: str) -> int:
         """How many requests came for this path."""
@@ -94,6 +100,8 @@ class WebSite:
         self.requests.append(SiteRequest(path, headers))
         script = self._scripts.get(path)
         answer = script.popleft() if script else self._answers.get(path, _Answer(404, b"nothing here"))
+        if (mark := self._marks.get(path)) and mark in (headers.get("if-none-match"), headers.get("if-modified-since")):
+            answer = _Answer(304)
         sent = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
         if answer.cut and "content-length" not in answer.headers:
             sent.append((b"content-length", str(len(answer.body) + 1000).encode()))

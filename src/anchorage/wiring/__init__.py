@@ -1,11 +1,14 @@
 """The composition root: settings in, services out. The only part that names adapters."""
 
-from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.services import (
     DatabaseUrls,
+    PrincipalResolver,
     Services,
     Storage,
     build_services,
+    local_owner,
     migrate_databases,
     open_databases,
     open_pools,
@@ -17,10 +20,12 @@ from anchorage.wiring.sources import check_location, local_source, open_blobs, o
 
 __all__ = [
     "DatabaseUrls",
+    "PrincipalResolver",
     "Services",
     "Storage",
     "build_services",
     "check_location",
+    "local_owner",
     "local_source",
     "migrate_databases",
     "open_blobs",
@@ -28,8 +33,10 @@ __all__ = [
     "open_databases",
     "open_embedder",
     "open_generator",
+    "open_guards",
     "open_location",
     "open_pools",
+    "open_reranking",
     "open_services",
     "open_storage",
     "pending_migrations",

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-import httpx
+from pathlib import Path
 
-from anchorage.adapters.models.http import OPENAI_URL, Endpoint, RetryPolicy, model_client
+import httpx
+from pydantic import SecretStr
+
+from anchorage.adapters.models.fallback import FallbackEmbedder, FallbackGenerator
+from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.chat.rerank import Reranking
 from anchorage.errors import ConfigurationError
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
+from anchorage.ports.reranker import Reranker
 from anchorage.settings import Settings
-from anchorage.settings.sections import LlmSettings
+from anchorage.settings.model_sections import RerankSettings
+from anchorage.settings.sections import EmbeddingSettings, LlmFallback, LlmSettings
+from anchorage.wiring.providers import (
+    EMBEDDING,
+    LLM,
+    RERANK,
+    configured_provider,
+    endpoint_of,
+    first_configured,
+    required,
+)
 
 _DEFAULT_MODELS = {"openai": "gpt-4o-mini", "ollama": "llama3.2"}
 
@@ -25,19 +43,45 @@ def open_client(settings: Settings) -> httpx.AsyncClient:
 
 
 def open_generator(llm: LlmSettings, client: httpx.AsyncClient) -> Generator | None:
-    """The generator that the settings name; None where they name none. Raises `ConfigurationError`."""
-    provider = _llm_provider(llm)
+    """The generator that the settings name, with its fallbacks; None where they name none. Raises `ConfigurationError`."""
+    provider = configured_provider(llm)
     if provider == "none":
         return None
+    first = _generator(llm, provider, llm.model, client)
+    if not llm.fallbacks:
+        return first
+    others = [_fallback(llm, fallback, client) for fallback in llm.fallbacks]
+    return FallbackGenerator([first, *others], failures=llm.breaker_failures, pause=llm.breaker_pause)
+
+
+def _fallback(llm: LlmSettings, fallback: LlmFallback, client: httpx.AsyncClient) -> Generator:
+    own = {
+        name: value
+        for name in ("first_token_timeout", "idle_timeout", "retries")
+        if (value := getattr(fallback, name)) is not None
+    }
+    return _generator(
+        llm.model_copy(update=own), fallback.provider, fallback.model, client, fallback.base_url, fallback.api_key
+    )
+
+
+def _generator(
+    llm: LlmSettings,
+    provider: str,
+    model: str | None,
+    client: httpx.AsyncClient,
+    base_url: str | None = None,
+    api_key: SecretStr | None = None,
+) -> Generator:
     if provider == "langchain":
         return LangChainGenerator.open(
-            required(llm.model, "LLM_MODEL", "a model as `provider:model`"), temperature=llm.temperature,
+            required(model, "LLM_MODEL", "a model as `provider:model`"), temperature=llm.temperature,
             max_tokens=llm.max_tokens, timeout=llm.first_token_timeout,
         )  # fmt: skip
     return OpenAIGenerator(
         client,
-        _endpoint(llm, provider, "LLM_MODEL"),
-        llm.model or required(_DEFAULT_MODELS.get(provider), "LLM_MODEL", "the name of a model"),
+        endpoint_of(llm, provider, LLM, base_url, api_key),
+        model or required(_DEFAULT_MODELS.get(provider), "LLM_MODEL", "the name of a model"),
         max_tokens=llm.max_tokens,
         temperature=llm.temperature,
         first_token_timeout=llm.first_token_timeout,
@@ -46,50 +90,14 @@ def open_generator(llm: LlmSettings, client: httpx.AsyncClient) -> Generator | N
     )
 
 
-def _llm_provider(llm: LlmSettings) -> str:
-    if llm.provider != "auto":
-        return llm.provider
-    if llm.api_key or llm.base_url:
-        return "openai"
-    if llm.ollama_host:
-        return "ollama"
-    return "fpt" if llm.fpt_api_key or llm.fpt_base_url else "none"
-
-
-def _endpoint(llm: LlmSettings, provider: str, model_setting: str) -> Endpoint:
-    """Where a provider's server is. Raises `ConfigurationError`."""
-    if provider == "ollama":
-        return Endpoint.ollama(llm.ollama_host or "localhost", model_setting=model_setting)
-    if provider == "fpt":
-        url = required(llm.fpt_base_url, "FPT_BASE_URL", "the address of FPT Cloud's OpenAI-compatible API")
-        key = llm.fpt_api_key.get_secret_value() if llm.fpt_api_key else None
-        return Endpoint(url, key, "FPT_BASE_URL", "FPT_API_KEY", model_setting)
-    key = llm.api_key.get_secret_value() if llm.api_key else None
-    if not key and not llm.base_url:
-        raise ConfigurationError(
-            "OpenAI is asked for, but neither OPENAI_API_KEY nor OPENAI_BASE_URL is set. Set one of them."
-        )
-    return Endpoint(llm.base_url or OPENAI_URL, key, model_setting=model_setting)
-
-
-def required(value: str | None, setting: str, what: str) -> str:
-    if not value:
-        raise ConfigurationError(f"{setting} is not set. Set it to {what}.")
-    return value
-
-
 async def open_embedder(settings: Settings, client: httpx.AsyncClient) -> Embedder:
     """The embedder that the settings name; the local one where they name none.
 
     Raises `ConfigurationError`, and `ModelUnavailable` or `ModelError` where a server must be asked for the vectors' length.
     """
     embedding, llm = settings.embedding, settings.llm
-    provider = embedding.provider
-    if provider is None and embedding.model not in (None, LOCAL_MODEL):
-        provider = (
-            "openai" if embedding.base_url or llm.api_key or llm.base_url else "ollama" if llm.ollama_host else "openai"
-        )
-    if provider in (None, "local"):
+    provider = _embedding_provider(embedding, llm)
+    if provider == "local":
         return await open_minilm(settings.data.dir / "models", precision=embedding.precision, threads=embedding.threads)
     model = required(embedding.model, "EMBEDDING_MODEL", "the name of an embedding model")
     if provider == "langchain":
@@ -97,15 +105,64 @@ async def open_embedder(settings: Settings, client: httpx.AsyncClient) -> Embedd
             model, dimension=embedding.dimension, max_tokens=embedding.max_tokens, batch_size=embedding.batch_size,
             timeout=embedding.timeout,
         )  # fmt: skip
+    options = {
+        "max_tokens": embedding.max_tokens,
+        "batch_size": embedding.batch_size,
+        "timeout": embedding.timeout,
+        "retry": RetryPolicy(embedding.retries, longest_wait=embedding.longest_wait),
+    }
+    key = embedding.api_key or (llm.api_key if embedding.base_url else None)
+    endpoint = endpoint_of(llm, provider, EMBEDDING, embedding.base_url, key)
+    first = await OpenAIEmbedder.create(client, endpoint, model, dimension=embedding.dimension, **options)  # type: ignore[arg-type]
+    if not embedding.fallbacks:
+        return first
+    endpoints = [endpoint_of(llm, "compatible", EMBEDDING, item.base_url, item.api_key) for item in embedding.fallbacks]
+    others = [
+        await OpenAIEmbedder.create(client, endpoint, model, dimension=first.dimension, **options)  # type: ignore[arg-type]
+        for endpoint in endpoints
+    ]
+    return FallbackEmbedder([first, *others], failures=llm.breaker_failures, pause=llm.breaker_pause)
+
+
+def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:
+    if embedding.provider is not None:
+        return embedding.provider
+    if embedding.model in (None, LOCAL_MODEL):
+        return "local"
     if embedding.base_url:
-        key = embedding.api_key or llm.api_key
-        endpoint = Endpoint(
-            embedding.base_url, key.get_secret_value() if key else None, "ANCHORAGE_EMBEDDING__BASE_URL",
-            "ANCHORAGE_EMBEDDING__API_KEY", "EMBEDDING_MODEL",
-        )  # fmt: skip
+        return "compatible"
+    found = configured_provider(llm)
+    if found in ("none", "langchain"):  # the generator's choice, which is not one for embeddings
+        found = first_configured(llm)
+    return "openai" if found == "none" else found
+
+
+async def open_reranking(settings: Settings, client: httpx.AsyncClient) -> Reranking | None:
+    """The reranker that the settings name, with its bounds; None where they name none. Raises `ConfigurationError`."""
+    rerank = settings.rerank
+    if not rerank.model:
+        return None
+    folder = Path(rerank.model).expanduser()
+    provider = rerank.provider or _rerank_provider(rerank, settings.llm, folder)
+    reranker: Reranker
+    if provider == "local":
+        reranker = await open_onnx_reranker(folder, max_tokens=rerank.max_tokens, threads=rerank.threads)
     else:
-        endpoint = _endpoint(llm, provider, "EMBEDDING_MODEL")
-    return await OpenAIEmbedder.create(
-        client, endpoint, model, dimension=embedding.dimension, max_tokens=embedding.max_tokens,
-        batch_size=embedding.batch_size, timeout=embedding.timeout,
-    )  # fmt: skip
+        endpoint = endpoint_of(settings.llm, provider, RERANK, rerank.base_url, rerank.api_key)
+        reranker = HttpReranker(
+            client, endpoint, rerank.model, rerank.shape, timeout=rerank.deadline, retry=RetryPolicy(rerank.retries)
+        )
+    return Reranking(reranker, rerank.candidates, rerank.deadline)
+
+
+def _rerank_provider(rerank: RerankSettings, llm: LlmSettings, folder: Path) -> str:
+    if rerank.base_url:
+        return "compatible"
+    if folder.is_dir():
+        return "local"
+    if llm.fpt_api_key:
+        return "fpt"
+    raise ConfigurationError(
+        f"RERANK_MODEL is {rerank.model!r}, which is no folder, and no server is named to ask for it. Set "
+        "ANCHORAGE_RERANK__BASE_URL, or ANCHORAGE_RERANK__PROVIDER to cohere, jina or fpt."
+    )

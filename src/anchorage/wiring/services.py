@@ -2,43 +2,67 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MiniLMEmbedder
-from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
+from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.client import S3, open_s3
+from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.chat.cache import Caching
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
-from anchorage.ingest.chunk import CHUNKER
+from anchorage.evaluation.run import drop_stale_evaluations
+from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.sync import SyncLimits
 from anchorage.ingest.worker import WorkerServices
 from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
+from anchorage.ports.feedback import FeedbackStore
+from anchorage.ports.index_versions import IndexVersions
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
-from anchorage.settings import Settings
+from anchorage.ports.usage import Ledger
+from anchorage.settings import Settings, child_environment
+from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
-from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.cache import open_caching
+from anchorage.wiring.embedders import ConfiguredEmbedders
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
+from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
 _MAX_CHUNK_TOKENS = 512  # a passage of more than this is too long to cite well, whatever the embedder reads
+
+
+PrincipalResolver = Callable[[Mapping[str, str]], Awaitable[Principal]]
+"""Who sends a request, by its headers (names in lower case). Raises `NotAllowed`."""
+
+
+async def local_owner(headers: Mapping[str, str]) -> Principal:
+    """Everybody who reaches this server is its owner."""
+    return LOCAL_OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +71,15 @@ class Storage:
 
     settings: Settings
     store: Store
+    index_versions: IndexVersions
     memory: Memory
+    feedback: FeedbackStore
     queue: Queue
     registry: SourceRegistry
     blobs: BlobStore
     s3: S3
+    ledger: Ledger
+    caching: Caching | None
     principal: Principal
 
 
@@ -61,10 +89,12 @@ class Services:
 
     storage: Storage
     embedder: Embedder
+    embedders: ConfiguredEmbedders
     generator: Generator | None
     ingest: IngestServices
     worker: WorkerServices
     chat: ChatServices
+    principals: PrincipalResolver = local_owner
 
     @property
     def settings(self) -> Settings:
@@ -96,7 +126,10 @@ async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
         yield DatabaseUrls(vector, state)
         return
     async with embedded_postgres(
-        settings.data.dir / "postgres", port=database.embedded_port, start_timeout=database.embedded_start_timeout
+        settings.data.dir / "postgres",
+        port=database.embedded_port,
+        start_timeout=database.embedded_start_timeout,
+        environment=child_environment(),
     ) as url:
         yield DatabaseUrls(vector or url, state or url)
 
@@ -144,11 +177,15 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         yield Storage(
             settings=settings,
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
+            index_versions=PgvectorIndexVersions(vector),
             memory=PostgresMemory(state),
+            feedback=PostgresFeedback(state),
             queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
             registry=PostgresRegistry(state),
             blobs=open_blobs(settings, s3),
             s3=s3,
+            ledger=await stack.enter_async_context(ledger_for(settings.usage, state)),
+            caching=open_caching(settings, state),
             principal=LOCAL_OWNER,
         )
 
@@ -166,24 +203,15 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     settings = storage.settings
     client = await stack.enter_async_context(open_client(settings))
     embedder = await open_embedder(settings, client)
+    embedders = ConfiguredEmbedders(settings, client, embedder)
     generator = open_generator(settings.llm, client)
     limits = settings.ingest
-    parser = await stack.enter_async_context(
-        open_sandboxed_parser(
-            ParseLimits(
-                limits.parse_timeout,
-                limits.parse_memory_bytes,
-                limits.max_text_chars,
-                limits.ocr_language,
-                limits.ocr_timeout,
-                limits.ocr_page_timeout,
-            ),
-            limits.parsers or len(os.sched_getaffinity(0)),
-        )
-    )
+    parser = await stack.enter_async_context(_parser(limits))
     index = IndexSpec(
         parser=parser.version,
-        chunker=f"{CHUNKER} {settings.chunk.max_tokens or embedder.max_tokens}/{settings.chunk.overlap_tokens}",
+        chunker=chunker_name(
+            settings.chunk.max_tokens or min(_MAX_CHUNK_TOKENS, embedder.max_tokens), settings.chunk.overlap_tokens
+        ),
         recipe=_RECIPE,
         analyser=analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
@@ -192,33 +220,51 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         store=storage.store,
         blobs=storage.blobs,
         parser=parser,
-        embedder=embedder,
+        embedders=embedders,
         queue=storage.queue,
         index=index,
-        chunk_tokens=min(settings.chunk.max_tokens or _MAX_CHUNK_TOKENS, embedder.max_tokens),
-        overlap_tokens=settings.chunk.overlap_tokens,
         batch_chunks=settings.ingest.batch_chunks,
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
     )
+    web = WebMemory()
     worker = WorkerServices(
         ingest=ingest,
         queue=storage.queue,
         registry=storage.registry,
-        open_source=lambda registered: open_source(settings, registered, storage.s3),
+        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
+        tidy=lambda: _tidy(storage),
     )
     chat = ChatServices(
         store=storage.store,
         embedder=embedder,
-        index=index,
+        embedders=embedders,
         memory=storage.memory,
         generator=generator,
         sentence_vectors=SentenceVectors(embedder),
         limits=_limits(settings),
         language=settings.retrieval.language,
+        reranking=await open_reranking(settings, client),
+        guards=open_guards(settings, client),
+        ledger=storage.ledger,
+        caching=storage.caching,
     )
-    return Services(storage, embedder, generator, ingest, worker, chat)
+    return Services(storage, embedder, embedders, generator, ingest, worker, chat)
+
+
+async def _tidy(storage: Storage) -> None:
+    """Remove what killed processes left: temporary files, and the collections of evaluations."""
+    await asyncio.to_thread(remove_leftovers, storage.settings.data.dir)
+    await drop_stale_evaluations(storage.store, storage.principal)
+
+
+def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedParser]:
+    bounds = ParseLimits(
+        limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
+        limits.ocr_page_timeout, limits.ocr_data,
+    )  # fmt: skip
+    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), child_environment())
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:

@@ -18,10 +18,11 @@ from anchorage.adapters.s3.client import S3, S3Config, open_s3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_api import ConfluenceAccess
+from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.errors import BadRequest, NotAllowed
 from anchorage.ingest.worker import PASSWORD
 from anchorage.model import RegisteredSource
@@ -29,7 +30,7 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.source import Source
 from anchorage.settings import Settings
 from anchorage.settings.sections import S3Settings
-from anchorage.wiring.models import required
+from anchorage.wiring.providers import required
 
 Options = Mapping[str, Any]
 _WEB = ("http://", "https://")
@@ -45,9 +46,11 @@ async def open_location(settings: Settings, location: str, options: Options | No
 
 
 @asynccontextmanager
-async def open_source(settings: Settings, registered: RegisteredSource, s3: S3) -> AsyncIterator[Source]:
-    """The source that a record names, open for as long as the context lasts."""
-    with closing_pages(source_at(settings, registered.location, s3, registered.options)) as source:
+async def open_source(
+    settings: Settings, registered: RegisteredSource, s3: S3, web: WebMemory
+) -> AsyncIterator[Source]:
+    """The source that a record names, open for as long as the context lasts; all of a process share what is known of the web."""
+    with closing_pages(source_at(settings, registered.location, s3, registered.options, web)) as source:
         yield source
 
 
@@ -61,7 +64,7 @@ def closing_pages(source: Source) -> Iterator[Source]:
             source.close()
 
 
-def source_at(settings: Settings, location: str, s3: S3, options: Options) -> Source:
+def source_at(settings: Settings, location: str, s3: S3, options: Options, web: WebMemory | None = None) -> Source:
     """The source at a location: a path or `file://`, `s3://bucket/prefix`, web pages, or `confluence://KEY`.
 
     Raises `BadRequest` for what is none or for options that it does not take, and `ConfigurationError`.
@@ -75,7 +78,7 @@ def source_at(settings: Settings, location: str, s3: S3, options: Options) -> So
             )
         options = {name: value for name, value in options.items() if name != PASSWORD}
     if location.startswith(_WEB) or "mode" in options:
-        return web_source(settings, location, options)
+        return web_source(settings, location, options, web)
     if options:
         raise BadRequest(f"{location}: such a source takes no options, and {sorted(options)[0]!r} was given.")
     if location.startswith("confluence://"):
@@ -111,11 +114,11 @@ def local_source(settings: Settings, location: str) -> LocalSource:
     return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
 
 
-def web_source(settings: Settings, location: str, options: Mapping[str, Any] | None = None) -> Source:
+def web_source(settings: Settings, location: str, options: Options, memory: WebMemory | None) -> Source:
     """The source of web pages; `options` are those of `WebOptions`, as JSON. Raises `BadRequest`."""
     values = settings.web.model_dump()
     limits = WebLimits(max_bytes=settings.ingest.max_file_bytes, **values)
-    return WebSource(location, WebClient(limits), WebOptions.of(options or {}))
+    return WebSource(location, WebClient(limits, memory=memory), WebOptions.of(options))
 
 
 def confluence_source(settings: Settings, location: str) -> Source:
@@ -127,10 +130,13 @@ def confluence_source(settings: Settings, location: str) -> Source:
         password=confluence.password.get_secret_value() if confluence.password else None,
         flavour=confluence.flavour,
         timeout=confluence.timeout,
+        download_timeout=confluence.download_timeout,
         retries=confluence.retries,
         max_wait=confluence.max_wait,
     )
-    return ConfluenceSource(location, access, max_bytes=settings.ingest.max_file_bytes)
+    return ConfluenceSource(
+        location, access, max_bytes=settings.ingest.max_file_bytes, attachments=confluence.attachments
+    )
 
 
 def open_blobs(settings: Settings, s3: S3) -> BlobStore:

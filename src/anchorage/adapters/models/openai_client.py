@@ -18,6 +18,7 @@ from anchorage.adapters.models.http import (
     CallFailed,
     Endpoint,
     RetryPolicy,
+    counted,
     cut_off,
     encode,
     not_json,
@@ -240,7 +241,7 @@ class OpenAIGenerator:
         if event.get("error"):
             raise self._error_event(data, event["error"])
         if event.get("usage"):
-            reply.usage = _usage(self.model, event["usage"])
+            reply.usage = counted(self.model, event["usage"])
         choices = event.get("choices")
         if not choices:
             return ""
@@ -310,11 +311,3 @@ def _text(content: Any) -> str:
         raise TypeError("content is not text")
     # Half an emoji, which JSON can carry and no database takes.
     return content if content.isascii() else content.encode("utf-8", "replace").decode()
-
-
-def _usage(model: str, counts: Any) -> Usage:
-    if not isinstance(counts, dict):
-        return Usage(model)
-    values = [counts.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    prompt, completion = (value if isinstance(value, int) and value >= 0 else 0 for value in values)
-    return Usage(model, prompt, completion)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,17 +12,9 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.adapters.models.http import (
-    CallFailed,
-    Endpoint,
-    RetryPolicy,
-    encode,
-    not_json,
-    ping_server,
-    status_failed,
-    timed_out,
-    transport_failed,
-)
+from anchorage.adapters.models.calls import JsonCall
+from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, not_json, ping_server
+from anchorage.adapters.models.pace import Pace
 from anchorage.adapters.models.vectors import (
     KnownModel,
     estimate_token_starts,
@@ -60,6 +50,7 @@ class OpenAIEmbedder:
     retry: RetryPolicy = field(default_factory=lambda: PATIENT)
     ping_timeout: float = 2.0
     _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    _pace: Pace = field(default_factory=Pace, init=False, repr=False, compare=False)
 
     @classmethod
     async def create(
@@ -123,23 +114,32 @@ class OpenAIEmbedder:
         return await ping_server(self.client, self.endpoint, self.ping_timeout)
 
     async def _vectors(self, texts: list[str], dimension: int | None) -> Vectors:
-        attempt = 0
+        attempt, call = 0, self._call
+        # A token is about four characters; keeping to a rate limit needs no better.
+        tokens = sum(len(text) for text in texts) // 4
         while True:
             try:
-                rows = await self._attempt(texts)
+                rows = _rows(
+                    self.endpoint,
+                    await call.once(self._payload(texts), f"vectors for {len(texts)} texts", tokens=tokens),
+                )
                 break
             except CallFailed as failed:
                 refused = "encoding_format"
                 if failed.status in (400, 422) and refused in failed.text and refused not in self._refused:
                     self._refused.add(refused)
                     continue
-                pause = self.retry.pause(attempt, failed.wait) if failed.retry else None
-                if pause is None:
-                    raise failed.error from (failed.__cause__ or failed)
+                await call.pause_after(failed, attempt)
                 attempt += 1
-            await asyncio.sleep(pause)
         hint = f"Set {DIMENSION_SETTING} to the model's length, or remove it."
         return unit_vectors(rows, len(texts), dimension, self.model, hint)
+
+    @property
+    def _call(self) -> JsonCall:
+        setting = "ANCHORAGE_EMBEDDING__TIMEOUT"
+        return JsonCall(
+            self.client, self.endpoint, EMBEDDINGS, self.model, self.timeout, setting, self.retry, self._pace
+        )
 
     def _payload(self, texts: list[str]) -> dict[str, Any]:
         payload: dict[str, Any] = {"model": self.model, "input": texts}
@@ -149,40 +149,21 @@ class OpenAIEmbedder:
             payload["dimensions"] = self.dimension
         return payload
 
-    async def _attempt(self, texts: list[str]) -> list[Any]:
-        """One request. Raises `CallFailed`."""
-        headers = {**self.endpoint.headers, "Content-Type": "application/json"}
-        try:
-            async with asyncio.timeout(self.timeout):
-                response = await self.client.post(
-                    self.endpoint.url(EMBEDDINGS), content=encode(self._payload(texts)), headers=headers
-                )
-        except TimeoutError as error:
-            what, setting = f"vectors for {len(texts)} texts", "ANCHORAGE_EMBEDDING__TIMEOUT"
-            raise timed_out(self.endpoint, self.timeout, what, setting) from error
-        except httpx.HTTPError as error:
-            raise transport_failed(self.endpoint, error) from error
-        if response.status_code != 200:
-            raise status_failed(
-                self.endpoint, self.model, EMBEDDINGS, response.status_code, response.headers, response.content
-            )
-        try:
-            return _rows(json.loads(response.content))
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
-            raise not_json(self.endpoint, response.content) from error
 
-
-def _rows(reply: Any) -> list[Any]:
-    """The vectors in the order of the texts, whichever order and encoding the server chose."""
-    items = reply["data"]
-    if all(isinstance(item.get("index"), int) for item in items):
-        ordered = sorted(items, key=lambda item: item["index"])
-        if [item["index"] for item in ordered] == list(range(len(items))):
-            items = ordered
-        elif any(item["index"] != items[0]["index"] for item in items):
-            raise ValueError("the indices of the vectors are not those of the texts")
-        # All the same: servers that do not number; theirs come in order.
-    return [_numbers(item["embedding"]) for item in items]
+def _rows(endpoint: Endpoint, reply: Any) -> list[Any]:
+    """The vectors in the order of the texts, whichever order and encoding the server chose. Raises `CallFailed`."""
+    try:
+        items = reply["data"]
+        if all(isinstance(item.get("index"), int) for item in items):
+            ordered = sorted(items, key=lambda item: item["index"])
+            if [item["index"] for item in ordered] == list(range(len(items))):
+                items = ordered
+            elif any(item["index"] != items[0]["index"] for item in items):
+                raise ValueError("the indices of the vectors are not those of the texts")
+            # All the same: servers that do not number; theirs come in order.
+        return [_numbers(item["embedding"]) for item in items]
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise not_json(endpoint, b"") from error
 
 
 def _numbers(embedding: Any) -> Any:

@@ -40,7 +40,7 @@ def confine(memory: int) -> None:
 def reply_to(request: dict[str, Any], begin: Callable[[], None]) -> dict[str, Any]:
     """The parsed document, or the reason why there is none. `begin` is called before text recognition starts."""
     name, settings = request["name"], request["ocr"]
-    recognition = Recognition(settings["language"], settings["page_seconds"], begin)
+    recognition = Recognition(settings["language"], settings["page_seconds"], begin, settings["data"])
     try:
         with Path(request["path"]).open("rb") as file:
             kind, document = read(file, name, Task(request["limit"], request["password"], recognition))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ class Recogniser:
             raise DocumentRefused(
                 "needs_ocr", f"{name} holds pictures of text. To have it recognised, {_HOW}."
             ) from error
-        path = _data_folder(recognition.language)
+        path = _data_folder(recognition)
         if path is None:
             raise DocumentRefused(
                 "needs_ocr",
@@ -87,12 +88,14 @@ def too_slow(name: str) -> DocumentRefused:
     )
 
 
-def _data_folder(language: str) -> str | None:
-    """The folder that holds the data of all languages in `language`: TESSDATA_PREFIX, which Tesseract reads, or a usual one."""
-    import tesserocr
+def _data_folder(recognition: Recognition) -> str | None:
+    """The folder that holds the data of all its languages: the one that was named, or a usual one.
 
-    folders = [Path(tesserocr.get_languages()[0])]
+    Tesseract is not asked: without a folder of its own it searches the working directory, with all below it.
+    """
+    folders = [Path(recognition.data)] if recognition.data else []
+    folders.append(Path(sys.prefix, "share/tessdata"))
     for pattern in _DATA:
         folders += sorted(Path("/").glob(pattern), reverse=True)
-    wanted = [f"{part}.traineddata" for part in language.split("+")]
+    wanted = [f"{part}.traineddata" for part in recognition.language.split("+")]
     return next((str(folder) for folder in folders if all((folder / name).exists() for name in wanted)), None)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from anchorage.adapters.parsers.kinds import PARSERS_VERSION, supports
 from anchorage.errors import DocumentRefused, UnknownFormat
@@ -19,6 +18,11 @@ from anchorage.model import Block, BlockKind, Page, ParsedDocument
 
 _RECYCLE = 200  # files a process reads before a fresh one takes over
 _REPLY_LIMIT = 1024**3
+_LITTLE = 64 * 1024  # bytes of a reply that are read within a millisecond
+_SIZE = "size"
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class ParseLimits:
     ocr_language: str = "eng"
     ocr_seconds: float = 1800  # for a file in which text must be recognised, all its pages together
     ocr_page_seconds: float = 60
+    ocr_data: str | None = None
 
 
 @dataclass(slots=True)
@@ -42,8 +47,10 @@ class _Child:
 class SandboxedParser:
     """Implements the `Parser` port for all kinds. Build with `open_sandboxed_parser`."""
 
-    def __init__(self, limits: ParseLimits, processes: int) -> None:
+    def __init__(self, limits: ParseLimits, processes: int, environment: Mapping[str, str]) -> None:
         self._limits = limits
+        # Tesseract is faster with one thread, and leaves the other cores to others.
+        self._environment = {**environment, "OMP_THREAD_LIMIT": "1"}
         self._free: list[_Child] = []
         self._slots = asyncio.Semaphore(processes)
 
@@ -58,7 +65,7 @@ class SandboxedParser:
         limits = self._limits
         request = {
             "path": str(path.absolute()), "name": name, "password": password, "limit": limits.chars,
-            "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds},
+            "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds, "data": limits.ocr_data},
         }  # fmt: skip
         async with self._slots:
             child = self._free.pop() if self._free else await self._spawn()
@@ -73,13 +80,13 @@ class SandboxedParser:
                 await _kill(child)
             else:
                 self._free.append(child)
-        return await asyncio.to_thread(_document, reply)
+        return await _in_time(_document, reply, reply.pop(_SIZE))
 
     async def _spawn(self) -> _Child:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "anchorage.adapters.parsers.child", str(self._limits.memory),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env=_environment(), limit=1024**2,
+            env=self._environment, limit=1024**2,
         )  # fmt: skip
         return _Child(process)
 
@@ -120,8 +127,13 @@ class SandboxedParser:
 async def _receive(stdout: asyncio.StreamReader) -> dict[str, Any]:
     size = int.from_bytes(await stdout.readexactly(8), "big")
     body = await stdout.readexactly(min(size, _REPLY_LIMIT))
-    reply: dict[str, Any] = await asyncio.to_thread(json.loads, body)
-    return reply
+    reply: dict[str, Any] = await _in_time(json.loads, body, size)
+    return {**reply, _SIZE: size}
+
+
+async def _in_time(work: Callable[[T], R], given: T, size: int) -> R:
+    """Do what takes time in a thread; for little that would cost more than the work itself."""
+    return work(given) if size <= _LITTLE else await asyncio.to_thread(work, given)
 
 
 async def _kill(child: _Child) -> None:
@@ -147,17 +159,12 @@ def _document(reply: dict[str, Any]) -> ParsedDocument:
     )
 
 
-def _environment() -> dict[str, str]:
-    """What the parsers get of our environment: nothing secret."""
-    kept = ("PATH", "LANG", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONWARNINGS", "TESSDATA_PREFIX")
-    found = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**found, "OMP_THREAD_LIMIT": "1"}  # Tesseract is faster so, and leaves the other cores to others
-
-
 @asynccontextmanager
-async def open_sandboxed_parser(limits: ParseLimits, processes: int) -> AsyncIterator[SandboxedParser]:
-    """A parser with up to `processes` sandboxes, started when they are needed."""
-    parser = SandboxedParser(limits, processes)
+async def open_sandboxed_parser(
+    limits: ParseLimits, processes: int, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[SandboxedParser]:
+    """A parser with up to `processes` sandboxes, started when they are needed, with `environment` and nothing more of ours."""
+    parser = SandboxedParser(limits, processes, environment or {})
     try:
         yield parser
     finally:

@@ -18,12 +18,14 @@ _MAX_BYTES = 500 * 1024**2
 class Recognition:
     """How to recognise text in pictures.
 
-    `language` is Tesseract's (`eng`, `eng+deu`); `page_seconds` is for one page; `begin` is called before the first one.
+    `language` is Tesseract's (`eng`, `eng+deu`); `page_seconds` is for one page; `begin` is called before the first one; `data` is the folder
+    of the language data, where it is not in a usual place.
     """
 
     language: str = "eng"
     page_seconds: float = 60
     begin: Callable[[], None] = lambda: None
+    data: str | None = None
 
 
 @dataclass(slots=True)

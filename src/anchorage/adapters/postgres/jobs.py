@@ -22,6 +22,7 @@ QUEUE_PATH = "SET LOCAL search_path TO procrastinate, public"  # its triggers na
 TASK = "anchorage.run_job"
 QUEUE = "ingest"
 FEWEST = 4  # jobs of a lane, waiting for a worker or running, where there are few slots
+_YIELDED = 2  # jobs of a source that may be on their way while somebody waits for an upload
 _SHARE_OF_SLOTS = 0.75  # of all workers, that one lane may fill
 _NARROW = {"sync": 2, "suspect": 1}  # lanes of their own kind, and how many jobs of each may be on their way
 ATTEMPTS = 8
@@ -49,7 +50,10 @@ _RELEASE = """
 WITH chosen AS (
     SELECT id FROM anchorage.jobs WHERE lane = %(lane)s AND status = 'waiting' AND not_before <= clock_timestamp()
     ORDER BY priority DESC, id
-    LIMIT greatest(0, %(share)s - (SELECT count(*) FROM anchorage.jobs WHERE lane = %(lane)s AND status IN ('released', 'running')))
+    LIMIT greatest(0, CASE WHEN %(yields)s AND EXISTS (
+        SELECT FROM anchorage.jobs WHERE starts_with(lane, 'upload:') AND status IN ('released', 'running')
+    ) THEN least(%(share)s, %(least)s) ELSE %(share)s END
+      - (SELECT count(*) FROM anchorage.jobs WHERE lane = %(lane)s AND status IN ('released', 'running')))
     FOR UPDATE SKIP LOCKED
 ), sent AS (
     SELECT id, nextval('procrastinate.procrastinate_jobs_id_seq') AS delivery FROM chosen
@@ -71,12 +75,18 @@ _SUPERSEDED = """EXISTS (
 _SUPERSEDE = f"""
 UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = 'superseded',
     error_message = 'A later job for the same document took its place.'
-WHERE id = %s AND status IN ('released', 'running', 'failed', 'cancelled')
+WHERE id = ANY(%s) AND status IN ('released', 'running', 'failed', 'cancelled')
 """
 _START = f"""
 UPDATE anchorage.jobs SET status = 'running', run = run + 1, attempts = attempts + 1, started_at = now(), done = NULL,
     total = NULL, {_TOUCHED}
-WHERE id = %s AND status = 'released' RETURNING run, lane, {_COLUMNS}
+WHERE id = ANY(%s) AND status = 'released' RETURNING run, lane, {_COLUMNS}
+"""
+_DONE = f"""
+UPDATE anchorage.jobs j SET status = 'done', document_id = n.document_id, error_code = NULL, error_message = NULL, {_TOUCHED},
+    finished_at = now()
+FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS n(id, run, document_id)
+WHERE j.id = n.id AND j.run = n.run AND j.status = 'running' RETURNING j.id
 """
 _LOST = f"""
 UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
@@ -101,6 +111,14 @@ class Started:
     job: Job
     run: int
     lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run of a job with its result."""
+
+    started: Started
+    result: JobResult
 
 
 def as_job(row: Sequence[Any]) -> Job:
@@ -154,7 +172,11 @@ async def live_workers(connection: AsyncConnection[Any], stale: float) -> int:
 async def release(connection: AsyncConnection[Any], lane: str, slots: int) -> None:
     """Hand the next jobs of a lane to procrastinate, as many as may run at once, in the caller's transaction."""
     await connection.execute(QUEUE_PATH)
-    await connection.execute(_RELEASE, {"lane": lane, "share": share_of(lane, slots), "queue": QUEUE, "task": TASK})
+    values = {
+        "lane": lane, "share": share_of(lane, slots), "queue": QUEUE, "task": TASK, "yields": lane.startswith("source:"),
+        "least": _YIELDED,
+    }  # fmt: skip
+    await connection.execute(_RELEASE, values)
 
 
 async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
@@ -165,12 +187,12 @@ async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def start(connection: AsyncConnection[Any], job_id: int) -> Started | None:
-    """Take a released job; None when it was cancelled, given to another, or superseded meanwhile."""
-    await connection.execute(f"{_SUPERSEDE} AND status = 'released' AND {_SUPERSEDED}", (job_id,))
-    cursor = await connection.execute(_START, (job_id,))
-    row = await cursor.fetchone()
-    return Started(as_job(row[2:]), row[0], row[1]) if row else None
+async def start(connection: AsyncConnection[Any], ids: Sequence[int]) -> dict[int, Started]:
+    """Take released jobs; those are missing that were cancelled, given to another, or superseded meanwhile."""
+    ids = sorted(ids)
+    await connection.execute(f"{_SUPERSEDE} AND status = 'released' AND {_SUPERSEDED}", (ids,))
+    cursor = await connection.execute(_START, (ids,))
+    return {int(row[2]): Started(as_job(row[2:]), row[0], row[1]) for row in await cursor.fetchall()}
 
 
 async def report(connection: AsyncConnection[Any], started: Started, done: int, total: int | None) -> None:
@@ -180,18 +202,36 @@ async def report(connection: AsyncConnection[Any], started: Started, done: int, 
     )
 
 
-async def finish(connection: AsyncConnection[Any], started: Started, result: JobResult) -> str | None:
-    """Record how this run of the job ended; returns its new status, None when the run was given up meanwhile."""
-    error = result.error
-    if error and error.temporary and await _superseded(connection, int(started.job.id), started.run):
+async def finish(connection: AsyncConnection[Any], ended: Sequence[Ended]) -> list[str | None]:
+    """Record how these runs ended; returns the jobs' new status, None where the run was given up meanwhile."""
+    good = sorted((item for item in ended if not item.result.error), key=lambda item: int(item.started.job.id))
+    done: set[int] = set()
+    if good:
+        columns = zip(*((int(i.started.job.id), i.started.run, i.result.document_id) for i in good), strict=True)
+        cursor = await connection.execute(_DONE, [list(column) for column in columns])
+        done = {row[0] for row in await cursor.fetchall()}
+    return [
+        await _fail(connection, item.started, error, item.result.document_id)
+        if (error := item.result.error)
+        else "done"
+        if int(item.started.job.id) in done
+        else None
+        for item in ended
+    ]
+
+
+async def _fail(
+    connection: AsyncConnection[Any], started: Started, error: Failure, document_id: str | None
+) -> str | None:
+    if error.temporary and await _superseded(connection, int(started.job.id), started.run):
         return "cancelled"
-    again = bool(error and error.temporary and started.job.attempts < ATTEMPTS)
-    status = "waiting" if again else "failed" if error else "done"
+    again = error.temporary and started.job.attempts < ATTEMPTS
+    status = "waiting" if again else "failed"
     cursor = await connection.execute(
         f"UPDATE anchorage.jobs SET status = %s, document_id = %s, error_code = %s, error_message = %s, {_TOUCHED}, "
         "not_before = now() + make_interval(secs => %s), finished_at = CASE WHEN %s THEN NULL ELSE now() END "
         "WHERE id = %s AND run = %s AND status = 'running' RETURNING status",
-        (status, result.document_id, error.code if error else None, error.message if error else None,
+        (status, document_id, error.code, error.message,
          backoff(started.job.attempts) if again else 0, again, int(started.job.id), started.run),
     )  # fmt: skip
     row = await cursor.fetchone()
@@ -221,17 +261,17 @@ async def give_back(
                 cursor = await connection.execute(_LOST, values)
                 count += cursor.rowcount
         except errors.UniqueViolation:  # another job for the same has come to wait in this very moment
-            await connection.execute(_SUPERSEDE, (job_id,))
+            await connection.execute(_SUPERSEDE, ([job_id],))
     return count
 
 
 async def _superseded(connection: AsyncConnection[Any], job_id: int, run: int | None = None) -> bool:
     """End a job that would only do again what another one will do; whether it was one."""
     cursor = await connection.execute(
-        f"{_SUPERSEDE} AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED}",
-        (job_id, run, run),
+        f"{_SUPERSEDE} AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED} RETURNING id",
+        ([job_id], run, run),
     )
-    return bool(cursor.rowcount)
+    return await cursor.fetchone() is not None
 
 
 async def undelivered(connection: AsyncConnection[Any]) -> list[int]:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from anchorage.errors import AnchorageError, BadRequest, Conflict, DatabaseUnavailable, Unavailable
+from anchorage.errors import AnchorageError, BadRequest, Contended, DatabaseUnavailable, Unavailable
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -60,6 +60,14 @@ async def ping(pool: Pool) -> None:
         await connection.execute("SELECT 1")
 
 
+@asynccontextmanager
+async def connection_for(pool: Pool, what: str) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection of the pool for `what`, whose errors are translated."""
+    with translate_errors(what):
+        async with pool.connection() as connection:
+            yield connection
+
+
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
     """Turn psycopg's errors into ours; `what` says what was being done. No message holds a connection string."""
@@ -79,9 +87,9 @@ def translate_errors(what: str) -> Iterator[None]:
         errors.SerializationFailure,
         errors.DeadlockDetected,
     ) as error:
-        raise Conflict(f"Somebody else changed the same data during {what}. Try again.") from error
+        raise Contended(f"Somebody else changed the same data during {what}. Try again.") from error
     except errors.UndefinedTable as error:
-        raise Conflict(
+        raise Contended(
             f"A table was missing during {what}: the collection was dropped meanwhile, or the database was not migrated. "
             "Try again after `anchorage migrate`."
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,8 +15,9 @@ from procrastinate import exceptions
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres import jobs as table
-from anchorage.adapters.postgres.pool import Pool, translate_errors
-from anchorage.errors import AnchorageError, BadRequest, Conflict, DatabaseUnavailable, NotFound
+from anchorage.adapters.postgres.pool import Pool, connection_for
+from anchorage.batching import Batcher
+from anchorage.errors import AnchorageError, BadRequest, Conflict, Contended, DatabaseUnavailable, NotFound
 from anchorage.model import Failure, Job, Principal
 from anchorage.ports.queue import JobResult, NewJob, Run
 from anchorage.telemetry import JOBS, JOBS_TAKEN_OVER
@@ -27,6 +28,7 @@ _REAPER_LOCK = 20763
 _FINISH_RETRIES = (0.2, 0.5, 1, 2, 4, 8, 8)
 _STATUSES = ("queued", "running", "done", "failed", "cancelled")
 _DRAIN = 8.0  # seconds for running jobs at the end: the heart stops with the worker, and silence counts as death
+_AT_ONCE, _PAUSE = 64, 0.03  # jobs that begin or end together, and seconds between two such groups
 _SLOTS = 16  # taken to be there by who only adds jobs
 
 
@@ -46,16 +48,29 @@ class PostgresQueue:
         self._app, self._pool, self._limits = app, pool, limits
         self._handle: Run | None = None
         self._concurrency = self._slots = _SLOTS
+        # Jobs of one worker that begin or end while it is busy with others do so in one transaction.
+        self._start: Batcher[int, table.Started | None] = Batcher(
+            self._start_all, limit=_AT_ONCE, weight=_one, pause=_PAUSE
+        )
+        self._end: Batcher[table.Ended, str | None] = Batcher(self._end_all, limit=_AT_ONCE, weight=_one, pause=_PAUSE)
         self._task = app.task(name=table.TASK, queue=table.QUEUE)(self._deliver)
 
     @asynccontextmanager
-    async def _connection(self, what: str, *, durable: bool = True) -> AsyncIterator[AsyncConnection[Any]]:
-        """A transaction; one that is not `durable` may be undone by a crash of Postgres, after which the job runs again."""
-        with translate_errors(what):
-            async with self._pool.connection() as connection, connection.transaction():
-                if not durable:
-                    await connection.execute("SET LOCAL synchronous_commit TO off")
-                yield connection
+    async def _connection(
+        self, what: str, *, durable: bool = True, pipelined: bool = False
+    ) -> AsyncIterator[AsyncConnection[Any]]:
+        """A transaction; one that is not `durable` may be undone by a crash of Postgres, after which the job runs again.
+
+        A `pipelined` one waits for answers only where they are read.
+        """
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(connection_for(self._pool, what))
+            if pipelined:
+                await stack.enter_async_context(connection.pipeline())
+            await stack.enter_async_context(connection.transaction())
+            if not durable:
+                await connection.execute("SET LOCAL synchronous_commit TO off")
+            yield connection
 
     async def add(self, principal: Principal, jobs: Sequence[NewJob]) -> Sequence[str]:
         if not jobs:
@@ -155,21 +170,27 @@ class PostgresQueue:
     async def _deliver(self, *, job: int) -> None:
         """Run one job, once for each delivery, and record its end."""
         assert self._handle is not None
-        started = await self._started(job)
-        if started is None:
-            return
         finished = False
         try:
-            result = await self._result(started)
-            await self._finish(started, result)
+            started = await self._start(job)
+            if started is not None:
+                await self._finish(started, await self._result(started))
             finished = True
         finally:
             if not finished:  # cancelled, by a user or a shutdown: a user's cancellation shows in the row already
                 await asyncio.shield(self._give_back(job))
 
-    async def _started(self, job: int) -> table.Started | None:
-        async with self._connection("starting a job", durable=False) as connection:
-            return await table.start(connection, job)
+    async def _start_all(self, ids: Sequence[int]) -> Sequence[table.Started | None]:
+        async with self._connection("starting jobs", durable=False, pipelined=True) as connection:
+            started = await table.start(connection, ids)
+        return [started.get(job_id) for job_id in ids]
+
+    async def _end_all(self, ended: Sequence[table.Ended]) -> Sequence[str | None]:
+        async with self._connection("ending jobs", durable=False, pipelined=True) as connection:
+            statuses = await table.finish(connection, ended)
+            for lane in sorted({item.started.lane for item in ended}):
+                await table.release(connection, lane, self._slots)
+        return statuses
 
     async def _result(self, started: table.Started) -> JobResult:
         assert self._handle is not None
@@ -190,19 +211,15 @@ class PostgresQueue:
             reason = f"{job.name} made no progress for {limit:.0f} s (ANCHORAGE_INGEST__JOB_TIMEOUT). It is tried again; or raise the limit."
             return JobResult(error=Failure("timeout", reason, temporary=True))
         except AnchorageError as error:
-            # What somebody else changed at the same moment is worth another try.
-            temporary = error.temporary or type(error) is Conflict
-            return JobResult(error=Failure(error.code, error.message, temporary))
+            return JobResult(error=Failure(error.code, error.message, error.temporary))
         except Exception as error:  # noqa: BLE001  a fault of ours must not stop the worker, nor be hidden
             return _broke(job, error)
 
     async def _finish(self, started: table.Started, result: JobResult) -> None:
         for delay in (*_FINISH_RETRIES, None):
             try:
-                async with self._connection("ending a job", durable=False) as connection:
-                    status = await table.finish(connection, started, result)
-                    await table.release(connection, started.lane, self._slots)
-            except (DatabaseUnavailable, Conflict):  # a conflict: another job for the same has come to wait just now
+                status = await self._end(table.Ended(started, result))
+            except (DatabaseUnavailable, Contended):  # a conflict: another job for the same has come to wait just now
                 if delay is None:
                     raise
                 await asyncio.sleep(delay)
@@ -263,6 +280,10 @@ def _broke(job: Job, error: Exception) -> JobResult:
     _log.error("job_broke", job=job.id, uri=job.uri, exc_info=error)
     reason = f"{job.name} met an unexpected error ({type(error).__name__}); the worker's log has the details."
     return JobResult(error=Failure("internal", reason, temporary=True))
+
+
+def _one(_: object) -> int:
+    return 1
 
 
 def _number(job_id: str) -> int:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.postgres.pool import Pool, translate_errors
+from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.errors import NotFound
 from anchorage.model import Failure, Principal, RegisteredSource
 
@@ -26,16 +24,10 @@ class PostgresRegistry:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-        with translate_errors(what):
-            async with self._pool.connection() as connection:
-                yield connection
-
     async def add(
         self, principal: Principal, collection: str, location: str, options: Mapping[str, Any], interval: int | None
     ) -> RegisteredSource:
-        async with self._connection("registering a source") as connection:
+        async with connection_for(self._pool, "registering a source") as connection:
             cursor = await connection.execute(
                 "INSERT INTO anchorage.sources (owner, collection, location, options, interval_seconds, next_sync_at) "
                 "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s::int)) "
@@ -62,11 +54,11 @@ class PostgresRegistry:
 
     async def remove(self, principal: Principal, source_id: str) -> None:
         source = await self.source(principal, source_id)
-        async with self._connection("removing a source") as connection:
+        async with connection_for(self._pool, "removing a source") as connection:
             await connection.execute("DELETE FROM anchorage.sources WHERE id = %s", (source.id,))
 
     async def due(self) -> Sequence[RegisteredSource]:
-        async with self._connection("looking for due sources") as connection:
+        async with connection_for(self._pool, "looking for due sources") as connection:
             cursor = await connection.execute(
                 "UPDATE anchorage.sources SET next_sync_at = now() + make_interval(secs => interval_seconds) "
                 f"WHERE next_sync_at <= now() AND interval_seconds IS NOT NULL RETURNING {_COLUMNS}"
@@ -76,7 +68,7 @@ class PostgresRegistry:
     async def note(
         self, source_id: str, status: str, failure: Failure | None = None, report: Mapping[str, Any] | None = None
     ) -> None:
-        async with self._connection("noting a sync") as connection:
+        async with connection_for(self._pool, "noting a sync") as connection:
             await connection.execute(
                 "UPDATE anchorage.sources SET status = %s, error_code = %s, error_message = %s, "
                 "report = coalesce(%s, report), synced_at = CASE WHEN %s THEN now() ELSE synced_at END WHERE id = %s",
@@ -85,7 +77,7 @@ class PostgresRegistry:
             )  # fmt: skip
 
     async def _select(self, condition: str, parameters: Sequence[Any]) -> list[RegisteredSource]:
-        async with self._connection("reading the sources") as connection:
+        async with connection_for(self._pool, "reading the sources") as connection:
             cursor = await connection.execute(f"SELECT {_COLUMNS} FROM anchorage.sources WHERE {condition}", parameters)
             return [_as_source(row) for row in await cursor.fetchall()]
 

@@ -36,7 +36,9 @@ async def downloaded(s3: S3, place: Place, *, limit: int | None = None) -> Async
     Raises `NotFound`, `NotAllowed`, `TooLarge` beyond `limit` bytes, and `Unavailable` when it cannot be had whole in time,
     changed while it was read, or when there is no room for it.
     """
-    file = await _written(place, tempfile.NamedTemporaryFile, "w+b", prefix="anchorage-s3-", delete=False)
+    file = await _written(
+        place, tempfile.NamedTemporaryFile, "w+b", prefix=f"anchorage-s3-{os.getpid()}-", delete=False
+    )
     try:
         async with s3.slots:
             answer = await _receive(s3, place, file, limit)

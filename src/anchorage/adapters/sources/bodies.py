@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
@@ -78,8 +78,20 @@ async def read_bytes(response: httpx.Response, shown: str, limit: int, setting: 
     return b"".join([piece async for piece in read_pieces(response, shown, limit, setting)])
 
 
+@contextmanager
+def room_for(shown: str) -> Iterator[None]:
+    """Whatever writes to the folder for temporary files. Raises `Unavailable` where that fails: mostly, the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(
+            f"{shown} could not be kept in the folder for temporary files: {error.strerror}. Free space there, or name another "
+            "folder with TMPDIR."
+        ) from error
+
+
 async def save(pieces: AsyncIterator[bytes], path: Path) -> int:
-    """Write pieces to a new file, off the event loop; returns how many bytes."""
+    """Write pieces to a new file, off the event loop; returns how many bytes. Call it within `room_for`."""
     size, waiting, gathered = 0, [], 0
     with await asyncio.to_thread(path.open, "wb") as file:
         async for piece in pieces:

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from anchorage.errors import DocumentRefused, NotFound, Unavailable
+
+MOST_ATTACHMENTS = 20_000  # of one page
+_ATTACHMENT = re.compile(r"(?:att)?(\d{1,19})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file attached to a page. `link` is where its bytes are, below Confluence's own address; empty where it names no such place."""
+
+    id: str
+    title: str
+    version: str | None
+    media_type: str
+    size: int | None
+    link: str
+    author: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageRef:
+    """A page as listings name it; `attachments` where they tell them all."""
+
+    id: str
+    version: str | None
+    attachments: Sequence[Attachment] | None = None
 
 
 def results(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -17,12 +45,46 @@ def results(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def listed(answer: Mapping[str, Any]) -> Sequence[tuple[str, str | None]]:
-    """(id, version) of the pages of a listing. Raises `Unavailable`."""
-    found = [(str(page.get("id") or ""), version(page)) for page in results(answer)]
-    if not all(page.isdecimal() for page, _ in found):
+def listed(answer: Mapping[str, Any]) -> Sequence[PageRef]:
+    """The pages of a listing. Raises `Unavailable`."""
+    found = [PageRef(str(page.get("id") or ""), version(page), _attached(page)) for page in results(answer)]
+    if not all(page.id.isdecimal() for page in found):
         raise Unavailable("Confluence lists pages without an id. Try again; if it stays, look at its log.")
     return found
+
+
+def _attached(page: Mapping[str, Any]) -> Sequence[Attachment] | None:
+    inside = part(page, "children", "attachment")
+    return None if "results" not in inside or part(inside, "_links").get("next") else attachments(inside)
+
+
+def attachments(answer: Mapping[str, Any]) -> Sequence[Attachment]:
+    """The current files of a listing, of either API. Raises `Unavailable`."""
+    found = []
+    for entry in results(answer):
+        match = _ATTACHMENT.fullmatch(str(entry.get("id") or ""))
+        if match is None:
+            raise Unavailable("Confluence lists attachments without an id. Try again; if it stays, look at its log.")
+        link = text(entry, "downloadLink") or text(part(entry, "_links"), "download") or ""
+        if entry.get("status", "current") != "current":
+            continue
+        more = {**part(entry, "metadata"), **part(entry, "extensions"), **entry}
+        size = more.get("fileSize")
+        found.append(Attachment(
+            match.group(1), text(entry, "title") or match.group(1), version(entry), (text(more, "mediaType") or "").lower(),
+            size if isinstance(size, int) else None, _path(link),
+            author=text(part(entry, "version", "by"), "displayName"),
+            last_modified=text(part(entry, "version"), "createdAt") or text(part(entry, "version"), "when"),
+        ))  # fmt: skip
+    return found
+
+
+def _path(link: str) -> str:
+    """Path and query of a link: never its host, and never out of where Confluence is. Empty for another."""
+    parsed = urlsplit(link)
+    if not parsed.path.startswith("/") or ".." in parsed.path.split("/"):
+        return ""
+    return parsed.path + (f"?{parsed.query}" if parsed.query else "")
 
 
 def following(answer: Mapping[str, Any], parameter: str) -> str | None:

@@ -54,8 +54,7 @@ class LocalSource:
         path = Path(unquote(urlsplit(uri).path, errors="surrogateescape"))
         name = os.fsencode(path.name).decode("utf-8", "replace")  # a name in another encoding fits no database
         try:
-            state = await asyncio.to_thread(path.stat)
-            await asyncio.to_thread(_check_readable, path)
+            state = await asyncio.to_thread(_readable, path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{name} is gone: it was removed or renamed while its folder was read.") from error
         except PermissionError as error:
@@ -78,9 +77,12 @@ class LocalSource:
             raise Unavailable(f"{name} changed while it was read. It is read again when it has come to rest.")
 
 
-def _check_readable(path: Path) -> None:
+def _readable(path: Path) -> os.stat_result:
+    """The state of a file that may be read. Raises `OSError`."""
+    state = path.stat()
     # Not blocking: a named pipe without a writer would keep us here for ever.
     os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    return state
 
 
 def _entries(folder: Path) -> Iterator[SourceEntry]:

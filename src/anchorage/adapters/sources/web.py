@@ -144,14 +144,15 @@ class WebSource:
     async def _entry(self, url: str) -> SourceEntry:
         """Download a page and keep it, or the reason why there is none, for its fetch."""
         try:
-            page = await download(self._client, url)
+            page = await download(self._client, url, if_changed=True)
         except AnchorageError as error:
             self._held.put(url, error)
             return SourceEntry(url)
         return self._keep(page, page.canonical or page.url)
 
     def _keep(self, page: WebPage, uri: str) -> SourceEntry:
-        self._held.put(uri, page)
+        if not page.unchanged:
+            self._held.put(uri, page)
         return SourceEntry(uri, page.tag)
 
     async def _bookmarked(self) -> AsyncIterator[SourceEntry]:
@@ -230,7 +231,7 @@ class WebSource:
             url, depth = waiting.popleft()
             asked += 1
             try:
-                page = await download(self._client, url)
+                page = await download(self._client, url, if_changed=True)
             except AnchorageError as error:
                 if (entry := self._failed(url, error)) is not None:
                     yield entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,6 +15,7 @@ import structlog
 
 from anchorage.adapters.sources.bodies import ACCEPT_ENCODING, Shared, Sleep, read_pieces, retry_after, tls_context
 from anchorage.adapters.sources.web_guard import GuardedBackend, GuardedTransport, Resolve, resolve
+from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.sources.web_robots import Robots, parse_robots
 from anchorage.adapters.sources.web_urls import joined, origin
 from anchorage.errors import AnchorageError, DocumentRefused, NotFound, Unavailable
@@ -23,6 +24,8 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Consume = Callable[[httpx.Response, str], Awaitable[T]]
 """Takes a successful answer, whose body is unread, and the address that it came from in the end."""
+Conditions = Callable[[str], Mapping[str, str]]
+"""Headers for an address that ask for an answer only if it has changed; then `Consume` may get a 304."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRIED = frozenset({429, 500, 502, 503, 504})
@@ -55,6 +58,10 @@ class _Budget:
     left: float
 
 
+def _unconditional(_: str) -> Mapping[str, str]:
+    return {}
+
+
 class _Again(Exception):
     """The answer asks for another try, after `wait` seconds where it says so."""
 
@@ -74,16 +81,15 @@ class WebClient:
         sleep: Sleep = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         backend: GuardedBackend | None = None,
+        memory: WebMemory | None = None,
     ) -> None:
         self.limits = limits
+        self.memory = memory or WebMemory()
         self._backend = backend or GuardedBackend(allow_private=limits.allow_private, resolver=resolver)
         self._sleep = sleep
         self._clock = clock
         self._shared = Shared(self._open)
         self._tls: ssl.SSLContext | None = None
-        self._robots: dict[str, tuple[float, Robots]] = {}
-        self._asking: dict[str, asyncio.Lock] = {}
-        self._next_turn: dict[str, float] = {}
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[GuardedTransport]:
@@ -99,12 +105,13 @@ class WebClient:
             yield transport
 
     @asynccontextmanager
-    async def _sent(self, url: str) -> AsyncIterator[httpx.Response]:
+    async def _sent(self, url: str, conditions: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
         """One request and its answer. No httpx client in between: it would follow, judge and remember on its own."""
         headers = {
             "user-agent": self.limits.user_agent,
             "accept": "text/html,application/xhtml+xml,*/*;q=0.8",
             "accept-encoding": ACCEPT_ENCODING,
+            **conditions,
         }
         timeout = httpx.Timeout(self.limits.page_timeout, connect=self.limits.connect_timeout)
         request = httpx.Request("GET", url, headers=headers, extensions={"timeout": timeout.as_dict()})
@@ -115,26 +122,30 @@ class WebClient:
             finally:
                 await response.aclose()
 
-    async def get(self, url: str, consume: Consume[T]) -> T:
+    async def get(self, url: str, consume: Consume[T], conditions: Conditions = _unconditional) -> T:
         """Follow an address to its answer and hand that to `consume`.
 
         Raises `NotFound` (404, 410), `DocumentRefused` (robots, redirects, private_address, no_access, refused), `Unavailable`,
         and what `consume` raises.
         """
-        return await self._follow(url, consume, self.limits.max_redirects, robots=True)
+        return await self._follow(url, consume, self.limits.max_redirects, conditions, robots=True)
 
     async def robots(self, url: str) -> Robots:
         """The rules of the address's host (RFC 9309). Raises `Unavailable` where they cannot be read now."""
         place = origin(url)
-        async with self._asking.setdefault(place, asyncio.Lock()):
-            known = self._robots.get(place)
-            if known is None or self._clock() - known[0] >= _ROBOTS_AGE:
-                known = self._robots[place] = (self._clock(), await self._fetch_robots(place))
-            return known[1]
+        async with self.memory.asking.setdefault(place, asyncio.Lock()):
+            known = self.memory.robots.get(place)
+            if known and self._clock() - known[0] < _ROBOTS_AGE:
+                return known[1]
+            asked_at, rules = self._clock(), await self._fetch_robots(place)
+            self.memory.keep_robots(place, asked_at, rules)
+            return rules
 
     async def _fetch_robots(self, place: str) -> Robots:
         try:
-            return await self._follow(f"{place}/robots.txt", self._read_robots, _ROBOTS_REDIRECTS, robots=False)
+            return await self._follow(
+                f"{place}/robots.txt", self._read_robots, _ROBOTS_REDIRECTS, _unconditional, robots=False
+            )
         except Unavailable as error:
             raise Unavailable(
                 f"{place}/robots.txt does not answer, so nothing may be read there now: {error.message}"
@@ -155,7 +166,9 @@ class WebClient:
                 break
         return await asyncio.to_thread(parse_robots, data, self.limits.user_agent)
 
-    async def _follow(self, url: str, consume: Consume[T], redirects: int, *, robots: bool) -> T:
+    async def _follow(
+        self, url: str, consume: Consume[T], redirects: int, conditions: Conditions, *, robots: bool
+    ) -> T:
         asked, seen, budget = url, {url}, _Budget(self.limits.page_timeout)
         while True:
             delay = 0.0
@@ -164,7 +177,7 @@ class WebClient:
                 delay = min(rules.delay, self.limits.max_wait)
                 if not rules.allows(url):
                     raise DocumentRefused("robots", f"{url} is not read, because the site's robots.txt forbids it.")
-            hop = await self._tries(url, consume, delay, budget)
+            hop = await self._tries(url, consume, delay, budget, conditions(url))
             if not isinstance(hop, _Redirect):
                 return hop
             url = self._target(asked, url, hop.location)
@@ -182,12 +195,14 @@ class WebClient:
             raise DocumentRefused("redirects", f"{asked} redirects to {location[:200]!r}, which is no page of the web.")
         return target
 
-    async def _tries(self, url: str, consume: Consume[T], delay: float, budget: _Budget) -> T | _Redirect:
+    async def _tries(
+        self, url: str, consume: Consume[T], delay: float, budget: _Budget, conditions: Mapping[str, str]
+    ) -> T | _Redirect:
         """One address, tried again while the server asks for patience and the bounds allow it."""
         for attempt in range(self.limits.retries + 1):
             await self._turn(url, delay)
             try:
-                return await self._once(url, consume, budget)
+                return await self._once(url, consume, budget, conditions)
             except _Again as error:
                 wait = _BACKOFF * 2**attempt if error.wait is None else error.wait
                 reason = error
@@ -200,16 +215,19 @@ class WebClient:
 
     async def _turn(self, url: str, delay: float) -> None:
         """Wait until the host has had its pause since the last request."""
-        place, now = origin(url), self._clock()
-        turn = max(now, self._next_turn.get(place, now))
-        self._next_turn[place] = turn + max(self.limits.pause, delay)
+        now = self._clock()
+        turn = self.memory.turn(origin(url), now, max(self.limits.pause, delay))
         if turn > now:
             await self._sleep(turn - now)
 
-    async def _once(self, url: str, consume: Consume[T], budget: _Budget) -> T | _Redirect:
+    async def _once(
+        self, url: str, consume: Consume[T], budget: _Budget, conditions: Mapping[str, str]
+    ) -> T | _Redirect:
         started = self._clock()
         try:
-            async with asyncio.timeout(max(0.0, budget.left)), self._sent(url) as response:
+            async with asyncio.timeout(max(0.0, budget.left)), self._sent(url, conditions) as response:
+                if response.status_code == 304 and conditions:
+                    return await consume(response, url)
                 return await self._answered(url, response, consume)
         except TimeoutError as error:
             raise Unavailable(

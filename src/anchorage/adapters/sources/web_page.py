@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import os
 import shutil
 import weakref
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,7 +17,7 @@ from tempfile import mkdtemp
 
 import httpx
 
-from anchorage.adapters.sources.bodies import read_pieces, save
+from anchorage.adapters.sources.bodies import read_pieces, room_for, save
 from anchorage.adapters.sources.web_client import WebClient
 from anchorage.adapters.sources.web_markup import SCANNED, page_links, text_of
 from anchorage.adapters.sources.web_urls import file_name, joined, same_site
@@ -41,7 +43,7 @@ _LINKS = 5_000  # of one page
 class WebPage:
     """A downloaded page; `url` is where it was found after redirects, `links` are those of HTML, as addresses of their own.
 
-    Its folder goes when it is closed, or else with the object.
+    One that is `unchanged` since it was read before has no file. Its folder goes when it is closed, or else with the object.
     """
 
     url: str
@@ -54,6 +56,7 @@ class WebPage:
     last_modified: str | None = None
     canonical: str | None = None
     links: list[str] = field(default_factory=list)
+    unchanged: bool = False
 
     @property
     def is_html(self) -> bool:
@@ -61,15 +64,33 @@ class WebPage:
 
     def close(self) -> None:
         """Remove the file."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def __post_init__(self) -> None:
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        if self.folder:
+            weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
-async def download(client: WebClient, url: str) -> WebPage:
-    """Fetch a page into a temporary file, which the caller closes. Raises what `WebClient.get` does, and `TooLarge`."""
-    folder = mkdtemp(prefix="anchorage-web-")
+async def download(client: WebClient, url: str, *, if_changed: bool = False) -> WebPage:
+    """Fetch a page into a temporary file, which the caller closes. Raises what `WebClient.get` does, and `TooLarge`.
+
+    With `if_changed`, one that this process has read before is asked for on the condition that it changed (RFC 9110, 13).
+    """
+    with room_for(url):
+        folder = mkdtemp(prefix=f"anchorage-web-{os.getpid()}-")
+        try:
+            page = await _downloaded(client, url, folder, if_changed=if_changed)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+    if page.unchanged:
+        shutil.rmtree(folder, ignore_errors=True)
+    return page
+
+
+async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: bool) -> WebPage:
+    memory = client.memory
     path = Path(folder, "page")
 
     async def keep(response: httpx.Response, final: str) -> WebPage:
@@ -88,19 +109,31 @@ async def download(client: WebClient, url: str) -> WebPage:
         )
 
     charset: list[str | None] = []
+    marks: dict[str, str] = {}
+
+    def conditions(place: str) -> Mapping[str, str]:
+        known = memory.known(place) if if_changed else None
+        return known.conditions if known else {}
 
     async def noted(response: httpx.Response, final: str) -> WebPage:
+        if response.status_code == 304 and (known := memory.known(final)):
+            return WebPage(
+                final, "", Path(), "", 0, known.media_type, known.tag, canonical=known.canonical, links=known.links, unchanged=True
+            )  # fmt: skip
+        marks.update(_marks(response))
         charset.append(response.charset_encoding)
         return await keep(response, final)
 
-    try:
-        page = await client.get(url, noted)
-        if page.is_html:
-            await asyncio.to_thread(_scan, page, charset[-1])
+    page = await client.get(url, noted, conditions)
+    if page.unchanged:
         return page
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    if page.is_html:
+        await asyncio.to_thread(_scan, page, charset[-1])
+    if page.tag and marks:
+        memory.keep(page.url, marks, page.tag, page.media_type, page.canonical, page.links)
+    else:
+        memory.forget(page.url)
+    return page
 
 
 def _looks_like_html(path: Path) -> bool:
@@ -157,6 +190,12 @@ def _tag(response: httpx.Response) -> str | None:
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
     return f"modified:{modified.isoformat()}" if old_enough else None
+
+
+def _marks(response: httpx.Response) -> dict[str, str]:
+    """The headers that ask whether this answer still holds (RFC 9110, 13.1)."""
+    headers = {"if-none-match": "etag", "if-modified-since": "last-modified"}
+    return {asking: response.headers[told] for asking, told in headers.items() if response.headers.get(told)}
 
 
 def trusted_lastmod(value: str | None, now: datetime) -> str | None:

@@ -22,10 +22,10 @@ _REASON = 100
 
 async def _all(storage: Storage, collection: str | None) -> list[Document]:
     found: list[Document] = []
-    after: str | None = None
+    after: tuple[str, str] | None = None
     while page := await storage.store.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
         found += page
-        after = page[-1].id
+        after = page[-1].collection, page[-1].uri
     return found
 
 
@@ -84,7 +84,7 @@ def delete(
     json: Json = False,
 ) -> None:
     """Remove documents from every answer at once, with their original bytes."""
-    from anchorage.ingest.pipeline import delete_documents
+    from anchorage.ingest.removal import delete_documents
 
     if bool(document_ids) == everything or everything != (collection is not None):
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")

@@ -115,9 +115,10 @@ async def _outcomes(services: Services, collection: str, source: Source, wait: b
 
 async def _queue(services: Services, collection: str, source: Source) -> AsyncIterator[Outcome]:
     """Keep the files' bytes and leave the rest to a worker."""
+    from anchorage.ingest.indexing import open_indexing
     from anchorage.ingest.worker import upload_job
 
-    await services.storage.store.open_collection(services.principal, collection, services.ingest.index)
+    await open_indexing(services.ingest, services.principal, collection)
     async for entry in source.list():
         uri = entry.uri
         try:

@@ -10,7 +10,20 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from anchorage.errors import AnchorageError, BadRequest
-from anchorage.faces.cli import ask, doctor, documents, evaluate, ingest, jobs, run, sources
+from anchorage.faces.cli import (
+    ask,
+    doctor,
+    documents,
+    evaluate,
+    feedback,
+    ingest,
+    jobs,
+    mcp,
+    reindex,
+    run,
+    sources,
+    usage,
+)
 from anchorage.faces.cli.options import debugging
 from anchorage.faces.cli.output import errors, print_json
 
@@ -18,10 +31,23 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Answers from your own documents, every sentence anchored to the passage it came from.",
 )  # fmt: skip
-for command in (run.up, run.serve, run.worker, run.migrate, doctor.doctor, ingest.ingest, ask.search, ask.ask):
+_COMMANDS = (
+    run.up,
+    run.serve,
+    run.worker,
+    run.migrate,
+    doctor.doctor,
+    ingest.ingest,
+    ask.search,
+    ask.ask,
+    mcp.mcp,
+    usage.usage,
+)
+for command in _COMMANDS:
     app.command()(command)
 app.command(name="eval")(evaluate.evaluate)
-for name, part in (("documents", documents), ("sources", sources), ("jobs", jobs)):
+app.command(name="reindex")(reindex.command)
+for name, part in (("documents", documents), ("sources", sources), ("jobs", jobs), ("feedback", feedback)):
     app.add_typer(part.app, name=name)
 
 _MISUSE, _FAILED, _INTERRUPTED = 2, 1, 130

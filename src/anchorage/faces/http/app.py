@@ -7,14 +7,17 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
+from starlette.routing import Route
 
-from anchorage.faces.http import chat, documents, jobs, probes, problems, sources
+from anchorage.faces.http import chat, classic, documents, feedback, jobs, openai, probes, problems, sources, usage
+from anchorage.faces.http.browser import BrowserSafety, listed
+from anchorage.faces.http.mcp import McpEndpoint
 from anchorage.faces.http.middleware import BodyLimit, RequestContext
 from anchorage.faces.http.state import ProcessState
 from anchorage.settings.sections import HttpSettings
 
 
-def create_app(settings: HttpSettings, state: ProcessState) -> FastAPI:
+def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True) -> FastAPI:
     """The application over `state`, whose services may still be starting: probes answer from the first moment."""
     app = FastAPIOffline(
         title="Anchorage",
@@ -24,14 +27,20 @@ def create_app(settings: HttpSettings, state: ProcessState) -> FastAPI:
         redoc_url=None,
     )
     app.state.process = state
-    for part in (chat, documents, jobs, sources, probes):
+    for part in (chat, feedback, documents, jobs, sources, usage, openai, classic, probes):
         app.include_router(part.router)
+    if mcp:
+        endpoint = McpEndpoint()
+        for path in ("/mcp", "/mcp/"):  # both as they are: clients do not follow redirects of a POST
+            app.router.routes.append(Route(path, endpoint=endpoint, include_in_schema=False))
     problems.install(app)
     app.add_middleware(
         BodyLimit, limit=settings.max_body_bytes, upload_path="/api/documents", upload_limit=settings.max_upload_bytes
     )
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
-    if origins:
+    app.add_middleware(
+        BrowserSafety, host=settings.host, allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins
+    )
+    if origins := listed(settings.cors_origins):
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import document_json, document_with_text
-from anchorage.ingest.pipeline import delete_documents
+from anchorage.ingest.indexing import open_indexing
+from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.worker import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
@@ -50,8 +54,7 @@ async def upload(
     request: Request, services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None
 ) -> dict[str, Any]:
     """Keep the files and queue them for ingestion. Files of the same name replace each other."""
-    limits = services.settings.http
-    async with request.form(max_files=limits.max_upload_files, max_fields=10) as form:
+    async with _received(request, services) as form:
         named = form.get("collection")
         target = collection or (named if isinstance(named, str) and named else DEFAULT_COLLECTION)
         files = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
@@ -60,7 +63,7 @@ async def upload(
         names = [_checked_name(file) for file in files]
         for file in files:
             _check_size(file, services)
-        await services.storage.store.open_collection(principal, target, services.ingest.index)
+        await open_indexing(services.ingest, principal, target)
         jobs = [await _kept(services, principal, target, name, file) for name, file in zip(names, files, strict=True)]
     ids = await services.storage.queue.add(principal, jobs)
     queued = [
@@ -68,6 +71,23 @@ async def upload(
         for job, job_id in zip(jobs, ids, strict=True)
     ]
     return {"job_ids": ids, "documents": queued}
+
+
+@asynccontextmanager
+async def _received(request: Request, services: Services) -> AsyncIterator[FormData]:
+    """The form with its files, large ones in the folder for temporary files. Raises `Unavailable` where that is full."""
+    limits = services.settings.http
+    try:
+        form = await request.form(max_files=limits.max_upload_files, max_fields=10)
+    except OSError as error:
+        raise Unavailable(
+            f"The upload could not be kept in the server's folder for temporary files: {error.strerror}. Free space there, or name "
+            "another folder with TMPDIR, then upload it again."
+        ) from error
+    try:
+        yield form
+    finally:
+        await form.close()
 
 
 def _checked_name(file: UploadFile) -> str:
@@ -112,9 +132,10 @@ async def documents(
     limit: int = Query(_PAGE, ge=1, le=10_000), after: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Documents by collection and uri. `after` is the `next` of the page before."""
-    found = await services.storage.store.documents(principal, collection=collection, limit=limit + 1, after=after)
-    page = found[:limit]
-    return {"documents": [document_json(item) for item in page], "next": page[-1].id if len(found) > limit else None}
+    page, following = await document_page(
+        services.storage.store, principal, collection=collection, limit=limit, after=after
+    )
+    return {"documents": [document_json(item) for item in page], "next": following}
 
 
 @router.get("/documents/{document_id}", summary="Show a document")

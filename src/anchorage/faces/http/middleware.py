@@ -7,15 +7,13 @@ import time
 from uuid import uuid4
 
 import structlog
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from anchorage.faces.http.problems import problem
+from anchorage.faces.http.problems import PROBES, refusal, route_path
 from anchorage.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@/-]{1,128}")
-_QUIET = {"/livez", "/readyz", "/startupz", "/health", "/api/health", "/metrics"}
 
 
 class RequestContext:
@@ -37,7 +35,7 @@ class RequestContext:
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
                 HTTP_SECONDS.labels(scope["method"], _route(scope)).observe(time.perf_counter() - started)
                 message["headers"] = [
                     *message["headers"], (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
@@ -49,7 +47,7 @@ class RequestContext:
                 await self._app(scope, receive, answer)
             finally:
                 HTTP_REQUESTS.labels(scope["method"], _route(scope), str(status)).inc()
-                if scope["path"] not in _QUIET:
+                if scope["path"] not in PROBES:
                     milliseconds = round((time.perf_counter() - started) * 1000, 1)
                     _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
 
@@ -70,16 +68,15 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        upload = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/") == self._upload_path
+        upload = route_path(scope).rstrip("/") == self._upload_path
         limit = self._upload_limit if upload else self._limit
         setting = "ANCHORAGE_HTTP__MAX_UPLOAD_BYTES" if upload else "ANCHORAGE_HTTP__MAX_BODY_BYTES"
-        refusal = problem(
-            413, "too_large", f"The request's body is larger than {limit} bytes ({setting}). Send less at once.",
-            scope.get("state", {}).get("request_id"),
-        )  # fmt: skip
+        too_large = refusal(
+            scope, 413, "too_large", f"The request's body is larger than {limit} bytes ({setting}). Send less at once."
+        )
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
-            await refusal(scope, receive, send)
+            await too_large(scope, receive, send)
             return
         received, refused = 0, False
 
@@ -96,9 +93,6 @@ class BodyLimit:
                 await send(message)
             elif not refused:
                 refused = True
-                await refusal(scope, receive, send)
+                await too_large(scope, receive, send)
 
-        try:
-            await self._app(scope, counted, instead)
-        except ClientDisconnect:
-            await instead({"type": "http.response.start"})
+        await self._app(scope, counted, instead)

@@ -50,7 +50,7 @@ async def serve(settings: Settings, *, worker: bool = False, prepare: Prepare | 
     listener = _listen(settings.http.host, settings.http.port)
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
-        create_app(settings.http, state),
+        create_app(settings.http, state, mcp=settings.mcp.enabled),
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -19,23 +20,29 @@ class ProcessState:
     services: Services | None = None
     waiting_for: str | None = "the services to start"
     draining: bool = False
+    _adding: asyncio.Semaphore | None = None
+
+    def adding_texts(self, most: int) -> asyncio.Semaphore:
+        """What lets so many texts be ingested at once by requests that wait for it."""
+        self._adding = self._adding or asyncio.Semaphore(most)
+        return self._adding
 
 
-def process_state(request: Request) -> ProcessState:
+async def process_state(request: Request) -> ProcessState:
     return cast(ProcessState, request.app.state.process)
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """Raises `Unavailable` before the services are open."""
-    found = process_state(request).services
+    found = (await process_state(request)).services
     if found is None:
         raise Unavailable("The server is starting. Try again in a moment.")
     return found
 
 
-def principal(request: Request) -> Principal:
-    """Who asks. Only the local owner exists yet."""
-    return services(request).principal
+async def principal(request: Request) -> Principal:
+    """Who asks. Raises what the resolver raises."""
+    return await (await services(request)).principals(request.headers)
 
 
 CurrentServices = Annotated[Services, Depends(services)]

@@ -18,8 +18,9 @@ _CITATION = Citation(1, "claim", "d", "v", "file:///x", "X", 0, 5, "quote", "pre
 def turn(question: str) -> Turn:
     """A turn that is not numbered yet."""
     return Turn(
-        0, str(uuid4()), question, f"answer to {question}", citations=(_CITATION,), standalone_question=question
-    )
+        0, str(uuid4()), question, f"answer to {question}", citations=(_CITATION,), standalone_question=question,
+        trace={"hits": [["d", "1.1", 0.5]], "usage": {"model": None}},
+    )  # fmt: skip
 
 
 class MemoryConformance:
@@ -30,7 +31,7 @@ class MemoryConformance:
         written = [await memory.append(ANNA, thread, turn(f"question {number}")) for number in range(1, 4)]
         assert [item.number for item in written] == [1, 2, 3]
         assert list(await memory.window(ANNA, thread, 2)) == written[1:]
-        assert written[0].citations == (_CITATION,)
+        assert written[0].citations == (_CITATION,) and written[0].trace["hits"] == [["d", "1.1", 0.5]]
 
     async def test_a_new_conversation_is_empty(self, memory: Memory) -> None:
         assert list(await memory.window(ANNA, str(uuid4()), 5)) == []

@@ -15,7 +15,7 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,17 +51,19 @@ _KEEPER = "anchorage.adapters.postgres.embedded.keeper"
 
 
 @asynccontextmanager
-async def embedded_postgres(folder: Path, *, port: int | None, start_timeout: float) -> AsyncIterator[str]:
+async def embedded_postgres(
+    folder: Path, *, port: int | None, start_timeout: float, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[str]:
     """The URL of a running server whose files are in `folder`, for as long as the context lasts.
 
-    `port` makes it listen on 127.0.0.1 too, with the password of the file `password`. Raises `ConfigurationError` when it
-    cannot run here, `DatabaseUnavailable` when it does not start within `start_timeout` seconds.
+    `port` makes it listen on 127.0.0.1 too, with the password of the file `password`. Its processes get `environment`.
+    Raises `ConfigurationError` when it cannot run here, `DatabaseUnavailable` when it does not start within `start_timeout` seconds.
     """
     if not Path("/proc/self/stat").exists():
         raise ConfigurationError(
             "The embedded Postgres needs Linux. Name a database with VECTOR_DB_URL and STATE_DB_URL on this system."
         )
-    server = _Server(Cluster(folder.resolve()), programs(), port, start_timeout)
+    server = _Server(Cluster(folder.resolve()), programs(), port, start_timeout, environment or {})
     await asyncio.to_thread(server.make_folders)
     async with server.locked():
         entry = users.register(server.cluster.users)
@@ -101,6 +103,7 @@ class _Server:
     binaries: Path
     port: int | None
     start_timeout: float
+    environment: Mapping[str, str]
     keepers: set[int] = field(default_factory=set)
 
     @property
@@ -216,6 +219,8 @@ class _Server:
         """Make an empty cluster: beside its place first, so that a killed start leaves none that is half made."""
         for leftover in self.cluster.folder.glob(f"{MAJOR}.*.new"):
             await asyncio.to_thread(rmtree, leftover)
+        for leftover in self.cluster.folder.glob(f"{MAJOR}.*.password"):
+            leftover.unlink()
         fresh = self.cluster.folder / f"{MAJOR}.{os.getpid()}.new"
         fresh.mkdir(mode=0o700)
         secret = fresh.with_suffix(".password")
@@ -230,7 +235,7 @@ class _Server:
         ]  # fmt: skip
         process = await asyncio.create_subprocess_exec(
             *self._keeper(account, command, once=True), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, cwd="/", env=_environment(),
+            stderr=subprocess.PIPE, cwd="/", env=self.environment,
         )  # fmt: skip
         _, errors = await process.communicate()
         if process.returncode:
@@ -276,7 +281,7 @@ class _Server:
         os.set_inheritable(running, True)
         # Not `subprocess`: the keeper outlives this process when others use the server.
         return os.posix_spawn(
-            sys.executable, self._keeper(account, run, once=False), _environment(), setsid=True, file_actions=[
+            sys.executable, self._keeper(account, run, once=False), self.environment, setsid=True, file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(self.cluster.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
@@ -360,9 +365,3 @@ class _Server:
         if self.cluster.sockets.parent != self.cluster.folder:
             with suppress(OSError):
                 self.cluster.sockets.rmdir()
-
-
-def _environment() -> dict[str, str]:
-    """What the server gets of our environment: no secrets, and no PG* setting of the user's."""
-    kept = ("PATH", "LANG", "TMPDIR", "TZ", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    return {name: os.environ[name] for name in kept if name in os.environ}

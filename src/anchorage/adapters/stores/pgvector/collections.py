@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 
 from anchorage.adapters.stores.pgvector.tables import (
     IndexTables,
     LiveIndex,
     create_tables,
     drop_tables,
-    require_same_index,
     spec_from_json,
     spec_to_json,
 )
@@ -24,23 +23,30 @@ MAX_NAME = 200
 _VISIBLE = """
 SELECT c.id, c.name, v.id, v.spec, c.owner FROM anchorage.collections c
 JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
-WHERE c.readers && %(readers)s AND {condition} ORDER BY c.name
+WHERE c.readers && %(readers)s AND {condition} ORDER BY c.name {lock}
 """
 
 
 async def live_indexes(
-    connection: AsyncConnection[Any], principal: Principal, names: Sequence[str] | None, *, write: bool = False
+    connection: AsyncConnection[Any],
+    principal: Principal,
+    names: Sequence[str] | None,
+    *,
+    write: bool = False,
+    lock: bool = False,
 ) -> list[LiveIndex]:
-    """The indexes of the named collections, or of all but the `eval` ones.
+    """The live indexes of the named collections, or of all but the `eval` ones.
 
-    Raises `NotFound` for a name that does not exist or that the principal may not read, `NotAllowed` for one that it
-    may read but not change.
+    `lock`: they stay the live ones until the caller's transaction ends. Raises `NotFound` for a name that does not exist or
+    that the principal may not read, `NotAllowed` for one that it may read but not change.
     """
     condition = "c.kind <> 'eval'" if names is None else "c.name = ANY(%(names)s)"
-    cursor = await connection.execute(
-        _VISIBLE.format(condition=condition), {"readers": principal.readers, "names": list(names or ())}
-    )
-    rows = await cursor.fetchall()
+    statement = _VISIBLE.format(condition=condition, lock="FOR SHARE OF v" if lock else "")
+    values = {"readers": principal.readers, "names": list(names or ())}
+    rows = await (await connection.execute(statement, values)).fetchall()
+    if lock and len(rows) < len(names or ()):
+        # A switch that we waited for has ended: another row is the live one now, and a new statement sees it.
+        rows = await (await connection.execute(statement, values)).fetchall()
     missing = sorted(set(names or ()) - {row[1] for row in rows})
     if missing:
         raise NotFound(
@@ -76,8 +82,7 @@ async def open_collection(
         if live.spec.embedder != index.embedder and await _is_empty(connection, live):
             await connection.execute("DELETE FROM anchorage.index_versions WHERE id = %s", (live.tables.id,))
             await drop_tables(connection, live.tables)
-            return await _create_index(connection, live.collection_id, name, index)
-        require_same_index(name, live.spec, index)
+            return await create_index(connection, live.collection_id, name, index)
         return live
 
 
@@ -96,13 +101,16 @@ async def _create(
     )
     row = await cursor.fetchone()
     assert row is not None
-    return await _create_index(connection, row[0], name, index)
+    return await create_index(connection, row[0], name, index)
 
 
-async def _create_index(connection: AsyncConnection[Any], collection_id: int, name: str, index: IndexSpec) -> LiveIndex:
+async def create_index(
+    connection: AsyncConnection[Any], collection_id: int, name: str, index: IndexSpec, *, live: bool = True
+) -> LiveIndex:
+    """A new and empty index version of a collection, inside the caller's transaction."""
     cursor = await connection.execute(
-        "INSERT INTO anchorage.index_versions (collection_id, spec, live) VALUES (%s, %s, true) RETURNING id",
-        (collection_id, spec_to_json(index)),
+        "INSERT INTO anchorage.index_versions (collection_id, spec, live) VALUES (%s, %s, %s) RETURNING id",
+        (collection_id, spec_to_json(index), live),
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -111,13 +119,38 @@ async def _create_index(connection: AsyncConnection[Any], collection_id: int, na
     return LiveIndex(collection_id, name, tables, index)
 
 
+async def index_version(connection: AsyncConnection[Any], principal: Principal, index_id: int) -> LiveIndex:
+    """An index version by its id, live or not. Raises `NotFound`."""
+    cursor = await connection.execute(
+        "SELECT c.id, c.name, v.spec FROM anchorage.index_versions v JOIN anchorage.collections c ON c.id = v.collection_id "
+        "WHERE v.id = %s AND c.readers && %s",
+        (index_id, principal.readers),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound(f"No index version {index_id} that you may read. `anchorage reindex NAME --status` shows them.")
+    return LiveIndex(row[0], row[1], IndexTables(index_id), spec_from_json(row[2]))
+
+
+async def other_indexes(connection: AsyncConnection[Any], live: LiveIndex) -> list[LiveIndex]:
+    """The index versions beside the live one: being built, or kept from before. They stay while the transaction lasts."""
+    cursor = await connection.execute(
+        "SELECT id, spec FROM anchorage.index_versions WHERE collection_id = %s AND NOT live ORDER BY id FOR SHARE",
+        (live.collection_id,),
+    )
+    return [
+        LiveIndex(live.collection_id, live.collection, IndexTables(row[0]), spec_from_json(row[1]))
+        for row in await cursor.fetchall()
+    ]
+
+
 async def list_collections(
     connection: AsyncConnection[Any], principal: Principal, kinds: Sequence[str]
 ) -> list[Collection]:
     """The collections that the principal may read, with their sizes."""
     cursor = await connection.execute(
         """
-        SELECT c.name, v.spec, count(d.id) FILTER (WHERE d.status = 'indexed'), coalesce(sum(d.chunks), 0)
+        SELECT c.name, v.spec, v.id, count(d.id) FILTER (WHERE d.status = 'indexed'), coalesce(sum(d.chunks), 0)
         FROM anchorage.collections c
         JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
         LEFT JOIN anchorage.documents d ON d.collection_id = c.id
@@ -125,7 +158,7 @@ async def list_collections(
         """,
         (principal.readers, list(kinds)),
     )
-    return [Collection(row[0], spec_from_json(row[1]), row[2], int(row[3])) for row in await cursor.fetchall()]
+    return [Collection(row[0], spec_from_json(row[1]), row[2], row[3], int(row[4])) for row in await cursor.fetchall()]
 
 
 async def drop_collection(connection: AsyncConnection[Any], principal: Principal, name: str) -> None:
@@ -138,3 +171,16 @@ async def drop_collection(connection: AsyncConnection[Any], principal: Principal
         for (version,) in await cursor.fetchall():
             await drop_tables(connection, IndexTables(version))
         await connection.execute("DELETE FROM anchorage.collections WHERE id = %s", (live.collection_id,))
+
+
+async def state_of(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex]) -> str:
+    """The index versions with their segments, one of which every transaction that changes passages adds.
+
+    Ids are given before they are committed, so that the largest alone may stay while a smaller one appears.
+    """
+    if not indexes:
+        return ""
+    one = sql.SQL("SELECT {id} AS index_id, count(*), sum(id), max(id) FROM {segments}")
+    parts = [one.format(id=sql.Literal(live.tables.id), segments=live.tables.segments) for live in indexes]
+    cursor = await connection.execute(sql.SQL(" UNION ALL ").join(parts) + sql.SQL(" ORDER BY index_id"))
+    return ";".join(",".join(map(str, row)) for row in await cursor.fetchall())

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.stores.pgvector.lexical import add_segment
+from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
-from anchorage.errors import NotFound
+from anchorage.errors import NotFound, Superseded
 from anchorage.model import Document, DocumentStatus, DocumentText, Failure, Page, Principal
 from anchorage.ports.store import Excerpt, IndexedDocument, Span
 from anchorage.text.analyser import analyser_named
@@ -75,29 +75,52 @@ def halfvec_bytes(vectors: np.ndarray[Any, Any]) -> list[bytes]:
 
 
 async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: Sequence[IndexedDocument]) -> list[str]:
-    """Put new versions in place of old ones, atomically. One that another process put there meanwhile is left as it is."""
+    """Put new versions in place of old ones, inside the caller's transaction.
+
+    One that another process put there meanwhile is left as it is. Raises `Superseded` when another version has come since one
+    was read.
+    """
     by_uri = {document.uri: document for document in documents}
     ids: dict[str, UUID] = {}
-    async with connection.transaction():
-        await connection.execute(WRITE_TIMEOUT)
-        # Rows are locked in the order of their uris, so that two writers of the same folder cannot deadlock.
-        cursor = await connection.execute(_CLAIM, {"collection": live.collection_id, "uris": sorted(by_uri)})
-        changed: list[tuple[UUID, IndexedDocument]] = []
-        for document_id, uri, version, status in await cursor.fetchall():
-            ids[uri] = document_id
-            if (version, status) != (by_uri[uri].version, "indexed"):
-                changed.append((document_id, by_uri[uri]))
-        new, removed = await _reconcile_chunks(connection, live, changed)
-        await _write_texts(connection, changed)
-        added = await _write_chunks(connection, live, new)
-        await _finish(connection, changed)
-        await add_segment(connection, live.tables, analyser_named(live.spec.analyser), added, removed)
+    # Rows are locked in the order of their uris, so that two writers of the same folder cannot deadlock.
+    cursor = await connection.execute(_CLAIM, {"collection": live.collection_id, "uris": sorted(by_uri)})
+    fresh: list[tuple[UUID, IndexedDocument]] = []
+    older: list[tuple[UUID, IndexedDocument]] = []
+    for document_id, uri, version, status in await cursor.fetchall():
+        ids[uri], item = document_id, by_uri[uri]
+        if (version, status) == (item.version, "indexed"):
+            continue
+        if item.replaces is not None and item.replaces != (version or "") and version != item.version:
+            raise Superseded(f"{uri} has changed in the index since it was read. Ingest it again.")
+        (fresh if version is None else older).append((document_id, item))
+    changed = [*fresh, *older]
+    await _write_texts(connection, changed, older)
+    await write_passages(connection, live, older, fresh)
+    await _finish(connection, changed)
     return [str(ids[document.uri]) for document in documents]
+
+
+async def write_passages(
+    connection: AsyncConnection[Any],
+    index: LiveIndex,
+    changed: Sequence[tuple[UUID, IndexedDocument]],
+    fresh: Sequence[tuple[UUID, IndexedDocument]] = (),
+) -> None:
+    """Make an index hold these passages of these documents and no others, inside the caller's transaction.
+
+    Of the `fresh` ones it has nothing yet that could be reconciled.
+    """
+    new, removed = await _reconcile_chunks(connection, index, changed) if changed else ([], {})
+    new += [(row_id, item, range(len(item.chunks))) for row_id, item in fresh]
+    added = await _write_chunks(connection, index, new)
+    await add_segment(connection, index.tables, analyser_named(index.spec.analyser), added, removed)
+    if changed and not added and not removed:
+        await touch(connection, index.tables)
 
 
 async def _reconcile_chunks(
     connection: AsyncConnection[Any], live: LiveIndex, changed: Sequence[tuple[UUID, IndexedDocument]]
-) -> tuple[list[tuple[UUID, IndexedDocument, list[int]]], dict[int, str]]:
+) -> tuple[list[tuple[UUID, IndexedDocument, Sequence[int]]], dict[int, str]]:
     """Keep the chunks that are the same in both versions, at their new places, and remove the others of the old.
 
     Returns, for each document, which of its chunks are still to be written, and the removed passages by chunk id.
@@ -112,7 +135,7 @@ async def _reconcile_chunks(
     had: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
     for row in await cursor.fetchall():
         had[row[1:4]].append(row)
-    new: list[tuple[UUID, IndexedDocument, list[int]]] = []
+    new: list[tuple[UUID, IndexedDocument, Sequence[int]]] = []
     moved: list[tuple[Any, ...]] = []
     for row_id, item in changed:
         missing = []
@@ -157,19 +180,29 @@ async def _remove_chunks(connection: AsyncConnection[Any], live: LiveIndex, ids:
     return {row[0]: f"{row[1]}\n{row[2]}" for row in await cursor.fetchall()}
 
 
-async def _write_texts(connection: AsyncConnection[Any], changed: Sequence[tuple[UUID, IndexedDocument]]) -> None:
-    await connection.execute(
-        "DELETE FROM anchorage.document_texts WHERE document_id = ANY(%s) AND NOT cited", ([row[0] for row in changed],)
-    )
-    async with connection.cursor() as cursor:
-        await cursor.executemany(
-            "INSERT INTO anchorage.document_texts (document_id, version, text, pages) VALUES (%s, %s, %s, %s) "
-            "ON CONFLICT (document_id, version) DO NOTHING",
-            [
-                (row_id, item.version, item.parsed.text, Jsonb([[p.number, p.start, p.end] for p in item.parsed.pages]))
-                for row_id, item in changed
-            ],
+async def _write_texts(
+    connection: AsyncConnection[Any],
+    changed: Sequence[tuple[UUID, IndexedDocument]],
+    older: Sequence[tuple[UUID, IndexedDocument]],
+) -> None:
+    if older:
+        await connection.execute(
+            "DELETE FROM anchorage.document_texts WHERE document_id = ANY(%s) AND NOT cited",
+            ([row[0] for row in older],),
         )
+    await connection.execute(
+        "INSERT INTO anchorage.document_texts (document_id, version, text, pages, blocks) SELECT id, version, text, "
+        "pages::jsonb, blocks::jsonb FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[]) "
+        "AS n(id, version, text, pages, blocks) "
+        "ON CONFLICT (document_id, version) DO UPDATE SET blocks = excluded.blocks",
+        (
+            [row_id for row_id, _ in changed],
+            [item.version for _, item in changed],
+            [item.parsed.text for _, item in changed],
+            [json.dumps([[page.number, page.start, page.end] for page in item.parsed.pages]) for _, item in changed],
+            [json.dumps([[b.kind, b.start, b.end, b.level] for b in item.parsed.blocks]) for _, item in changed],
+        ),
+    )
 
 
 async def _write_chunks(
@@ -238,18 +271,17 @@ async def fail(
     return str(row[0])
 
 
-async def delete(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> list[str]:
-    """Remove documents of one collection with their chunks, postings and texts, in one transaction."""
-    async with connection.transaction():
-        await connection.execute(WRITE_TIMEOUT)
-        cursor = await connection.execute(
-            "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
-            (live.collection_id, list(ids)),
-        )
-        found = [row[0] for row in await cursor.fetchall()]
-        removed = await _remove_chunks(connection, live, found)
-        await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
-        await add_segment(connection, live.tables, analyser_named(live.spec.analyser), {}, removed)
+async def delete(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex], ids: Sequence[UUID]) -> list[str]:
+    """Remove documents of one collection from all its indexes, with their texts, inside the caller's transaction."""
+    cursor = await connection.execute(
+        "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
+        (indexes[0].collection_id, list(ids)),
+    )
+    found = [row[0] for row in await cursor.fetchall()]
+    for index in indexes:
+        removed = await _remove_chunks(connection, index, found)
+        await add_segment(connection, index.tables, analyser_named(index.spec.analyser), {}, removed)
+    await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
     return [str(item) for item in found]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
@@ -15,12 +17,14 @@ from anchorage.adapters.stores.pgvector import postings as bm25
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.text.analyser import Analyser
 
-_FAN_IN = 8  # this many segments of one level become one of the next
+_FAN_IN = 16  # this many segments of one level become one of the next
 _MERGE_AT_ONCE = 64
 _DEAD_SHARE = 0.2
+_ROWS_AT_ONCE = 5000
 _COPY = "COPY {postings} (term, segment, block, df, first_id, gaps, frequencies, lengths) FROM STDIN (FORMAT BINARY)"
 _COPY_TYPES = ["text", "int8", "int4", "int4", "int8", "bytea", "bytea", "bytea"]
 
+Counts = Mapping[int, Mapping[str, int]]
 Row = tuple[str, int, int, int, int, bytes, bytes, bytes]
 
 
@@ -29,15 +33,32 @@ def analyse(analyser: Analyser, passages: Mapping[int, str]) -> dict[int, Mappin
     return {chunk_id: analyser.counts(text) for chunk_id, text in passages.items()}
 
 
-def _rows(segment: int, changes: Mapping[str, int], inverted: Mapping[str, bm25.Postings]) -> Iterable[Row]:
-    for term in sorted(set(changes) | set(inverted)):
-        blocks = bm25.encode(inverted[term]) if term in inverted else []
-        df = changes.get(term, 0)
-        for number, block in enumerate(blocks):
-            yield (term, segment, number, df if number == 0 else 0, block.first_id, block.gaps, block.frequencies,
-                   block.lengths)  # fmt: skip
-        if not blocks and df:
-            yield term, segment, 0, df, 0, b"", b"", b""
+def _rows(segment: int, terms: Sequence[str], changes: Sequence[int], table: bm25.Table) -> list[Row]:
+    """The rows of a segment: `changes` are the terms' document frequencies, `table` holds their postings by number."""
+    rows: list[Row] = []
+    written = set()
+    for term, number, block in bm25.encode(table):
+        written.add(term)
+        rows.append((terms[term], segment, number, changes[term] if number == 0 else 0, block.first_id, block.gaps,
+                     block.frequencies, block.lengths))  # fmt: skip
+    if len(written) < len(terms):
+        rows += [
+            (term, segment, 0, changes[number], 0, b"", b"", b"")
+            for number, term in enumerate(terms)
+            if number not in written and changes[number]
+        ]
+    return rows
+
+
+def _segment_rows(segment: int, new: Counts, old: Counts) -> list[Row]:
+    """What passages that came and went add to the index."""
+    terms, table = bm25.invert(new)
+    changes = Counter(chain.from_iterable(new.values()))
+    if old:
+        changes.subtract(Counter(chain.from_iterable(old.values())))
+        known = set(terms)
+        terms += [term for term in changes if term not in known]
+    return _rows(segment, terms, [changes[term] for term in terms], table)
 
 
 async def add_segment(
@@ -51,15 +72,15 @@ async def add_segment(
     if not added and not removed:
         return
     new, old = await asyncio.to_thread(lambda: (analyse(analyser, added), analyse(analyser, removed)))
-    changes: Counter[str] = Counter()
-    for counts in new.values():
-        changes.update(counts.keys())
-    for counts in old.values():
-        changes.subtract(counts.keys())
     tokens = sum(_length(counts) for counts in new.values()) - sum(_length(counts) for counts in old.values())
     segment = await _new_segment(connection, tables, 0, len(new) - len(old), tokens, len(new))
-    rows = await asyncio.to_thread(lambda: list(_rows(segment, changes, bm25.invert(new))))
+    rows = await asyncio.to_thread(_segment_rows, segment, new, old)
     await _copy(connection, tables, rows)
+
+
+async def touch(connection: AsyncConnection[Any], tables: IndexTables) -> None:
+    """Record, inside the caller's transaction, a change that no posting shows, such as passages that moved."""
+    await _new_segment(connection, tables, 0, 0, 0, 0)
 
 
 def _length(counts: Mapping[str, int]) -> int:
@@ -123,14 +144,15 @@ async def merge_step(connection: AsyncConnection[Any], tables: IndexTables) -> i
     if not chosen:
         return 0
     ids = [row[0] for row in chosen]
-    await cursor.execute(tables.fill("SELECT id FROM {chunks} ORDER BY id"))
-    live = np.array([row[0] for row in await cursor.fetchall()], dtype=np.int64)
+    live = None
+    if sum(row[2] for row in segments) != sum(row[4] for row in segments):  # some postings are dead
+        await cursor.execute(tables.fill("SELECT id FROM {chunks} ORDER BY id"))
+        live = np.array([row[0] for row in await cursor.fetchall()], dtype=np.int64)
     level = max(row[1] for row in chosen) + (0 if len(chosen) == len(segments) else 1)
-    merged = await _new_segment(
-        connection, tables, min(level, 30), sum(r[2] for r in chosen), sum(r[3] for r in chosen), 0
-    )
-    physical = await _write_merged(connection, tables, ids, merged, live)
-    await cursor.execute(tables.fill("UPDATE {segments} SET physical = %s WHERE id = %s"), (physical, merged))
+    chunks, tokens, physical = (sum(row[column] for row in chosen) for column in (2, 3, 4))
+    merged = await _new_segment(connection, tables, min(level, 30), chunks, tokens, physical)
+    if (alive := await _write_merged(connection, tables, ids, merged, live)) is not None:
+        await cursor.execute(tables.fill("UPDATE {segments} SET physical = %s WHERE id = %s"), (alive, merged))
     await cursor.execute(tables.fill("DELETE FROM {postings} WHERE segment = ANY(%s)"), (ids,))
     await cursor.execute(tables.fill("DELETE FROM {segments} WHERE id = ANY(%s)"), (ids,))
     return len(ids)
@@ -148,41 +170,43 @@ def _choose(segments: Sequence[tuple[int, ...]]) -> Sequence[tuple[int, ...]]:
 
 
 async def _write_merged(
-    connection: AsyncConnection[Any], tables: IndexTables, ids: list[int], merged: int, live: bm25.Ids
-) -> int:
-    """Stream the terms of the segments in order, write them as one; returns how many chunks have postings in it."""
-    seen = np.zeros(len(live), dtype=np.bool_)
-
-    def merge_term(term: str, rows: list[tuple[Any, ...]]) -> list[Row]:
-        parts = [bm25.decode(bm25.Block(*row[2:])) for row in rows if row[4]]
-        postings = {}
-        if parts:
-            joined = bm25.merge(parts)
-            at = np.minimum(np.searchsorted(live, joined.chunk_ids), max(len(live) - 1, 0))
-            alive = live[at] == joined.chunk_ids if len(live) else np.zeros(len(at), dtype=np.bool_)
-            seen[at[alive]] = True
-            if alive.any():
-                postings[term] = joined.keep(alive)
-        return list(_rows(merged, {term: sum(row[1] for row in rows)}, postings))
-
+    connection: AsyncConnection[Any], tables: IndexTables, ids: list[int], merged: int, live: bm25.Ids | None
+) -> int | None:
+    """Stream the terms of the segments in order, write them as one; with the `live` chunk ids, drop the postings of others
+    and return how many chunks have any.
+    """
+    seen = None if live is None else np.zeros(len(live), dtype=np.bool_)
     select = (
         "SELECT term, df, first_id, gaps, frequencies, lengths FROM {postings} WHERE segment = ANY(%s) ORDER BY term"
     )
-    term: str | None = None
-    gathered: list[tuple[Any, ...]] = []
-    output: list[Row] = []
+    rest: list[tuple[Any, ...]] = []
     async with connection.cursor(name="merged_terms", row_factory=tuple_row) as reader:
-        reader.itersize = 500
+        reader.itersize = _ROWS_AT_ONCE
         await reader.execute(tables.fill(select), (ids,), binary=True)
-        while batch := await reader.fetchmany(500):
-            for row in batch:
-                if row[0] != term and gathered:
-                    output.extend(merge_term(str(term), gathered))
-                    gathered = []
-                term = row[0]
-                gathered.append(row)
-            await _copy(connection, tables, output)
-            output = []
-    if gathered:
-        await _copy(connection, tables, merge_term(str(term), gathered))
-    return int(seen.sum())
+        while batch := await reader.fetchmany(_ROWS_AT_ONCE):
+            rest += batch
+            # The last term may go on in the next batch.
+            whole = next((at for at in range(len(rest), 0, -1) if rest[at - 1][0] != rest[-1][0]), 0)
+            await _copy(connection, tables, await asyncio.to_thread(_merged, merged, rest[:whole], live, seen))
+            rest = rest[whole:]
+    await _copy(connection, tables, await asyncio.to_thread(_merged, merged, rest, live, seen))
+    return None if seen is None else int(seen.sum())
+
+
+def _merged(
+    segment: int, rows: Sequence[tuple[Any, ...]], live: bm25.Ids | None, seen: NDArray[np.bool_] | None
+) -> list[Row]:
+    """The rows of several segments as those of one. Marks the live chunks that have a posting in `seen`."""
+    changes: dict[str, int] = defaultdict(int)
+    for row in rows:
+        changes[row[0]] += row[1]
+    terms = list(changes)
+    numbers = {term: number for number, term in enumerate(terms)}
+    filled = [row for row in rows if row[4]]
+    table = bm25.decode_all([numbers[row[0]] for row in filled], [bm25.Block(*row[2:]) for row in filled])
+    if live is not None and seen is not None:
+        at = np.minimum(np.searchsorted(live, table.chunk_ids), max(len(live) - 1, 0))
+        alive = live[at] == table.chunk_ids if len(live) else np.zeros(len(at), dtype=np.bool_)
+        seen[at[alive]] = True
+        table = table.take(alive)
+    return _rows(segment, terms, list(changes.values()), table)

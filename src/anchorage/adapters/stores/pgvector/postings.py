@@ -11,8 +11,7 @@ Scoring is BM25 as Lucene computes it (Robertson et al. 1994; Kamphuis et al. 20
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 K1 = 1.2
 B = 0.75
 BLOCK = 4096
+_LIMITS = (1 << 8, 1 << 16, 1 << 32)  # gaps below these take 1, 2 and 4 bytes
 _DENSE_SPAN = 4_000_000  # ids up to this far apart are scored in one flat array of 16 MB
 
 Ids = NDArray[np.int64]
@@ -45,27 +45,65 @@ class Postings:
     frequencies: NDArray[np.uint8]
     lengths: NDArray[np.uint16]
 
-    def keep(self, mask: NDArray[np.bool_]) -> Postings:
-        return Postings(self.chunk_ids[mask], self.frequencies[mask], self.lengths[mask])
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Postings of many terms: parallel arrays, ascending by the number of the term, then by chunk id."""
+
+    terms: Ids
+    chunk_ids: Ids
+    frequencies: NDArray[np.uint8]
+    lengths: NDArray[np.uint16]
+
+    def take(self, which: NDArray[Any]) -> Table:
+        """The postings that a mask or an order picks."""
+        return Table(self.terms[which], self.chunk_ids[which], self.frequencies[which], self.lengths[which])
 
 
-def encode(postings: Postings) -> list[Block]:
-    """Cut postings into blocks."""
-    blocks = []
-    for start in range(0, len(postings.chunk_ids), BLOCK):
-        ids = postings.chunk_ids[start : start + BLOCK]
-        gaps = np.diff(ids)
-        widest = int(gaps.max(initial=0))
-        width = "u1" if widest < 1 << 8 else "<u2" if widest < 1 << 16 else "<u4" if widest < 1 << 32 else "<u8"
-        blocks.append(
-            Block(
-                int(ids[0]),
-                gaps.astype(width).tobytes(),
-                postings.frequencies[start : start + BLOCK].tobytes(),
-                postings.lengths[start : start + BLOCK].astype("<u2").tobytes(),
-            )
-        )
-    return blocks
+def encode(table: Table) -> Iterator[tuple[int, int, Block]]:
+    """The blocks of all terms: number of the term, number of the block within it, block."""
+    if not len(table.terms):
+        return
+    starts = np.flatnonzero(np.diff(table.terms, prepend=table.terms[0] - 1))
+    ends = np.append(starts[1:], len(table.terms))
+    blocks = -(-(ends - starts) // BLOCK)
+    numbers = np.arange(blocks.sum()) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    starts = np.repeat(starts, blocks) + numbers * BLOCK
+    ends = np.minimum(starts + BLOCK, np.repeat(ends, blocks))
+    gaps = np.diff(table.chunk_ids, prepend=table.chunk_ids[0])
+    gaps[starts] = 0
+    widths = 1 << np.searchsorted(_LIMITS, np.maximum.reduceat(gaps, starts), side="right")
+    packed = {int(width): gaps.astype(f"<u{width}").tobytes() for width in np.unique(widths)}
+    frequencies, lengths = table.frequencies.tobytes(), table.lengths.astype("<u2").tobytes()
+    columns = (table.terms[starts], numbers, table.chunk_ids[starts], starts, ends, widths)
+    for term, number, first_id, start, end, width in zip(*(column.tolist() for column in columns), strict=True):
+        yield term, number, Block(
+            first_id, packed[width][(start + 1) * width : end * width], frequencies[start:end],
+            lengths[2 * start : 2 * end],
+        )  # fmt: skip
+
+
+def decode_all(terms: Sequence[int], blocks: Sequence[Block]) -> Table:
+    """The postings of many blocks, each of the term of that number; in the order of `Table`."""
+    counts = np.array([len(block.frequencies) for block in blocks], dtype=np.int64)
+    widths = np.array([len(block.gaps) for block in blocks], dtype=np.int64) // np.maximum(counts - 1, 1)
+    starts = np.cumsum(counts) - counts
+    gaps = np.zeros(int(counts.sum()), dtype=np.int64)
+    for width in (1, 2, 4, 8):
+        (chosen,) = np.nonzero(widths == width)
+        follow = counts[chosen] - 1
+        at = np.arange(follow.sum()) + np.repeat(starts[chosen] + 1 - (np.cumsum(follow) - follow), follow)
+        gaps[at] = np.frombuffer(b"".join([blocks[number].gaps for number in chosen.tolist()]), dtype=f"<u{width}")
+    ids = np.cumsum(gaps)
+    first = np.array([block.first_id for block in blocks], dtype=np.int64)
+    ids += np.repeat(first - ids[starts], counts)
+    table = Table(
+        np.repeat(np.array(terms, dtype=np.int64), counts),
+        ids,
+        np.frombuffer(b"".join([block.frequencies for block in blocks]), dtype=np.uint8),
+        np.frombuffer(b"".join([block.lengths for block in blocks]), dtype="<u2"),
+    )
+    return table.take(np.lexsort((table.chunk_ids, table.terms)))
 
 
 def decode(block: Block) -> Postings:
@@ -81,29 +119,21 @@ def decode(block: Block) -> Postings:
     return Postings(ids, frequencies, np.frombuffer(block.lengths, dtype="<u2"))
 
 
-def invert(counts: Mapping[int, Mapping[str, int]]) -> dict[str, Postings]:
-    """Postings by term, from the term counts of each chunk by its id."""
-    entries: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-    for chunk_id in sorted(counts):
-        length = min(sum(counts[chunk_id].values()), 65535)
-        for term, frequency in counts[chunk_id].items():
-            entries[term].append((chunk_id, min(frequency, 255), length))
-    inverted = {}
-    for term, rows in entries.items():
-        table = np.array(rows, dtype=np.int64)
-        inverted[term] = Postings(table[:, 0], table[:, 1].astype(np.uint8), table[:, 2].astype(np.uint16))
-    return inverted
-
-
-def merge(parts: Sequence[Postings]) -> Postings:
-    """One ascending list of what several segments hold of a term."""
-    ids = np.concatenate([part.chunk_ids for part in parts])
-    order = np.argsort(ids, kind="stable")
-    return Postings(
-        ids[order],
-        np.concatenate([part.frequencies for part in parts])[order],
-        np.concatenate([part.lengths for part in parts])[order],
+def invert(counts: Mapping[int, Mapping[str, int]]) -> tuple[list[str], Table]:
+    """All terms in order, and their postings, from the term counts of each chunk by its id."""
+    terms = sorted(set().union(*counts.values()))
+    numbers = {term: number for number, term in enumerate(terms)}
+    ids = sorted(counts)
+    sizes = [len(counts[chunk_id]) for chunk_id in ids]
+    lengths = [min(sum(counts[chunk_id].values()), 65535) for chunk_id in ids]
+    frequencies = np.fromiter((value for chunk_id in ids for value in counts[chunk_id].values()), dtype=np.int64)
+    table = Table(
+        np.fromiter((numbers[term] for chunk_id in ids for term in counts[chunk_id]), dtype=np.int64),
+        np.repeat(np.array(ids, dtype=np.int64), sizes),
+        np.minimum(frequencies, 255).astype(np.uint8),
+        np.repeat(np.array(lengths, dtype=np.uint16), sizes),
     )
+    return terms, table.take(np.argsort(table.terms, kind="stable"))
 
 
 @dataclass(frozen=True, slots=True)

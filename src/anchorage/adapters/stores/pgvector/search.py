@@ -79,7 +79,7 @@ async def candidates(
 ) -> _Candidates:
     """The best chunks of one collection by each of the two scores. Runs in the caller's transaction (one snapshot)."""
     values = {
-        "vector": "[" + ",".join(map(str, query.vector.tolist())) + "]",
+        "vector": "[" + ",".join(map(str, query.vectors[live.spec.embedder].tolist())) + "]",
         "depth": query.depth,
         "collection": live.collection_id,
         "readers": principal.readers,
@@ -167,6 +167,23 @@ def _top(scores: NDArray[np.float32], listed: NDArray[np.bool_], depth: int) -> 
     return at[np.argsort(-scores[at], kind="stable")][:depth]
 
 
+def _nearness(
+    parts: Sequence[_Candidates], owner: NDArray[np.int64], dense: NDArray[np.float32], depth: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Normalised dense scores, and which are listed. Distances of different embedders mean nothing to one another, so each has
+    a scale and a list of its own.
+    """
+    listed = np.concatenate([part.in_dense for part in parts])
+    embedders = [part.live.spec.embedder for part in parts]
+    scaled, near = np.zeros(len(dense), dtype=np.float32), np.zeros(len(dense), dtype=np.bool_)
+    for embedder in dict.fromkeys(embedders):
+        mine = np.isin(owner, [number for number, item in enumerate(embedders) if item == embedder])
+        best = np.isin(np.arange(len(dense)), _top(dense, listed & mine, depth))
+        scaled[mine] = normalised(dense, best)[mine]
+        near |= best
+    return scaled, near
+
+
 async def ranking(
     connection: AsyncConnection[Any], principal: Principal, parts: Sequence[_Candidates], query: Query
 ) -> Ranking:
@@ -176,13 +193,12 @@ async def ranking(
     owner = np.concatenate([np.full(len(part.ids), number) for number, part in enumerate(parts)])
     ids = np.concatenate([part.ids for part in parts])
     dense, lexical = (np.concatenate([getattr(part, name) for part in parts]) for name in ("dense", "lexical"))
-    by_dense = _top(dense, np.concatenate([part.in_dense for part in parts]), query.depth)
+    nearness, near = _nearness(parts, owner, dense, query.depth)
+    by_dense = _top(nearness, near, query.depth)
     by_lexical = _top(lexical, np.concatenate([part.in_lexical for part in parts]), query.depth)
-    listed = [np.isin(np.arange(len(ids)), at) for at in (by_dense, by_lexical)]
-    fused = query.dense_weight * normalised(dense, listed[0]) + (1 - query.dense_weight) * normalised(
-        lexical, listed[1]
-    )
-    order = _top(fused.astype(np.float32), listed[0] | listed[1], query.depth * 2)
+    worded = np.isin(np.arange(len(ids)), by_lexical)
+    fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalised(lexical, worded)
+    order = _top(fused.astype(np.float32), near | worded, query.depth * 2)
     best = order[: query.k]
     rows = await _read(connection, principal, parts, owner, ids, best)
     hits = [

@@ -14,12 +14,12 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import ping, translate_errors
-from anchorage.adapters.stores.pgvector import collections, documents, vector_index
-from anchorage.adapters.stores.pgvector.collections import live_indexes
+from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
+from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
-from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex, require_same_index
-from anchorage.errors import NotFound
+from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
+from anchorage.errors import IndexMoved, NotFound
 from anchorage.model import Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
 
@@ -59,7 +59,7 @@ class PgvectorStore:
     ) -> Collection:
         async with self._connection(f"opening the collection {name!r}") as connection:
             live = await collections.open_collection(connection, principal, name, index, kind)
-        return Collection(live.collection, live.spec)
+        return Collection(live.collection, live.spec, live.tables.id)
 
     async def collections(
         self, principal: Principal, *, kinds: Sequence[str] = ("user", "docs")
@@ -82,36 +82,57 @@ class PgvectorStore:
         return {document.uri: document for document in found}
 
     async def uris_below(self, principal: Principal, collection: str, prefix: str) -> Mapping[str, str]:
-        return await self._ids(principal, collection, "starts_with(d.uri, %s)", prefix)
+        return await self._ids(principal, collection, "starts_with(d.uri, %(value)s)", prefix)
 
     async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
-        return await self._ids(principal, collection, "d.source_id = %s", source_id)
+        return await self._ids(principal, collection, claims.OF_SOURCE, source_id)
 
     async def _ids(self, principal: Principal, collection: str, condition: str, value: str) -> Mapping[str, str]:
         """Document ids by uri, of the documents of a collection that meet an SQL condition on `d`."""
         async with self._connection("listing documents") as connection:
             cursor = await connection.execute(
                 "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
-                f"WHERE c.name = %s AND c.readers && %s AND {condition}",
-                (collection, principal.readers, value),
+                f"WHERE c.name = %(name)s AND c.readers && %(readers)s AND {condition}",
+                {"name": collection, "readers": principal.readers, "value": value},
             )
             return dict(await cursor.fetchall())
 
-    async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
+    async def claim(self, principal: Principal, collection: str, uris: Sequence[str], source_id: str) -> None:
+        async with self._connection("noting who lists documents") as connection:
+            live = await self._writable(connection, principal, collection)
+            await claims.claim(connection, live, uris, source_id)
+
+    async def release(
+        self, principal: Principal, collection: str, document_ids: Sequence[str], source_id: str
+    ) -> Sequence[str]:
         async with self._connection("taking documents from their source") as connection:
             live = await self._writable(connection, principal, collection)
-            await connection.execute(
-                "UPDATE anchorage.documents SET source_id = NULL WHERE collection_id = %s AND source_id = %s",
-                (live.collection_id, source_id),
-            )
+            ids = [documents.as_uuid(item) for item in document_ids]
+            return [str(item) for item in await claims.release(connection, live, ids, source_id)]
 
-    async def _writable(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
-        (live,) = await live_indexes(connection, principal, [collection], write=True)
+    async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
+        held = await self.of_source(principal, collection, source_id)
+        async with self._connection("taking documents from their source") as connection:
+            live = await self._writable(connection, principal, collection)
+            left = await claims.release(connection, live, [UUID(item) for item in held.values()], source_id)
+            await connection.execute("UPDATE anchorage.documents SET source_id = NULL WHERE id = ANY(%s)", (left,))
+
+    async def _writable(
+        self, connection: AsyncConnection[Any], principal: Principal, collection: str, *, lock: bool = False
+    ) -> LiveIndex:
+        (live,) = await live_indexes(connection, principal, [collection], write=True, lock=lock)
         return live
 
-    async def replace(self, principal: Principal, collection: str, items: Sequence[IndexedDocument]) -> Sequence[str]:
-        async with self._connection(f"writing documents of {collection!r}") as connection:
-            live = await self._writable(connection, principal, collection)
+    async def replace(
+        self, principal: Principal, collection: str, items: Sequence[IndexedDocument], *, index_id: int | None = None
+    ) -> Sequence[str]:
+        async with self._connection(f"writing documents of {collection!r}") as connection, connection.transaction():
+            await connection.execute(documents.WRITE_TIMEOUT)
+            live = await self._writable(connection, principal, collection, lock=True)
+            if index_id not in (None, live.tables.id):
+                raise IndexMoved(
+                    f"The collection {collection!r} was switched to another index meanwhile. What was to be written is made anew."
+                )
             return await documents.replace(connection, live, items)
 
     async def fail(
@@ -162,25 +183,28 @@ class PgvectorStore:
             found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": wanted})
             deleted: list[str] = []
             for name in sorted({document.collection for document in found}):
-                live = await self._writable(connection, principal, name)
                 ids = [UUID(document.id) for document in found if document.collection == name]
                 for start in range(0, len(ids), _DELETE_AT_ONCE):
-                    deleted += await documents.delete(connection, live, ids[start : start + _DELETE_AT_ONCE])
+                    async with connection.transaction():
+                        await connection.execute(documents.WRITE_TIMEOUT)
+                        live = await self._writable(connection, principal, name, lock=True)
+                        indexes = [live, *await other_indexes(connection, live)]
+                        deleted += await documents.delete(connection, indexes, ids[start : start + _DELETE_AT_ONCE])
         return deleted
 
     async def documents(
-        self, principal: Principal, *, collection: str | None = None, limit: int = 1000, after: str | None = None
-    ) -> Sequence[Document]:
+        self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
+        after: tuple[str, str] | None = None,
+    ) -> Sequence[Document]:  # fmt: skip
         async with self._connection("listing documents") as connection:
             if collection is not None:
                 await live_indexes(connection, principal, [collection])
             return await documents.find(
                 connection,
                 principal,
-                f"{_LISTED} AND (%(after)s::uuid IS NULL OR (c.name, d.uri) > (SELECT c2.name, d2.uri FROM "
-                "anchorage.documents d2 JOIN anchorage.collections c2 ON c2.id = d2.collection_id WHERE d2.id = %(after)s)) "
+                f"{_LISTED} AND (%(uri)s::text IS NULL OR (c.name, d.uri) > (%(name)s::text, %(uri)s::text)) "
                 "ORDER BY c.name, d.uri LIMIT %(limit)s",
-                {"collection": collection, "after": documents.as_uuid(after) if after else None, "limit": limit},
+                {"collection": collection, "name": after and after[0], "uri": after and after[1], "limit": limit},
             )
 
     async def document(self, principal: Principal, document_id: str) -> Document:
@@ -202,14 +226,22 @@ class PgvectorStore:
             return await documents.excerpts(connection, principal, spans, width)
 
     async def search(
-        self, principal: Principal, query: Query, index: IndexSpec, names: Sequence[str] | None
+        self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
     ) -> Ranking:
         async with self._snapshot("searching") as connection:
-            lives = await live_indexes(connection, principal, names)
-            for live in lives:
-                require_same_index(live.collection, live.spec, index)
-            parts = [await candidates(connection, principal, live, query, self._limits) for live in lives]
+            if index_id is None:
+                indexes = await live_indexes(connection, principal, names)
+            else:
+                indexes = [await index_version(connection, principal, index_id)]
+            embedders = dict.fromkeys(index.spec.embedder for index in indexes)
+            if needs := tuple(spec for spec in embedders if spec not in query.vectors):
+                return Ranking((), needs=needs)
+            parts = [await candidates(connection, principal, index, query, self._limits) for index in indexes]
             return await ranking(connection, principal, parts, query)
+
+    async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
+        async with self._connection("reading the state of the collections") as connection:
+            return await collections.state_of(connection, await live_indexes(connection, principal, names))
 
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
         async with self._connection("marking cited versions") as connection:
@@ -260,9 +292,9 @@ class PgvectorStore:
                 continue
             now = time.monotonic()
             seen, since = self._growing.get(index_id, (0, now))
-            if size != seen:
-                since = now
-            self._growing[index_id] = (size, since)
+            if size - seen > vector_index.GROWS * size:
+                seen, since = size, now
+            self._growing[index_id] = (seen, since)
             if settled or size >= vector_index.OVERDUE or now - since >= vector_index.CALM:
                 await vector_index.build(connection, tables)
                 return size

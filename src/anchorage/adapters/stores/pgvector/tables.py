@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from anchorage.errors import ConfigurationError, IndexMismatch
+from anchorage.errors import ConfigurationError
 from anchorage.model import EmbedderSpec, IndexSpec
 
 _MAX_INDEXED_DIMENSION = 4000  # pgvector's limit for an HNSW index on halfvec
@@ -40,7 +40,7 @@ class IndexTables:
 
 @dataclass(frozen=True, slots=True)
 class LiveIndex:
-    """The index that a collection answers from."""
+    """An index version of a collection: the one that it answers from, where nothing else is said."""
 
     collection_id: int
     collection: str
@@ -71,15 +71,3 @@ def spec_to_json(spec: IndexSpec) -> str:
 
 def spec_from_json(value: dict[str, Any]) -> IndexSpec:
     return IndexSpec(**{**value, "embedder": EmbedderSpec(**value["embedder"])})
-
-
-def require_same_index(collection: str, made: IndexSpec, wanted: IndexSpec) -> None:
-    """Raise `IndexMismatch` when vectors or terms of the two would not mean the same."""
-    if made.embedder != wanted.embedder:
-        was, now = made.embedder, wanted.embedder
-        raise IndexMismatch(
-            f"The collection {collection!r} was indexed with the embedder {was.name} (revision {was.revision}, "
-            f"{was.dimension} dimensions, {was.precision}), and the one in force is {now.name} (revision {now.revision}, "
-            f"{now.dimension} dimensions, {now.precision}). Set EMBEDDING_MODEL back, or index it anew: "
-            f"`anchorage documents delete --collection {collection} --all`, then `anchorage ingest` its sources again."
-        )

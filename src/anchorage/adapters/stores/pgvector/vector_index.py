@@ -13,8 +13,9 @@ from psycopg import AsyncConnection, sql
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 
 WORTH_IT = 20_000  # chunks up to which the exact scan is as fast
-OVERDUE = 200_000  # chunks from which it is built even while more are coming
-CALM = 10.0  # seconds without a change after which a load counts as over
+OVERDUE = 1_000_000  # chunks from which it is built even while more are coming
+CALM = 10.0  # seconds in which a load that is still going on shows
+GROWS = 0.01  # a load has come to rest when it added less than this share in that time
 _EXISTS = """
 SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
 WHERE a.amname = 'hnsw' AND i.indrelid = {chunks_name}::regclass

@@ -1,0 +1,179 @@
+"""Several models or servers behind one port: while one is down, the next is taken.
+
+Whoever fails several times in a row is left alone for a while (Nygard, Release It!, 2007: "Circuit Breaker"), so that not
+every question waits for its time-outs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from numpy.typing import NDArray
+
+from anchorage.errors import AnchorageError, ConfigurationError, ModelUnavailable
+from anchorage.model import EmbedderSpec, Message, Usage
+from anchorage.ports.embedder import Embedder, Vectors
+from anchorage.ports.llm import Generator
+from anchorage.telemetry import degraded
+
+_log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Opens after `failures` in a row, for `pause` seconds; then one call is let through, and its outcome decides."""
+
+    name: str
+    failures: int = 3
+    pause: float = 30.0
+    _count: int = 0
+    _open_until: float = 0.0
+
+    def lets_through(self) -> bool:
+        """Whether to call now. Of the callers after a pause only the first may."""
+        if self._count < self.failures:
+            return True
+        now = time.monotonic()
+        if now < self._open_until:
+            return False
+        self._open_until = now + self.pause
+        return True
+
+    def succeeded(self) -> None:
+        if self._count >= self.failures:
+            _log.info("model_is_back", model=self.name)
+        self._count = 0
+
+    def failed(self, error: AnchorageError) -> None:
+        """Counts a failure that may pass by itself; a refusal says nothing of the server's health."""
+        if not error.temporary:
+            return
+        self._count += 1
+        if self._count >= self.failures:
+            self._open_until = time.monotonic() + self.pause
+            _log.warning("model_left_alone", model=self.name, seconds=self.pause, reason=error.message)
+
+
+def _in_turn(choices: Sequence[tuple[T, Breaker]]) -> Iterator[tuple[T, Breaker]]:
+    """Those whose breaker is closed; all of them where none is, since trying is better than refusing."""
+    tried = False
+    for item, breaker in choices:
+        if breaker.lets_through():
+            tried = True
+            yield item, breaker
+    if not tried:
+        yield from choices
+
+
+def _none_left(errors: Sequence[AnchorageError]) -> AnchorageError:
+    if len(errors) == 1:
+        return errors[0]
+    told = " ".join(f"({number}) {error.message}" for number, error in enumerate(errors, 1))
+    return ModelUnavailable(f"None of {len(errors)} models answers. {told}")
+
+
+class FallbackGenerator:
+    """A `Generator` over several. An answer of which a piece was handed over is never begun anew by another model.
+
+    Such a failure is raised, for the caller to begin a new attempt, which takes the next model once the breaker opens.
+    """
+
+    def __init__(self, generators: Sequence[Generator], *, failures: int = 3, pause: float = 30.0) -> None:
+        self._choices = [(item, Breaker(item.model, failures, pause)) for item in generators]
+
+    @property
+    def model(self) -> str:
+        """The first one's; the `Usage` of an answer names the one that wrote it."""
+        return self._choices[0][0].model
+
+    async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
+        errors: list[AnchorageError] = []
+        for generator, breaker in _in_turn(self._choices):
+            started = False
+            try:
+                async with aclosing(generator.stream(messages, max_tokens=max_tokens)) as pieces:  # type: ignore[type-var]
+                    async for piece in pieces:
+                        started = True
+                        yield piece
+                breaker.succeeded()
+                return
+            except AnchorageError as error:
+                breaker.failed(error)
+                if started or not error.temporary:
+                    raise
+                degraded("llm_fallback", error.message)
+                errors.append(error)
+        raise _none_left(errors) from errors[-1]
+
+    async def ping(self) -> str:
+        return await _first_word([item.ping for item, _ in self._choices])
+
+
+class FallbackEmbedder:
+    """An `Embedder` over several servers of one model: vectors of another model would not fit the index."""
+
+    def __init__(self, embedders: Sequence[Embedder], *, failures: int = 3, pause: float = 30.0) -> None:
+        first = embedders[0]
+        for number, other in enumerate(embedders[1:], 1):
+            if other.spec != first.spec:
+                raise ConfigurationError(
+                    f"Fallback {number} of the embeddings makes other vectors ({other.spec}) than the first server ({first.spec}). "
+                    "ANCHORAGE_EMBEDDING__FALLBACKS takes servers of the same model only."
+                )
+        self._choices = [
+            (item, Breaker(f"{first.spec.name} ({n})", failures, pause)) for n, item in enumerate(embedders, 1)
+        ]
+        self._first = first
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        return self._first.spec
+
+    @property
+    def max_tokens(self) -> int:
+        return self._first.max_tokens
+
+    def token_starts(self, text: str) -> NDArray[Any]:
+        return self._first.token_starts(text)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return await self._ask(lambda embedder: embedder.embed_passages(texts))
+
+    async def embed_query(self, text: str) -> NDArray[Any]:
+        return await self._ask(lambda embedder: embedder.embed_query(text))
+
+    async def ping(self) -> str:
+        return await _first_word([item.ping for item, _ in self._choices])
+
+    async def _ask(self, ask: Callable[[Embedder], Awaitable[T]]) -> T:
+        errors: list[AnchorageError] = []
+        for embedder, breaker in _in_turn(self._choices):
+            try:
+                found = await ask(embedder)
+            except AnchorageError as error:
+                breaker.failed(error)
+                if not error.temporary:
+                    raise
+                degraded("embedding_fallback", error.message)
+                errors.append(error)
+            else:
+                breaker.succeeded()
+                return found
+        raise _none_left(errors) from errors[-1]
+
+
+async def _first_word(pings: Sequence[Callable[[], Awaitable[str]]]) -> str:
+    """`available` where one is, else what the first says."""
+    first = ""
+    for ping in pings:
+        word = await ping()
+        if word == "available":
+            return word
+        first = first or word
+    return first

@@ -1,0 +1,109 @@
+"""Ratings of answers in Postgres."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+
+from anchorage.adapters.postgres.pool import Pool, translate_errors
+from anchorage.errors import Conflict, NotFound
+from anchorage.model import Citation, Feedback, Principal
+
+_COLUMNS = "conversation_id, message_id, rating, comment, question, standalone_question, answer, abstained, citations, trace, created_at"
+
+
+class PostgresFeedback:
+    """Implements the `FeedbackStore` port over a connection pool of a migrated database."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
+        with translate_errors(what):
+            async with self._pool.connection() as connection:
+                yield connection
+
+    async def rate(
+        self, principal: Principal, message_id: str, rating: int, comment: str, *, conversation_id: str | None = None
+    ) -> Feedback:
+        async with self._connection("keeping a rating") as connection:
+            # Message ids are chosen by clients and unique in their conversation only.
+            cursor = await connection.execute(
+                "SELECT t.conversation_id FROM anchorage.conversations c JOIN anchorage.turns t ON t.conversation_id = c.id "
+                "WHERE c.owner = %s AND t.message_id = %s AND (%s::text IS NULL OR c.id = %s) LIMIT 2",
+                (principal.id, message_id, conversation_id, conversation_id),
+            )
+            place = _only(await cursor.fetchall(), message_id)
+            cursor = await connection.execute(
+                f"INSERT INTO anchorage.feedback AS f (owner, {_COLUMNS}) "
+                "SELECT %s, t.conversation_id, t.message_id, %s, %s, t.question, t.standalone_question, t.answer, t.abstained, "
+                "t.citations, t.trace, clock_timestamp() FROM anchorage.turns t WHERE t.conversation_id = %s AND t.message_id = %s "
+                "ON CONFLICT (conversation_id, message_id) DO UPDATE SET rating = excluded.rating, comment = excluded.comment, "
+                f"created_at = excluded.created_at RETURNING {_COLUMNS}",
+                (principal.id, rating, comment, place, message_id),
+            )
+            row = await cursor.fetchone()
+        if row is None:  # deleted between the two statements
+            raise _unknown(message_id)
+        return _feedback(row)
+
+    async def withdraw(self, principal: Principal, message_id: str, *, conversation_id: str | None = None) -> None:
+        async with self._connection("taking back a rating") as connection:
+            cursor = await connection.execute(
+                "SELECT conversation_id FROM anchorage.feedback WHERE owner = %s AND message_id = %s "
+                "AND (%s::text IS NULL OR conversation_id = %s) LIMIT 2",
+                (principal.id, message_id, conversation_id, conversation_id),
+            )
+            place = _only(await cursor.fetchall(), message_id)
+            await connection.execute(
+                "DELETE FROM anchorage.feedback WHERE conversation_id = %s AND message_id = %s", (place, message_id)
+            )
+
+    async def ratings(
+        self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: tuple[str, str] | None = None
+    ) -> Sequence[Feedback]:
+        conversation, message = after or (None, None)
+        async with self._connection("listing ratings") as connection:
+            cursor = await connection.execute(
+                f"SELECT {_COLUMNS} FROM anchorage.feedback WHERE owner = %(owner)s "
+                "AND (%(rating)s::int IS NULL OR rating = %(rating)s) "
+                "AND (%(conversation)s::text IS NULL OR (created_at, conversation_id, message_id) < (SELECT created_at, "
+                "conversation_id, message_id FROM anchorage.feedback "
+                "WHERE owner = %(owner)s AND conversation_id = %(conversation)s AND message_id = %(message)s)) "
+                "ORDER BY created_at DESC, conversation_id DESC, message_id DESC LIMIT %(limit)s",
+                {
+                    "owner": principal.id,
+                    "rating": rating,
+                    "conversation": conversation,
+                    "message": message,
+                    "limit": limit,
+                },
+            )
+            return [_feedback(row) for row in await cursor.fetchall()]
+
+
+def _only(rows: Sequence[Sequence[Any]], message_id: str) -> str:
+    """The one conversation that was found. Raises `NotFound` for none, `Conflict` for several."""
+    if not rows:
+        raise _unknown(message_id)
+    if len(rows) > 1:
+        raise Conflict(
+            f"Several of your conversations hold a message {message_id!r}. Give its `conversation_id` as well."
+        )
+    return str(rows[0][0])
+
+
+def _unknown(message_id: str) -> NotFound:
+    return NotFound(
+        f"No answer with the message id {message_id!r} in a conversation of yours. Take the ids from the answer; one that "
+        "was not kept cannot be rated."
+    )
+
+
+def _feedback(row: Sequence[Any]) -> Feedback:
+    values: list[Any] = [*row[:8], tuple(Citation(**item) for item in row[8]), *row[9:]]
+    return Feedback(*values)

@@ -1,0 +1,91 @@
+"""Keeps web pages of strangers from using this server through the browser of somebody who may use it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from anchorage.faces.http.problems import PROBES, refusal, route_path
+
+_PORT = re.compile(r":\d*$")
+_SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+def listed(text: str) -> list[str]:
+    """The entries of a setting that separates them by commas."""
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+class BrowserSafety:
+    """Refuses requests under unknown host names, and requests that a page of another origin makes a browser send.
+
+    A page whose own name is suddenly resolved to this server (DNS rebinding) is of the same origin to the browser, but the
+    request names the page's host. Addresses cannot be resolved anew, so they are let through. What only reads needs no
+    further check: other origins may not see the response. For all else this is the rule of Go's
+    `net/http.CrossOriginProtection`: an allowed `Origin`, or what `Sec-Fetch-Site` says, or, from older browsers, an
+    `Origin` that names the host that was asked. Whoever sends neither is no browser.
+    """
+
+    def __init__(self, app: ASGIApp, *, host: str, allowed_hosts: str, cors_origins: str) -> None:
+        self._app = app
+        self._hosts: Sequence[str] | None = [entry.lower() for entry in listed(allowed_hosts)]
+        if "*" in self._hosts or (not self._hosts and not is_local(host)):
+            self._hosts = None
+        self._origins = set(listed(cors_origins))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        app = self._app
+        if not self._is_known(headers.get("host")) and route_path(scope) not in PROBES:
+            app = refusal(
+                scope, 421, "unknown_host",
+                f"This server does not answer to the host name {headers['host'][:200]!r}. If it is meant to, add the name to "
+                "ANCHORAGE_HTTP__ALLOWED_HOSTS.",
+            )  # fmt: skip
+        elif scope["method"] not in _SAFE and not self._is_wanted(headers):
+            origin = headers.get("origin", "another site")[:200]
+            app = refusal(
+                scope, 403, "cross_origin",
+                f"A page of {origin} may not send this request. If it is meant to, add its origin to CORS_ORIGINS.",
+            )  # fmt: skip
+        await app(scope, receive, send)
+
+    def _is_known(self, host: str | None) -> bool:
+        if self._hosts is None or host is None:
+            return True
+        name = host.lower()
+        bare = _PORT.sub("", name)
+        if is_local(bare.strip("[]")) or _is_address(bare.strip("[]")):
+            return True
+        return any(
+            entry in (name, bare) or (entry.startswith("*.") and bare.endswith(entry[1:])) for entry in self._hosts
+        )
+
+    def _is_wanted(self, headers: dict[str, str]) -> bool:
+        origin, site = headers.get("origin"), headers.get("sec-fetch-site")
+        if origin is not None and (origin in self._origins or "*" in self._origins):
+            return True
+        if site is not None:
+            return site in ("same-origin", "none")
+        return origin is None or origin.lower().partition("://")[2] == headers.get("host", "").lower() != ""
+
+
+def is_local(host: str) -> bool:
+    """Whether nobody but this machine can reach a server that listens there."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

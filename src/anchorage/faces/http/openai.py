@@ -1,0 +1,263 @@
+"""POST /v1/chat/completions and GET /v1/models: any OpenAI client asks Anchorage as if it were a model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT
+
+from anchorage.chat.events import Event
+from anchorage.chat.retrieve import checked_question
+from anchorage.chat.state import ChatServices
+from anchorage.chat.trace import fingerprint
+from anchorage.chat.turn import ask, ask_events, checked_id
+from anchorage.errors import AnchorageError
+from anchorage.faces.http.connection import batched, while_connected
+from anchorage.faces.http.openai_shapes import (
+    MODEL,
+    CompletionRequest,
+    UnknownModel,
+    about,
+    citations_json,
+    conversation_of,
+    usage_json,
+)
+from anchorage.faces.http.problems import OPENAI_PREFIX, openai_error
+from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.model import Answer, Principal, Turn
+from anchorage.telemetry import ANSWERS, STREAMS
+from anchorage.wiring import Services
+
+router = APIRouter(prefix=OPENAI_PREFIX, tags=["OpenAI-compatible"])
+_log = structlog.get_logger(__name__)
+_Source = AsyncGenerator[Sequence[Event], None]
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+def _model_json(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "anchorage"}
+
+
+async def _models(services: Services, principal: Principal) -> list[str]:
+    found = await services.storage.store.collections(principal)
+    return [MODEL, *(f"{MODEL}/{collection.name}" for collection in found)]
+
+
+async def _collections(services: Services, principal: Principal, model: str) -> Sequence[str] | None:
+    """What a model's name covers; None for everything. Raises `UnknownModel`."""
+    if model == MODEL:
+        return None
+    if model not in await _models(services, principal):
+        raise UnknownModel(
+            f"There is no model {model[:200]!r}. Take `{MODEL}`, or `{MODEL}/NAME` for one collection; GET /v1/models lists all."
+        )
+    return [model.removeprefix(f"{MODEL}/")]
+
+
+@router.get("/models", summary="List models")
+async def models(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """`anchorage` for all that you may read, and one model for each collection."""
+    return {"object": "list", "data": [_model_json(name) for name in await _models(services, principal)]}
+
+
+@router.get("/models/{model:path}", summary="Show a model")
+async def model(model: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """One of them."""
+    await _collections(services, principal, model)
+    return _model_json(model)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that can be answered."""
+
+    chat: ChatServices
+    principal: Principal
+    question: str
+    conversation_id: str | None
+    message_id: str
+    collections: Sequence[str] | None
+    history: Sequence[Turn] | None
+    head: Mapping[str, Any]
+    """What every piece of the response says."""
+
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "conversation_id": self.conversation_id, "message_id": self.message_id, "collections": self.collections,
+            "history": self.history,
+        }  # fmt: skip
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        return ask_events(self.chat, self.principal, self.question, **self.arguments())
+
+    def frame(self, kind: str, **rest: Any) -> dict[str, Any]:
+        return {**self.head, "object": kind, **rest}
+
+
+async def _asked(services: Services, principal: Principal, body: CompletionRequest) -> _Asked:
+    """Raises `UnknownModel` and `BadRequest`."""
+    body.require_supported()
+    question, history = conversation_of(body.messages)
+    collections = await _collections(services, principal, body.model)
+    chat, metadata = services.chat, body.metadata or {}
+    if limit := body.max_completion_tokens or body.max_tokens:
+        chat = replace(chat, limits=replace(chat.limits, max_tokens=min(limit, chat.limits.max_tokens)))
+    # A client that names a conversation wants it kept here; all others keep it themselves, and send it with each question.
+    conversation = metadata.get("conversation_id") or None
+    message = checked_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
+    head = {
+        "id": f"chatcmpl-{message}", "object": "", "created": int(time.time()), "model": body.model,
+        "system_fingerprint": f"fp_{fingerprint(chat)}",
+    }  # fmt: skip
+    return _Asked(
+        chat, principal, checked_question(question, chat.limits.question_limit),
+        checked_id(conversation, "metadata.conversation_id") if conversation else None,
+        message, collections, None if conversation else history, head,
+    )  # fmt: skip
+
+
+@router.post("/chat/completions", summary="Ask, as OpenAI's API does it", response_model=None,
+             responses={200: {"content": {"text/event-stream": {}, "application/json": {}}}})  # fmt: skip
+async def completions(
+    body: CompletionRequest, request: Request, services: CurrentServices, principal: CurrentPrincipal
+) -> dict[str, Any] | StreamingResponse:
+    """An answer with its citations in `choices[0].message.citations`; in a stream, in the last chunk with a choice."""
+    asked = await _asked(services, principal, body)
+    if not body.stream:
+        answer = await while_connected(request.receive, ask(asked.chat, principal, asked.question, **asked.arguments()))
+        _count(answer)
+        return _completion(asked, answer)
+    live = services.settings.openai.stream == "live"
+    source = batched(asked.events(), services.settings.http.sse_heartbeat)
+    try:
+        begun = await while_connected(request.receive, _begun(source, live))
+    except BaseException:
+        await source.aclose()
+        raise
+    with_usage = bool(body.stream_options and body.stream_options.include_usage)
+    return StreamingResponse(
+        _stream(asked, begun, source, live, with_usage), media_type="text/event-stream", headers=_HEADERS
+    )
+
+
+def _count(answer: Answer) -> None:
+    ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
+
+
+def _completion(asked: _Asked, answer: Answer) -> dict[str, Any]:
+    message = {
+        "role": "assistant", "content": answer.answer, "refusal": None, "citations": citations_json(answer),
+    }  # fmt: skip
+    return asked.frame(
+        "chat.completion",
+        choices=[{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        usage=usage_json(answer.usage),
+        anchorage=about(answer, kept=asked.history is None),
+    )
+
+
+async def _begun(source: _Source, live: bool) -> list[Event]:
+    """The events before there is something to send, or before the first heartbeat is due.
+
+    What fails by then fails with a status of its own, which clients act on: they try a 503 again.
+    """
+    found: list[Event] = []
+    async for batch in source:
+        found += batch
+        if failed := next((event for event in batch if event.type == "error"), None):
+            raise _error(failed)
+        if not batch or any(event.type == "answer" or (live and event.type == "token") for event in batch):
+            break
+    return found
+
+
+def _error(event: Event) -> AnchorageError:
+    error: AnchorageError = event.data["error"]
+    return error
+
+
+async def _stream(
+    asked: _Asked, begun: Sequence[Event], source: _Source, live: bool, with_usage: bool
+) -> AsyncIterator[bytes]:
+    """The chunks of an answer on the wire."""
+    STREAMS.inc()
+    try:
+        async with aclosing(source):
+            writer = _Writer(asked, live, with_usage)
+            yield writer.chunk({"role": "assistant", "content": ""}) + writer.frames(begun)
+            async for batch in source:
+                if frames := writer.frames(batch) if batch else KEEPALIVE_COMMENT:
+                    yield frames
+    finally:
+        STREAMS.dec()
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Turns events into chunks."""
+
+    asked: _Asked
+    live: bool
+    with_usage: bool
+    sent: str = ""
+    overtaken: bool = False
+
+    def frames(self, events: Sequence[Event]) -> bytes:
+        """The chunks of events that came together; several tokens are one."""
+        out, text = [], ""
+        for event in events:
+            if event.type == "token":
+                text += event.data["text"] if self.live and not self.overtaken else ""
+                continue
+            out.append(self._text(text))
+            text = ""
+            if event.type == "reset":
+                self.overtaken = bool(self.sent)  # it stays on the client's screen: the new attempt is sent whole
+            elif event.type == "answer":
+                out.append(self._end(event.data["answer"]))
+            elif event.type == "error":
+                error = _error(event)
+                out.append(_frame(openai_error(error.status, error.code, error.message)))
+        return b"".join((*out, self._text(text)))
+
+    def chunk(self, delta: dict[str, Any], finish: str | None = None, **rest: Any) -> bytes:
+        choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
+        usage = {"usage": None} if self.with_usage else {}
+        return _frame(self.asked.frame("chat.completion.chunk", choices=choices, **usage, **rest))
+
+    def _text(self, text: str) -> bytes:
+        self.sent += text
+        return self.chunk({"content": text}) if text else b""
+
+    def _end(self, answer: Answer) -> bytes:
+        _count(answer)
+        out = self._text(_remainder(answer, self.sent, self.overtaken))
+        extension = about(answer, kept=self.asked.history is None, streamed=self.sent)
+        out += self.chunk({"citations": citations_json(answer)}, "stop", anchorage=extension)
+        if self.with_usage:
+            out += _frame(self.asked.frame("chat.completion.chunk", choices=[], usage=usage_json(answer.usage)))
+        return out + b"data: [DONE]\n\n"
+
+
+def _remainder(answer: Answer, sent: str, overtaken: bool) -> str:
+    """What of the verified answer is to be sent after what was sent. Text cannot be taken back: an answer that came to
+    nothing is followed by the words that say so; smaller corrections are in the extension field.
+    """
+    if sent.strip() == answer.answer:
+        return ""
+    if answer.answer.startswith(sent):
+        return answer.answer[len(sent) :]
+    return f"\n\n{answer.answer}" if answer.abstained or overtaken else ""
+
+
+def _frame(value: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

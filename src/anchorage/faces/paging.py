@@ -1,0 +1,46 @@
+"""Pages of the list of documents, and the marks between them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+
+from anchorage.errors import BadRequest
+from anchorage.model import Document, Principal
+from anchorage.ports.store import Store
+
+_UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
+
+
+async def document_page(
+    store: Store, principal: Principal, *, collection: str | None = None, limit: int, after: str | None
+) -> tuple[Sequence[Document], str | None]:
+    """Documents by collection and uri, and the mark of the next page; `after` is the mark of this one, or a document's id.
+
+    Raises `BadRequest` for a mark that no list gave out, and `NotFound`.
+    """
+    seen = await _last_seen(store, principal, after) if after else None
+    found = await store.documents(principal, collection=collection, limit=limit + 1, after=seen)
+    page = found[:limit]
+    return page, _mark(page[-1]) if len(found) > limit else None
+
+
+def _mark(document: Document) -> str:
+    """Where a page ends. It holds the place and not the document's id, since the document may be deleted before the next page."""
+    return base64.urlsafe_b64encode(json.dumps([document.collection, document.uri]).encode()).decode().rstrip("=")
+
+
+async def _last_seen(store: Store, principal: Principal, after: str) -> tuple[str, str]:
+    """Collection and uri of a mark, or of the document of an id. Raises `BadRequest`, `NotFound`."""
+    if _UUID.fullmatch(after):
+        document = await store.document(principal, after)
+        return document.collection, document.uri
+    try:
+        collection, uri = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))
+        if "\0" in (collection + uri).encode().decode():
+            raise ValueError("no text of Postgres")
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise BadRequest("`after` is none that a list gave out. Take the `next` of the page before.") from error
+    return collection, uri

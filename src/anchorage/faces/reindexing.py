@@ -1,0 +1,86 @@
+"""What operators do with a collection's index versions: build, check, switch, go back, discard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anchorage.evaluation.golden import compare, read_golden
+from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
+from anchorage.model import IndexVersion, Principal
+from anchorage.wiring import Services, Storage
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to build, how to check it, and whether to switch."""
+
+    collection: str
+    embedder: str | None = None
+    dimension: int | None = None
+    chunk: str | None = None
+    golden: Path | None = None
+    tolerance: float = 0.01
+    switch: bool = True
+
+
+def _services(services: Services) -> ReindexServices:
+    storage = services.storage
+    return ReindexServices(storage.store, storage.index_versions, services.embedders, services.ingest.batch_chunks)
+
+
+async def reindex(services: Services, principal: Principal, plan: Plan, progress: Progress) -> dict[str, Any]:
+    """Build the planned version, check it, and switch to it unless it is worse than the plan tolerates.
+
+    Raises `NotFound`, `NotAllowed`, `BadRequest`, and `Conflict` when there is nothing to build or another version is kept.
+    """
+    versions = services.storage.index_versions
+    live, *_ = await versions.versions(principal, plan.collection)
+    queries = read_golden(plan.golden) if plan.golden else []
+    embedder = await services.embedders.named(plan.embedder, plan.dimension) if plan.embedder else None
+    spec = target_spec(live.spec, services.ingest.index, embedder.spec if embedder else None, plan.chunk)
+    await check_cut(services.embedders, spec)
+    version = await versions.begin(principal, plan.collection, spec)
+    await build(_services(services), principal, version, progress)
+    check = None
+    if queries:
+        check = await compare(services.chat, principal, plan.collection, queries, live.id, version.id)
+    refused = check is not None and check.worse_by() > plan.tolerance
+    if plan.switch and not refused:
+        await switch(_services(services), principal, version, progress)
+    return {
+        **await status(services.storage, principal, plan.collection),
+        "check": check.report() if check else None,
+        "switched": plan.switch and not refused,
+        "refused": refused,
+    }
+
+
+async def go_back(services: Services, principal: Principal, collection: str, progress: Progress) -> dict[str, Any]:
+    """Switch to the other version; what has changed since it was live is indexed into it first. Raises `NotFound`."""
+    version = await other_version(services.storage.index_versions, principal, collection)
+    await switch(_services(services), principal, version, progress)
+    return {**await status(services.storage, principal, collection), "switched": True}
+
+
+async def discard(storage: Storage, principal: Principal, collection: str) -> None:
+    """Remove the version that does not answer. Raises `NotFound`."""
+    version = await other_version(storage.index_versions, principal, collection)
+    await storage.index_versions.discard(principal, version.id)
+
+
+async def status(storage: Storage, principal: Principal, collection: str) -> dict[str, Any]:
+    """The versions of a collection, the live one first. Raises `NotFound`."""
+    found = await storage.index_versions.versions(principal, collection)
+    return {"collection": collection, "versions": [_version(item) for item in found]}
+
+
+def _version(item: IndexVersion) -> dict[str, Any]:
+    embedder = item.spec.embedder
+    return {"id": item.id, "live": item.live, "embedder": embedder.name, "dimension": embedder.dimension,
+            "precision": embedder.precision, "chunker": item.spec.chunker, "analyser": item.spec.analyser,
+            "documents": item.documents, "created_at": item.created_at.isoformat() if item.created_at else None}  # fmt: skip

@@ -1,0 +1,86 @@
+"""Removing documents. Their original bytes are let go of when nothing needs them, and deleted after a grace period."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Protocol
+
+from anchorage.errors import AnchorageError, NotFound
+from anchorage.model import DocumentStatus, Failure, Outcome, Principal
+from anchorage.ports.blob import BlobStore
+from anchorage.ports.queue import Queue
+from anchorage.ports.source import Source
+from anchorage.ports.store import Store
+from anchorage.telemetry import degraded
+
+
+class Kept(Protocol):
+    """Where documents, their original bytes and the jobs about them are: `IngestServices`, and any other that has them."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def blobs(self) -> BlobStore: ...
+    @property
+    def queue(self) -> Queue: ...
+
+
+async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
+    """Remove documents from every answer, and let go of their original bytes."""
+    keys = await kept.store.blob_keys(principal, document_ids)
+    deleted = await kept.store.delete(principal, document_ids)
+    await forget_blobs(kept, keys)
+    return deleted
+
+
+async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
+    """Let go of original bytes: they are deleted later, if nothing needs them then. Trouble costs disk space and no document."""
+    try:
+        unused = await kept.store.unused_blobs(keys) if keys else []
+        if unused:
+            await kept.queue.forget_blobs(unused)
+    except AnchorageError as error:
+        degraded("forgetting_originals", error.message)
+
+
+async def sweep_blobs(kept: Kept, grace: float) -> int:
+    """Delete the original bytes that were let go of so many seconds ago and that nothing needs; returns how many."""
+    unused = await kept.store.unused_blobs(await kept.queue.sweep(grace))
+    in_use = await kept.queue.blobs_in_use(unused) if unused else set()
+    for key in unused:
+        if key not in in_use:
+            await kept.blobs.delete(key)
+    return len(set(unused) - in_use)
+
+
+async def vanished(
+    kept: Kept, principal: Principal, collection: str, source: Source, seen: set[str]
+) -> AsyncIterator[Outcome]:
+    """Documents that the source held and lists no more: deleted, or held when it lists nothing at all."""
+    if source.prefix is None:
+        return
+    held: Mapping[str, str] = await kept.store.uris_below(principal, collection, source.prefix)
+    unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
+    if not seen:
+        reason = Failure(
+            "source_empty",
+            f"{source.uri} lists nothing, so its documents stay. If they are to go, `anchorage documents delete` them.",
+        )
+        for uri, document_id in unlisted.items():
+            yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
+        return
+    gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
+    await delete_documents(kept, principal, list(gone.values()))
+    for uri, document_id in gone.items():
+        yield Outcome(uri, document_id, DocumentStatus.DELETED)
+
+
+async def _is_gone(source: Source, uri: str) -> bool:
+    """Whether the source itself says so: what is only not listed, or not readable now, stays."""
+    try:
+        async with source.fetch(uri):
+            return False
+    except NotFound:
+        return True
+    except AnchorageError:
+        return False

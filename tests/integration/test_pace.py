@@ -1,0 +1,96 @@
+"""Rate limits that a provider tells in its headers: kept before it refuses."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+import pytest
+
+from anchorage.adapters.models import pace as module
+from anchorage.adapters.models.http import Endpoint, model_client
+from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.adapters.models.pace import Pace, reset_seconds
+from anchorage.testing.model_server import Behaviour, model_server
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("1s", 1), ("6m0s", 360), ("12ms", 0.012), ("1h2m3.5s", 3723.5), ("20", 20), ("0.5", 0.5), (" 7s ", 7),
+        ("", None), ("soon", None), ("1s soon", None), ("-1", None), ("nan", None), ("inf", None),
+    ],
+)  # fmt: skip
+def test_what_providers_write(value: str, seconds: float | None) -> None:
+    assert reset_seconds(value) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_moment_is_understood_too() -> None:
+    assert reset_seconds(str(time.time() + 30)) == pytest.approx(30, abs=1)
+
+
+class Clock:
+    """Time that only sleeping passes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.slept = 1000.0, 0.0
+        monkeypatch.setattr(module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(module.asyncio, "sleep", self.sleep)
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept += seconds
+
+
+def told(kind: str, left: str, reset: str, limit: str = "") -> Mapping[str, str]:
+    headers = {f"x-ratelimit-remaining-{kind}": left, f"x-ratelimit-reset-{kind}": reset}
+    return headers | ({f"x-ratelimit-limit-{kind}": limit} if limit else {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({}, 0),
+        (told("requests", "5", "10s", "10"), 0),
+        (told("requests", "0", "10s", "10"), 1),  # one of ten comes back each second
+        (told("requests", "0", "10s"), 10),
+        (told("tokens", "1000", "60s", "6000"), 0),
+        (told("tokens", "100", "59s", "6000"), 9),  # 900 tokens more, at 100 a second
+        (told("tokens", "0", "60s", "500"), 60),  # larger than the limit: when all of it is there
+        (told("tokens", "0", "600s", "1000"), 0),  # too long to wait: the server says so itself
+        (told("tokens", "-1", "0", "-1"), 0),
+        (told("requests", "0", "soon"), 0),
+    ],
+)
+async def test_a_call_waits_until_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, headers: Mapping[str, str], wait: float
+) -> None:
+    clock, pace = Clock(monkeypatch), Pace(60)
+    pace.learn(headers)
+    async with pace.turn(1000):
+        assert clock.slept == pytest.approx(wait)
+
+
+async def test_calls_under_way_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, pace = Clock(monkeypatch), Pace()
+    pace.learn(told("requests", "2", "10s", "10"))
+    async with pace.turn(0), pace.turn(0):
+        assert clock.slept == 0
+        async with pace.turn(0):
+            assert clock.slept == pytest.approx(1.25)  # eight in ten seconds
+    async with pace.turn(0):
+        assert clock.slept == pytest.approx(1.25)
+
+
+async def test_an_ingest_waits_instead_of_being_refused() -> None:
+    limited = {
+        "x-ratelimit-limit-requests": "2",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "400ms",
+    }
+    async with model_server(Behaviour(headers=limited)) as server, model_client() as client:
+        embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, batch_size=1)
+        started = asyncio.get_running_loop().time()
+        await asyncio.gather(*(embedder.embed_passages(["cats", "dogs"]) for _ in range(2)))
+        # The first two calls know of no limit; then one request in 0.2 s fits.
+        assert asyncio.get_running_loop().time() - started >= 0.35
+        assert server.count("/v1/embeddings") == 4

@@ -1,0 +1,288 @@
+"""Index versions on a real Postgres: built beside the live one, caught up with, switched, gone back to, discarded."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.integration.conftest import World
+
+from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.chat.retrieve import retrieve
+from anchorage.errors import BadRequest, Conflict, IndexMismatch, NotAllowed, NotFound
+from anchorage.evaluation.golden import compare, read_golden
+from anchorage.ingest.indexing import chunker_name
+from anchorage.ingest.pipeline import Ingester, ingest_source
+from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
+from anchorage.ingest.removal import delete_documents
+from anchorage.model import EmbedderSpec, IndexVersion, Outcome, Principal, SourceEntry
+from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
+
+SMALL, LARGE = HashEmbedder(), HashEmbedder(96, "large")
+TOPICS = ("harbour of Ghent", "bread and flour", "melting iron", "purring cats")
+
+
+def text_of(topic: str, extra: str = "") -> str:
+    parts = [
+        f"## Part {n}\n\nThe {topic} number {n} is told of here at some length, as it must be. {extra}"
+        for n in range(12)
+    ]
+    return f"# {topic}\n\n" + "\n\n".join(parts)
+
+
+@pytest.fixture
+async def folder(tmp_path: Path) -> Path:
+    place = tmp_path / "docs"
+    place.mkdir()
+    for number, topic in enumerate(TOPICS):
+        (place / f"{number}.md").write_text(text_of(topic))
+    return place
+
+
+@pytest.fixture
+def shop(world: World, pool: Pool) -> tuple[World, ReindexServices]:
+    """Services that know both embedders, and what reindexes with them."""
+    both = FixedEmbedders([SMALL, LARGE])
+    known = replace(world, ingest=replace(world.ingest, embedders=both), chat=replace(world.chat, embedders=both))
+    return known, ReindexServices(world.store, PgvectorIndexVersions(pool), both, 16)
+
+
+async def ingest(world: World, folder: Path) -> list[Outcome]:
+    source = LocalSource(folder, max_bytes=10**7)
+    return [outcome async for outcome in ingest_source(world.ingest, world.principal, "c", source)]
+
+
+async def hits(world: World, question: str, index_id: int | None = None) -> list[tuple[str, str]]:
+    ranking, _ = await retrieve(world.chat, world.principal, question, ["c"], 20, index_id=index_id)
+    return [(hit.uri.rsplit("/", 1)[-1], hit.text) for hit in ranking.hits]
+
+
+async def unneeded() -> None:
+    raise AssertionError
+
+
+def silent(done: int, total: int) -> None:
+    assert 0 <= done <= total
+
+
+async def begin(world: World, services: ReindexServices, chunk: str = "16/4") -> IndexVersion:
+    live, *_ = await services.versions.versions(world.principal, "c")
+    spec = target_spec(live.spec, world.ingest.index, LARGE.spec, chunk)
+    return await services.versions.begin(world.principal, "c", spec)
+
+
+async def test_a_new_version_is_built_beside_the_old_and_takes_over(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    before = await hits(world, "harbour of Ghent number 3")
+    version = await begin(world, services)
+    await build(services, world.principal, version, silent)
+    assert await hits(world, "harbour of Ghent number 3") == before
+    beside = await hits(world, "harbour of Ghent number 3", version.id)
+    assert beside and beside != before
+    documents = await world.store.documents(world.principal, collection="c")
+    await switch(services, world.principal, version, silent)
+    assert await hits(world, "harbour of Ghent number 3") == beside
+    live, other = await services.versions.versions(world.principal, "c")
+    assert (live.id, live.documents, other.documents) == (version.id, 4, 4)
+    assert live.spec.embedder == LARGE.spec and live.spec.chunker == chunker_name(16, 4)
+    after = await world.store.documents(world.principal, collection="c")
+    assert [item.version for item in after] == [item.version for item in documents]
+    assert all(new.chunks != old.chunks for new, old in zip(after, documents, strict=True))
+    for uri, passage in beside:
+        text = (await world.store.text(world.principal, next(d.id for d in after if d.uri.endswith(uri)))).text
+        assert passage in text
+
+
+async def test_changes_and_deletions_made_meanwhile_are_in_the_new_version(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    world, services = shop
+    outcomes = await ingest(world, folder)
+    version = await begin(world, services)
+    await build(services, world.principal, version, silent)
+    (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
+    (folder / "new.md").write_text(text_of("white lighthouses"))
+    await ingest(world, folder)
+    gone = next(item.document_id for item in outcomes if item.uri.endswith("3.md")) or ""
+    await delete_documents(world.ingest, world.principal, [gone])
+    assert await services.versions.switch(world.principal, version.id, unneeded, most=1) == 2  # it lacks two
+    await switch(services, world.principal, version, silent)
+    assert (await hits(world, "zucchini"))[0][0] == "1.md"
+    assert (await hits(world, "white lighthouses"))[0][0] == "new.md"
+    assert "3.md" not in {name for name, _ in await hits(world, "purring cats")}
+    # What is written now goes into the new version, by the new embedder.
+    (folder / "late.md").write_text(text_of("copper kettles"))
+    await ingest(world, folder)
+    assert (await hits(world, "copper kettles"))[0][0] == "late.md"
+
+
+async def test_going_back_loses_nothing(shop: tuple[World, ReindexServices], folder: Path) -> None:
+    world, services = shop
+    outcomes = await ingest(world, folder)
+    version = await begin(world, services)
+    await switch(services, world.principal, version, silent)
+    (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
+    await ingest(world, folder)
+    gone = next(item.document_id for item in outcomes if item.uri.endswith("2.md")) or ""
+    await delete_documents(world.ingest, world.principal, [gone])
+    old = await other_version(services.versions, world.principal, "c")
+    assert old.documents == 2  # one was changed and one deleted since
+    await switch(services, world.principal, old, silent)
+    assert (await hits(world, "zucchini"))[0][0] == "1.md"
+    assert "2.md" not in {name for name, _ in await hits(world, "melting iron")}
+    kept = await other_version(services.versions, world.principal, "c")
+    await services.versions.discard(world.principal, kept.id)
+    with pytest.raises(NotFound):
+        await other_version(services.versions, world.principal, "c")
+    with pytest.raises(Conflict):
+        await services.versions.discard(world.principal, old.id)
+
+
+async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    version = await begin(world, services)
+    finished = asyncio.Event()
+    seen, written = 0, 0
+
+    async def read() -> None:
+        nonlocal seen
+        while not finished.is_set():
+            found = [name for name, _ in await hits(world, "harbour of Ghent number 3")]
+            assert (
+                found
+                and found[0] == "0.md"
+                and len(found) == len(set(found) & {f"{n}.md" for n in range(9)}) + len(found) - len(set(found))
+            )
+            seen += 1
+
+    async def write() -> None:
+        nonlocal written
+        ingester = Ingester(world.ingest, world.principal)
+        source = LocalSource(folder, max_bytes=10**7)
+        uri = (folder / "1.md").as_uri()
+        while not finished.is_set() or written < 8:
+            written += 1
+            (folder / "1.md").write_text(text_of("bread and flour", f"Edition {written}."))
+            known = (await world.store.versions(world.principal, "c", [uri])).get(uri)
+            outcome = await ingester.document("c", source, SourceEntry(uri), known)
+            assert outcome.status.value == "indexed", outcome
+            (folder / "new.md").write_text(text_of("white lighthouses", f"Edition {written}."))
+            new = (folder / "new.md").as_uri()
+            outcome = await ingester.document("c", source, SourceEntry(new), None)
+            assert outcome.document_id
+            await delete_documents(world.ingest, world.principal, [outcome.document_id])
+
+    async def reindex() -> None:
+        try:
+            for _ in range(3):
+                await switch(services, world.principal, version_of[0], silent)
+                version_of[0] = await other_version(services.versions, world.principal, "c")
+        finally:
+            finished.set()
+
+    version_of = [version]
+    await asyncio.gather(read(), write(), reindex())
+    assert seen > 3 and written >= 8
+    top = (await hits(world, f"bread and flour Edition {written}"))[0]
+    assert top[0] == "1.md" and f"Edition {written}." in top[1]
+    for item in await services.versions.versions(world.principal, "c"):
+        await build(services, world.principal, item, silent) if not item.live else None
+    live, other = await services.versions.versions(world.principal, "c")
+    assert live.documents == other.documents == 4
+
+
+async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, ReindexServices], folder: Path) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    version = await begin(world, services)
+    (first, *_) = await services.versions.behind(world.principal, version.id, after=None, limit=1)
+
+    class Dying(HashEmbedder):
+        async def embed_passages(self, texts: Sequence[str]):  # type: ignore[no-untyped-def]
+            raise ConnectionError
+
+    dying = replace(services, embedders=FixedEmbedders([SMALL, Dying(96, "large")]))
+    with pytest.raises(ConnectionError):
+        await build(dying, world.principal, version, silent)
+    assert await begin(world, services) == version
+    assert len(await services.versions.behind(world.principal, version.id, after=None, limit=9)) == 4
+    assert first.parsed.blocks[0].kind.value == "heading"
+    await switch(services, world.principal, version, silent)
+    assert (await hits(world, "melting iron"))[0][0] == "2.md"
+
+
+async def test_two_operators_at_once_build_one_index(
+    shop: tuple[World, ReindexServices], folder: Path, pool: Pool
+) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    version = await begin(world, services)
+    await asyncio.gather(*(build(services, world.principal, version, silent) for _ in range(3)))
+    await switch(services, world.principal, version, silent)
+    documents = await world.store.documents(world.principal, collection="c")
+    async with pool.connection() as connection:
+        cursor = await connection.execute(f"SELECT count(*) FROM anchorage.chunks_{version.id}")
+        row = await cursor.fetchone()
+    assert row == (sum(item.chunks for item in documents),)
+
+
+async def test_texts_of_before_structures_were_stored_are_cut_by_paragraphs(
+    shop: tuple[World, ReindexServices], folder: Path, pool: Pool
+) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE anchorage.document_texts SET blocks = NULL")
+    await switch(services, world.principal, await begin(world, services), silent)
+    assert (await hits(world, "harbour of Ghent number 3"))[0][0] == "0.md"
+
+
+async def test_what_cannot_be_reindexed_is_refused(shop: tuple[World, ReindexServices], folder: Path) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    (live,) = await services.versions.versions(world.principal, "c")
+    with pytest.raises(Conflict, match="already"):
+        await services.versions.begin(world.principal, "c", live.spec)
+    await begin(world, services)
+    with pytest.raises(Conflict, match="--discard"):
+        await begin(world, services, "48/8")
+    stranger = Principal("stranger")
+    with pytest.raises(NotFound):
+        await services.versions.versions(stranger, "c")
+    with pytest.raises((NotFound, NotAllowed)):
+        await services.versions.begin(stranger, "c", live.spec)
+    for wrong in ("x", "8", "100/90", "-5", "32/x", "99999"):
+        with pytest.raises(BadRequest, match="--chunk"):
+            target_spec(live.spec, world.ingest.index, None, wrong)
+    with pytest.raises(BadRequest, match="256"):
+        await check_cut(services.embedders, target_spec(live.spec, world.ingest.index, None, "300"))
+    with pytest.raises(IndexMismatch):
+        await services.embedders.of(EmbedderSpec("nosuch", "1", 8))
+
+
+async def test_a_golden_set_compares_two_versions(
+    shop: tuple[World, ReindexServices], folder: Path, tmp_path: Path
+) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    version = await begin(world, services)
+    await build(services, world.principal, version, silent)
+    (live, _) = await services.versions.versions(world.principal, "c")
+    rows = [f'{{"_id": "{n}", "text": "{topic}"}}' for n, topic in enumerate(TOPICS)]
+    (tmp_path / "queries.jsonl").write_text("\n".join(rows))
+    (tmp_path / "qrels.tsv").write_text("q\td\ts\n" + "\n".join(f"{n}\t{n}.md\t1" for n in range(3)))
+    queries = read_golden(tmp_path)
+    check = await compare(world.chat, world.principal, "c", queries, live.id, version.id)
+    assert check.questions == 3 and check.before["ndcg@10"] == check.after["ndcg@10"] == 1 and check.worse_by() == 0
+    (tmp_path / "qrels.tsv").write_text("q\td\ts\n0\telsewhere.md\t1\n")
+    with pytest.raises(BadRequest, match="qrels"):
+        await compare(world.chat, world.principal, "c", read_golden(tmp_path), live.id, version.id)

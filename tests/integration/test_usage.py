@@ -1,0 +1,215 @@
+"""Tokens and cost: counted in the background, summed over processes, and kept to budgets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from anchorage.adapters.postgres.pool import Pool, open_pool
+from anchorage.adapters.postgres.usage import PostgresLedger, open_ledger
+from anchorage.adapters.sources.folder import LocalSource
+from anchorage.chat.turn import ask, ask_events
+from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable
+from anchorage.faces.http.app import create_app
+from anchorage.faces.http.state import ProcessState
+from anchorage.ingest.pipeline import ingest_source
+from anchorage.model import LOCAL_OWNER, Principal, Usage
+from anchorage.ports.usage import Allowance
+from anchorage.settings import load_settings
+from anchorage.testing.fakes import ScriptedGenerator
+from anchorage.wiring.usage import ledger_for
+
+from .conftest import World
+
+ANNA, BEN = Principal("anna"), Principal("ben")
+PRICES = {"m": (1.0, 10.0), "*": (2.0, 2.0)}
+LONG_AGO = date(2020, 1, 1)
+
+
+def opened(
+    pool: Pool, default: Allowance | None = None, interval: float = 60, **allowances: Allowance
+) -> AbstractAsyncContextManager[PostgresLedger]:
+    return open_ledger(pool, prices=PRICES, default=default or Allowance(), allowances=allowances, interval=interval)
+
+
+@pytest.fixture
+async def ledger(pool: Pool) -> AsyncIterator[PostgresLedger]:
+    async with opened(pool) as found:
+        yield found
+
+
+async def test_calls_add_up_by_principal_model_and_day(ledger: PostgresLedger) -> None:
+    for _ in range(3):
+        ledger.add(ANNA, Usage("m", 1_000_000, 100_000))
+    ledger.add(ANNA, Usage("other", 500_000, 0))
+    ledger.add(BEN, Usage("m", 7, 7))
+    first, second = await ledger.rows(LONG_AGO, ANNA)
+    assert (first.model, first.requests, first.prompt_tokens, first.completion_tokens) == ("m", 3, 3_000_000, 300_000)
+    assert first.cost == pytest.approx(6.0) and second.cost == pytest.approx(1.0)
+    assert first.day == datetime.now(UTC).date()
+    ledger.add(ANNA, Usage("m", 1, 0))
+    assert (await ledger.rows(LONG_AGO, ANNA))[0].requests == 4
+    assert {row.principal for row in await ledger.rows(LONG_AGO)} == {"anna", "ben"}
+    assert not await ledger.rows(datetime.now(UTC).date() + timedelta(days=1))
+
+
+async def written(pool: Pool) -> int:
+    async with pool.connection() as connection:
+        row = await (await connection.execute("SELECT coalesce(sum(requests), 0) FROM anchorage.usage")).fetchone()
+        assert row
+        return int(row[0])
+
+
+async def test_what_is_pending_is_written_in_the_background_and_at_the_end(pool: Pool) -> None:
+    async with opened(pool, interval=0.01) as ledger:
+        ledger.add(ANNA, Usage("m", 1, 1))
+        async with asyncio.timeout(5):
+            while not await written(pool):
+                await asyncio.sleep(0.01)
+    async with opened(pool, interval=60) as ledger:
+        ledger.add(ANNA, Usage("m", 1, 1))
+    assert await written(pool) == 2
+
+
+async def test_two_processes_add_to_the_same_rows(pool: Pool) -> None:
+    async with opened(pool) as one, opened(pool) as two:
+        for number in range(40):
+            for ledger in (one, two):
+                ledger.add(Principal(f"p{number % 7}"), Usage(f"m{number % 5}", 1, 0))
+            await asyncio.gather(one.flush(), two.flush())
+    assert await written(pool) == 80
+
+
+async def test_nothing_is_lost_while_the_database_is_away(database: str, pool: Pool) -> None:
+    async with open_pool(database, size=2, connect_timeout=0.2, statement_timeout=5, name="away") as other:
+        async with opened(other) as ledger:
+            ledger.add(ANNA, Usage("m", 1, 1))
+            async with pool.connection() as connection:
+                await connection.execute("ALTER TABLE anchorage.usage RENAME TO away")
+                with pytest.raises(Exception, match="table was missing"):
+                    await ledger.flush()
+                ledger.add(ANNA, Usage("m", 1, 1))
+                await connection.execute("ALTER TABLE anchorage.away RENAME TO usage")
+        assert await written(pool) == 2
+
+
+@pytest.mark.parametrize(
+    ("allowed", "words"),
+    [
+        ({"daily_cost": 1.0}, r"1 cost a day is spent \(1 used\)\. It begins anew on 2026-03-01 at 00:00 UTC"),
+        ({"monthly_cost": 0.5}, r"0\.5 cost a month.*anew on 2026-03-01"),
+        ({"daily_tokens": 100_000}, r"100000 tokens a day"),
+        ({"monthly_tokens": 0}, r"0 tokens a month"),
+    ],
+)
+async def test_a_spent_budget_says_when_it_begins_anew(pool: Pool, allowed: Mapping[str, float], words: str) -> None:
+    async with opened(pool, Allowance(**allowed)) as ledger:  # type: ignore[arg-type]
+        ledger.today = lambda: date(2026, 2, 28)
+        ledger.add(ANNA, Usage("m", 0, 100_000))
+        with pytest.raises(BudgetExceeded, match=words):
+            await ledger.check(ANNA)
+
+
+async def test_budgets_are_each_principals_and_begin_anew(pool: Pool) -> None:
+    async with opened(pool, Allowance(daily_tokens=10, monthly_tokens=25), ben=Allowance()) as ledger:
+        ledger.today = lambda: date(2026, 2, 27)
+        await ledger.check(ANNA)
+        ledger.add(ANNA, Usage("m", 10, 0))
+        ledger.add(BEN, Usage("m", 1000, 0))
+        with pytest.raises(BudgetExceeded):
+            await ledger.check(ANNA)
+        await ledger.check(BEN)
+        await ledger.check(Principal("carl"))
+        ledger.today = lambda: date(2026, 2, 28)
+        await ledger.check(ANNA)
+        ledger.add(ANNA, Usage("m", 9, 7))
+        with pytest.raises(BudgetExceeded, match="tokens a day"):
+            await ledger.check(ANNA)
+        ledger.today = lambda: date(2026, 3, 1)
+        await ledger.check(ANNA)
+
+
+async def test_what_other_processes_used_counts(pool: Pool) -> None:
+    async with opened(pool, Allowance(daily_tokens=10)) as one, opened(pool, Allowance(daily_tokens=10)) as two:
+        await two.check(ANNA)
+        one.add(ANNA, Usage("m", 10, 0))
+        await one.flush()
+        await two.check(ANNA)  # its sums are a few seconds old
+        two._sums[ANNA.id].read_at -= 60
+        with pytest.raises(BudgetExceeded):
+            await two.check(ANNA)
+
+
+async def test_without_budgets_nothing_is_asked(database: str) -> None:
+    async with open_pool(
+        "postgresql://127.0.0.1:9/x", size=1, connect_timeout=0.1, statement_timeout=1, name="none"
+    ) as pool:
+        ledger = PostgresLedger(pool, PRICES, Allowance(), {"ben": Allowance(daily_tokens=1)})
+        await ledger.check(ANNA)
+        with pytest.raises(DatabaseUnavailable):
+            await ledger.check(BEN)
+
+
+async def test_turns_are_counted_and_stopped(world: World, pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "horta.txt").write_text("Victor Horta designed the Hôtel Tassel in 1893.")
+    source = LocalSource(tmp_path / "horta.txt", max_bytes=10**6)
+    async for _ in ingest_source(world.ingest, world.principal, "c", source):
+        pass
+    async with opened(pool, Allowance(daily_tokens=20)) as ledger:
+        generator = ScriptedGenerator(["Horta did [1].", "Who designed the Hôtel Tassel?", "Horta did [1]."], model="m")
+        chat = replace(world.chat, generator=generator, ledger=ledger)
+        first = await ask(chat, world.principal, "Who designed the Hôtel Tassel?", conversation_id="u")
+        (row,) = await ledger.rows(LONG_AGO, world.principal)
+        assert (row.requests, row.prompt_tokens) == (1, first.usage.prompt_tokens) and row.prompt_tokens > 20
+        ledger.default = Allowance()
+        await ask(chat, world.principal, "And who designed it?", conversation_id="u")
+        assert (await ledger.rows(LONG_AGO, world.principal))[0].requests == 3  # rewriting costs as well
+        ledger.default = Allowance(daily_tokens=20)
+        found = [event async for event in ask_events(chat, world.principal, "When?", conversation_id="u")]
+        assert [event.type for event in found] == ["start", "error", "done"]
+        assert found[1].payload()["code"] == "budget_exceeded"
+        with pytest.raises(BudgetExceeded):
+            await ask(chat, world.principal, "When?")
+        assert len(await chat.memory.window(world.principal, "u", 10)) == 2
+
+
+async def test_the_settings(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None:
+    monkeypatch.setenv("ANCHORAGE_USAGE__PRICES", '{"m": {"input": 3, "output": 15}}')
+    monkeypatch.setenv("ANCHORAGE_USAGE__DAILY_COST", "2")
+    monkeypatch.setenv("ANCHORAGE_USAGE__BUDGETS", '{"ben": {"monthly_tokens": 9}}')
+    async with ledger_for(load_settings().usage, pool) as ledger:
+        ledger.add(ANNA, Usage("m", 100_000, 10_000))
+        ledger.add(ANNA, Usage("unpriced", 100_000, 10_000))
+        assert sum(row.cost for row in await ledger.rows(LONG_AGO)) == pytest.approx(0.45)
+        assert ledger.allowance(ANNA) == Allowance(daily_cost=2)
+        assert ledger.allowance(BEN) == Allowance(monthly_tokens=9)
+    monkeypatch.setenv("ANCHORAGE_USAGE__PRICES", "cheap")
+    with pytest.raises(ConfigurationError, match="JSON object"):
+        load_settings()
+
+
+async def test_over_http(pool: Pool, ledger: PostgresLedger) -> None:
+    principal = ANNA
+    settings = load_settings()
+    services = SimpleNamespace(settings=settings, principal=principal, storage=SimpleNamespace(ledger=ledger))
+    app = create_app(settings.http, ProcessState(services=services, waiting_for=None))  # type: ignore[arg-type]
+    ledger.add(ANNA, Usage("m", 1_000_000, 0))
+    ledger.add(BEN, Usage("m", 5, 0))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        body = (await client.get("/api/usage")).json()
+        assert body["principal"] == "anna" and [row["principal"] for row in body["usage"]] == ["anna"]
+        assert body["today"] == body["month"] == {
+            "requests": 1, "prompt_tokens": 1_000_000, "completion_tokens": 0, "cost": 1.0,
+        }  # fmt: skip
+        assert body["budget"]["daily_cost"] is None
+        assert (await client.get("/api/usage", params={"everyone": True})).status_code == 403
+        services.principal = LOCAL_OWNER
+        body = (await client.get("/api/usage", params={"everyone": True})).json()
+        assert {row["principal"] for row in body["usage"]} == {"anna", "ben"} and body["today"]["requests"] == 0
+        assert (await client.get("/api/usage", params={"days": 0})).status_code == 422
