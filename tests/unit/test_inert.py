@@ -50,9 +50,12 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(PIECES, max_size=40), st.integers(1, 7))
 @example(["|", " ", "`", " ", "|", "https://e.com", "|", "`", "|", "\n", "|-|", "|-|"], 1)
+@example(["\\", "https://e.com"], 1)
+@example(["`", "x", "`", "https://e.com", "`", "x", "`"], 1)
+@example(["https://e.com", "`", "x", "`", " ", "https://e.com"], 3)
 @example(["- ", "x", "\n", "```", "\n", "![", "](", "x", ")"], 2)
 @example(["> ", "```", "\n", "![", "](", "x", ")"], 2)
 def test_nothing_gets_through_whole_or_in_pieces(pieces: list[str], size: int) -> None:

@@ -33,7 +33,7 @@ class InertStream:
     def __init__(self, cited: Collection[str] = (), *, inline: bool = False) -> None:
         """`inline`: what comes is a piece of a line, so that no block of code begins with it."""
         self._cited = cited
-        self._held = ""
+        self._held = self._last = ""
         self._fence = ""
         self._line_start = not inline
 
@@ -44,7 +44,7 @@ class InertStream:
         while (at := self._held.find("\n")) >= 0:
             line, self._held = self._held[:at], self._held[at + 1 :]
             out.append(self._line(line, whole=True) + "\n")
-            self._line_start = True
+            self._line_start, self._last = True, ""
         if len(self._held) > _LONGEST:
             return "".join(out) + self.end()
         safe = self._safe()
@@ -88,7 +88,13 @@ class InertStream:
         if fence:
             self._fence = fence.group(1)
             return line
-        return "".join(_inert_line(line, self._cited))
+        shown = ""
+        for piece in _inert_line(line, self._cited):
+            # Next to another backtick, or behind a backslash, a backtick does not open what it seems to open.
+            apart = piece.startswith("`") and (shown or self._last).endswith(("`", "\\"))
+            shown += f" {piece}" if apart else piece
+        self._last = shown[-1:] or self._last
+        return shown
 
 
 def inert(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
@@ -146,4 +152,5 @@ def _disarmed(match: re.Match[str]) -> str:
     if found == "<":
         return "‹"
     address = found.rstrip(_AFTER_ADDRESS)
-    return f"`{address}`{found[len(address) :]}"
+    escaped = match.string[match.start() - 1 : match.start()] == "\\"
+    return f"{' ' if escaped else ''}`{address}`{found[len(address) :]}"
