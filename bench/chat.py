@@ -1,22 +1,47 @@
-"""A streamed turn through a generator, against the model server asked directly: python -m bench.chat."""
+"""A turn through a generator: python -m bench.chat [--turns N] [--rounds N].
+
+`overhead`: p50 and CPU (of the server and of Postgres) of a turn as a multiple of a hand-written handler's (bench/floor.py), 16
+clients, each turn a new conversation, a model server without latency in a process of its own; the two take turns, round by round.
+`streaming`: a streamed turn against the model server asked directly.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import contextlib
+import os
+import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 
+from anchorage.adapters.postgres.embedded.cluster import Cluster
+from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres, server_pid
 from anchorage.evaluation.metrics import percentiles
 from anchorage.testing.model_server import Behaviour, model_server
+from bench.overhead import cpu_seconds
+from bench.overhead import turns as load
 from bench.support import ANCHORAGE, made_up_text, report, served
 
-_TURNS = 100
+_TURNS, _CLIENTS, _TEXTS = 100, 16, 100
+_EMBEDDINGS = {
+    "EMBEDDING_MODEL": "e",
+    "ANCHORAGE_EMBEDDING__PROVIDER": "openai",
+    "ANCHORAGE_EMBEDDING__DIMENSION": "64",
+}
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
+
+
+def question(number: int) -> str:
+    return f"When was the harbour of town {number % _TEXTS}.{number % 40} opened?"
 
 
 async def through(client: httpx.AsyncClient, path: str, body: dict[str, object], mark: str) -> tuple[float, float]:
@@ -41,48 +66,139 @@ async def turns(
         return found, len(bodies) / (time.perf_counter() - started)
 
 
-async def measure(data: Path) -> None:
+async def streaming(data: Path) -> dict[str, Any]:
     async with model_server(Behaviour(answer=_ANSWER)) as server:
         asked: dict[str, object] = {"model": "x", "stream": True, "messages": []}
         direct, _ = await turns(server.url, "/chat/completions", [asked] * _TURNS, '"content"')
 
         def serving() -> tuple[list[tuple[float, float]], float]:
             bodies: list[dict[str, object]] = [
-                {"message": f"When was the harbour of town {number % 20}.1 opened?", "stream": True}
-                for number in range(_TURNS)
+                {"message": question(number), "stream": True} for number in range(_TURNS)
             ]
-            with served(data, OPENAI_BASE_URL=server.url, LLM_MODEL="x") as (client, _, _):
+            with served(data, OPENAI_BASE_URL=server.url, LLM_MODEL="x", **_EMBEDDINGS) as (client, _, _):
                 return asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
 
         ours, rate = await asyncio.to_thread(serving)
     tokens = len(_ANSWER.split())
     added = np.median([end for _, end in ours]) - np.median([end for _, end in direct])
-    report(
-        turns=_TURNS,
-        first_token_ms={
+    return {
+        "turns": _TURNS,
+        "first_token_ms": {
             "direct": percentiles([first for first, _ in direct]),
             "anchorage": percentiles([first for first, _ in ours]),
         },
-        whole_ms={
+        "whole_ms": {
             "direct": percentiles([end for _, end in direct]),
             "anchorage": percentiles([end for _, end in ours]),
         },
-        added_ms_per_token=round(float(added) * 1000 / tokens, 3),
-        turns_per_second_at_once=round(rate, 1),
-    )
+        "added_ms_per_token": round(float(added) * 1000 / tokens, 3),
+        "turns_per_second_at_once": round(rate, 1),
+    }
+
+
+def overhead(data: Path, folder: Path, server: str, count: int, rounds: int) -> dict[str, Any]:
+    """Ours and the floor, on one Postgres, round by round."""
+    found: dict[str, dict[str, list[float]]] = {}
+    with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
+        postgres = server_pid(Cluster(data / "postgres"))
+        assert postgres
+        url = asyncio.run(embedded_url(data))
+        with floor(url, server, folder) as (port, floor_pid):
+            sides = {
+                "floor": (port, "/chat", floor_pid),
+                "anchorage": (client.base_url.port or 80, "/api/chat", pid),
+            }
+            for number in range(rounds + 1):
+                for name, (at, path, process) in sides.items():
+                    questions = [question(part) for part in range(count)]
+                    before = cpu_seconds(process), cpu_seconds(postgres)
+                    seconds, whole = asyncio.run(load(at, path, questions, _CLIENTS))
+                    after = cpu_seconds(process), cpu_seconds(postgres)
+                    if not number:  # warming up
+                        continue
+                    side = found.setdefault(name, {"seconds": [], "turns_per_second": [], "app": [], "postgres": []})
+                    side["seconds"] += seconds
+                    side["turns_per_second"].append(count / whole)
+                    side["app"].append((after[0] - before[0]) / count * 1000)
+                    side["postgres"].append((after[1] - before[1]) / count * 1000)
+    shown: dict[str, Any] = {
+        name: {
+            "turn_ms": percentiles(side["seconds"]),
+            "turns_per_second": round(float(np.median(side["turns_per_second"])), 1),
+            "cpu_ms": {part: round(float(np.median(side[part])), 3) for part in ("app", "postgres")},
+        }
+        for name, side in found.items()
+    }
+    ours, least = shown["anchorage"], shown["floor"]
+    return {
+        "p50_ratio": round(ours["turn_ms"]["p50"] / least["turn_ms"]["p50"], 2),
+        "cpu_ratio": round(sum(ours["cpu_ms"].values()) / sum(least["cpu_ms"].values()), 2),
+        **shown,
+    }
+
+
+async def embedded_url(data: Path) -> str:
+    """The address of the Postgres that runs on this data directory."""
+    async with embedded_postgres(data / "postgres", port=None, start_timeout=60) as url:
+        return url
+
+
+@contextlib.contextmanager
+def floor(url: str, server: str, folder: Path) -> Iterator[tuple[int, int]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen([sys.executable, "-m", "bench.floor", str(port), url, server, str(folder)])
+    try:
+        wait_for(port, process)
+        yield port, process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextlib.contextmanager
+def model_process() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen([sys.executable, "-m", "anchorage.testing.model_server", "--port", str(port)])
+    try:
+        wait_for(port, process)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None:
+                raise SystemExit("a server of the benchmark did not start") from None
+            time.sleep(0.05)
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as scratch:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--turns", type=int, default=600, help="of a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch, model_process() as server:
         folder = Path(scratch) / "texts"
         folder.mkdir()
-        for number in range(20):
+        for number in range(_TEXTS):
             (folder / f"{number}.txt").write_text(made_up_text(number))
         data = Path(scratch) / "data"
         subprocess.run(
-            [ANCHORAGE, "ingest", str(folder), "--data", str(data), "--json"], check=True, stdout=subprocess.DEVNULL
+            [ANCHORAGE, "ingest", str(folder), "--data", str(data), "--json"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "OPENAI_BASE_URL": server, **_EMBEDDINGS},
         )
-        asyncio.run(measure(data))
+        against = overhead(data, folder, server, given.turns, given.rounds)
+        report(overhead=against, streaming=asyncio.run(streaming(data)))
 
 
 if __name__ == "__main__":

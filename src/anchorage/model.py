@@ -256,6 +256,15 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsupported:
+    """A sentence of an answer, `answer[start:end]`, that no passage supports; empty where it is withheld."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens that a model charged for; zeros where no model was asked."""
 
@@ -286,6 +295,7 @@ class Answer:
     conversation_id: str
     message_id: str
     usage: Usage = Usage()
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +320,7 @@ class Turn:
     created_at: datetime | None = None
     trace: Mapping[str, Any] = field(default_factory=dict)
     """How the answer came about: the hits, the model, the settings and the request."""
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

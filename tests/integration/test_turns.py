@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.answer import ABSTENTION
 from anchorage.chat.events import Event
+from anchorage.chat.prompt import ABSTENTION
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask, ask_events
 from anchorage.errors import BadRequest, ModelUnavailable, NotFound, TooLarge
@@ -80,6 +80,35 @@ async def test_a_generator_writes_from_the_passages(asked: World) -> None:
     assert citation.quote == "Bread is made of flour and water."
     assert answer.usage.model == "scripted" and answer.usage.completion_tokens > 0
     assert '<passage number="1"' in generator.prompts[0][-1].content
+
+
+async def test_what_nothing_supports_is_told_kept_and_withheld(asked: World) -> None:
+    said = "Bread is made of flour and water [2]. It was invented in 1905 by Otto Stern [1]."
+    services = replace(asked.chat, generator=ScriptedGenerator([said, said]))
+    ids = {"conversation_id": "t6", "message_id": "m1"}
+    answer = await ask(services, asked.principal, "What is bread made of?", **ids)
+    (item,) = answer.unsupported
+    assert answer.answer[item.start : item.end] == item.text == "It was invented in 1905 by Otto Stern."
+    assert [citation.quote for citation in answer.citations] == ["Bread is made of flour and water."]
+    again = await ask(services, asked.principal, "What is bread made of?", **ids)
+    assert (again.answer, again.unsupported) == (answer.answer, answer.unsupported)
+    withholding = replace(services, limits=replace(services.limits, unsupported="withhold"))
+    found = await events(withholding, asked.principal, "What is bread made of?")
+    payload = found[-2].payload()
+    assert [event.payload()["text"] for event in found if event.type == "token"] == [payload["answer"]]
+    assert payload["answer"].startswith("Bread is made of flour and water [") and "Otto" not in str(payload)
+    assert payload["unsupported"] == [{"start": len(payload["answer"]), "end": len(payload["answer"]), "text": ""}]
+
+
+async def test_an_answer_that_stands_on_nothing_is_flagged_or_becomes_an_abstention(asked: World) -> None:
+    said = "Otto Stern invented the toaster in 1905."
+    services = replace(asked.chat, generator=ScriptedGenerator([said, said, f"{ABSTENTION} {said}"]))
+    answer = await ask(services, asked.principal, "What is bread made of?")
+    assert not answer.abstained and not answer.citations and [item.text for item in answer.unsupported] == [said]
+    withholding = replace(services, limits=replace(services.limits, unsupported="withhold"))
+    answer = await ask(withholding, asked.principal, "What is bread made of?")
+    assert answer.abstained and answer.answer == ABSTENTION and not answer.unsupported
+    assert (await ask(services, asked.principal, "What is bread made of?")).abstained
 
 
 async def test_a_generator_rewrites_follow_ups_and_abstains(asked: World) -> None:

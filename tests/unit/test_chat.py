@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from anchorage.chat.answer import ABSTENTION, anchored, prompt
 from anchorage.chat.extract import extract, sentences_of
+from anchorage.chat.prompt import ABSTENTION, prompt
 from anchorage.chat.remember import recount
 from anchorage.chat.rewrite import carried_over, is_about_conversation, needs_history
 from anchorage.chat.turn import checked_id
@@ -74,15 +74,6 @@ def test_headings_are_no_answers_and_places_count_once() -> None:
     text = "Setup\n\nThe setup takes a minute."
     twice = [hit(text, heading_path=("Setup",)), hit(text, heading_path=("Setup",))]
     assert [item.text for item in sentences_of(twice)] == ["The setup takes a minute."]
-
-
-def test_markers_are_tied_to_the_sentence_that_supports_them() -> None:
-    passages = [hit("Bread is made of flour. Water boils at 100 degrees."), hit("Iron melts at 1538 degrees.")]
-    draft = anchored("Water boils at 100 degrees [1]. Iron melts at 1538 [2][7].", passages, "english")
-    assert draft.text == "Water boils at 100 degrees [1]. Iron melts at 1538 [2]."
-    first, second = draft.statements
-    assert first.hit.text[first.start : first.end] == "Water boils at 100 degrees."
-    assert (second.marker, second.hit) == (2, passages[1])
 
 
 def test_retrieved_text_cannot_close_its_delimiter() -> None:

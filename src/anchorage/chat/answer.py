@@ -1,35 +1,41 @@
-"""answer: writes the answer from the passages, by the generator or by quotation."""
+"""answer: writes the answer from the passages, by the generator or by quotation, and verifies what the generator wrote."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from typing import Any
 
 from numpy.typing import NDArray
 
 from anchorage.chat.cite import cite
 from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
+from anchorage.chat.inert import InertStream, inert
+from anchorage.chat.markers import unmarked
+from anchorage.chat.prompt import ABSTENTION, prompt
+from anchorage.chat.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
-from anchorage.model import LOCAL_OWNER, Citation, Hit, Message, Principal, Turn, Usage
+from anchorage.chat.verify import Verified, verify
+from anchorage.model import LOCAL_OWNER, Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.text.analyser import analyser_name, analyser_named
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.hidden import visible
 
-ABSTENTION = "I could not find an answer to this in these documents."
-_MARKERS = re.compile(r"[ \t]*\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+_NO = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
+_SETTLING = 4  # rounds after which an answer that is still not inert is given up
 _FOLD_CLAIM = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An answer with what it rests on, before its citations are resolved."""
+    """An answer with what it rests on, before its citations are resolved. `claims`: sentences that claim something."""
 
     text: str
     abstained: bool
     statements: Sequence[Statement] = ()
     usage: Usage = Usage()
+    unsupported: Sequence[Unsupported] = ()
+    claims: int = 0
 
 
 async def extraction(services: ChatServices, question: str, vector: NDArray[Any], hits: Sequence[Hit]) -> Extraction:
@@ -43,14 +49,28 @@ async def quote(services: ChatServices, question: str, vector: NDArray[Any], hit
     """An answer made of the sentences that answer, verbatim; and whether there is evidence enough to give it."""
     limits = services.limits
     found = await extraction(services, question, vector, hits[: limits.passages])
+    # A document that says "I could not find an answer" must not speak for us.
+    chosen = [sentence for sentence in found.sentences if not _NO.search(visible(sentence.text))]
     statements = [
-        Statement(_FOLD_CLAIM.sub(" ", sentence.text), sentence.hit, sentence.start, sentence.end, marker)
-        for marker, sentence in enumerate(found.sentences[: limits.max_sentences], 1)
+        Statement(
+            _shown(sentence.text, services, (sentence.hit.uri,)), sentence.hit, sentence.start, sentence.end, marker
+        )
+        for marker, sentence in enumerate(chosen[: limits.max_sentences], 1)
     ]
     if not statements:
         return Draft(ABSTENTION, True), False
     text = " ".join(f"{statement.claim} [{statement.marker}]" for statement in statements)
-    return Draft(text, False, statements), found.evidence >= EVIDENCE_NEEDED
+    return Draft(text, False, statements, claims=len(statements)), found.evidence >= EVIDENCE_NEEDED
+
+
+def _shown(text: str, services: ChatServices, cited: Collection[str]) -> str:
+    """A document's sentence as part of an answer: on one line, inert, and without anything that looks like a marker."""
+    line = unmarked(_FOLD_CLAIM.sub(" ", visible(text)).strip())
+    return line if services.limits.links == "all" else inert(line, _linked(services, cited), inline=True)
+
+
+def _linked(services: ChatServices, cited: Collection[str]) -> Collection[str]:
+    return cited if services.limits.links == "cited" else ()
 
 
 async def quote_or_abstain(services: ChatServices, question: str, vector: NDArray[Any], hits: Sequence[Hit]) -> Draft:
@@ -79,73 +99,62 @@ async def anchored_citations(services: ChatServices, principal: Principal, draft
 
 
 async def generate(context: TurnContext, question: str, hits: Sequence[Hit], history: Sequence[Turn]) -> Draft:
-    """An answer written by the generator from the passages; its text is emitted as it comes."""
+    """An answer written by the generator from the passages, verified; its text is emitted as it comes."""
     services = context.services
-    generator = services.generator
+    generator, limits = services.generator, services.limits
     assert generator is not None
-    passages = hits[: services.limits.passages]
+    passages = hits[: limits.passages]
     if not passages:
         return Draft(ABSTENTION, True)
     text, usage = "", Usage(generator.model)
-    async for piece in generator.stream(prompt(question, passages, history), max_tokens=services.limits.max_tokens):
+    shown = InertStream()
+    # What is to be withheld is not known before the end.
+    aloud, reciting = limits.unsupported == "mark", False
+    async for piece in generator.stream(prompt(question, passages, history), max_tokens=limits.max_tokens):
         if isinstance(piece, Usage):
             usage = piece
+            continue
+        text += piece
+        reciting = reciting or recites(text)
+        safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
+        if safe:
+            await context.emit("token", {"text": safe})
+    if aloud and not reciting and (rest := shown.end()):
+        await context.emit("token", {"text": rest})
+    draft = replace(await verified(services, question, text, passages), usage=usage)
+    if not aloud:
+        await context.emit("token", {"text": draft.text})
+    return draft
+
+
+async def verified(services: ChatServices, question: str, text: str, passages: Sequence[Hit]) -> Draft:
+    """What a generator wrote, as a draft whose markers are right; an abstention where that is all it says."""
+    limits = services.limits
+    analyser = analyser_named(analyser_name(services.language))
+    seen = without_recital(visible(text)).strip()
+    said = _NO.sub("", seen).strip()
+    declined = said != seen
+
+    async def verify_it(answer: str) -> Verified:
+        return await verify(
+            answer, passages, question, analyser, vectors=services.sentence_vectors if limits.align_meaning else None,
+            likeness=limits.likeness, withhold=limits.unsupported == "withhold",
+        )  # fmt: skip
+
+    if not any(char.isalnum() for char in said):
+        return Draft(ABSTENTION, True)
+    found = await verify_it(said if limits.links == "all" else inert(said))
+    if limits.links != "all":
+        # Which links may stay is known when the citations are; and taking out a marker may join what it kept apart.
+        cited = _linked(services, {statement.hit.uri for statement in found.statements})
+        text = inert(said, cited) if cited and "://" in said else inert(found.text, cited)
+        for _ in range(_SETTLING):
+            if text == found.text:
+                break
+            found = await verify_it(text)
+            text = inert(found.text, cited)
         else:
-            text += piece
-            await context.emit("token", {"text": piece})
-    text = text.strip()
-    if not text or ABSTENTION.rstrip(".").lower() in text.lower():
-        return Draft(ABSTENTION, True, usage=usage)
-    return replace(anchored(text, passages, services.language), usage=usage)
-
-
-def prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> list[Message]:
-    """The generator's messages. Passages are delimited data; their text cannot close the delimiter."""
-    system = (
-        files("anchorage.chat.prompts").joinpath("answer.md").read_text("utf-8").replace("{abstention}", ABSTENTION)
-    )
-    blocks = []
-    for number, hit in enumerate(passages, 1):
-        body = re.sub(r"<(/?)(?=passage)", r"‹\1", hit.text, flags=re.IGNORECASE)
-        title = re.sub(r"[\"<>\n]", " ", hit.title)
-        page = f' page="{hit.page}"' if hit.page else ""
-        blocks.append(f'<passage number="{number}" title="{title}"{page}>\n{body}\n</passage>')
-    messages = [Message("system", system)]
-    for turn in history:
-        messages += [Message("user", turn.question), Message("assistant", _MARKERS.sub("", turn.answer))]
-    return [*messages, Message("user", "\n".join(blocks) + f"\n\nQuestion: {question}")]
-
-
-def anchored(text: str, passages: Sequence[Hit], language: str) -> Draft:
-    """Tie each marked sentence to the sentence of its passage that shares most of its words; drop markers of no passage."""
-    statements: list[Statement] = []
-    pieces, at = [], 0
-    analyser = analyser_named(analyser_name(language))
-    for match in _MARKERS.finditer(text):
-        before = text[at : match.start()]
-        pieces.append(before)
-        at = match.end()
-        numbers = [int(number) for number in match.group(1).split(",")]
-        valid = [number for number in dict.fromkeys(numbers) if 1 <= number <= len(passages)]
-        # A second marker in a row belongs to the same sentence as the first.
-        claim = _last_sentence("".join(pieces)) if before.strip() or not statements else statements[-1].claim
-        for number in valid:
-            hit = passages[number - 1]
-            start, end = _supporting(claim, hit, analyser)
-            statements.append(Statement(claim, hit, start, end, number))
-        pieces.append("".join(f" [{number}]" for number in valid))
-    pieces.append(text[at:])
-    return Draft("".join(pieces).strip(), False, statements)
-
-
-def _last_sentence(text: str) -> str:
-    plain = _MARKERS.sub("", text)
-    spans = list(sentence_spans(plain))
-    # "A first sentence. [1] A second one [2]": what stands before a marker, back to the end of the sentence before.
-    return _FOLD_CLAIM.sub(" ", plain[slice(*spans[-1])]) if spans else ""
-
-
-def _supporting(claim: str, hit: Hit, analyser: Any) -> tuple[int, int]:
-    wanted = set(analyser.terms(claim))
-    spans = list(sentence_spans(hit.text)) or [(0, len(hit.text))]
-    return max(spans, key=lambda span: (len(wanted & set(analyser.terms(hit.text[slice(*span)]))), -span[0]))
+            return Draft(ABSTENTION, True)
+    if not found.statements and (declined or not found.text):
+        return Draft(ABSTENTION, True)
+    return Draft(found.text, False, found.statements, Usage(), found.unsupported, found.claims)

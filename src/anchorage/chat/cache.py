@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from anchorage.errors import AnchorageError
-from anchorage.model import Citation, Hit
+from anchorage.model import Citation, Hit, Unsupported
 from anchorage.ports.cache import AnswerCache, Payload, Slot
 from anchorage.telemetry import CACHED, degraded
 
@@ -83,6 +83,7 @@ async def keep(context: TurnContext, state: TurnState) -> None:
         "answer": state["answer"],
         "abstained": state["abstained"],
         "citations": [asdict(citation) for citation in state["citations"]],
+        "unsupported": [asdict(item) for item in state["unsupported"]],
         "hits": [asdict(hit) for hit in state["hits"]],
     }
     vector = state.get("question_vector") if caching.similar is not None else None
@@ -99,6 +100,7 @@ def recalled(payload: Payload) -> TurnState:
         "answer": payload["answer"],
         "abstained": payload["abstained"],
         "citations": [Citation(**item) for item in payload["citations"]],
+        "unsupported": [Unsupported(**item) for item in payload.get("unsupported", ())],
         "statements": (),
         "recalled": True,
     }

@@ -73,4 +73,5 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "conversation_id": answer.conversation_id,
         "message_id": answer.message_id,
         "usage": asdict(answer.usage),
+        "unsupported": [asdict(item) for item in answer.unsupported],
     }

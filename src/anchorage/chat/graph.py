@@ -1,9 +1,14 @@
-"""A turn of a conversation: question -> guard -> rewrite -> retrieve (and rerank) -> answer -> cite -> guard -> remember."""
+"""A turn of a conversation: question -> guard -> rewrite -> retrieve (and rerank) -> answer (and verify) -> cite -> guard -> remember.
+
+`STORY` is that line. Each step takes the state and gives what it adds to it. Steps that always follow one another share a
+node of the graph: a node costs a quarter of a millisecond, more than most steps.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -19,11 +24,10 @@ from anchorage.chat.state import TurnContext, TurnState
 from anchorage.chat.trace import trace
 from anchorage.model import Turn, Usage
 
-_Runtime = Runtime[TurnContext]
+Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
 
 
-async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
-    context = runtime.context
+async def _rewrite(state: TurnState, context: TurnContext) -> TurnState:
     asked = await guard_in(context.services, context.principal, state["question"])
     about = is_about_conversation(asked)
     window = memory.ALL_TURNS if about else context.services.limits.history_turns
@@ -39,8 +43,9 @@ async def _rewrite(state: TurnState, runtime: _Runtime) -> TurnState:
     }  # fmt: skip
 
 
-async def _retrieve(state: TurnState, runtime: _Runtime) -> TurnState:
-    context = runtime.context
+async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
+    if state["about_conversation"]:
+        return {}
     earlier = await recall(context, state)
     if earlier.payload is not None:
         found = recalled(earlier.payload)
@@ -58,36 +63,43 @@ async def _retrieve(state: TurnState, runtime: _Runtime) -> TurnState:
     return {"hits": ranking.hits, "question_vector": vector, "slot": earlier.slot}
 
 
-async def _answer(state: TurnState, runtime: _Runtime) -> TurnState:
-    context = speaking(runtime.context)
-    if context.services.generator:
-        draft = await answering.generate(context, state["standalone_question"], state["hits"], state["history"])
+async def _answer(state: TurnState, context: TurnContext) -> TurnState:
+    """The answer, verified if a generator wrote it."""
+    if state.get("recalled"):
+        return {}
+    context = speaking(context)
+    question, hits = state["standalone_question"], state["hits"]
+    if state["about_conversation"]:
+        draft = answering.Draft(memory.recount(state["history"]), False)
+        await context.emit("token", {"text": draft.text})
+    elif context.services.generator:
+        draft = await answering.generate(context, question, hits, state["history"])
     else:
-        draft = await answering.quote_or_abstain(
-            context.services, state["standalone_question"], state["question_vector"], state["hits"]
-        )
+        draft = await answering.quote_or_abstain(context.services, question, state["question_vector"], hits)
         await context.emit("token", {"text": draft.text})
     context.services.spent(context.principal, draft.usage)
-    usage = _total(state.get("usage", Usage()), draft.usage)
-    return {"answer": draft.text, "abstained": draft.abstained, "statements": draft.statements, "usage": usage}
+    return {
+        "answer": draft.text,
+        "abstained": draft.abstained,
+        "statements": draft.statements,
+        "unsupported": draft.unsupported,
+        "usage": _total(state.get("usage", Usage()), draft.usage),
+    }
 
 
-async def _recount(state: TurnState, runtime: _Runtime) -> TurnState:
-    text = memory.recount(state["history"])
-    await speaking(runtime.context).emit("token", {"text": text})
-    return {"answer": text, "abstained": False, "statements": (), "usage": Usage()}
-
-
-async def _cite(state: TurnState, runtime: _Runtime) -> TurnState:
-    context = runtime.context
+async def _cite(state: TurnState, context: TurnContext) -> TurnState:
+    if state.get("recalled"):
+        return {}
     return {"citations": await cite(context.services.store, context.principal, state["statements"])}
 
 
-async def _remember(state: TurnState, runtime: _Runtime) -> TurnState:
-    context = runtime.context
-    answer, citations = await guard_out(context, state["question"], state["answer"], state["citations"])
+async def _remember(state: TurnState, context: TurnContext) -> TurnState:
+    answer, citations, unsupported = await guard_out(
+        context, state["question"], state["answer"], state["citations"], state["unsupported"]
+    )
+    shown: TurnState = {"answer": answer, "citations": citations, "unsupported": unsupported}
     if context.history is not None:
-        return {"number": len(context.history) + 1, "answer": answer, "citations": citations}
+        return {"number": len(context.history) + 1, **shown}
     turn = Turn(
         number=0,
         message_id=state["message_id"],
@@ -96,11 +108,18 @@ async def _remember(state: TurnState, runtime: _Runtime) -> TurnState:
         abstained=state["abstained"],
         citations=tuple(citations),
         standalone_question=state["standalone_question"],
+        unsupported=tuple(unsupported),
         trace=trace(context.services, state),
     )
-    await keep(context, {**state, "answer": answer, "citations": citations})
+    await keep(context, cast(TurnState, {**state, **shown}))
     kept = await memory.remember(context.services, context.principal, state["conversation_id"], turn)
-    return {"number": kept.number, "answer": answer, "citations": citations}
+    return {"number": kept.number, **shown}
+
+
+STORY: Mapping[str, Sequence[Step]] = {
+    "find": (_rewrite, _retrieve),
+    "answer": (_answer, _cite, _remember),
+}
 
 
 def _total(first: Usage, second: Usage) -> Usage:
@@ -111,24 +130,24 @@ def _total(first: Usage, second: Usage) -> Usage:
     )
 
 
+def _node(steps: Sequence[Step]) -> Any:
+    async def run(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+        added: dict[str, Any] = {}
+        for step in steps:
+            added |= await step(cast(TurnState, {**state, **added}), runtime.context)
+        return cast(TurnState, added)
+
+    return run
+
+
 @lru_cache(maxsize=1)
 def turn_graph() -> Any:
     """The compiled graph. A plain turn writes no checkpoint; its only trace is the row that `remember` writes."""
     graph = StateGraph(TurnState, context_schema=TurnContext)
-    for name, node in (
-        ("rewrite", _rewrite), ("retrieve", _retrieve), ("answer", _answer), ("recount", _recount), ("cite", _cite),
-        ("remember", _remember),
-    ):  # fmt: skip
-        graph.add_node(name, node)
-    graph.add_edge(START, "rewrite")
-    graph.add_conditional_edges(
-        "rewrite", lambda state: "recount" if state["about_conversation"] else "retrieve", ["recount", "retrieve"]
-    )
-    graph.add_conditional_edges(
-        "retrieve", lambda state: "remember" if state.get("recalled") else "answer", ["remember", "answer"]
-    )
-    graph.add_edge("answer", "cite")
-    graph.add_edge("recount", "cite")
-    graph.add_edge("cite", "remember")
-    graph.add_edge("remember", END)
+    before = START
+    for name, steps in STORY.items():
+        graph.add_node(name, _node(steps))
+        graph.add_edge(before, name)
+        before = name
+    graph.add_edge(before, END)
     return graph.compile()

@@ -14,7 +14,7 @@ import structlog
 
 from anchorage.chat.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
 from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
-from anchorage.model import Citation, Principal
+from anchorage.model import Citation, Principal, Unsupported
 from anchorage.ports.guard import Guard
 from anchorage.telemetry import GUARD_FINDINGS, degraded
 
@@ -97,24 +97,36 @@ async def guard_in(services: ChatServices, principal: Principal, question: str) 
 
 
 async def guard_out(
-    context: TurnContext, question: str, answer: str, citations: Sequence[Citation]
-) -> tuple[str, Sequence[Citation]]:
-    """The answer and its citations' claims as they may be shown, and sent now if they were held. Raises `Blocked`.
+    context: TurnContext, question: str, answer: str, citations: Sequence[Citation], unsupported: Sequence[Unsupported]
+) -> tuple[str, Sequence[Citation], Sequence[Unsupported]]:
+    """The answer, its citations' claims and what is unsupported as they may be shown; the answer is sent now if it was held.
+
+    Raises `Blocked`.
 
     Quotes stay: they are the documents' own words, which the reader may read there.
     """
     guards = context.services.guards
     if guards is None:
-        return answer, citations
+        return answer, citations, unsupported
     shown = check(answer, "answer", guards)
     await _judge(context.services, context.principal, guards, "answer", question, shown)
     if shown != answer:
         only = {name: action if action == "redact" else "off" for name, action in guards.answer.items()}
         quiet = replace(guards, answer=only)
         citations = [replace(item, claim=check(item.claim, "answer", quiet)) for item in citations]
+        unsupported = [_found_again(shown, item, check(item.text, "answer", quiet)) for item in unsupported]
     if guards.holds:
         await context.emit("token", {"text": shown})
-    return shown, citations
+    return shown, citations, unsupported
+
+
+def _found_again(answer: str, item: Unsupported, text: str) -> Unsupported:
+    """An unsupported sentence in the answer that was changed: where its text stands now, or without a text where it is gone."""
+    start = answer.find(text)
+    if text and start >= 0:
+        return Unsupported(start, start + len(text), text)
+    place = min(item.start, len(answer))
+    return Unsupported(place, place, "")
 
 
 async def _judge(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
-from anchorage.model import Citation, Hit, Principal, Turn, Usage
+from anchorage.model import Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
@@ -35,6 +35,10 @@ class ChatLimits:
     history_turns: int
     question_limit: int
     abstain: bool
+    unsupported: Literal["mark", "withhold"] = "mark"
+    links: Literal["cited", "none", "all"] = "cited"
+    align_meaning: bool = True
+    likeness: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ class TurnState(TypedDict, total=False):
     answer: str
     abstained: bool
     statements: Sequence[Statement]
+    unsupported: Sequence[Unsupported]
     citations: Sequence[Citation]
     usage: Usage
     number: int

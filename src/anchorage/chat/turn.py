@@ -126,7 +126,9 @@ async def ask(
 
 
 def _again(turn: Turn, conversation: str) -> Answer:
-    return Answer(turn.answer, turn.abstained, turn.citations, (), conversation, turn.message_id)
+    return Answer(
+        turn.answer, turn.abstained, turn.citations, (), conversation, turn.message_id, unsupported=turn.unsupported
+    )
 
 
 def _answer(state: dict[str, Any]) -> Answer:
@@ -138,4 +140,5 @@ def _answer(state: dict[str, Any]) -> Answer:
         conversation_id=state["conversation_id"],
         message_id=state["message_id"],
         usage=state["usage"],
+        unsupported=tuple(state["unsupported"]),
     )

@@ -20,11 +20,13 @@ from anchorage.chat.answer import Draft, anchored_citations, draft_answer
 from anchorage.chat.retrieve import retrieve
 from anchorage.chat.state import ChatServices
 from anchorage.errors import AnchorageError, BadRequest, NotFound
+from anchorage.evaluation.citations import judge_citations
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
 from anchorage.ingest.pipeline import IngestServices, ingest_parsed
 from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem
 from anchorage.ports.store import Ranking, Store
+from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans
 
 DEPTH = 100
@@ -43,6 +45,9 @@ class _Figures:
     answered: list[float] = field(default_factory=list)
     impossible_abstained: list[float] = field(default_factory=list)
     citations: list[float] = field(default_factory=list)
+    alce_precision: list[float] = field(default_factory=list)
+    alce_recall: list[float] = field(default_factory=list)
+    grounded: list[float] = field(default_factory=list)
 
     def add(self, name: str, value: float) -> None:
         self.retrieval.setdefault(name, []).append(value)
@@ -89,7 +94,7 @@ async def evaluate(
     """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
     async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
         corpora = [dataset.corpus, *([distractors] if distractors else [])]
-        ingested = await _ingest(ingest, principal, collection, corpora, progress)
+        ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
         figures = _Figures()
         ids: dict[str, str] = {}
         for number, query in enumerate(dataset.queries, 1):
@@ -99,9 +104,11 @@ async def evaluate(
             "latency_ms": percentiles(figures.seconds)}  # fmt: skip
 
 
-async def _ingest(
+async def ingest_corpora(
     services: IngestServices, principal: Principal, collection: str, corpora: Sequence[Path], progress: Progress
 ) -> dict[str, Any]:
+    """Ingest corpus files; gives how much that was."""
+
     async def documents() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
         for part, corpus in zip(("set", "distractors"), corpora, strict=False):
             for key, title, text in passages(corpus):
@@ -144,6 +151,8 @@ async def _ask(
         draft, evident = await draft_answer(chat, query.text, vector, ranking.hits[:k])
         citations = await anchored_citations(chat, principal, draft)
         _judge_answer(query, draft, evident, citations, figures)
+        if evident and not draft.abstained:
+            _judge_grounds(chat, query, draft, figures)
 
 
 def _corpus_id(uri: str) -> str:
@@ -186,6 +195,14 @@ def _judge_answer(
         ]
 
 
+def _judge_grounds(chat: ChatServices, query: EvalQuery, draft: Draft, figures: _Figures) -> None:
+    """Of every answer that would be shown, also of those to questions that have none."""
+    found = judge_citations(draft, query.text, analyser_named(analyser_name(chat.language)))
+    figures.alce_precision += found.precision
+    figures.alce_recall += found.recall
+    figures.grounded += [1.0] * (draft.claims - len(draft.unsupported)) + [0.0] * len(draft.unsupported)
+
+
 def _first_sentence(text: str) -> str:
     span = next(sentence_spans(text), (0, 0))
     return text[slice(*span)]
@@ -211,6 +228,11 @@ def _answer_report(figures: _Figures) -> dict[str, Any]:
             "answered": mean(figures.answered),
             "abstain_precision": round(rightly / (rightly + wrongly), 6) if rightly + wrongly else None,
             "abstain_recall": mean(figures.impossible_abstained),
+            "abstain_f1": round(2 * rightly / (rightly + wrongly + len(figures.impossible_abstained)), 6)
+            if rightly + wrongly + len(figures.impossible_abstained)
+            else None,
             "citation_precision": mean(figures.citations),
+            "alce": {"citation_precision": mean(figures.alce_precision), "citation_recall": mean(figures.alce_recall)},
+            "groundedness": mean(figures.grounded),
         }
     }

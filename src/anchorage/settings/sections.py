@@ -181,6 +181,20 @@ class AnswerSettings(Section):
     history_turns: int = Field(8, ge=0, le=100, description="turns of a conversation that a question is read against")
     passages: int = Field(6, ge=1, le=50, description="passages that a generator is shown")
     question_limit: int = Field(8_000, ge=100, description="characters of a question")
+    unsupported: Literal["mark", "withhold"] = Field(
+        "mark",
+        description="what becomes of a generated sentence that no passage supports; `withhold` leaves it out, and shows the answer "
+        "when it is verified, not as it comes",
+    )
+    links: Literal["cited", "none", "all"] = Field(
+        "cited",
+        description="links that an answer may hold: to the documents that it cites, none, or whatever was written (unsafe); images "
+        "are shown by `all` only",
+    )
+    align_meaning: bool = Field(
+        True, description="compare a generated sentence with the passages by meaning where words do not decide"
+    )
+    likeness: float = Field(0.8, gt=0, le=1, description="least cosine at which a passage's sentence then supports it")
 
 
 class IngestSettings(Section):

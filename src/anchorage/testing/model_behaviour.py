@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
+from anchorage.testing.citing import MARKERS, Markers, cited_answer
+
 HEADER = "x-behaviour"
 Messages = Sequence[Mapping[str, Any]]
 Fault = Literal["", "cut", "hang", "html", "nonsense"]
@@ -36,6 +38,8 @@ class Behaviour:
     """One way to answer a request. As text (header `x-behaviour`, or after `@` in the model's name): `status=429,pieces=3`."""
 
     answer: str | Callable[[Messages], str] = quote_first_passage
+    markers: Markers = ""
+    """Where set, the answer is made of the prompt's passages, with markers that are right, wrong, missing, swapped or mixed."""
     status: int = 200
     """Another than 200 is answered with an error in OpenAI's shape."""
     message: str = ""
@@ -84,8 +88,14 @@ class Behaviour:
             raise ValueError(
                 f"the model server of the tests knows no fault {changes['fault']!r}; it knows {get_args(Fault)}"
             )
+        if changes.get("markers", "") not in MARKERS:
+            raise ValueError(
+                f"the model server of the tests knows no markers {changes['markers']!r}; it knows {MARKERS}"
+            )
         return replace(self, **changes)
 
     def text(self, messages: Messages) -> str:
         """The answer to these messages."""
+        if self.markers:
+            return cited_answer(messages, self.markers).text
         return self.answer if isinstance(self.answer, str) else self.answer(messages)

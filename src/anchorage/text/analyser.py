@@ -32,6 +32,8 @@ class Analyser:
 
     def __init__(self, language: str) -> None:
         self._stop = _ENGLISH_STOP_WORDS if language == "english" else frozenset()
+        self.capitalises_nouns = language == "german"
+        """Capital letters do not tell names from other nouns."""
         self._stemmer = None if language == "none" else Stemmer.Stemmer(language)
 
     def terms(self, text: str) -> list[str]:
@@ -45,9 +47,20 @@ class Analyser:
         """Where the words are that `terms` keeps, in order, stop words left out."""
         return [match.span() for match in _TERM.finditer(text) if match.group().lower() not in self._stop]
 
+    def stems(self, words: list[str]) -> list[str]:
+        """The stem of each of these lower-case words, stop words too."""
+        bare = [_without_possessive(word) for word in words]
+        stems: list[str] = self._stemmer.stemWords(bare) if self._stemmer else bare
+        return stems
+
     def counts(self, text: str) -> Mapping[str, int]:
         """How often each term occurs."""
         return Counter(self.terms(text))
+
+
+def words(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text as they stand, each with its span."""
+    return [(match.group(), match.start(), match.end()) for match in _TERM.finditer(text)]
 
 
 def _without_possessive(word: str) -> str:

@@ -282,4 +282,8 @@ def _limits(settings: Settings) -> ChatLimits:
         history_turns=settings.answer.history_turns,
         question_limit=settings.answer.question_limit,
         abstain=settings.answer.abstain,
+        unsupported=settings.answer.unsupported,
+        links=settings.answer.links,
+        align_meaning=settings.answer.align_meaning,
+        likeness=settings.answer.likeness,
     )

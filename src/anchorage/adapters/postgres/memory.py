@@ -12,10 +12,10 @@ from psycopg.types.json import Jsonb
 
 from anchorage.adapters.postgres.pool import Pool, ping, translate_errors
 from anchorage.errors import NotFound
-from anchorage.model import Citation, Conversation, Principal, Turn
+from anchorage.model import Citation, Conversation, Principal, Turn, Unsupported
 
 _TITLE = 80
-_TURN = "t.number, t.message_id, t.question, t.answer, t.abstained, t.citations, t.standalone_question, t.created_at, t.trace"
+_TURN = "t.number, t.message_id, t.question, t.answer, t.abstained, t.citations, t.standalone_question, t.created_at, t.trace, t.unsupported"
 
 
 class PostgresMemory:
@@ -46,10 +46,10 @@ class PostgresMemory:
                 return earlier
             await connection.execute(
                 "INSERT INTO anchorage.turns (conversation_id, number, message_id, question, answer, abstained, "
-                "standalone_question, citations, trace) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                "standalone_question, citations, trace, unsupported) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 (conversation_id, row[0] + 1, turn.message_id, turn.question, turn.answer, turn.abstained,
                  turn.standalone_question, Jsonb([asdict(citation) for citation in turn.citations]),
-                 Jsonb(dict(turn.trace))),
+                 Jsonb(dict(turn.trace)), Jsonb([asdict(item) for item in turn.unsupported])),
             )  # fmt: skip
             await connection.execute(
                 "UPDATE anchorage.conversations SET turns = turns + 1 WHERE id = %s", (conversation_id,)
@@ -122,4 +122,5 @@ async def _find(connection: AsyncConnection[Any], conversation_id: str, message_
 
 def _turn(row: Sequence[Any]) -> Turn:
     citations = tuple(Citation(**item) for item in row[5])
-    return Turn(row[0], row[1], row[2], row[3], row[4], citations, row[6], row[7], row[8])
+    unsupported = tuple(Unsupported(**item) for item in row[9])
+    return Turn(row[0], row[1], row[2], row[3], row[4], citations, row[6], row[7], row[8], unsupported)

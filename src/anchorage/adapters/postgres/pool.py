@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -29,7 +30,7 @@ async def open_pool(
         open=False,
         timeout=connect_timeout,
         reconnect_timeout=connect_timeout,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         name=name,
         kwargs={
             "autocommit": True,
@@ -40,6 +41,17 @@ async def open_pool(
     )
     async with pool:
         yield pool
+
+
+async def _check(connection: AsyncConnection[Any]) -> None:
+    """Raises when an idle connection is dead. Asking the server each time would cost a turn a dozen round trips.
+
+    A server that goes away closes its sockets, and nothing else is to be read from an idle one: only then is it asked.
+    """
+    poll = select.poll()  # not select(): a process with a thousand streams has higher descriptors than that takes
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 async def ping(pool: Pool) -> None:

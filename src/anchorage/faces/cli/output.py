@@ -71,6 +71,9 @@ def print_answer(answer: Answer) -> None:
     for citation in answer.citations:
         out.print(f"\n[bold]\\[{citation.marker}] {escape(_place(citation))}[/bold]  [dim]{escape(citation.uri)}[/dim]")
         out.print(f"    “{escape(_shortened(citation.quote))}”")
+    for item in answer.unsupported:
+        what = f"“{escape(_shortened(item.text))}”" if item.text else "A sentence was withheld."
+        out.print(f"\n[yellow]Not supported by these documents:[/yellow] {what}")
     if answer.abstained and answer.hits:
         out.print("\n[dim]The nearest passages:[/dim]")
         for hit in answer.hits[:3]:

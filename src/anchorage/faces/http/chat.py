@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -149,6 +150,7 @@ def _turn_json(turn: Turn) -> dict[str, Any]:
         "answer": turn.answer,
         "abstained": turn.abstained,
         "citations": [citation_json(citation) for citation in turn.citations],
+        "unsupported": [asdict(item) for item in turn.unsupported],
         "created_at": turn.created_at,
     }
 

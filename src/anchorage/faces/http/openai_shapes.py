@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from anchorage.chat.answer import ABSTENTION
 from anchorage.chat.events import citation_json
+from anchorage.chat.prompt import ABSTENTION
 from anchorage.chat.retrieve import storable
 from anchorage.errors import BadRequest, NotFound
 from anchorage.model import Answer, Turn, Usage

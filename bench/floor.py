@@ -1,0 +1,101 @@
+"""The least that a chat turn can be: a hand-written handler with one embedding call, one vector query, one model call, one insert.
+
+`python -m bench.chat` runs it beside ours: python -m bench.floor PORT DATABASE MODEL_SERVER FOLDER
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel
+
+from anchorage.testing.hashing import hashed_vectors
+
+DIMENSION = 64
+_SENTENCES = 6
+
+
+class Request(BaseModel):
+    message: str
+    conversation_id: str
+
+
+async def _prepare(url: str, folder: Path) -> None:
+    """The passages in a table of its own."""
+    connection = await AsyncConnection.connect(url, autocommit=True)
+    async with connection:
+        await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
+        await connection.execute("DROP TABLE IF EXISTS floor_passages, floor_turns")
+        await connection.execute(f"CREATE TABLE floor_passages (id serial, body text, embedding halfvec({DIMENSION}))")
+        await connection.execute(
+            "CREATE TABLE floor_turns (id bigserial PRIMARY KEY, conversation text, question text, answer text)"
+        )
+        for path in sorted(folder.iterdir()):
+            sentences = path.read_text("utf-8").split(". ")
+            bodies = [". ".join(sentences[at : at + _SENTENCES]) for at in range(0, len(sentences), _SENTENCES)]
+            rows = zip(bodies, hashed_vectors(bodies, DIMENSION), strict=True)
+            async with connection.cursor() as cursor:
+                await cursor.executemany(
+                    "INSERT INTO floor_passages (body, embedding) VALUES (%s, %s::halfvec)",
+                    [(body, str(vector.tolist())) for body, vector in rows],
+                )
+        await connection.execute("CREATE INDEX ON floor_passages USING hnsw (embedding halfvec_cosine_ops)")
+
+
+def app(url: str, server: str) -> FastAPI:
+    pool = AsyncConnectionPool(url, min_size=10, max_size=10, open=False, kwargs={"autocommit": True})
+    client = httpx.AsyncClient(base_url=server, timeout=30, limits=httpx.Limits(max_connections=100))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with pool, client:
+            yield
+
+    handler = FastAPI(lifespan=lifespan)
+
+    @handler.post("/chat")
+    async def chat(request: Request) -> dict[str, str]:
+        embedded = await client.post("/embeddings", json={"model": "e", "input": request.message})
+        vector = str(embedded.json()["data"][0]["embedding"])
+        async with pool.connection() as connection:
+            cursor = await connection.execute(
+                "SELECT body FROM floor_passages ORDER BY embedding <=> %s::halfvec LIMIT 6", (vector,), prepare=True
+            )
+            passages = "\n".join(
+                f'<passage number="{n}">\n{row[0]}\n</passage>' for n, row in enumerate(await cursor.fetchall(), 1)
+            )
+        messages = [
+            {"role": "system", "content": "Answer from the passages."},
+            {"role": "user", "content": f"{passages}\n\nQuestion: {request.message}"},
+        ]
+        completed = await client.post("/chat/completions", json={"model": "m", "messages": messages})
+        answer = completed.json()["choices"][0]["message"]["content"]
+        async with pool.connection() as connection:
+            await connection.execute(
+                "INSERT INTO floor_turns (conversation, question, answer) VALUES (%s, %s, %s)",
+                (request.conversation_id, request.message, answer),
+                prepare=True,
+            )
+        return {"answer": answer}
+
+    return handler
+
+
+def main() -> None:
+    import asyncio
+
+    port, url, server, folder = sys.argv[1:]
+    asyncio.run(_prepare(url, Path(folder)))
+    uvicorn.run(app(url, server), host="127.0.0.1", port=int(port), access_log=False, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

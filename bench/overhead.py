@@ -1,0 +1,70 @@
+"""Clients and counters for comparing two servers: requests over kept connections without a client library, and CPU time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+_TICK = os.sysconf("SC_CLK_TCK")
+Body = Callable[[str], dict[str, Any]]
+
+
+async def _post(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: dict[str, Any]) -> bytes:
+    data = json.dumps(body).encode()
+    writer.write(
+        f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n".encode()
+        + data
+    )
+    head = await reader.readuntil(b"\r\n\r\n")
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise SystemExit(f"{path}: {head.decode('latin-1')}")
+    length = next(
+        int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")
+    )
+    return await reader.readexactly(length)
+
+
+async def turns(port: int, path: str, questions: list[str], clients: int) -> tuple[list[float], float]:
+    """Ask them all, so many at a time, each in a conversation of its own: the seconds of each, and of all."""
+    waiting = iter(questions)
+    seconds: list[float] = []
+
+    async def client() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for question in waiting:
+            started = time.perf_counter()
+            answer = await _post(reader, writer, path, {"message": question, "conversation_id": str(uuid4())})
+            seconds.append(time.perf_counter() - started)
+            assert b'"answer"' in answer
+        writer.close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return seconds, time.perf_counter() - started
+
+
+def cpu_seconds(*pids: int) -> float:
+    """User and system time of these processes and their children, dead or alive."""
+    total = 0
+    for pid in [*pids, *(child for parent in pids for child in _children(parent))]:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # gone meanwhile; its parent has waited for it and counts it
+            continue
+        total += int(fields[11]) + int(fields[12])
+        if pid in pids:
+            total += int(fields[13]) + int(fields[14])
+    return total / _TICK
+
+
+def _children(pid: int) -> list[int]:
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found

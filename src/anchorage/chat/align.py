@@ -1,0 +1,254 @@
+"""Finds the span of a passage that supports a claim, by words: a lexical stand-in for an entailment model.
+
+A claim's terms are weighted (numbers and names more than words) and looked up in each sentence of the passage; what the
+title, the headings and the rest of the passage hold counts half. Whatever the overlap, a sentence that gives another
+number or another name, or denies what the claim says, does not support it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from anchorage.chat.reading import Reading, opposites
+from anchorage.model import Hit
+from anchorage.text.analyser import Analyser, words
+from anchorage.text.sentences import sentence_spans
+
+SUPPORTED = 0.65
+"""The share of a claim's weight that its support must hold."""
+_CONTEXT, _NAMED = 0.25, 0.5  # what a word, and a name, count that stand elsewhere in the passage
+_ASKED = 0.5  # what a term counts that the question brought up: the answer lies in the others
+_NEW = 0.6  # the share of the terms that the question did not bring up
+_GAIN = 0.15  # what a neighbouring sentence must add to be part of the span
+_NEAR = 0.2  # the share below which a sentence is not looked at
+_ALIKE = 0.85  # the share of a sentence that a claim holds when it is the same sentence
+_TRIED = 3  # sentences of a passage that are looked at closely
+_WHOLE = 3  # a claim of fewer content terms must be found whole, where the question's terms are
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """`hit.text[start:end]` holds `score` of a claim's weight. `conflict`: but it says otherwise."""
+
+    passage: int
+    start: int
+    end: int
+    score: float
+    conflict: bool = False
+
+    @property
+    def good(self) -> bool:
+        return not self.conflict and self.score >= SUPPORTED
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether it speaks of the same, and says otherwise."""
+        return self.conflict and self.score >= SUPPORTED
+
+
+class Passage:
+    """A passage that is read when a claim is first held against it."""
+
+    def __init__(self, hit: Hit, analyser: Analyser) -> None:
+        self.hit = hit
+        self._analyser = analyser
+
+    @cached_property
+    def sentences(self) -> Sequence[tuple[int, int, Reading]]:
+        text = self.hit.text
+        return [(start, end, Reading(text[start:end], self._analyser)) for start, end in sentence_spans(text)]
+
+    @cached_property
+    def header(self) -> frozenset[str]:
+        return Reading(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser).terms
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """All that stands in it, its title and headings too."""
+        return self.header.union(*(reading.terms for _, _, reading in self.sentences))
+
+
+class Claim:
+    """A piece of an answer with what is needed to hold it against passages."""
+
+    def __init__(self, text: str, asked: Reading, analyser: Analyser) -> None:
+        self.text = text
+        self.reading = Reading(text, analyser)
+        self.analyser = analyser
+        self.weights = {
+            term: weight * (_ASKED if term in asked.terms else 1) for term, weight in self.reading.weights.items()
+        }
+        self.total = sum(self.weights.values())
+        self.new = self.reading.content - asked.terms
+        self.short = len(self.reading.content) < _WHOLE
+        self.asked = asked.content - self.reading.terms
+
+    @cached_property
+    def number_terms(self) -> frozenset[str]:
+        """The terms that its numbers are written with."""
+        text = self.reading.text
+        spelled = [word.lower() for item in self.reading.numbers for word, _, _ in words(text[item.start : item.end])]
+        return frozenset(self.analyser.stems(spelled))
+
+    @property
+    def says_something(self) -> bool:
+        return bool(self.reading.content)
+
+    def supports(self, number: int, passage: Passage) -> Support | None:
+        """The best support in a passage: a good one where there is one, else the nearest."""
+        if not passage.sentences:
+            return None
+        found = [self._share(self.weights, reading.terms) for _, _, reading in passage.sentences]
+        order = sorted(range(len(found)), key=lambda place: (-found[place], self._off_topic(passage, place), place))
+        best: Support | None = None
+        for place in order[:_TRIED]:
+            if found[place] < _NEAR:
+                break
+            support = self._support(number, passage, place)
+            if best is None or (support.good, support.score) > (best.good, best.score):
+                best = support
+            if found[place] >= 0.999 and support.good:
+                break
+        return best
+
+    def _share(self, weights: dict[str, float], terms: frozenset[str]) -> float:
+        return sum(weight for term, weight in weights.items() if term in terms) / self.total if self.total else 0.0
+
+    def _off_topic(self, passage: Passage, place: int) -> float:
+        """How little of the question a sentence speaks of, for claims that are too short to tell sentences apart."""
+        return -float(len(self.asked & passage.sentences[place][2].terms)) if self.short else 0.0
+
+    def _support(self, number: int, passage: Passage, place: int) -> Support:
+        start, end, reading = passage.sentences[place]
+        held, values, others = reading.terms, reading.values, [reading]
+        for near in (place - 1, place + 1):
+            if 0 <= near < len(passage.sentences) and self._joins(passage, place, near, held):
+                begin, stop, other = passage.sentences[near]
+                start, end = min(start, begin), max(end, stop)
+                held, values, others = held | other.terms, values | other.values, [*others, other]
+        if self.number_terms and all(number.among(values) for number in self.reading.numbers):
+            held |= self.number_terms  # `3` for `three`
+        context = passage.terms
+        score = 0.0
+        for term, weight in self.weights.items():
+            if term in held:
+                score += weight
+            elif term in context:
+                score += weight * (_NAMED if self.reading.weights[term] > 1 or term in passage.header else _CONTEXT)
+        score /= self.total or 1
+        missed = self.new - held
+        if self.new and len(missed) > (1 - _NEW) * len(self.new):
+            score = min(score, SUPPORTED - 0.01)
+        if self.short:
+            score = self._short_score(passage, held, score)
+        conflict = (
+            self._other_number(reading, values)
+            or self._turned_round(reading)
+            or self._other_name(others, context, passage)
+            or self._denied(others, held)
+        )
+        return Support(number, start, end, score, conflict)
+
+    def _short_score(self, passage: Passage, held: frozenset[str], score: float) -> float:
+        if self.reading.content - passage.terms or self.new - held:
+            return min(score, SUPPORTED - 0.01)
+        if self.asked and self.asked.isdisjoint(held):
+            return min(score, SUPPORTED - 0.01)
+        asked = len(self.asked & passage.terms) / len(self.asked) if self.asked else 1.0
+        return 0.5 + 0.5 * asked  # a passage that holds a third of the question is about it
+
+    def _joins(self, passage: Passage, place: int, near: int, held: frozenset[str]) -> bool:
+        """Whether a neighbouring sentence carries on what this one says, and adds to what the claim needs."""
+        other = passage.sentences[near][2]
+        gained = {term: weight for term, weight in self.weights.items() if term in other.terms and term not in held}
+        if sum(gained.values()) < _GAIN * self.total:
+            return False
+        later = passage.sentences[max(place, near)][2]
+        if later.opens_by_pointing_back:
+            return True
+        linked = passage.sentences[place][2].content & other.content & self.reading.content
+        return bool(linked) and any(not term[0].isdigit() for term in gained)
+
+    def _other_number(self, reading: Reading, values: set[float]) -> bool:
+        """Whether the claim has a number that the sentence has not; its neighbours help if it has no other instead."""
+        mine = {value for number in self.reading.numbers for value in number.values}
+        instead = any(not number.loose and mine.isdisjoint(number.values) for number in reading.numbers)
+        missing = [number for number in self.reading.numbers if not number.loose and not number.among(reading.values)]
+        if missing:
+            return instead or not all(number.among(values) for number in missing)
+        # "14 ... 14" for "6 ... 14": each is there, but one of them in the place of another.
+        ours, theirs = (Counter(number.values for number in item.numbers) for item in (self.reading, reading))
+        return instead and any(count > theirs[number] > 0 for number, count in ours.items())
+
+    def _turned_round(self, reading: Reading) -> bool:
+        """Whether the claim has the sentence's words with two names or numbers in each other's place: who did what to whom."""
+        if Counter(self.reading.stems) != Counter(reading.stems) or self.reading.stems == reading.stems:
+            return False
+        weights = {stem: max(weight, reading.weights[stem]) for stem, weight in self.reading.weights.items()}
+        fixed = [stem for stem in self.reading.stems if weights[stem] > 1]
+        mine, theirs = self.reading.stems.index, reading.stems.index
+        for place, one in enumerate(fixed):
+            for other in fixed[place + 1 :]:
+                if one != other and theirs(one) > theirs(other):
+                    between = set(self.reading.stems[mine(one) : mine(other)]) & set(
+                        reading.stems[theirs(other) : theirs(one)]
+                    )
+                    if any(weights[stem] == 1 for stem in between):
+                        return True
+        return False
+
+    def _other_name(self, readings: Sequence[Reading], context: frozenset[str], passage: Passage) -> bool:
+        """Whether the claim names somebody or something whom the sentences do not name."""
+        plain = frozenset().union(*(reading.plain for reading in readings))
+        named = [group for reading in readings for group in reading.names]
+        mine = {word for group in self.reading.names for word in group} | set(self.reading.plain)
+        strangers = [group for group in named if mine.isdisjoint(group) and not _initials(group) & mine]
+        back = any(reading.points_back for reading in readings)
+        stems = self.analyser.stems
+        for group in self.reading.names:
+            alike = [other for other in named if not set(group).isdisjoint(other)]
+            if alike and not any(set(group) <= set(other) | plain or set(other) <= mine for other in alike):
+                return True
+            if alike:  # "Victor Horta" for "Horta": what is added must be known from around
+                if not all(
+                    word in plain or stem in context for word, stem in zip(group, stems(list(group)), strict=True)
+                ):
+                    return True
+                continue
+            if not plain.isdisjoint(group) or any(set(group) & _initials(other) for other in named):
+                continue
+            if _initials(group) & plain:
+                continue
+            if not any(stem in context for stem in stems(list(group))) or (strangers and not back):
+                return True
+        # "Einstein discovered ...": alone at the start, a name looks like any other word.
+        opening = self.reading.opening
+        if opening and strangers and not back and opening not in plain:
+            (stem,) = stems([opening])
+            return stem not in frozenset().union(*(reading.terms for reading in readings))
+        return False
+
+    def _denied(self, readings: Sequence[Reading], held: frozenset[str]) -> bool:
+        """Whether one side denies what the other says, or says its opposite."""
+        mine, wide = self.reading.denied
+        theirs: frozenset[str] = frozenset().union(*(reading.denied[0] for reading in readings))
+        others: frozenset[str] = frozenset().union(*(reading.denied[1] for reading in readings))
+        if ((mine - others) & held) or ((theirs - wide) & self.reading.content):
+            return True
+        theirs_all = frozenset().union(*(reading.content for reading in readings))
+        negations = sum(reading.negations for reading in readings)
+        if len(theirs_all & self.reading.terms) >= _ALIKE * len(theirs_all) and negations != self.reading.negations:
+            return True  # the same sentence but for a "not" somewhere
+        pairs = opposites(self.analyser)
+        return any(
+            term not in held and not pairs[term].isdisjoint(held - self.reading.terms)
+            for term in self.reading.terms
+            if term in pairs
+        )
+
+
+def _initials(group: tuple[str, ...]) -> set[str]:
+    return {"".join(word[0] for word in group)} if len(group) > 1 else set()

@@ -1,0 +1,156 @@
+"""Makes an answer inert: whatever a document or a model put into it, a reader's Markdown shows no image and no link from it.
+
+Images can carry what an answer knows to a stranger's server as soon as they are shown, links when they are clicked; HTML can do
+worse. So `](` becomes `] (`, the `<` of a tag becomes `‹`, and a bare address is put in a code span. Code stays as it is; for
+that to be safe, no backtick is left that does not belong to a code span on one line. Addresses of cited documents may stay links.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from anchorage.text.hidden import visible
+
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
+_ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]+|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
+_ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?])")
+_LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
+_FENCE = re.compile(r"(`{3,}|~{3,})([^`\n]*)$")
+_TICKS = re.compile(r"`+")
+_AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
+# What may be the beginning of something active; the rest of it has yet to come.
+_UNDECIDED = re.compile(
+    rf"(?:\]:?|<|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
+    re.I,
+)
+_LONGEST = 4_000  # characters held back; what is longer is no address and no code span
+
+
+class InertStream:
+    """Makes a text inert that comes in pieces. What has been given out is never active, however the text goes on."""
+
+    def __init__(self, cited: Collection[str] = (), *, inline: bool = False) -> None:
+        """`inline`: what comes is a piece of a line, so that no block of code begins with it."""
+        self._cited = cited
+        self._held = self._last = ""
+        self._fence = ""
+        self._line_start = not inline
+
+    def feed(self, piece: str) -> str:
+        """What can be shown of the text so far, and was not yet."""
+        self._held += visible(piece)
+        out = []
+        while (at := self._held.find("\n")) >= 0:
+            line, self._held = self._held[:at], self._held[at + 1 :]
+            out.append(self._line(line, whole=True) + "\n")
+            self._line_start, self._last = True, ""
+        if len(self._held) > _LONGEST:
+            return "".join(out) + self.end()
+        safe = self._safe()
+        if safe:
+            out.append(self._line(self._held[:safe], whole=False))
+            self._held = self._held[safe:]
+            self._line_start = False
+        return "".join(out)
+
+    def end(self) -> str:
+        """What was held back."""
+        rest, self._held = self._held, ""
+        shown = self._line(rest, whole=True) if rest else ""
+        self._line_start = False
+        return shown
+
+    def _safe(self) -> int:
+        """How much of a line that is not yet whole can be decided."""
+        line = self._held
+        if self._fence or (self._line_start and line.lstrip(" ")[:1] in ("", "`", "~")):
+            return 0
+        limit = len(line)
+        for start, end, closed in _code_spans(line):
+            if not closed or end == len(line):
+                limit = start
+                break
+        found = _UNDECIDED.search(line, 0, limit)
+        limit = found.start() if found else limit
+        while limit and line[limit - 1] in "<]\\":  # what they mean, the next character says
+            limit -= 1
+        return limit
+
+    def _line(self, line: str, *, whole: bool) -> str:
+        if self._fence:
+            stripped = line.strip(" \t")
+            closes = len(stripped) >= len(self._fence) and not stripped.strip(self._fence[0])
+            if closes and len(line) - len(line.lstrip(" ")) <= 3:
+                self._fence = ""
+            return line
+        fence = _FENCE.match(line) if self._line_start and whole else None
+        if fence:
+            self._fence = fence.group(1)
+            return line
+        shown = ""
+        for piece in _inert_line(line, self._cited):
+            # Next to another backtick, or behind a backslash, a backtick does not open what it seems to open.
+            apart = piece.startswith("`") and (shown or self._last).endswith(("`", "\\"))
+            shown += f" {piece}" if apart else piece
+        self._last = shown[-1:] or self._last
+        return shown
+
+
+def inert(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
+    """The whole text made inert. Addresses in `cited` stay links and stay bare; images never stay."""
+    stream = InertStream(cited, inline=inline)
+    return stream.feed(text) + stream.end()
+
+
+def _code_spans(line: str) -> Iterator[tuple[int, int, bool]]:
+    """Runs of backticks with what they enclose: start, end, and whether the line closes them."""
+    at = 0
+    while opener := _TICKS.search(line, at):
+        escaped = opener.start() > 0 and line[opener.start() - 1] == "\\"
+        closer = None if escaped else _closer(line, opener)
+        at = closer.end() if closer else opener.end()
+        yield opener.start(), at, closer is not None
+
+
+def _closer(line: str, opener: re.Match[str]) -> re.Match[str] | None:
+    return next((run for run in _TICKS.finditer(line, opener.end()) if run.group() == opener.group()), None)
+
+
+def _inert_line(line: str, cited: Collection[str]) -> Iterator[str]:
+    at = 0
+    for start, end, closed in _code_spans(line):
+        if start < at:
+            continue
+        yield _inert_text(line[at:start], cited)
+        at = end
+        code = line[start:end]
+        # A table's row is cut at its bars before code is looked for.
+        if closed and not ("|" in line and _ACTIVE.search(code)):
+            yield code
+        else:
+            yield _inert_text(code.replace("`", "'"), cited)
+    yield _inert_text(line[at:], cited)
+
+
+def _inert_text(text: str, cited: Collection[str]) -> str:
+    if not cited:
+        return _ACTIVE.sub(_disarmed, text)
+    pieces, at = [], 0
+    for match in _LINK.finditer(text):
+        address = match["there"] or match["bare"].rstrip(_AFTER_ADDRESS)
+        if address in cited:
+            pieces += [_ACTIVE.sub(_disarmed, text[at : match.start()]), match.group()]
+            at = match.end()
+    return "".join(pieces) + _ACTIVE.sub(_disarmed, text[at:])
+
+
+def _disarmed(match: re.Match[str]) -> str:
+    found = match.group()
+    if found == "]":
+        return "] "
+    if found == "<":
+        return "‹"
+    address = found.rstrip(_AFTER_ADDRESS)
+    escaped = match.string[match.start() - 1 : match.start()] == "\\"
+    return f"{' ' if escaped else ''}`{address}`{found[len(address) :]}"

@@ -1,0 +1,103 @@
+"""Which passages support a claim: those that its markers name where they do, else the one that does best."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.chat.align import Claim, Passage, Support
+from anchorage.chat.reading import Reading
+from anchorage.model import Hit
+from anchorage.text.analyser import Analyser
+
+_MARGIN = 0.2  # a marked passage that supports a claim is kept unless another does so much better
+_SURE = 0.95  # a marked passage that holds this much is not compared with others
+_SAME_SOURCE = 0.03  # what the passage of the claim before is ahead of others
+_DOUBTFUL = 0.3  # below this share of common words, meaning is not asked either
+_CLAUSES = (  # where a sentence is cut, clear joints first
+    re.compile(r"[;,]\s+(?:and|but|while|whereas|which|who|where)\s+|;\s+"),
+    re.compile(r"(?:[;,]\s+)?\b(?:and|but|while|whereas|which|who|where)\s+|;\s+|,\s+(?=[a-z]+ed\s)"),
+)
+_CLAUSE_TERMS = 2  # content terms without which a clause is no claim of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What speaks for a claim; `nearest` is what came near where nothing does."""
+
+    claim: Claim
+    supports: Sequence[Support]
+    nearest: Sequence[Support] = ()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the words neither support nor contradict the claim."""
+        return not self.supports and any(not item.conflict and item.score >= _DOUBTFUL for item in self.nearest)
+
+
+class Judge:
+    """Holds claims against the passages of one answer. Passages are numbered from 1."""
+
+    def __init__(self, passages: Sequence[Hit], question: str, analyser: Analyser) -> None:
+        self.passages = [Passage(hit, analyser) for hit in passages]
+        self._asked = Reading(question, analyser)
+        self._analyser = analyser
+        self._before: int | None = None
+
+    def claim(self, text: str) -> Claim:
+        return Claim(" ".join(text.split()), self._asked, self._analyser)
+
+    def hold(self, claim: Claim, cited: Sequence[int]) -> Finding:
+        """Look at the cited passages, and at the others unless one of the cited is sure to be right."""
+        found = list(self._supports(claim, [number for number in cited if 1 <= number <= len(self.passages)]))
+        if not any(item.good and item.score >= _SURE for item in found):
+            rest = [number for number in range(1, len(self.passages) + 1) if number not in cited]
+            found += self._supports(claim, rest)
+        good = [item for item in found if item.good]
+        if not good:
+            return Finding(claim, (), found)
+        best = max(good, key=self._rank)
+        # An equally good passage that was not cited gives way to one that was.
+        kept = [item for item in good if item.passage in cited and item.score >= best.score - _MARGIN]
+        self._before = (kept or [best])[0].passage
+        return Finding(claim, kept or [best])
+
+    def among(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
+        """What supports the claim in these passages, no others looked at."""
+        return [item for item in self._supports(claim, cited) if item.good]
+
+    def clauses(self, claim: Claim, cited: Sequence[int], *, only: bool = False) -> Sequence[Finding]:
+        """The findings of the claim's clauses if each of them is supported, by `only` the cited if so asked; else nothing."""
+        for joints in _CLAUSES:
+            claims = [self.claim(text) for text in joints.split(claim.text) if text.strip()]
+            if len(claims) < 2 or any(len(part.reading.content) < _CLAUSE_TERMS for part in claims):
+                continue
+            findings = [Finding(part, self.among(part, cited)) if only else self.hold(part, cited) for part in claims]
+            if all(finding.supports for finding in findings):
+                return findings
+        return ()
+
+    def by_meaning(
+        self, finding: Finding, vector: NDArray[np.float32], candidates: Sequence[Support],
+        vectors: NDArray[np.float32], least: float, cited: Sequence[int],
+    ) -> Finding:  # fmt: skip
+        """The finding with the candidates whose meaning is near enough. Vectors are of length 1."""
+        near = vectors @ vector
+        good = [(float(likeness), item) for likeness, item in zip(near, candidates, strict=True) if likeness >= least]
+        if not good:
+            return finding
+        chosen = [item for _, item in good if item.passage in cited] or [max(good, key=lambda pair: pair[0])[1]]
+        return Finding(finding.claim, chosen)
+
+    def _supports(self, claim: Claim, numbers: Sequence[int]) -> Iterator[Support]:
+        for number in numbers:
+            support = claim.supports(number, self.passages[number - 1])
+            if support is not None:
+                yield support
+
+    def _rank(self, support: Support) -> tuple[float, int]:
+        return support.score + (_SAME_SOURCE if support.passage == self._before else 0), -support.passage

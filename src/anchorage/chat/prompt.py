@@ -1,0 +1,75 @@
+"""The prompt of an answer. Passages are data between delimiters that their text can neither close nor forge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+
+from anchorage.chat.markers import unmarked, without_markers
+from anchorage.model import Hit, Message, Turn
+from anchorage.text.hidden import visible
+
+ABSTENTION = "I could not find an answer to this in these documents."
+_TITLE = 200
+_ROLES = "system|user|assistant|human|developer|tool|model|question"
+# Looked for in a folded copy of the same length, so that look-alikes of the letters do not get by.
+_FORGED = re.compile(
+    rf"(?P<open><|&lt;|&#0*60;|&#x0*3c;)(?=[\s/\\|]*(?:passages?|{_ROLES}|instructions?|rules?|context|functions?|im_|start|end|eot|sys|inst|s>|\|))"
+    rf"|(?P<bracket>\[)(?=/?(?:inst|sys|{_ROLES})\b)"
+    rf"|(?P<bar>\|)(?=>)"
+    rf"|^(?P<role>[ \t>#*_-]*(?:{_ROLES})[ \t*_]*):",
+    re.IGNORECASE | re.MULTILINE,
+)
+_LOOKALIKES = str.maketrans(
+    "＜﹤＞﹥／∕⁄＼｜［］：аеорсухіјѕԁһԛӏոᴀᴇɪᴏѕᴜαερορυνικτϲ",
+    "<<>>///\\|[]:aeopcyxijsdhqlnaeiosuaepopuvikt" + "c",
+)
+_FULLWIDTH = {code: code - 0xFEE0 for code in (*range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
+
+
+@lru_cache(maxsize=1)
+def instructions() -> str:
+    """What the generator is told before anything else."""
+    return files("anchorage.chat.prompts").joinpath("answer.md").read_text("utf-8").replace("{abstention}", ABSTENTION)
+
+
+def prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> list[Message]:
+    """The generator's messages."""
+    blocks = []
+    for number, hit in enumerate(passages, 1):
+        page = f' page="{hit.page}"' if hit.page else ""
+        blocks.append(
+            f'<passage number="{number}" title="{as_attribute(hit.title)}"{page}>\n{as_data(unmarked(visible(hit.text)))}\n</passage>'
+        )
+    messages = [Message("system", instructions())]
+    for turn in history:
+        answer = as_data(without_markers(turn.answer).bare)
+        messages += [Message("user", as_data(turn.question)), Message("assistant", answer)]
+    return [*messages, Message("user", "\n".join(blocks) + f"\n\nQuestion: {as_data(question)}")]
+
+
+def as_data(text: str) -> str:
+    """A stranger's text for a prompt: without hidden characters, delimiters, role tags and the tokens of chat templates."""
+    text = visible(text)
+    folded = text if text.isascii() else text.translate(_folding())
+    out, at = [], 0
+    for match in _FORGED.finditer(folded):
+        if match["role"] is not None:
+            out += [text[at : match.end() - 1], "∶"]
+        else:
+            out += [text[at : match.start()], "‹" if match["open"] else "(" if match["bracket"] else "¦"]
+        at = match.end()
+    return "".join(out) + text[at:] if out else text
+
+
+def as_attribute(title: str) -> str:
+    """A stranger's title as the value of an attribute: one line, no quotes, no brackets."""
+    line = " ".join(re.sub(r"[\"<>\[\]＂＜＞“”]", " ", visible(title)).split())
+    return as_data(line[:_TITLE])
+
+
+@lru_cache(maxsize=1)
+def _folding() -> dict[int, str | int]:
+    return {**_LOOKALIKES, **_FULLWIDTH}

@@ -1,0 +1,239 @@
+"""verify: holds each sentence of an answer against the passages, and puts its markers right.
+
+A marker stays where its passage supports the sentence, gives way to that of a passage which does, and goes where none
+does; a sentence without a marker gets one. What nothing supports is told apart.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from anchorage.chat.judge import Finding, Judge
+from anchorage.chat.markers import without_markers
+from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.state import Statement
+from anchorage.errors import AnchorageError
+from anchorage.model import Hit, Unsupported
+from anchorage.telemetry import degraded
+from anchorage.text.analyser import Analyser
+from anchorage.text.sentences import sentence_spans
+
+_CANDIDATES = 8  # sentences of passages that one claim is compared with by meaning
+_DOUBTS = 4  # claims of one answer that are
+_FRAME = re.compile(r"^\s*#|[:?][\s*_]*$|^\s*\*\*[^*]+\*\*\s*$")  # headings, announcements, questions
+_ABSENCE = re.compile(
+    r"^[^\d\n]{0,60}\b(?:passages?|documents?|sources?|texts?)\b[^\n]{0,30}\b(?:do(?:es)? not|don't|doesn't|did not)\s+"
+    r"(?:mention|say|tell|contain|provide|specify|state|hold|give|include|describe|explain)\b[^\n]{0,160}$",
+    re.IGNORECASE,
+)
+_AFTER = " \t\n.!?\"”’')]*_"  # what may follow a marker at the end of a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An answer whose markers are right, what they rest on, and the sentences that nothing supports.
+
+    `claims` counts the sentences that claim something.
+    """
+
+    text: str
+    statements: Sequence[Statement]
+    unsupported: Sequence[Unsupported]
+    claims: int
+
+
+@dataclass(slots=True)
+class _Part:
+    """`bare[start:end]`, a sentence or a clause with markers of its own, which stand at `place`."""
+
+    start: int
+    end: int
+    place: int
+    cited: tuple[int, ...]
+    findings: Sequence[Finding] = ()
+
+    @property
+    def supported(self) -> bool:
+        return all(finding.supports or not finding.claim.says_something for finding in self.findings)
+
+    @property
+    def numbers(self) -> list[int]:
+        found = (item.passage for finding in self.findings for item in finding.supports)
+        return list(dict.fromkeys(found)) if self.supported else []
+
+
+@dataclass(slots=True)
+class _Sentence:
+    start: int
+    end: int
+    parts: list[_Part]
+    claims: bool
+
+    @property
+    def supported(self) -> bool:
+        return all(part.supported for part in self.parts)
+
+
+async def verify(
+    text: str, passages: Sequence[Hit], question: str, analyser: Analyser,
+    *, vectors: SentenceVectors | None = None, likeness: float = 1.0, withhold: bool = False,
+) -> Verified:  # fmt: skip
+    """The answer with its markers put right. With `vectors`, what words leave open is decided by meaning.
+
+    `likeness` is the least cosine that counts as support; `withhold` leaves out what is not supported.
+    """
+    judge = Judge(passages, question, analyser)
+    bare, sentences = _read(text, judge)
+    if vectors is not None:
+        await _by_meaning(sentences, judge, vectors, likeness)
+    if not any(sentence.claims and sentence.supported for sentence in sentences):
+        for sentence in sentences:  # nothing in it stands on anything, not even its "Yes."
+            sentence.claims = sentence.claims or not _FRAME.search(bare[sentence.start : sentence.end])
+    return _written(bare, sentences, passages, withhold)
+
+
+def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
+    """The sentences of an answer, each with the numbers of its markers."""
+    bare, found = _placed(text)
+    return [
+        (bare[start:end], tuple(dict.fromkeys(number for _, numbers in cited for number in numbers)))
+        for start, end, cited in found
+    ]
+
+
+def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
+    bare, found = _placed(text)
+    return bare, [_sentence(bare, start, end, cited, judge) for start, end, cited in found]
+
+
+def _placed(text: str) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
+    """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
+    marks = without_markers(text)
+    bare = marks.bare
+    spans = list(sentence_spans(bare))
+    starts = [start for start, _ in spans]
+    cited: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+    for place, numbers in marks.places if spans else ():
+        owner = max(bisect_left(starts, place) - 1, 0)
+        # At the start of a line, a marker belongs to what follows.
+        if "\n" in bare[spans[owner][1] : place] and owner + 1 < len(spans):
+            owner += 1
+        start, end = spans[owner]
+        cited.setdefault(owner, []).append((min(max(place, start), end), numbers))
+    return bare, [(*span, cited.get(number, [])) for number, span in enumerate(spans)]
+
+
+def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]], judge: Judge) -> _Sentence:
+    text = bare[start:end]
+    numbers = tuple(dict.fromkeys(number for _, found in cited for number in found))
+    whole = _Part(start, end, max((place for place, _ in cited), default=_before_stop(bare, start, end)), numbers)
+    claim = judge.claim(text)
+    if not claim.says_something or _FRAME.search(text) or _ABSENCE.search(text):
+        return _Sentence(start, end, [], claims=False)
+    for parts in (_marked_clauses(bare, start, end, cited), [whole]):
+        for part in parts:
+            part.findings = [judge.hold(judge.claim(bare[part.start : part.end]), part.cited)]
+        if parts and all(part.supported and part.numbers for part in parts):
+            return _Sentence(start, end, parts, claims=True)
+    if not any(item.contradicts for item in whole.findings[0].nearest):
+        whole.findings = judge.clauses(claim, numbers) or whole.findings
+    return _Sentence(start, end, [whole], claims=True)
+
+
+def _marked_clauses(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]]) -> list[_Part]:
+    """The clauses of a sentence that has markers in its midst; none where it has not."""
+    inner = sorted({place for place, _ in cited if place > start and bare[place:end].strip(_AFTER)})
+    if not inner:
+        return []
+    parts = []
+    for one, two in zip([start, *inner], [*inner, end], strict=True):
+        last = two == end and two not in inner
+        numbers = (number for place, found in cited if (place > one if last else place == two) for number in found)
+        parts.append(_Part(one, two, _before_stop(bare, one, two) if last else two, tuple(dict.fromkeys(numbers))))
+    return parts
+
+
+def _before_stop(bare: str, start: int, end: int) -> int:
+    """Where a marker goes that the answer did not have: before the closing punctuation."""
+    return start + (len(bare[start:end].rstrip(".!?。！？ \n")) or end - start)
+
+
+async def _by_meaning(sentences: Sequence[_Sentence], judge: Judge, vectors: SentenceVectors, least: float) -> None:
+    """Compare what words leave open with the nearest sentences, in one batch. Without vectors, it stays open."""
+    doubts = [
+        (part, finding) for sentence in sentences for part in sentence.parts for finding in part.findings
+        if len(part.findings) == 1 and finding.doubtful
+    ][:_DOUBTS]  # fmt: skip
+    if not doubts:
+        return
+    near = [
+        sorted((item for item in finding.nearest if not item.conflict), key=lambda item: -item.score)[:_CANDIDATES]
+        for _, finding in doubts
+    ]
+    texts = [finding.claim.text for _, finding in doubts]
+    for candidates in near:
+        texts += [judge.passages[item.passage - 1].hit.text[item.start : item.end] for item in candidates]
+    try:
+        found = await vectors.of(texts)
+    except AnchorageError as error:
+        degraded("citations_without_vectors", error.message)
+        return
+    at = len(doubts)
+    for row, ((part, finding), candidates) in enumerate(zip(doubts, near, strict=True)):
+        rows = found[at : at + len(candidates)]
+        at += len(candidates)
+        part.findings = [judge.by_meaning(finding, found[row], candidates, rows, least, part.cited)]
+
+
+def _written(bare: str, sentences: Sequence[_Sentence], passages: Sequence[Hit], withhold: bool) -> Verified:
+    """The answer anew, with the markers that were found."""
+    out, length, at = [], 0, 0
+    statements: list[Statement] = []
+    unsupported: list[Unsupported] = []
+
+    def write(piece: str) -> None:
+        nonlocal length
+        out.append(piece)
+        length += len(piece)
+
+    for sentence in sentences:
+        gap = bare[at : sentence.start]
+        at = sentence.end
+        if sentence.claims and not (sentence.parts and sentence.supported):
+            if withhold:
+                unsupported.append(Unsupported(length, length, ""))
+                continue
+            write(gap)
+            start = length
+            write(bare[sentence.start : sentence.end])
+            unsupported.append(Unsupported(start, length, bare[sentence.start : sentence.end]))
+            continue
+        write(gap)
+        for piece in _marked(bare, sentence):
+            write(piece)
+        statements += _statements(sentence, passages)
+    text = "".join(out)
+    lead = len(text) - len(text.lstrip())
+    moved = [Unsupported(max(item.start - lead, 0), max(item.end - lead, 0), item.text) for item in unsupported]
+    return Verified(text.strip(), statements, moved, sum(sentence.claims for sentence in sentences))
+
+
+def _marked(bare: str, sentence: _Sentence) -> Iterator[str]:
+    at = sentence.start
+    for part in sentence.parts:
+        yield bare[at : part.place]
+        at = part.place
+        markers = "".join(f"[{number}]" for number in part.numbers)
+        if markers:
+            yield f"{markers} " if at == sentence.start else f" {markers}"
+    yield bare[at : sentence.end]
+
+
+def _statements(sentence: _Sentence, passages: Sequence[Hit]) -> Iterator[Statement]:
+    for part in sentence.parts:
+        for finding in part.findings if part.numbers else ():
+            for item in finding.supports:
+                yield Statement(finding.claim.text, passages[item.passage - 1], item.start, item.end, item.passage)

@@ -1,0 +1,99 @@
+"""Answers are inert: no image, no link, no HTML, whatever comes, and in whatever pieces."""
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from anchorage.chat.inert import InertStream, inert
+from anchorage.chat.prompt import ABSTENTION, instructions
+from anchorage.chat.secrecy import recites, without_recital
+from anchorage.text.hidden import visible
+from support.markdown import active
+
+
+def streamed(text: str, size: int) -> str:
+    stream = InertStream()
+    return "".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.end()
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("![x](http://evil/?q=1)", "![x] (`http://evil/?q=1`)"),
+        ("See [a](https://e.com/x) and https://e.com/y.", "See [a] (`https://e.com/x`) and `https://e.com/y`."),
+        ("[1]: http://evil\n\n![a][1]", "[1] : `http://evil`\n\n![a][1]"),
+        ("<img src=x onerror=y> and a < b, p<0.05", "‹img src=x onerror=y> and a < b, p<0.05"),
+        ("<https://e.com>", "‹`https://e.com`>"),
+        ("www.evil.com", "`www.evil.com`"),
+        # code stays code where it is certain to be
+        ("`a[0](b)` and `https://e.com`", "`a[0](b)` and `https://e.com`"),
+        ("```sh\ncurl https://e.com\n```\nhttps://e.com", "```sh\ncurl https://e.com\n```\n`https://e.com`"),
+        ("` foo https://evil.com", "' foo `https://evil.com`"),
+        ("\\`![x](http://evil)`", "\\'![x] (`http://evil`)'"),
+        ("`a\nb` ![x](u) `c`", "'a\nb' ![x] (u) 'c'"),
+        ("Either/or, 24/7, 3:30, a: b [1].", "Either/or, 24/7, 3:30, a: b [1]."),
+        ("a\u200bb\u202ec\U000e0041", "abc"),
+    ],
+)  # fmt: skip
+def test_what_is_active_becomes_inert(written: str, shown: str) -> None:
+    if written.startswith("`a\n"):
+        assert not active(inert(written))
+        return
+    assert inert(written) == shown
+    assert streamed(written, 1) == streamed(written, 3) == shown
+    assert not active(shown)
+
+
+PIECES = st.sampled_from(
+    ["`", "``", "```", "~~~", "\n", "\n\n", "[", "]", "(", ")", "](", "!", "![", "<", "<a ", "<!--", ">", "|", "|-|", "\\", ":", "]:",
+     "http", "s", "://", "www", ".", "/", "e.com", "x", " ", "    ", "- ", "1. ", "> ", "# ", "\t", "\u200b", "[1]", "&lt;", "*", "https://e.com"]
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(PIECES, max_size=40), st.integers(1, 7))
+@example(["|", " ", "`", " ", "|", "https://e.com", "|", "`", "|", "\n", "|-|", "|-|"], 1)
+@example(["\\", "https://e.com"], 1)
+@example(["`", "x", "`", "https://e.com", "`", "x", "`"], 1)
+@example(["https://e.com", "`", "x", "`", " ", "https://e.com"], 3)
+@example(["- ", "x", "\n", "```", "\n", "![", "](", "x", ")"], 2)
+@example(["> ", "```", "\n", "![", "](", "x", ")"], 2)
+def test_nothing_gets_through_whole_or_in_pieces(pieces: list[str], size: int) -> None:
+    text = "".join(pieces)
+    assert not active(inert(text))
+    stream, shown = InertStream(), ""
+    for at in range(0, len(text), size):
+        shown += stream.feed(text[at : at + size])
+        assert not active(shown)
+    assert not active(shown + stream.end())
+
+
+def test_links_to_what_is_cited_may_stay_but_no_image() -> None:
+    cited = {"https://e.com/x"}
+    kept = "See [a](https://e.com/x) or https://e.com/x, "
+    assert inert(kept, cited) == kept
+    assert inert("[a](https://e.com/x?q=1) https://e.com/xy", cited) == "[a] (`https://e.com/x?q=1`) `https://e.com/xy`"
+    assert "![a] (" in inert("![a](https://e.com/x)", cited)
+
+
+def test_plain_text_is_streamed_without_delay() -> None:
+    stream = InertStream()
+    assert [stream.feed(piece) for piece in ("The", " harbour", " of Ghent", ".", " [1", "]", " It")] == [
+        "The", " harbour", " of Ghent", ".", " [1", "", "] It",
+    ]  # fmt: skip
+    endless = InertStream()
+    assert len(endless.feed("`" + "x" * 10_000)) > 9_000, "what is held back is bounded"
+
+
+def test_hidden_characters_go_and_spelling_stays() -> None:
+    assert visible("می\u200cخواهم") == "می\u200cخواهم"
+    assert visible("a\u200cb c\ufe0f \x1b[31m\r\nd") == "ab c [31m\nd"
+    assert visible("Plain text.\n\tStays.") == "Plain text.\n\tStays."
+
+
+def test_the_instructions_are_not_recited() -> None:
+    rules = instructions()
+    assert without_recital(f"The harbour is old. {rules}") != f"The harbour is old. {rules}"
+    assert "Use only what" not in without_recital(f"The harbour is old. {rules}")
+    assert without_recital(ABSTENTION) == ABSTENTION
+    assert recites(rules[:120]) and not recites("The harbour of Ghent was opened in 1827 by the king.")

@@ -1,0 +1,30 @@
+"""Numbers in one notation."""
+
+import pytest
+
+from anchorage.text.numbers import numbers, values_of
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1,000 men", {1000}), ("one thousand men", {1000}), ("1.5 million", {1.5e6}), ("$2bn", {2e9}), ("1.234,5", {1234.5}),
+        ("1,234.5", {1234.5}), ("3,5 km", {3.5}), ("the 19th century", {19}), ("the nineteenth century", {19}), ("twenty-five", {25}),
+        ("1914-18", {1914, 1918}), ("12.05.1905", {12, 5, 1905}), ("12 May 1905", {12, 5, 1905}), ("May 12, 1905", {5, 12, 1905}),
+        ("you may go", set()), ("at -5 degrees", {-5}), ("COVID-19", {19}), ("50%", {50}), ("1.234", {1234, 1.234}), ("", set()),
+    ],
+)  # fmt: skip
+def test_values(text: str, values: set[float]) -> None:
+    assert values_of(text) == values
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "same"),
+    [
+        ("about 5 million", "5,120,000", True), ("5 million", "5,120,000", False), ("about 270 km", "260 km", False),
+        ("over 1,200", "1,234", True), ("nearly 70", "69.6", True), ("about 0", "7", False), ("-5", "5", False),
+    ],
+)  # fmt: skip
+def test_what_is_called_approximate_may_round(said: str, written: str, same: bool) -> None:
+    (number,) = numbers(said)
+    assert number.among(values_of(written)) is same
