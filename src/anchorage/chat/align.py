@@ -8,7 +8,7 @@ number or another name, or denies what the claim says, does not support it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,9 +57,18 @@ class Passage:
         self._analyser = analyser
 
     @cached_property
+    def spans(self) -> Sequence[tuple[int, int]]:
+        return list(sentence_spans(self.hit.text))
+
+    @cached_property
     def sentences(self) -> Sequence[tuple[int, int, Reading]]:
         text = self.hit.text
-        return [(start, end, Reading(text[start:end], self._analyser)) for start, end in sentence_spans(text)]
+        return [(start, end, Reading(text[start:end], self._analyser)) for start, end in self.spans]
+
+    def verbatim(self, claim: str) -> tuple[int, int] | None:
+        """The sentence that is the claim, white space aside."""
+        text = self.hit.text
+        return next(((start, end) for start, end in self.spans if " ".join(text[start:end].split()) == claim), None)
 
     @cached_property
     def header(self) -> frozenset[str]:
@@ -74,17 +83,37 @@ class Passage:
 class Claim:
     """A piece of an answer with what is needed to hold it against passages."""
 
-    def __init__(self, text: str, asked: Reading, analyser: Analyser) -> None:
+    def __init__(self, text: str, question: Callable[[], Reading], analyser: Analyser) -> None:
         self.text = text
-        self.reading = Reading(text, analyser)
         self.analyser = analyser
-        self.weights = {
-            term: weight * (_ASKED if term in asked.terms else 1) for term, weight in self.reading.weights.items()
-        }
-        self.total = sum(self.weights.values())
-        self.new = self.reading.content - asked.terms
-        self.short = len(self.reading.content) < _WHOLE
-        self.asked = asked.content - self.reading.terms
+        self._question = question
+
+    @cached_property
+    def reading(self) -> Reading:
+        return Reading(self.text, self.analyser)
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        asked = self._question().terms
+        return {term: weight * (_ASKED if term in asked else 1) for term, weight in self.reading.weights.items()}
+
+    @cached_property
+    def total(self) -> float:
+        return sum(self.weights.values())
+
+    @cached_property
+    def new(self) -> frozenset[str]:
+        """The terms that the question did not bring up."""
+        return self.reading.content - self._question().terms
+
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The terms of the question that the claim leaves out."""
+        return self._question().content - self.reading.terms
+
+    @property
+    def short(self) -> bool:
+        return len(self.reading.content) < _WHOLE
 
     @cached_property
     def number_terms(self) -> frozenset[str]:

@@ -22,6 +22,7 @@ _CLAUSES = (  # where a sentence is cut, clear joints first
     re.compile(r"[;,]\s+(?:and|but|while|whereas|which|who|where)\s+|;\s+"),
     re.compile(r"(?:[;,]\s+)?\b(?:and|but|while|whereas|which|who|where)\s+|;\s+|,\s+(?=[a-z]+ed\s)"),
 )
+_QUOTED = 3  # spaces without which a sentence may say something else in another place
 _CLAUSE_TERMS = 2  # content terms without which a clause is no claim of its own
 
 
@@ -44,12 +45,30 @@ class Judge:
 
     def __init__(self, passages: Sequence[Hit], question: str, analyser: Analyser) -> None:
         self.passages = [Passage(hit, analyser) for hit in passages]
-        self._asked = Reading(question, analyser)
+        self._question = question
         self._analyser = analyser
+        self._read: Reading | None = None
         self._before: int | None = None
 
     def claim(self, text: str) -> Claim:
         return Claim(" ".join(text.split()), self._asked, self._analyser)
+
+    def _asked(self) -> Reading:
+        self._read = self._read or Reading(self._question, self._analyser)
+        return self._read
+
+    def quoted(self, claim: Claim, cited: Sequence[int]) -> Finding | None:
+        """The finding of a claim that is, word for word, a sentence of each passage that it cites."""
+        if not cited or claim.text.count(" ") < _QUOTED:
+            return None
+        found = []
+        for number in cited:
+            span = self.passages[number - 1].verbatim(claim.text) if 1 <= number <= len(self.passages) else None
+            if span is None:
+                return None
+            found.append(Support(number, *span, 1.0))
+        self._before = found[0].passage
+        return Finding(claim, found)
 
     def hold(self, claim: Claim, cited: Sequence[int]) -> Finding:
         """Look at the cited passages, and at the others unless one of the cited is sure to be right."""

@@ -131,13 +131,21 @@ def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[
     numbers = tuple(dict.fromkeys(number for _, found in cited for number in found))
     whole = _Part(start, end, max((place for place, _ in cited), default=_before_stop(bare, start, end)), numbers)
     claim = judge.claim(text)
-    if not claim.says_something or _FRAME.search(text) or _ABSENCE.search(text):
+    if _FRAME.search(text) or _ABSENCE.search(text):
         return _Sentence(start, end, [], claims=False)
-    for parts in (_marked_clauses(bare, start, end, cited), [whole]):
-        for part in parts:
-            part.findings = [judge.hold(judge.claim(bare[part.start : part.end]), part.cited)]
-        if parts and all(part.supported and part.numbers for part in parts):
-            return _Sentence(start, end, parts, claims=True)
+    if finding := judge.quoted(claim, numbers):
+        whole.findings = [finding]
+        return _Sentence(start, end, [whole], claims=True)
+    if not claim.says_something:
+        return _Sentence(start, end, [], claims=False)
+    clauses = _marked_clauses(bare, start, end, cited)
+    for part in clauses:
+        part.findings = [judge.hold(judge.claim(bare[part.start : part.end]), part.cited)]
+    if clauses and all(part.supported and part.numbers for part in clauses):
+        return _Sentence(start, end, clauses, claims=True)
+    whole.findings = [judge.hold(claim, numbers)]
+    if whole.supported:
+        return _Sentence(start, end, [whole], claims=True)
     if not any(item.contradicts for item in whole.findings[0].nearest):
         whole.findings = judge.clauses(claim, numbers) or whole.findings
     return _Sentence(start, end, [whole], claims=True)
