@@ -8,11 +8,8 @@ from typing import Any
 
 import httpx
 
-from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.errors import NotAllowed
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
@@ -21,9 +18,9 @@ from anchorage.model import Principal
 from anchorage.ports.llm import Generator
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.serving import serving
-from anchorage.wiring import Services, Storage
+from anchorage.wiring import Services
 
-from .conftest import World
+from .conftest import World, storage_of
 
 OTHER = Principal("other")
 
@@ -59,11 +56,7 @@ async def running_api(
 
 
 def services_of(world: World, pool: Pool, settings: Settings, generator: Generator | None = None) -> Services:
-    storage = Storage(
-        settings=settings, store=world.store, index_versions=PgvectorIndexVersions(pool), memory=world.chat.memory, feedback=PostgresFeedback(pool),
-        queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=world.blobs, s3=None,  # type: ignore[arg-type]
-        principal=world.principal,
-    )  # fmt: skip
+    storage = storage_of(world, pool, settings)
     chat = replace(world.chat, generator=generator)
     return Services(
         storage=storage, embedder=chat.embedder, embedders=chat.embedders, generator=generator, ingest=world.ingest,

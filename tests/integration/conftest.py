@@ -1,6 +1,6 @@
 """Services over a real database, with an embedder that needs no model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
@@ -23,7 +24,7 @@ from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import IngestServices
 from anchorage.model import IndexSpec, Principal
-from anchorage.settings import load_settings
+from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring import Services, Storage
@@ -42,17 +43,29 @@ class World:
     principal: Principal = OWNER
 
 
+def storage_of(world: World, pool: Pool, settings: Settings, blobs: FolderBlobStore | None = None) -> Storage:
+    """What keeps things in a world; nobody counts tokens, and no answer is cached."""
+    return Storage(
+        settings=settings, store=world.store, index_versions=PgvectorIndexVersions(pool), memory=world.chat.memory,
+        feedback=PostgresFeedback(pool), queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=blobs or world.blobs,
+        s3=None, ledger=None, caching=None, principal=world.principal,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def http_client(world: World, pool: Pool, data: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the HTTP face over a world, in this process; its data directory is `data`."""
-    storage = Storage(
-        settings=load_settings(data={"dir": data}), store=world.store, index_versions=PgvectorIndexVersions(pool),
-        memory=world.chat.memory, queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=FolderBlobStore(data / "blobs"),
-        s3=None, principal=world.principal,  # type: ignore[arg-type]
+    storage = storage_of(world, pool, load_settings(data={"dir": data}), FolderBlobStore(data / "blobs"))
+
+    async def owner(headers: Mapping[str, str]) -> Principal:
+        return world.principal
+
+    services = Services(
+        storage=storage, embedder=world.chat.embedder, embedders=world.chat.embedders, generator=None, ingest=world.ingest,
+        worker=None, chat=world.chat, principals=owner,  # type: ignore[arg-type]
     )  # fmt: skip
-    services = Services(storage, world.chat.embedder, None, None, world.ingest, None, world.chat)  # type: ignore[arg-type]
     app = create_app(storage.settings.http, ProcessState(services, None))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
 
 

@@ -272,14 +272,14 @@ async def test_a_client_that_leaves_ends_the_generation(asked: World, pool: Pool
                 async with api.client.stream("POST", "/v1/chat/completions", json=body) as response:
                     await anext(response.aiter_bytes())
 
-            for number, stream in enumerate((False, True), 1):
+            for stream in (False, True):
                 task = asyncio.create_task(ask(stream))
                 async with asyncio.timeout(20):
-                    while not server.active:
+                    while not (server.active or task.done()):  # a stream is left after its first piece
                         await asyncio.sleep(0.01)
                     task.cancel()
                     await asyncio.wait({task})
-                    while server.active or server.disconnects < number:
+                    while server.active:  # it hangs until its client leaves
                         await asyncio.sleep(0.01)
             assert (await api.client.get("/livez")).status_code == 200
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -156,4 +157,5 @@ def about(answer: Answer, *, kept: bool, streamed: str | None = None) -> dict[st
     """Our extension: what OpenAI's shape has no room for. `answer` where the text that was streamed is not the verified one."""
     ids = {"conversation_id": answer.conversation_id, "message_id": answer.message_id} if kept else {}
     corrected = {} if streamed is None or streamed.strip() == answer.answer else {"answer": answer.answer}
-    return {"abstained": answer.abstained, **ids, **corrected}
+    unsupported = {"unsupported": [asdict(item) for item in answer.unsupported]} if answer.unsupported else {}
+    return {"abstained": answer.abstained, **ids, **corrected, **unsupported}
