@@ -62,7 +62,7 @@ def services_of(world: World, pool: Pool, settings: Settings, generator: Generat
     storage = Storage(
         settings=settings, store=world.store, index_versions=PgvectorIndexVersions(pool), memory=world.chat.memory, feedback=PostgresFeedback(pool),
         queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=world.blobs, s3=None,  # type: ignore[arg-type]
-        principal=world.principal,
+        principal=world.principal, ledger=None, caching=None,
     )  # fmt: skip
     chat = replace(world.chat, generator=generator)
     return Services(
