@@ -28,7 +28,7 @@ CITATION = {
     "prefix",
     "suffix",
 }
-ASK = {"answer", "abstained", "citations", "hits", "conversation_id", "message_id", "usage"}
+ASK = {"answer", "abstained", "citations", "hits", "conversation_id", "message_id", "usage", "unsupported"}
 
 
 @pytest.fixture(scope="module")

@@ -218,7 +218,8 @@ def injection(text: str) -> Iterator[Finding]:
 
 
 _MARKUP = re.compile(
-    r"!\[[^\]\n]{0,500}\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}(?:\s[^)\n]{0,200})?\)|[<‹](?:img|script|iframe|object|embed|link|svg|form)\b[^>]{0,2000}>",
+    r"!\[[^\]\n]{0,500}\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}(?:\s[^)\n]{0,200})?\)"
+    r"|[<‹](?:img|script|iframe|object|embed|link|svg|form)\b[^>]{0,2000}>",
     re.IGNORECASE,
 )
 
