@@ -18,7 +18,7 @@ from anchorage.chat import remember as memory
 from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
 from anchorage.chat.guard import guard_in, guard_out, speaking
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.multi_query import retrieve_many
 from anchorage.chat.rewrite import is_about_conversation, rewrite
 from anchorage.chat.state import TurnContext, TurnState
 from anchorage.chat.trace import trace
@@ -52,12 +52,8 @@ async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
         await context.emit("hits", {"hits": found["hits"]})
         await speaking(context).emit("token", {"text": found["answer"]})
         return found
-    ranking, vector = await retrieve(
-        context.services,
-        context.principal,
-        state["standalone_question"],
-        state.get("collections"),
-        vector=earlier.vector,
+    ranking, vector = await retrieve_many(
+        context, state["standalone_question"], state.get("collections"), vector=earlier.vector
     )
     await context.emit("hits", {"hits": ranking.hits})
     return {"hits": ranking.hits, "question_vector": vector, "slot": earlier.slot}

@@ -47,16 +47,35 @@ async def retrieve(
 
     `index_id` takes that index version instead of the live one; `vector` is that of the question, where it is known.
     """
+    k = k or services.limits.k
+    found, vector = await found_for(services, principal, question, collections, k, index_id=index_id, vector=vector)
+    return await ordered(services, question, found, k), vector
+
+
+async def found_for(
+    services: ChatServices,
+    principal: Principal,
+    question: str,
+    collections: Sequence[str] | None,
+    k: int | None = None,
+    *,
+    index_id: int | None = None,
+    vector: NDArray[Any] | None = None,
+) -> tuple[Ranking, NDArray[Any]]:
+    """What the index finds, as many as `ordered` will choose `k` from, with the question's vector."""
     if vector is None:
         vector = await services.embedder.embed_query(question)
     limits, reranking = services.limits, services.reranking
-    k = k or limits.k
-    wanted = max(k, reranking.candidates) if reranking else k
+    wanted = max(k or limits.k, reranking.candidates if reranking else 0)
     vectors = {services.embedder.spec: vector}
     query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight)
     while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
             vectors[spec] = await (await services.embedders.of(spec)).embed_query(question)
-    if reranking:
-        found = replace(found, hits=(await rerank(reranking, question, found.hits))[:k])
     return found, vector
+
+
+async def ordered(services: ChatServices, question: str, found: Ranking, k: int) -> Ranking:
+    """The best `k`, in the reranker's order where there is one."""
+    hits = await rerank(services.reranking, question, found.hits) if services.reranking else found.hits
+    return replace(found, hits=hits[:k])

@@ -39,6 +39,7 @@ class ChatLimits:
     links: Literal["cited", "none", "all"] = "cited"
     align_meaning: bool = True
     likeness: float = 0.8
+    queries: int = 1
 
 
 @dataclass(frozen=True, slots=True)

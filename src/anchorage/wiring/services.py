@@ -276,6 +276,7 @@ def _limits(settings: Settings) -> ChatLimits:
         k=settings.retrieval.k,
         depth=settings.retrieval.depth,
         dense_weight=settings.retrieval.dense_weight,
+        queries=settings.retrieval.queries,
         passages=settings.answer.passages,
         max_sentences=settings.answer.max_sentences,
         max_tokens=settings.llm.max_tokens,
