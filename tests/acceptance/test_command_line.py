@@ -28,7 +28,7 @@ CITATION = {
     "prefix",
     "suffix",
 }
-ASK = {"answer", "abstained", "citations", "hits", "conversation_id", "message_id", "usage"}
+ASK = {"answer", "abstained", "citations", "hits", "conversation_id", "message_id", "usage", "unsupported"}
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +187,8 @@ def test_eval(ingested: Cli, tmp_path: Path) -> None:
         and report["parts"]["dense"]["ndcg@10"] > 0.9
     )
     assert report["answer"]["containment"] == 1 and report["answer"]["abstain_recall"] == 1
+    assert report["answer"]["alce"] == {"citation_precision": 1, "citation_recall": 1}
+    assert report["answer"]["groundedness"] == 1 and report["answer"]["abstain_f1"] == 1
     assert report["ingest"]["documents"] == 5 and set(report["latency_ms"]) == {"p50", "p95", "p99"}
     assert not [
         item for item in ingested("documents", "list", "--json").json["documents"] if item["uri"].startswith("eval:")

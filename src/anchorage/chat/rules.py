@@ -218,14 +218,15 @@ def injection(text: str) -> Iterator[Finding]:
 
 
 _MARKUP = re.compile(
-    r"!\[[^\]\n]{0,500}\]\(\s*<?(?:https?:)?//[^)\s]{1,2000}(?:\s[^)\n]{0,200})?\)|<(?:img|script|iframe|object|embed|link|svg|form)\b[^>]{0,2000}>",
+    r"!\[[^\]\n]{0,500}\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}(?:\s[^)\n]{0,200})?\)"
+    r"|[<‹](?:img|script|iframe|object|embed|link|svg|form)\b[^>]{0,2000}>",
     re.IGNORECASE,
 )
 
 
 def markup(text: str) -> Iterator[Finding]:
     """Images and active elements: a page that draws them calls the address, and what stands in it has left."""
-    if "<" in text or "![" in text:
+    if "<" in text or "‹" in text or "![" in text:
         for match in _MARKUP.finditer(text):
             yield Finding("injection", "an image or active markup", match.start(), match.end())
 
