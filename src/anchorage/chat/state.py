@@ -8,8 +8,10 @@ from typing import Any, Literal, TypedDict
 
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
+from anchorage.chat.history import Summaries
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.stop import Stop
 from anchorage.model import Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders
@@ -39,6 +41,7 @@ class ChatLimits:
     links: Literal["cited", "none", "all"] = "cited"
     align_meaning: bool = True
     likeness: float = 0.8
+    history_tokens: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class ChatServices:
     guards: Guards | None = None
     ledger: Ledger | None = None
     caching: Caching | None = None
+    summaries: Summaries | None = None
+    """Summarises long threads; without it they are read back as a window alone."""
 
     def spent(self, principal: Principal, usage: Usage) -> None:
         """Put a model's call on the principal's account."""
@@ -73,6 +78,8 @@ class TurnContext:
     emit: Emit
     history: Sequence[Turn] | None = None
     """The turns before, where the caller keeps them: then memory is neither read nor written."""
+    stop: Stop | None = None
+    """Stops the answer in the middle, where the caller can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,8 @@ class TurnState(TypedDict, total=False):
     fresh: bool
     """Set by the caller: an answer that was given before is not wanted."""
     history: Sequence[Turn]
+    parent: int | None
+    begun: bool
     about_conversation: bool
     standalone_question: str
     question_vector: Any
