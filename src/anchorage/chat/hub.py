@@ -16,7 +16,6 @@ from anchorage.ports.streams import Line, StreamLog
 from anchorage.telemetry import degraded
 
 _MAX_UNREAD = 200  # lines; a reader that falls further behind reads them from the log
-_NOTE_EVERY = 2.0  # seconds between notes that clients follow a stream here
 
 
 class Sign(Enum):
@@ -75,10 +74,17 @@ class Reader:
 
 
 class Hub:
-    """The readers of this process, by conversation."""
+    """The readers of this process, by conversation.
 
-    def __init__(self, log: StreamLog, written_here: Callable[[str], bool], poll: float, quiet: float) -> None:
-        self._log, self._written_here, self._pause, self._quiet = log, written_here, poll, quiet
+    Seconds: `poll` between two looks at streams of others, `quiet` of silence until a reader is told, `note` between notes in the log
+    that streams of others are followed here.
+    """
+
+    def __init__(
+        self, log: StreamLog, written_here: Callable[[str], bool], poll: float, quiet: float, note: float
+    ) -> None:
+        self._log, self._written_here = log, written_here
+        self._pause, self._quiet, self._note_every = poll, quiet, note
         self._readers: dict[str, set[Reader]] = {}
         self._polling: asyncio.Task[None] | None = None
 
@@ -117,6 +123,8 @@ class Hub:
 
     def close(self) -> None:
         """Send all readers away."""
+        if self._polling:
+            self._polling.cancel()
         for readers in self._readers.values():
             for reader in readers:
                 reader.sign(Sign.GONE)
@@ -130,7 +138,7 @@ class Hub:
         }:
             try:
                 now = asyncio.get_running_loop().time()
-                if now - noted > _NOTE_EVERY:
+                if now - noted > self._note_every:
                     noted = now
                     await self._log.followed(list(remote))
                 await self._spread(remote)

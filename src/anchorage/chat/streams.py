@@ -51,7 +51,7 @@ class Streams:
         self._log, self._limits = log, limits
         self._holder = str(uuid4())
         self._lives: dict[str, Live] = {}
-        self._hub = Hub(log, self._lives.__contains__, limits.poll, limits.quiet)
+        self._hub = Hub(log, self._lives.__contains__, limits.poll, limits.quiet, limits.grace / 4)
         self._writer = Writer(log, self._hub, self._holder)
         self._heart: asyncio.Task[None] | None = None
         self._beaten = float("-inf")
@@ -191,7 +191,10 @@ class Streams:
         self, services: ChatServices, principal: Principal, conversation: str, reader: Reader
     ) -> Sequence[Line] | Sign:
         """What to do for a reader that has all that the log has."""
-        state = await self._log.state(principal, conversation)
+        try:
+            state = await self._log.state(principal, conversation)
+        except NotFound:  # deleted
+            state = None
         if state is None:
             return Sign.GONE
         if not state.ended:
