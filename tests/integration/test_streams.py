@@ -60,6 +60,7 @@ class Process:
     """What one process has: streams of its own, and a generator."""
 
     def __init__(self, bakery: Bakery, limits: StreamLimits = LIMITS) -> None:
+        self.dead = False
         self.generator = Paced()
         self.chat: ChatServices = replace(bakery.chat, generator=self.generator)
         self.log = PostgresStreamLog(bakery.pool, limits.lease)
@@ -84,7 +85,7 @@ class Process:
 
     async def die(self) -> None:
         """As kill -9 ends it: nothing more is written, nothing is released."""
-        self.streams.draining = True  # its heart stops
+        self.dead = self.streams.draining = True  # its heart stops
 
         async def never(*_: object) -> dict[str, bool]:
             raise DatabaseUnavailable("dead")
@@ -153,7 +154,12 @@ async def processes(bakery: Bakery, count: int = 2, **limits: float) -> AsyncIte
     yield found
     for process in found:
         process.generator.go()
-        await process.streams.hand_over()
+        if process.dead:
+            process.streams._hub.close()
+            assert process.streams._writer._task
+            process.streams._writer._task.cancel()
+        else:
+            await process.streams.hand_over()
 
 
 async def eventually(condition: Callable[[], Any]) -> None:

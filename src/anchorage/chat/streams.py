@@ -146,7 +146,7 @@ class Streams:
             async with asyncio.timeout(_LAST_WORDS):
                 await asyncio.gather(*(live.task for live in lives if live.task), return_exceptions=True)
                 await self._writer.settle()
-                if self._beaten > float("-inf"):
+                if self._beaten > float("-inf"):  # else nothing was ever written
                     await self._log.release(self._holder)
         except (TimeoutError, AnchorageError) as error:
             degraded("streams_not_released", f"Others take them over in {self._limits.lease:.0f} s: {error}")

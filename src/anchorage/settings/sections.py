@@ -138,6 +138,9 @@ class LlmSettings(Section):
     first_token_timeout: float = Field(60, gt=0, description="seconds until the first piece of an answer")
     idle_timeout: float = Field(30, gt=0, description="seconds between two pieces of an answer")
     retries: int = Field(2, ge=0, le=10, description="attempts after the first, before anything was streamed")
+    connections: int = Field(
+        1000, ge=1, description="to model servers at once; an answer holds one while it is written"
+    )
     fallbacks: tuple[LlmFallback, ...] = Field(
         (),
         description="models to take, in this order, while those before fail, as JSON: "

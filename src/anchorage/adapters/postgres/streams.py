@@ -22,28 +22,40 @@ from anchorage.ports.streams import Line, Piece, Progress, StreamRequest, Stream
 _TITLE = 80
 _PAGE = 200  # rows
 _SWEPT_AT_ONCE = 5000
-_STATE = (
-    "s.conversation_id, s.message_id, s.turn, s.attempt, s.first_n, s.last_n, s.ended, s.answered, "
+_HELD = (
     "EXISTS (SELECT FROM anchorage.stream_holders h WHERE h.id = s.holder AND h.beat_at > clock_timestamp() - make_interval(secs => "
-    "%(lease)s)) AND NOT s.ended, s.request"
+    "%(lease)s)) AND NOT s.ended"
+)
+_STATE = (
+    f"s.conversation_id, s.message_id, s.turn, s.attempt, s.first_n, s.last_n, s.ended, s.answered, {_HELD}, s.request"
 )
 _FIRST_EVENT_KEPT = (
     "EXISTS (SELECT FROM anchorage.events e WHERE e.conversation_id = s.conversation_id AND e.first_n <= s.first_n "
     "AND e.last_n >= s.first_n)"
 )
-_BEGIN = """
-INSERT INTO anchorage.streams AS s (conversation_id, message_id, turn, attempt, first_n, last_n, request, holder)
-VALUES (%(id)s, %(message)s, %(turn)s, 1, 1, 0, %(request)s, %(holder)s)
-ON CONFLICT (conversation_id) DO UPDATE SET message_id = excluded.message_id, turn = excluded.turn, request = excluded.request,
-    holder = excluded.holder, attempt = CASE WHEN s.message_id = excluded.message_id THEN s.attempt + 1 ELSE 1 END,
-    first_n = s.last_n + 1, ended = false, answered = false, stop = false, read_at = now(), updated_at = now()
+# set_config: this one statement, which is its own transaction, does not wait for the disk.
+_BEGIN = f"""
+WITH c AS (
+    INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%(id)s, %(owner)s, %(title)s)
+    ON CONFLICT (id) DO UPDATE SET title = CASE WHEN c.turns = 0 THEN excluded.title ELSE c.title END WHERE c.owner = excluded.owner
+    RETURNING id
+), begun AS (
+    INSERT INTO anchorage.streams AS s (conversation_id, message_id, turn, attempt, first_n, last_n, request, holder)
+    SELECT id, %(message)s, %(turn)s, 1, 1, 0, %(request)s, %(holder)s FROM c
+    ON CONFLICT (conversation_id) DO UPDATE SET message_id = excluded.message_id, turn = excluded.turn, request = excluded.request,
+        holder = excluded.holder, attempt = CASE WHEN s.message_id = excluded.message_id THEN s.attempt + 1 ELSE 1 END,
+        first_n = s.last_n + 1, ended = false, answered = false, stop = false, read_at = now(), updated_at = now()
+    WHERE NOT ({_HELD}) AND NOT (s.message_id = excluded.message_id AND s.ended AND s.answered AND {_FIRST_EVENT_KEPT})
+    RETURNING s.*
+)
+SELECT s.conversation_id, s.message_id, s.turn, s.attempt, s.first_n, s.last_n, s.ended, s.answered, true, s.request
+FROM begun s, set_config('synchronous_commit', 'off', true)
 """
 _CLAIM = """
 UPDATE anchorage.streams s SET holder = %(holder)s, attempt = attempt + 1, first_n = last_n + 1, updated_at = now()
 WHERE conversation_id = %(id)s AND message_id = %(message)s AND attempt = %(attempt)s AND NOT ended AND (holder IS NULL OR NOT EXISTS (
     SELECT FROM anchorage.stream_holders h WHERE h.id = s.holder AND h.beat_at > clock_timestamp() - make_interval(secs => %(lease)s)))
 """
-# set_config: this one statement, which is its own transaction, does not wait for the disk.
 _WRITE = """
 WITH input AS (
     SELECT * FROM unnest(%(ids)s::text[], %(messages)s::text[], %(attempts)s::int[], %(lasts)s::bigint[], %(counts)s::int[],
@@ -73,10 +85,19 @@ ORDER BY s.conversation_id, e.last_n
 
 
 class PostgresStreamLog:
-    """Implements the `StreamLog` port. A holder that did not beat for `lease` seconds counts as dead."""
+    """Implements the `StreamLog` port. A holder that did not beat for `lease` seconds counts as dead.
+
+    Writing, many times a second, keeps a connection of the pool for itself until `release`.
+    """
 
     def __init__(self, pool: Pool, lease: float) -> None:
         self._pool, self._lease = pool, lease
+        self._writing: AsyncConnection[Any] | None = None
+
+    async def _rest(self) -> None:
+        connection, self._writing = self._writing, None
+        if connection is not None:
+            await self._pool.putconn(connection)
 
     @asynccontextmanager
     async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
@@ -97,27 +118,14 @@ class PostgresStreamLog:
             "id": conversation_id, "owner": principal.id, "title": request.question[:_TITLE], "message": message_id,
             "turn": turn, "request": Jsonb(asdict(request)), "holder": holder, "lease": self._lease,
         }  # fmt: skip
-        async with self._connection("beginning a stream") as connection, connection.transaction():
-            await connection.execute("SET LOCAL synchronous_commit TO off")
-            cursor = await connection.execute(
-                "INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%(id)s, %(owner)s, '') "
-                "ON CONFLICT (id) DO UPDATE SET title = c.title WHERE c.owner = excluded.owner RETURNING id",
-                values,
-            )
-            if await cursor.fetchone() is None:
-                raise _unknown(conversation_id)
-            found = await (
-                await connection.execute(
-                    f"SELECT {_STATE}, {_FIRST_EVENT_KEPT} FROM anchorage.streams s WHERE conversation_id = %(id)s FOR UPDATE",
-                    values,
-                )
-            ).fetchone()
-            if found is not None:
-                state, kept = _state(found), bool(found[10])
-                if state.held or (state.message_id == message_id and state.ended and state.answered and kept):
-                    return state, False
-            cursor = await connection.execute(f"{_BEGIN} RETURNING {_STATE}", values)
-            return _state(await cursor.fetchone()), True
+        async with self._connection("beginning a stream") as connection:
+            row = await (await connection.execute(_BEGIN, values)).fetchone()
+        if row is not None:
+            return _state(row), True
+        state = await self.state(principal, conversation_id)
+        if state is None:  # deleted in this moment
+            raise _unknown(conversation_id)
+        return state, False
 
     async def claim(self, state: StreamState, holder: str) -> StreamState | None:
         values = {
@@ -152,8 +160,13 @@ class PostgresStreamLog:
             "ended": [piece.ended for piece in pieces],
             "answered": [piece.answered for piece in pieces],
         }
-        async with self._connection("writing events") as connection:
-            return dict(await (await connection.execute(_WRITE, values)).fetchall())
+        with translate_errors("writing events"):
+            connection = self._writing = self._writing or await self._pool.getconn()
+            try:
+                return dict(await (await connection.execute(_WRITE, values)).fetchall())
+            except BaseException:
+                await self._rest()
+                raise
 
     async def read(self, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
         async with self._connection("reading events") as connection:
@@ -203,6 +216,7 @@ class PostgresStreamLog:
             return [row[0] for row in await cursor.fetchall()]
 
     async def release(self, holder: str) -> None:
+        await self._rest()
         async with self._connection("handing streams over") as connection:
             await connection.execute(
                 "WITH gone AS (DELETE FROM anchorage.stream_holders WHERE id = %(holder)s) "
