@@ -1,4 +1,4 @@
-"""Streamed answers under faults and in numbers: python -m bench.streams [kills|open] [--answers 200] [--open 1000].
+"""Streamed answers under faults and in numbers: python -m bench.streams [kills] [open] [--answers 200] [--open 1000].
 
 `kills`: two processes behind one port (SO_REUSEPORT) stream answers while they are killed with SIGKILL at random points and started again.
 Clients that lose their connection come back with the number of the last event that they have, or repeat their request where they have none.
@@ -174,7 +174,7 @@ async def ask(client: httpx.AsyncClient, seen: Seen) -> Seen:
 
 async def kills(data: Path, answers: int, at_once: int) -> dict[str, Any]:
     async with (
-        model_server(Behaviour(answer=_ANSWER, token_delay=0.03), dimension=64) as model,
+        model_server(Behaviour(answer=_ANSWER, token_delay=0.06), dimension=64) as model,
         open_databases(load_settings(data={"dir": data})) as urls,
     ):
         servers = Servers(data, model_settings(model.url), 2)
@@ -189,15 +189,16 @@ async def kills(data: Path, answers: int, at_once: int) -> dict[str, Any]:
                 await servers.ready()
 
         killing = asyncio.create_task(kill())
-        slots = asyncio.Semaphore(at_once)
+        found: list[Seen] = []
 
-        async def one(number: int) -> Seen:
-            async with slots:
-                return await ask(client, Seen(number))
+        async def some() -> None:
+            while sum(item.cuts > 0 for item in found) < answers:
+                found.append(Seen(len(found)))
+                await ask(client, found[-1])
 
         started = time.perf_counter()
         async with connections(servers.url) as client:
-            found = await asyncio.gather(*(one(number) for number in range(answers)))
+            await asyncio.gather(*(some() for _ in range(at_once)))
         seconds = time.perf_counter() - started
         over.set()
         await killing
@@ -213,7 +214,7 @@ async def kills(data: Path, answers: int, at_once: int) -> dict[str, Any]:
     for item in (item for item in found if item.wrong):
         print(item)
     return {
-        "answers": answers, "kills": servers.kills, "seconds": round(seconds, 1),
+        "answers": len(found), "kills": servers.kills, "seconds": round(seconds, 1),
         "answers_that_lost_their_connection": sum(item.cuts > 0 for item in found),
         "answers_taken_over": sum(item.resets > 0 for item in found),
         "complete": sum(item.done and item.answer == _ANSWER and not item.wrong for item in found),
@@ -328,9 +329,8 @@ async def streaming(port: int, body: dict[str, Any]) -> AsyncIterator[AsyncItera
         writer.close()
 
 
-async def opened(
-    port: int, number: int, pids: list[int], memory: list[float], delays: tuple[list[float], list[float]]
-) -> bool:
+async def opened(port: int, delays: tuple[list[float], list[float]]) -> bool:
+    """One answer of the slow model: adds the delay of every token, and that of the newest one of each event."""
     answered = False
     async with streaming(port, {"message": _QUESTION, "stream": True}) as events:
         async for event in events:
@@ -353,16 +353,15 @@ async def open_streams(data: Path, count: int) -> dict[str, Any]:
             pid = servers.processes[0].pid
             unused: tuple[list[float], list[float]] = ([], [])
             # What is made once, at first use, is not the streams'.
-            await asyncio.gather(*(opened(servers.port, -1, [], [], unused) for _ in range(20)))
+            await asyncio.gather(*(opened(servers.port, unused) for _ in range(20)))
             before, cpu = resident_mb(pid), cpu_seconds(pid)
             delays: tuple[list[float], list[float]] = ([], [])
             memory: list[float] = []
             started = time.perf_counter()
-            slots = asyncio.Semaphore(50)  # connecting all at the same instant would measure the accept queue
 
             async def one(number: int) -> bool:
                 await asyncio.sleep(number * SlowModel.tokens * SlowModel.pause / 4 / count)
-                return await opened(servers.port, number, [], [], delays)
+                return await opened(servers.port, delays)
 
             async def weigh() -> None:
                 while True:
@@ -372,7 +371,6 @@ async def open_streams(data: Path, count: int) -> dict[str, Any]:
             weighing = asyncio.create_task(weigh())
             answered = await asyncio.gather(*(one(number) for number in range(count)))
             weighing.cancel()
-            del slots
             seconds = time.perf_counter() - started
             used = cpu_seconds(pid) - cpu
             await servers.stop()
@@ -395,8 +393,8 @@ def cpu_seconds(pid: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", default=["kills", "open"])
-    parser.add_argument("--answers", type=int, default=200)
-    parser.add_argument("--at-once", type=int, default=16)
+    parser.add_argument("--answers", type=int, default=200, help="that lose their connection to a kill")
+    parser.add_argument("--at-once", type=int, default=40)
     parser.add_argument("--open", type=int, default=1000)
     given = parser.parse_args()
     figures: dict[str, Any] = {}
