@@ -85,7 +85,7 @@ class Process:
 
     async def die(self) -> None:
         """As kill -9 ends it: nothing more is written, nothing is released."""
-        self.dead = self.streams.draining = True  # its heart stops
+        self.dead = self.streams.draining = self.streams._handed_over = True  # its heart stops
 
         async def never(*_: object) -> dict[str, bool]:
             raise DatabaseUnavailable("dead")
@@ -469,6 +469,19 @@ async def test_deletion_leaves_nothing_and_ends_the_answer(bakery: Bakery) -> No
             for table in ("conversations", "turns", "summaries", "streams", "events"):
                 row = await (await connection.execute(f"SELECT count(*) FROM anchorage.{table}")).fetchone()  # type: ignore[arg-type]
                 assert row == (0,), table
+
+
+async def test_an_id_that_somebody_else_took_shows_nothing_of_theirs(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        here, there = await one.ask().until("hits"), await two.resume(0).until("hits")
+        await bakery.chat.memory.delete(bakery.principal, "c")
+        one.generator.go()
+        await eventually(lambda: not one.streams._lives)
+        theirs = await one.ask(principal=Principal("other"), message="x").all()
+        assert theirs.kinds[-1] == "done"
+        await asyncio.gather(here.all(), there.all())
+        assert {event.get("message_id", "m") for event in here.events + there.events} == {"m"}
+        assert "answer" not in here.kinds + there.kinds
 
 
 async def test_a_log_that_is_away_for_a_while(bakery: Bakery) -> None:

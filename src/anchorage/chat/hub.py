@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 
 from anchorage.errors import AnchorageError
+from anchorage.model import Principal
 from anchorage.ports.streams import Line, StreamLog
 from anchorage.telemetry import degraded
 
@@ -30,10 +31,10 @@ class Sign(Enum):
 class Reader:
     """One client's view of a stream; `position` is the last event that it has."""
 
-    __slots__ = ("_lines", "_quiet", "_sign", "_wake", "position")
+    __slots__ = ("_lines", "_quiet", "_sign", "_wake", "owner", "position")
 
-    def __init__(self, position: int, quiet: float) -> None:
-        self.position, self._quiet = position, quiet
+    def __init__(self, owner: str, position: int, quiet: float) -> None:
+        self.owner, self.position, self._quiet = owner, position, quiet
         self._lines: list[Line] = []
         self._sign: Sign | None = None
         self._wake = asyncio.Event()
@@ -89,9 +90,9 @@ class Hub:
         self._polling: asyncio.Task[None] | None = None
 
     @contextmanager
-    def reading(self, conversation_id: str, position: int) -> Iterator[Reader]:
+    def reading(self, principal: Principal, conversation_id: str, position: int) -> Iterator[Reader]:
         """A reader for as long as the context lasts."""
-        reader = Reader(position, self._quiet)
+        reader = Reader(principal.id, position, self._quiet)
         self._readers.setdefault(conversation_id, set()).add(reader)
         try:
             self.look_after(conversation_id)
@@ -111,10 +112,13 @@ class Hub:
     def has_readers(self, conversation_id: str) -> bool:
         return conversation_id in self._readers
 
-    def publish(self, conversation_id: str, lines: Sequence[Line]) -> None:
-        """Bring events to the readers of a conversation."""
+    def publish(self, conversation_id: str, owner: str, lines: Sequence[Line]) -> None:
+        """Bring events to the owner's readers of a conversation; it is gone for those of an earlier one by the same id."""
         for reader in self._readers.get(conversation_id, ()):
-            reader.push(lines)
+            if reader.owner == owner:
+                reader.push(lines)
+            else:
+                reader.sign(Sign.GONE)
 
     def sign(self, conversation_id: str, sign: Sign) -> None:
         """Tell the readers of a conversation something."""
@@ -153,7 +157,7 @@ class Hub:
             if progress is None:
                 self.sign(key, Sign.GONE)
             elif progress.lines:
-                self.publish(key, progress.lines)
+                self.publish(key, progress.owner, progress.lines)
             elif not progress.ended and not progress.held:
                 self.sign(key, Sign.FREE)
             elif progress.last_n > position:

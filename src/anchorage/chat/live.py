@@ -15,13 +15,14 @@ from anchorage.chat.events import line
 from anchorage.chat.hub import Hub, Sign
 from anchorage.chat.stop import Stop
 from anchorage.errors import AnchorageError
+from anchorage.model import Principal
 from anchorage.ports.streams import Piece, StreamLog, StreamState
 from anchorage.telemetry import degraded
 
 COALESCE = 0.05  # seconds that tokens wait for one another
 _BETWEEN_WRITES = 0.005  # seconds, so that many streams share a write
 _RETRY = 0.5
-_MAX_UNWRITTEN = 200  # events after which a turn waits for the log
+_MAX_UNWRITTEN = 1000  # tokens and events after which a turn waits for the log
 
 
 class End(Enum):
@@ -36,7 +37,8 @@ class End(Enum):
 class Live:
     """One answer that is being written here."""
 
-    def __init__(self, state: StreamState, wake: Callable[[Live, float], None]) -> None:
+    def __init__(self, principal: Principal, state: StreamState, wake: Callable[[Live, float], None]) -> None:
+        self.principal = principal
         self.conversation_id, self.message_id = state.conversation_id, state.message_id
         self.turn, self.attempt, self.last_n = state.turn, state.attempt, state.last_n
         self.stop = Stop()
@@ -64,6 +66,7 @@ class Live:
             self._lines.append(line(kind, self.turn, self.attempt, data))
             self._ask_for(0.0)
         while len(self._lines) + len(self._text) > _MAX_UNWRITTEN and self.end is not End.LOST:
+            self._ask_for(0.0)
             self._written.clear()
             await self._written.wait()
 
@@ -185,12 +188,12 @@ class Writer:
 
     def _publish(self, live: Live, piece: Piece) -> None:
         live.written()
-        self._hub.publish(piece.conversation_id, list(enumerate(piece.lines, piece.last_n + 1)))
+        self._hub.publish(piece.conversation_id, live.principal.id, list(enumerate(piece.lines, piece.last_n + 1)))
 
     async def _refused(self, live: Live, piece: Piece) -> None:
         """A write that was refused may have been taken before, when the connection broke after it."""
         try:
-            kept = await self._log.read(piece.conversation_id, piece.last_n, 1)
+            kept = await self._log.read(live.principal, piece.conversation_id, piece.last_n, 1)
         except AnchorageError:
             kept = ()
         if tuple(text for _, text in kept[: len(piece.lines)]) == piece.lines:

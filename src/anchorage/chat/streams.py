@@ -55,7 +55,9 @@ class Streams:
         self._writer = Writer(log, self._hub, self._holder)
         self._heart: asyncio.Task[None] | None = None
         self._beaten = float("-inf")
+        self._handed_over = False
         self.draining = False
+        """Set when the process shuts down: then nothing new is begun or taken over, while what runs goes on."""
 
     async def ask(
         self, services: ChatServices, principal: Principal, ask: Ask, *, after: int | None = None
@@ -138,7 +140,7 @@ class Streams:
 
     async def hand_over(self) -> None:
         """End what is being written here without a word, so that other processes take it over, and send all readers away."""
-        self.draining = True
+        self.draining = self._handed_over = True
         lives = list(self._lives.values())
         for live in lives:
             live.finish(End.HANDED_OVER)
@@ -162,12 +164,16 @@ class Streams:
         self, services: ChatServices, principal: Principal, state: StreamState, position: int, begin: Ask | None
     ) -> AsyncGenerator[Sequence[Line], None]:
         conversation = state.conversation_id
-        with self._hub.reading(conversation, position) as reader:
+        with self._hub.reading(principal, conversation, position) as reader:
             if begin:
                 self._start(services, principal, begin, state)
             behind = begin is None
             while True:
-                found = await self._log.read(conversation, reader.position, _PAGE) if behind else await reader.next()
+                found = (
+                    await self._log.read(principal, conversation, reader.position, _PAGE)
+                    if behind
+                    else await reader.next()
+                )
                 if behind and not found:
                     behind = False
                     found = await self._standing(services, principal, conversation, reader)
@@ -202,7 +208,7 @@ class Streams:
             return () if state.held else Sign.FREE
         if reader.position >= state.last_n:
             return Sign.GONE
-        if await self._log.read(conversation, reader.position, 1):
+        if await self._log.read(principal, conversation, reader.position, 1):
             return Sign.BEHIND  # it has come just now
         turn = await services.memory.find(principal, conversation, state.message_id) if state.answered else None
         if turn is None:
@@ -234,7 +240,7 @@ class Streams:
         self._start(services, principal, ask, claimed)
 
     def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
-        live = self._lives[state.conversation_id] = Live(state, self._writer.ask_for)
+        live = self._lives[state.conversation_id] = Live(principal, state, self._writer.ask_for)
         live.task = asyncio.create_task(self._produce(services, principal, ask, live))
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())
@@ -248,6 +254,7 @@ class Streams:
                 await live.emit("start" if live.attempt == 1 else "reset", ids)
                 answer = await tell(services, principal, await ask(), live.emit, live.stop)
             except AnchorageError as error:
+                _log.warning("stream_failed", code=error.code, reason=error.message, **ids)
                 await live.emit("error", error_data(error))
             except asyncio.CancelledError:
                 if live.end not in _ENDINGS:
@@ -274,7 +281,7 @@ class Streams:
                 live.finish(End.STOPPED)
 
     async def _beat(self) -> None:
-        while self._lives and not self.draining:
+        while self._lives and not self._handed_over:
             try:
                 await self._beat_once()
                 await self._end_unread()

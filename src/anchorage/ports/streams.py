@@ -56,8 +56,12 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a followed stream stands: the lines after the position that was asked about, a page of them at most."""
+    """How a followed stream stands: the lines after the position that was asked about, a page of them at most.
 
+    `owner` is whom the conversation belongs to now: an id that was deleted may have been taken by somebody else.
+    """
+
+    owner: str
     lines: tuple[Line, ...]
     last_n: int
     ended: bool
@@ -101,8 +105,8 @@ class StreamLog(Protocol):
         """
         ...
 
-    async def read(self, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
-        """The events after that number, in order; at least `limit` of them where there are so many."""
+    async def read(self, principal: Principal, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
+        """The events after that number, in order; at least `limit` of them where there are so many. None of another owner's."""
         ...
 
     async def poll(self, positions: Mapping[str, int]) -> Mapping[str, Progress]:

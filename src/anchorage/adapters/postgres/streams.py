@@ -72,8 +72,9 @@ WITH input AS (
 SELECT conversation_id, stop FROM taken, set_config('synchronous_commit', 'off', true)
 """
 _POLL = """
-SELECT s.conversation_id, s.last_n, s.ended, h.id IS NOT NULL, e.first_n, e.lines
+SELECT s.conversation_id, c.owner, s.last_n, s.ended, h.id IS NOT NULL, e.first_n, e.lines
 FROM unnest(%(ids)s::text[], %(after)s::bigint[]) AS p(id, after)
+JOIN anchorage.conversations c ON c.id = p.id
 JOIN anchorage.streams s ON s.conversation_id = p.id
 LEFT JOIN anchorage.stream_holders h ON h.id = s.holder AND h.beat_at > clock_timestamp() - make_interval(secs => %(lease)s)
 LEFT JOIN LATERAL (
@@ -166,11 +167,12 @@ class PostgresStreamLog:
                 await self._rest()
                 raise
 
-    async def read(self, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
+    async def read(self, principal: Principal, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
         async with self._connection("reading events") as connection:
             cursor = await connection.execute(
-                "SELECT first_n, lines FROM anchorage.events WHERE conversation_id = %s AND last_n > %s ORDER BY last_n LIMIT %s",
-                (conversation_id, after, limit),
+                "SELECT e.first_n, e.lines FROM anchorage.events e JOIN anchorage.conversations c ON c.id = e.conversation_id "
+                "WHERE c.id = %s AND c.owner = %s AND e.last_n > %s ORDER BY e.last_n LIMIT %s",
+                (conversation_id, principal.id, after, limit),
             )
             rows = await cursor.fetchall()
         return [line for first, lines in rows for line in _numbered(first, lines) if line[0] > after]
@@ -180,10 +182,10 @@ class PostgresStreamLog:
         async with self._connection("following streams") as connection:
             rows = await (await connection.execute(_POLL, values)).fetchall()
         found: dict[str, Progress] = {}
-        for key, last, ended, held, first, lines in rows:
+        for key, owner, last, ended, held, first, lines in rows:
             new = tuple(line for line in _numbered(first, lines) if line[0] > positions[key]) if lines else ()
             before = found[key].lines if key in found else ()
-            found[key] = Progress(before + new, last, ended, held)
+            found[key] = Progress(owner, before + new, last, ended, held)
         return found
 
     async def beat(self, holder: str) -> Sequence[str]:
