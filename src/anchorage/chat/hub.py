@@ -59,9 +59,11 @@ class Reader:
         while True:
             if self._lines:
                 lines, self._lines = self._lines, []
-                lines = [line for line in lines if line[0] > self.position]
-                if lines:
-                    return lines if lines[0][0] == self.position + 1 else Sign.BEHIND
+                following, gap = _following(lines, self.position)
+                if gap:
+                    self.sign(Sign.BEHIND)
+                if following:
+                    return following
                 continue
             if self._sign:
                 sign, self._sign = self._sign, None
@@ -72,6 +74,21 @@ class Reader:
                     await self._wake.wait()
             except TimeoutError:
                 return Sign.QUIET
+
+
+def _following(lines: Sequence[Line], position: int) -> tuple[Sequence[Line], bool]:
+    """The lines after `position` as far as they follow one another, and whether there is a gap.
+
+    A line may come twice: from the process that writes it, and from a poll that was under way when this one took the stream over.
+    """
+    found: list[Line] = []
+    for line in lines:
+        if line[0] == position + 1:
+            found.append(line)
+            position += 1
+        elif line[0] > position:
+            return found, True
+    return found, False
 
 
 class Hub:
