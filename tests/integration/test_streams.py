@@ -356,7 +356,7 @@ async def test_a_stopped_answer_keeps_what_was_written(bakery: Bakery, elsewhere
         assert (await process.streams.stop(process.chat, process.principal, "c")) is not None
         await client.all()
         answer = next(event for event in client.events if event["type"] == "answer")
-        assert answer["stopped"] and answer["answer"] == "Flour and"
+        assert answer["stopped"] and answer["answer"].startswith("Flour and")
         (turn,) = await bakery.chat.memory.window(bakery.principal, "c", 5)
         assert turn.stopped and one.generator.closed == 1
         assert (await process.streams.stop(process.chat, process.principal, "c")) is None

@@ -75,7 +75,7 @@ class Streams:
         while True:
             asked = await ask()
             request = StreamRequest(
-                asked.question, tuple(asked.collections) if asked.collections else None, asked.parent
+                asked.question, tuple(asked.collections) if asked.collections else None, asked.parent, asked.fresh
             )
             await self._beat_if_due()
             state, mine = await self._log.open(
@@ -232,10 +232,11 @@ class Streams:
         _log.info("stream_taken_over", conversation_id=state.conversation_id, attempt=claimed.attempt)
 
         async def ask() -> Asked:
-            return await prepare(
+            asked = await prepare(
                 services, principal, request.question, conversation_id=state.conversation_id, message_id=state.message_id,
                 collections=request.collections, place=Place(number=request.parent),
             )  # fmt: skip
+            return replace(asked, fresh=request.fresh)
 
         self._start(services, principal, ask, claimed)
 

@@ -19,6 +19,7 @@ class StreamRequest:
     question: str
     collections: tuple[str, ...] | None
     parent: int | None
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from anchorage.errors import NotFound
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, Piece, Progress, StreamRequest, StreamState
 
-_TITLE = 80
 _PAGE = 200  # rows
 _SWEPT_AT_ONCE = 5000
 _HELD = (
@@ -36,8 +35,8 @@ _FIRST_EVENT_KEPT = (
 # set_config: this one statement, which is its own transaction, does not wait for the disk.
 _BEGIN = f"""
 WITH c AS (
-    INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%(id)s, %(owner)s, %(title)s)
-    ON CONFLICT (id) DO UPDATE SET title = CASE WHEN c.turns = 0 THEN excluded.title ELSE c.title END WHERE c.owner = excluded.owner
+    INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%(id)s, %(owner)s, '')
+    ON CONFLICT (id) DO UPDATE SET title = c.title WHERE c.owner = excluded.owner
     RETURNING id
 ), begun AS (
     INSERT INTO anchorage.streams AS s (conversation_id, message_id, turn, attempt, first_n, last_n, request, holder)
@@ -115,7 +114,7 @@ class PostgresStreamLog:
         holder: str,
     ) -> tuple[StreamState, bool]:
         values = {
-            "id": conversation_id, "owner": principal.id, "title": request.question[:_TITLE], "message": message_id,
+            "id": conversation_id, "owner": principal.id, "message": message_id,
             "turn": turn, "request": Jsonb(asdict(request)), "holder": holder, "lease": self._lease,
         }  # fmt: skip
         async with self._connection("beginning a stream") as connection:
@@ -261,7 +260,10 @@ def _state(row: Sequence[Any] | None) -> StreamState:
     if request is not None:
         collections = request["collections"]
         request = StreamRequest(
-            request["question"], None if collections is None else tuple(collections), request["parent"]
+            request["question"],
+            None if collections is None else tuple(collections),
+            request["parent"],
+            request["fresh"],
         )
     return StreamState(*(*row[:9], request))
 
