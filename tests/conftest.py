@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -85,6 +85,27 @@ async def _fresh(url: str, options: str = "") -> AsyncIterator[str]:
     await _execute(url, f"CREATE DATABASE {name} {options}")
     yield with_database(url, name)
     await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class Databases:
+    """Makes databases on the session's server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    async def template(self, name: str) -> str:
+        """A migrated database for others to be copied from."""
+        await _execute(self._url, f"CREATE DATABASE {name} TEMPLATE template_anchorage")
+        return with_database(self._url, name)
+
+    def copy(self, template: str) -> AbstractAsyncContextManager[str]:
+        """A copy of a template, for as long as the context lasts."""
+        return _fresh(self._url, f"TEMPLATE {template}")
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_url: str) -> Databases:
+    return Databases(postgres_url)
 
 
 @pytest.fixture

@@ -296,6 +296,7 @@ class Answer:
     message_id: str
     usage: Usage = Usage()
     unsupported: tuple[Unsupported, ...] = ()
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +309,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question with its answer in a conversation; numbered from 1."""
+    """A question with its answer in a conversation; numbered from 1.
+
+    `parent` is the number of the turn that it follows, 0 at the beginning; None on a new turn: whichever is last.
+    """
 
     number: int
     message_id: str
@@ -321,6 +325,9 @@ class Turn:
     trace: Mapping[str, Any] = field(default_factory=dict)
     """How the answer came about: the hits, the model, the settings and the request."""
     unsupported: tuple[Unsupported, ...] = ()
+    parent: int | None = None
+    stopped: bool = False
+    """Whether the answer was stopped before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,11 +349,14 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
+    """A thread of turns, counted over all its branches; `head` is the number of the active branch's last one."""
+
     id: str
     title: str
     turns: int
     created_at: datetime
     updated_at: datetime
+    head: int = 0
 
 
 @dataclass(frozen=True, slots=True)

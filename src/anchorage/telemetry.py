@@ -35,6 +35,9 @@ DENSE_PROBES = Counter(
     "Searches whose vector index had lost neighbours and was searched again from inside",
     registry=REGISTRY,
 )
+STREAMS_TAKEN_OVER = Counter(
+    "anchorage_streams_taken_over", "Answers taken over from processes that died or shut down", registry=REGISTRY
+)
 STREAMS = Gauge("anchorage_open_streams", "Answer streams being sent", registry=REGISTRY)
 
 _log = structlog.get_logger(__name__)

@@ -35,7 +35,8 @@ from anchorage.testing.conformance.memory import MemoryConformance
 from anchorage.testing.conformance.reranker import RerankerConformance
 from anchorage.testing.conformance.source import NAMES, SourceConformance, SourceWorld, content_of
 from anchorage.testing.cross_encoder import write_cross_encoder
-from anchorage.testing.fakes import HashEmbedder, InMemoryMemory, ScriptedGenerator
+from anchorage.testing.fakes import HashEmbedder, ScriptedGenerator
+from anchorage.testing.memory import InMemoryMemory
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 
 FAST = RetryPolicy(2, 0.01, 0.05, 0.2)

@@ -1,9 +1,11 @@
 """Services over a real database, with an embedder that needs no model."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,9 +14,10 @@ from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
-from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
@@ -22,7 +25,7 @@ from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.pipeline import IngestServices
+from anchorage.ingest.pipeline import IngestServices, ingest_source
 from anchorage.model import IndexSpec, Principal
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
@@ -69,30 +72,89 @@ async def http_client(world: World, pool: Pool, data: Path) -> AsyncIterator[htt
         yield client
 
 
-@pytest.fixture
-async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[World]:
+LIMITS = ChatLimits(
+    k=10,
+    depth=100,
+    dense_weight=0.5,
+    passages=6,
+    max_sentences=3,
+    max_tokens=200,
+    history_turns=8,
+    question_limit=8000,
+    abstain=False,
+)
+
+
+def chat_services(pool: Pool) -> ChatServices:
+    """What a turn works with, on this database."""
+    embedder = HashEmbedder()
     store = PgvectorStore(pool, SearchLimits(120, 1_000_000))
-    blobs = FolderBlobStore(tmp_path / "blobs")
+    return ChatServices(
+        store,
+        embedder,
+        FixedEmbedders([embedder]),
+        PostgresMemory(pool),
+        None,
+        SentenceVectors(embedder),
+        LIMITS,
+        "english",
+    )
+
+
+@asynccontextmanager
+async def open_world(pool: Pool, database: str, folder: Path) -> AsyncIterator[World]:
+    blobs = FolderBlobStore(folder / "blobs")
     embedder = HashEmbedder()
     async with (
         open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser,
         open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
     ):
-        embedders = FixedEmbedders([embedder])
         index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
-        ingest = IngestServices(store, blobs, parser, embedders, queue, index, batch_chunks=16)
-        limits = ChatLimits(
-            k=10,
-            depth=100,
-            dense_weight=0.5,
-            passages=6,
-            max_sentences=3,
-            max_tokens=200,
-            history_turns=8,
-            question_limit=8000,
-            abstain=False,
-        )
-        chat = ChatServices(
-            store, embedder, embedders, PostgresMemory(pool), None, SentenceVectors(embedder), limits, "english"
-        )
-        yield World(store, blobs, ingest, chat)
+        chat = chat_services(pool)
+        assert isinstance(chat.store, PgvectorStore)
+        ingest = IngestServices(chat.store, blobs, parser, chat.embedders, queue, index, batch_chunks=16)
+        yield World(chat.store, blobs, ingest, chat)
+
+
+@pytest.fixture
+async def world(pool: Pool, database: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with open_world(pool, database, tmp_path) as found:
+        yield found
+
+
+@dataclass(frozen=True)
+class Bakery:
+    """A database that knows of bread, made from a template; without the machinery that filled it."""
+
+    pool: Pool
+    chat: ChatServices
+    principal: Principal = OWNER
+
+
+@pytest.fixture(scope="session")
+def bread(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a template that knows of bread."""
+    folder = tmp_path_factory.mktemp("bread")
+
+    async def fill() -> None:
+        url = await databases.template("template_bread")
+        (folder / "bread.txt").write_text("Bread is made of flour and water. It is baked in an oven.")
+        async with (
+            open_pool(url, size=4, connect_timeout=5, statement_timeout=30, name="test") as pool,
+            open_world(pool, url, folder) as world,
+        ):
+            source = LocalSource(folder / "bread.txt", max_bytes=10**6)
+            found = [item.status.value async for item in ingest_source(world.ingest, OWNER, "c", source)]
+            assert found == ["indexed"]
+
+    asyncio.run(fill())
+    return "template_bread"
+
+
+@pytest.fixture
+async def bakery(databases: Any, bread: str) -> AsyncIterator[Bakery]:
+    async with (
+        databases.copy(bread) as url,
+        open_pool(url, size=8, connect_timeout=5, statement_timeout=30, name="test") as pool,
+    ):
+        yield Bakery(pool, chat_services(pool))

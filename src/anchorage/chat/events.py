@@ -1,6 +1,7 @@
 """The events of a turn's stream, and their JSON form.
 
     start   conversation_id, message_id      the turn was accepted
+    reset   conversation_id, message_id      a new attempt at it begins: what it has shown so far is void
     hits    hits                             what retrieval found
     token   text                             a piece of the answer
     answer  as `ask --json`                  the whole answer with its citations; replaces what the tokens showed
@@ -12,6 +13,7 @@ Every event has `n` (its number in the conversation), `turn` and `attempt`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -29,13 +31,33 @@ class Event:
 
     def payload(self) -> dict[str, Any]:
         """The JSON object that is sent."""
-        if self.type == "answer":
-            values: dict[str, Any] = answer_json(self.data["answer"])
-        elif self.type == "hits":
-            values = {"hits": [hit_json(hit) for hit in self.data["hits"]]}
-        else:
-            values = {key: value for key, value in self.data.items() if key != "error"}
+        values = _values(self.type, self.data)
         return {"type": self.type, "n": self.n, "turn": self.turn, "attempt": self.attempt, **values}
+
+
+def _values(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    if kind == "answer":
+        return answer_json(data["answer"])
+    if kind == "hits":
+        return {"hits": [hit_json(hit) for hit in data["hits"]]}
+    return {key: value for key, value in data.items() if key != "error"}
+
+
+def line(kind: str, turn: int, attempt: int, data: Mapping[str, Any]) -> str:
+    """An event as it is logged: its type and its JSON object, on one line; the number is given when it is written."""
+    values = {"turn": turn, "attempt": attempt, **_values(kind, data)}
+    return f"{kind} {json.dumps(values, ensure_ascii=False, separators=(',', ':'))}"
+
+
+def kind_of(logged: str) -> str:
+    """The type of a logged event."""
+    return logged[: logged.index(" ")]
+
+
+def sent(n: int, logged: str) -> tuple[str, str]:
+    """The type of a logged event, and the JSON that is sent."""
+    kind, _, values = logged.partition(" ")
+    return kind, f'{{"type":"{kind}","n":{n},{values[1:]}'
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
@@ -74,4 +96,5 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "message_id": answer.message_id,
         "usage": asdict(answer.usage),
         "unsupported": [asdict(item) for item in answer.unsupported],
+        **({"stopped": True} if answer.stopped else {}),
     }

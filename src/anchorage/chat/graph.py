@@ -29,18 +29,11 @@ Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
 
 async def _rewrite(state: TurnState, context: TurnContext) -> TurnState:
     asked = await guard_in(context.services, context.principal, state["question"])
-    about = is_about_conversation(asked)
-    window = memory.ALL_TURNS if about else context.services.limits.history_turns
-    history = await memory.recall(context, state["conversation_id"], window)
-    if about:
-        return {
-            "question": asked, "about_conversation": True, "history": history, "standalone_question": asked, "hits": (),
-        }  # fmt: skip
-    question, usage = await rewrite(context, asked, history)
+    if is_about_conversation(asked):
+        return {"question": asked, "about_conversation": True, "standalone_question": asked, "hits": ()}
+    question, usage = await rewrite(context, asked, state["history"])
     context.services.spent(context.principal, usage)
-    return {
-        "question": asked, "about_conversation": False, "history": history, "standalone_question": question, "usage": usage,
-    }  # fmt: skip
+    return {"question": asked, "about_conversation": False, "standalone_question": question, "usage": usage}
 
 
 async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
@@ -105,11 +98,20 @@ async def _remember(state: TurnState, context: TurnContext) -> TurnState:
         citations=tuple(citations),
         standalone_question=state["standalone_question"],
         unsupported=tuple(unsupported),
+        parent=state["parent"],
+        stopped=bool(context.stop and context.stop.stopped),
         trace=trace(context.services, state),
     )
-    await keep(context, cast(TurnState, {**state, **shown}))
-    kept = await memory.remember(context.services, context.principal, state["conversation_id"], turn)
-    return {"number": kept.number, **shown}
+    if not turn.stopped:
+        await keep(context, cast(TurnState, {**state, **shown}))
+    kept = await memory.remember(
+        context.services, context.principal, state["conversation_id"], turn, begun=state["begun"]
+    )
+    # Somebody may have answered the same message meanwhile: what is remembered is what is told.
+    return {
+        "number": kept.number, "answer": kept.answer, "abstained": kept.abstained, "citations": kept.citations,
+        "unsupported": kept.unsupported,
+    }  # fmt: skip
 
 
 STORY: Mapping[str, Sequence[Step]] = {

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchorage.chat.state import ChatServices, TurnContext
+from anchorage.chat.state import ChatServices
 from anchorage.model import Citation, Principal, Turn
 
 ALL_TURNS = 1000
 
 
-async def remember(services: ChatServices, principal: Principal, conversation_id: str, turn: Turn) -> Turn:
-    """Write the turn, then keep the text of the versions that it cites."""
-    kept = await services.memory.append(principal, conversation_id, turn)
-    if turn.citations:
-        await services.store.keep_cited(principal, cited_versions(turn.citations))
+async def remember(
+    services: ChatServices, principal: Principal, conversation_id: str, turn: Turn, *, begun: bool
+) -> Turn:
+    """Write the turn, then keep the text of the versions that it cites. Raises what `Memory.append` raises."""
+    kept = await services.memory.append(principal, conversation_id, turn, begun=begun)
+    if kept.citations:
+        await services.store.keep_cited(principal, cited_versions(kept.citations))
     return kept
-
-
-async def recall(context: TurnContext, conversation_id: str, limit: int) -> Sequence[Turn]:
-    """The last turns, oldest first: of those that the caller gave, else of those that memory has."""
-    if context.history is not None:
-        return context.history[max(0, len(context.history) - limit) :]
-    return await context.services.memory.window(context.principal, conversation_id, limit)
 
 
 def cited_versions(citations: Sequence[Citation]) -> list[tuple[str, str]]:

@@ -8,8 +8,10 @@ from typing import Any, Literal, TypedDict
 
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
+from anchorage.chat.history import Summaries
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.stop import Stop
 from anchorage.model import Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders
@@ -40,6 +42,7 @@ class ChatLimits:
     align_meaning: bool = True
     likeness: float = 0.8
     queries: int = 1
+    history_tokens: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class ChatServices:
     guards: Guards | None = None
     ledger: Ledger | None = None
     caching: Caching | None = None
+    summaries: Summaries | None = None
+    """Summarises long threads; without it they are read back as a window alone."""
 
     def spent(self, principal: Principal, usage: Usage) -> None:
         """Put a model's call on the principal's account."""
@@ -74,6 +79,8 @@ class TurnContext:
     emit: Emit
     history: Sequence[Turn] | None = None
     """The turns before, where the caller keeps them: then memory is neither read nor written."""
+    stop: Stop | None = None
+    """Stops the answer in the middle, where the caller can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,8 @@ class TurnState(TypedDict, total=False):
     fresh: bool
     """Set by the caller: an answer that was given before is not wanted."""
     history: Sequence[Turn]
+    parent: int | None
+    begun: bool
     about_conversation: bool
     standalone_question: str
     question_vector: Any

@@ -22,6 +22,7 @@ from anchorage.settings.sections import (
     BlobSettings,
     ChunkSettings,
     ConfluenceSettings,
+    ConversationSettings,
     DatabaseSettings,
     DataSettings,
     EmbeddingSettings,
@@ -34,6 +35,7 @@ from anchorage.settings.sections import (
     OpenAISettings,
     RetrievalSettings,
     S3Settings,
+    StreamSettings,
     WebSettings,
 )
 
@@ -134,6 +136,8 @@ class Settings(BaseSettings):
     openai: OpenAISettings = OpenAISettings()
     mcp: McpSettings = McpSettings()
     feedback: FeedbackSettings = FeedbackSettings()
+    stream: StreamSettings = StreamSettings()
+    conversation: ConversationSettings = ConversationSettings()
     log: LogSettings = LogSettings()
     _overridden: frozenset[tuple[str, str]] = PrivateAttr(frozenset())
 

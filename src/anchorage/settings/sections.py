@@ -138,6 +138,9 @@ class LlmSettings(Section):
     first_token_timeout: float = Field(60, gt=0, description="seconds until the first piece of an answer")
     idle_timeout: float = Field(30, gt=0, description="seconds between two pieces of an answer")
     retries: int = Field(2, ge=0, le=10, description="attempts after the first, before anything was streamed")
+    connections: int = Field(
+        1000, ge=1, description="to model servers at once; an answer holds one while it is written"
+    )
     fallbacks: tuple[LlmFallback, ...] = Field(
         (),
         description="models to take, in this order, while those before fail, as JSON: "
@@ -182,6 +185,11 @@ class AnswerSettings(Section):
     max_sentences: int = Field(3, ge=1, le=10, description="of an extractive answer")
     abstain: bool = Field(True, description="say so when the documents do not hold the answer")
     history_turns: int = Field(8, ge=0, le=100, description="turns of a conversation that a question is read against")
+    history_tokens: int = Field(
+        2000,
+        ge=0,
+        description="and about how many tokens of them; with a generator, a summary stands for what came before",
+    )
     passages: int = Field(6, ge=1, le=50, description="passages that a generator is shown")
     question_limit: int = Field(8_000, ge=100, description="characters of a question")
     unsupported: Literal["mark", "withhold"] = Field(
@@ -341,6 +349,38 @@ class HttpSettings(Section):
     add_text_concurrency: int = Field(4, ge=1, le=64, description="texts of POST /add_text that are ingested at once")
     sse_heartbeat: float = Field(15, gt=0, description="seconds of silence before a stream sends a comment")
     shutdown_timeout: float = Field(25, gt=0, description="seconds that open requests get at shutdown")
+    drain_timeout: float = Field(
+        20, ge=0, description="seconds that streams get to end at shutdown before other processes take them over"
+    )
+    reuse_port: bool = Field(False, description="let several processes of one machine listen on the same port")
+
+
+class StreamSettings(Section):
+    """Streamed answers, which outlive the connection and the process that they were asked through."""
+
+    lease: float = Field(
+        4,
+        ge=1,
+        le=300,
+        description="seconds that a silent process keeps its streams before another one takes them over",
+    )
+    grace: float = Field(30, gt=0, description="seconds that an answer goes on when nobody reads it any more")
+    retention: float = Field(3600, ge=60, description="seconds that the events of an ended answer are kept")
+    poll: float = Field(
+        0.1,
+        ge=0.01,
+        le=5,
+        description="seconds between two looks at streams that another process writes; one query for all of them",
+    )
+    wait: float = Field(30, ge=0, description="seconds that a question waits for another answer in its conversation")
+
+
+class ConversationSettings(Section):
+    """How long conversations are kept."""
+
+    ttl_days: float | None = Field(
+        None, gt=0, description="days after its last turn that a conversation is deleted; kept for ever without it"
+    )
 
 
 class OpenAISettings(Section):

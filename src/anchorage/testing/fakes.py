@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.errors import AnchorageError, IndexMismatch, NotFound
-from anchorage.model import Conversation, EmbedderSpec, Message, Principal, Turn, Usage
+from anchorage.errors import AnchorageError, IndexMismatch
+from anchorage.model import EmbedderSpec, Message, Usage
 from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.testing.hashing import hashed_vectors
 
@@ -80,49 +79,3 @@ class ScriptedGenerator:
 
     async def ping(self) -> str:
         return "available"
-
-
-@dataclass(slots=True)
-class InMemoryMemory:
-    """A `Memory` that lasts as long as its process."""
-
-    _threads: dict[str, tuple[str, list[Turn]]] = field(default_factory=dict)
-
-    def _turns(self, principal: Principal, conversation_id: str) -> list[Turn]:
-        owner, turns = self._threads.get(conversation_id, (principal.id, []))
-        if owner != principal.id:
-            raise NotFound(f"No conversation {conversation_id!r} of yours.")
-        return turns
-
-    async def append(self, principal: Principal, conversation_id: str, turn: Turn) -> Turn:
-        turns = self._turns(principal, conversation_id)
-        known = next((item for item in turns if item.message_id == turn.message_id), None)
-        if known:
-            return known
-        numbered = replace(turn, number=len(turns) + 1, created_at=datetime.now(UTC))
-        self._threads[conversation_id] = (principal.id, [*turns, numbered])
-        return numbered
-
-    async def window(self, principal: Principal, conversation_id: str, limit: int) -> Sequence[Turn]:
-        turns = self._turns(principal, conversation_id)
-        return turns[max(0, len(turns) - limit) :]
-
-    async def find(self, principal: Principal, conversation_id: str, message_id: str) -> Turn | None:
-        turns = self._turns(principal, conversation_id)
-        return next((turn for turn in turns if turn.message_id == message_id), None)
-
-    async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
-        found = []
-        for key, (owner, turns) in self._threads.items():
-            first, last = turns[0].created_at, turns[-1].created_at
-            if owner == principal.id and first and last:
-                found.append(Conversation(key, turns[0].question[:80], len(turns), first, last))
-        return sorted(found, key=lambda item: item.updated_at, reverse=True)[:limit]
-
-    async def delete(self, principal: Principal, conversation_id: str) -> None:
-        if not self._turns(principal, conversation_id):
-            raise NotFound(f"No conversation {conversation_id!r} of yours.")
-        del self._threads[conversation_id]
-
-    async def ping(self) -> None:
-        return None

@@ -39,7 +39,7 @@ _DEFAULT_MODELS = {"openai": "gpt-4o-mini", "ollama": "llama3.2"}
 
 def open_client(settings: Settings) -> httpx.AsyncClient:
     """The pooled client that all model servers share."""
-    return model_client(settings.llm.connect_timeout)
+    return model_client(settings.llm.connect_timeout, max_connections=settings.llm.connections)
 
 
 def open_generator(llm: LlmSettings, client: httpx.AsyncClient) -> Generator | None:

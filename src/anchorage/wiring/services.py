@@ -18,14 +18,17 @@ from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.cache import Caching
+from anchorage.chat.history import Summaries
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.chat.streams import StreamLimits, Streams
 from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices
@@ -41,6 +44,7 @@ from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.store import Store
+from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings, child_environment
 from anchorage.settings.sections import IngestSettings
@@ -53,6 +57,7 @@ from anchorage.wiring.sources import open_blobs, open_source, s3_config
 from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
+_SUMMARY_GRACE = 5.0  # seconds at the end for summaries that are being made
 _MAX_CHUNK_TOKENS = 512  # a passage of more than this is too long to cite well, whatever the embedder reads
 
 
@@ -74,6 +79,7 @@ class Storage:
     index_versions: IndexVersions
     memory: Memory
     feedback: FeedbackStore
+    stream_log: StreamLog
     queue: Queue
     registry: SourceRegistry
     blobs: BlobStore
@@ -94,6 +100,7 @@ class Services:
     ingest: IngestServices
     worker: WorkerServices
     chat: ChatServices
+    streams: Streams
     principals: PrincipalResolver = local_owner
 
     @property
@@ -180,6 +187,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             index_versions=PgvectorIndexVersions(vector),
             memory=PostgresMemory(state),
             feedback=PostgresFeedback(state),
+            stream_log=PostgresStreamLog(state, settings.stream.lease),
             queue=await stack.enter_async_context(open_queue(urls.state, state, _queue_limits(settings))),
             registry=PostgresRegistry(state),
             blobs=open_blobs(settings, s3),
@@ -249,8 +257,10 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         guards=open_guards(settings, client),
         ledger=storage.ledger,
         caching=storage.caching,
+        summaries=_open_summaries(storage, generator, stack),
     )
-    return Services(storage, embedder, embedders, generator, ingest, worker, chat)
+    streams = _open_streams(storage, stack)
+    return Services(storage, embedder, embedders, generator, ingest, worker, chat, streams)
 
 
 async def _tidy(storage: Storage) -> None:
@@ -265,6 +275,21 @@ def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedPars
         limits.ocr_page_timeout, limits.ocr_data,
     )  # fmt: skip
     return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), child_environment())
+
+
+def _open_streams(storage: Storage, stack: AsyncExitStack) -> Streams:
+    limits, quiet = storage.settings.stream, storage.settings.http.sse_heartbeat
+    streams = Streams(storage.stream_log, StreamLimits(limits.lease, limits.grace, limits.poll, limits.wait, quiet))
+    stack.push_async_callback(streams.hand_over)
+    return streams
+
+
+def _open_summaries(storage: Storage, generator: Generator | None, stack: AsyncExitStack) -> Summaries | None:
+    if generator is None:
+        return None
+    summaries = Summaries(storage.memory, generator, _limits(storage.settings))
+    stack.push_async_callback(summaries.settle, _SUMMARY_GRACE)
+    return summaries
 
 
 def _queue_limits(settings: Settings) -> QueueLimits:
@@ -287,4 +312,5 @@ def _limits(settings: Settings) -> ChatLimits:
         links=settings.answer.links,
         align_meaning=settings.answer.align_meaning,
         likeness=settings.answer.likeness,
+        history_tokens=settings.answer.history_tokens,
     )

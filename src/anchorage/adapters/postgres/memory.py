@@ -1,21 +1,83 @@
-"""Conversations in Postgres: an insert-only table of turns."""
+"""Conversations in Postgres: an insert-only table of turns, each of which names the turn that it follows."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, errors
 from psycopg.types.json import Jsonb
 
 from anchorage.adapters.postgres.pool import Pool, ping, translate_errors
 from anchorage.errors import NotFound
 from anchorage.model import Citation, Conversation, Principal, Turn, Unsupported
+from anchorage.ports.memory import Place, Summary, Thread
 
 _TITLE = 80
-_TURN = "t.number, t.message_id, t.question, t.answer, t.abstained, t.citations, t.standalone_question, t.created_at, t.trace, t.unsupported"
+_FORGOTTEN_AT_ONCE = 500
+_TURN = (
+    "t.number, t.message_id, t.question, t.answer, t.abstained, t.citations, t.standalone_question, t.created_at, t.trace, "
+    "t.unsupported, t.parent, t.stopped"
+)
+_CONVERSATION = "id, title, turns, created_at, updated_at, head"
+
+# The branch is walked from its end, so that the cost depends on how much of it is wanted, not on how long it is.
+_THREAD = f"""
+WITH RECURSIVE c AS (
+    SELECT id, owner, turns,
+        CASE WHEN %(after)s::text IS NOT NULL THEN
+                (SELECT number FROM anchorage.turns WHERE conversation_id = %(id)s AND message_id = %(after)s)
+             WHEN %(instead_of)s::text IS NOT NULL THEN
+                (SELECT parent FROM anchorage.turns WHERE conversation_id = %(id)s AND message_id = %(instead_of)s)
+             ELSE coalesce(%(number)s::int, head) END AS place
+    FROM anchorage.conversations WHERE id = %(id)s
+), branch AS (
+    SELECT t.*, 1 AS depth FROM c JOIN anchorage.turns t ON t.conversation_id = c.id AND t.number = c.place
+    WHERE %(limit)s::int > 0
+    UNION ALL
+    SELECT t.*, b.depth + 1 FROM branch b JOIN anchorage.turns t ON t.conversation_id = %(id)s AND t.number = b.parent
+    WHERE b.depth < %(limit)s::int
+)
+SELECT 'branch', c.owner, c.turns, c.place, s.text, t.depth, {_TURN}
+FROM c LEFT JOIN branch t ON true LEFT JOIN anchorage.summaries s ON s.conversation_id = c.id AND s.number = t.number
+UNION ALL
+SELECT CASE t.message_id WHEN %(message)s THEN 'earlier' ELSE 'replaced' END, c.owner, c.turns, c.place, NULL, NULL, {_TURN}
+FROM c JOIN anchorage.turns t ON t.conversation_id = c.id AND t.message_id IN (%(message)s, %(instead_of)s)
+ORDER BY 6 DESC NULLS LAST
+"""
+
+# One statement, whose row lock on the conversation numbers concurrent turns one after the other.
+_COUNTED = "turns = c.turns + 1, head = c.turns + 1, head_before = c.head, updated_at = now()"
+_MAKE = f"""
+INSERT INTO anchorage.conversations AS c (id, owner, title, turns, head) VALUES (%(id)s, %(owner)s, %(title)s, 1, 1)
+ON CONFLICT (id) DO UPDATE SET {_COUNTED} WHERE c.owner = excluded.owner
+"""
+# A stream makes its conversation without a title: what may be shown of the question is known when it is answered.
+_GO_ON = f"""
+UPDATE anchorage.conversations c SET {_COUNTED}, title = CASE WHEN c.turns = 0 THEN %(title)s ELSE c.title END
+WHERE id = %(id)s AND owner = %(owner)s
+"""
+_APPEND = f"""
+WITH n AS ({{conversation}} RETURNING c.turns AS number, c.head_before)
+INSERT INTO anchorage.turns AS t (conversation_id, number, message_id, question, answer, abstained, standalone_question, citations,
+    trace, unsupported, stopped, parent)
+SELECT %(id)s, n.number, %(message)s, %(question)s, %(answer)s, %(abstained)s, %(standalone)s, %(citations)s, %(trace)s,
+    %(unsupported)s, %(stopped)s,
+    coalesce(%(parent)s::int, n.head_before)
+FROM n RETURNING {_TURN}
+"""
+_WINDOW = f"""
+WITH RECURSIVE branch AS (
+    SELECT t.*, 1 AS depth FROM anchorage.conversations c
+    JOIN anchorage.turns t ON t.conversation_id = c.id AND t.number = c.head WHERE c.id = %(id)s
+    UNION ALL
+    SELECT t.*, b.depth + 1 FROM branch b JOIN anchorage.turns t ON t.conversation_id = %(id)s AND t.number = b.parent
+    WHERE b.depth < %(limit)s
+)
+SELECT {_TURN} FROM branch t ORDER BY t.depth DESC
+"""
 
 
 class PostgresMemory:
@@ -30,43 +92,88 @@ class PostgresMemory:
             async with self._pool.connection() as connection:
                 yield connection
 
-    async def append(self, principal: Principal, conversation_id: str, turn: Turn) -> Turn:
-        async with self._connection("remembering a turn") as connection, connection.transaction():
-            # The row lock numbers concurrent turns one after the other.
-            cursor = await connection.execute(
-                "INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%s, %s, %s) "
-                "ON CONFLICT (id) DO UPDATE SET updated_at = now() WHERE c.owner = excluded.owner RETURNING c.turns",
-                (conversation_id, principal.id, turn.question[:_TITLE]),
-            )
-            row = await cursor.fetchone()
-            if row is None:
+    async def thread(
+        self, principal: Principal, conversation_id: str, message_id: str, *, place: Place, limit: int
+    ) -> Thread:
+        values = {
+            "id": conversation_id, "message": message_id, "after": place.after, "instead_of": place.instead_of,
+            "number": place.number, "limit": limit,
+        }  # fmt: skip
+        async with self._connection("reading a conversation") as connection:
+            rows = await (await connection.execute(_THREAD, values)).fetchall()
+        if not rows:
+            if place.after is not None or place.instead_of is not None:
                 raise _unknown(conversation_id)
-            earlier = await _find(connection, conversation_id, turn.message_id)
-            if earlier:
-                return earlier
-            await connection.execute(
-                "INSERT INTO anchorage.turns (conversation_id, number, message_id, question, answer, abstained, "
-                "standalone_question, citations, trace, unsupported) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                (conversation_id, row[0] + 1, turn.message_id, turn.question, turn.answer, turn.abstained,
-                 turn.standalone_question, Jsonb([asdict(citation) for citation in turn.citations]),
-                 Jsonb(dict(turn.trace)), Jsonb([asdict(item) for item in turn.unsupported])),
-            )  # fmt: skip
-            await connection.execute(
-                "UPDATE anchorage.conversations SET turns = turns + 1 WHERE id = %s", (conversation_id,)
-            )
-            written = await _find(connection, conversation_id, turn.message_id)
-            assert written is not None
-            return written
+            return Thread()
+        owner, turns, parent = rows[0][1:4]
+        if owner != principal.id:
+            raise _unknown(conversation_id)
+        if parent is None:
+            raise _no_message(conversation_id, place.after or place.instead_of)
+        branch = [row for row in rows if row[0] == "branch" and row[5] is not None]
+        named = {row[7]: _turn(row[6:]) for row in rows if row[0] != "branch"}
+        replaced = named.get(place.instead_of) if place.instead_of else None
+        return Thread(
+            exists=True,
+            turns=turns,
+            parent=parent,
+            history=tuple(_turn(row[6:]) for row in branch),
+            summary=next((Summary(row[6], row[4]) for row in reversed(branch) if row[4] is not None), None),
+            earlier=named.get(message_id),
+            replaced=replaced.question if replaced else None,
+        )
+
+    async def append(self, principal: Principal, conversation_id: str, turn: Turn, *, begun: bool = False) -> Turn:
+        values = {
+            "id": conversation_id, "owner": principal.id, "title": turn.question[:_TITLE], "message": turn.message_id,
+            "question": turn.question, "answer": turn.answer, "abstained": turn.abstained,
+            "standalone": turn.standalone_question, "stopped": turn.stopped, "parent": turn.parent,
+            "citations": Jsonb([asdict(citation) for citation in turn.citations]), "trace": Jsonb(dict(turn.trace)),
+            "unsupported": Jsonb([asdict(item) for item in turn.unsupported]),
+        }  # fmt: skip
+        async with self._connection("remembering a turn") as connection:
+            try:
+                row = await (
+                    await connection.execute(_APPEND.format(conversation=_GO_ON if begun else _MAKE), values)
+                ).fetchone()
+            except errors.UniqueViolation:
+                row = None
+            if row is not None:
+                return _turn(row)
+            earlier = None
+            if await _owned(connection, principal, conversation_id):
+                earlier = await _find(connection, conversation_id, turn.message_id)
+        if earlier is None:
+            raise _unknown(conversation_id)
+        return earlier
 
     async def window(self, principal: Principal, conversation_id: str, limit: int) -> Sequence[Turn]:
         async with self._connection("reading a conversation") as connection:
             if not await _owned(connection, principal, conversation_id):
                 return []
+            cursor = await connection.execute(_WINDOW, {"id": conversation_id, "limit": limit})
+            return [_turn(row) for row in await cursor.fetchall()]
+
+    async def turns(self, principal: Principal, conversation_id: str, *, after: int, limit: int) -> Sequence[Turn]:
+        async with self._connection("reading a conversation") as connection:
+            if not await _owned(connection, principal, conversation_id):
+                return []
             cursor = await connection.execute(
-                f"SELECT {_TURN} FROM anchorage.turns t WHERE conversation_id = %s ORDER BY number DESC LIMIT %s",
-                (conversation_id, limit),
+                f"SELECT {_TURN} FROM anchorage.turns t WHERE conversation_id = %s AND number > %s ORDER BY number LIMIT %s",
+                (conversation_id, after, limit),
             )
-            return [_turn(row) for row in reversed(await cursor.fetchall())]
+            return [_turn(row) for row in await cursor.fetchall()]
+
+    async def branches(self, principal: Principal, conversation_id: str) -> Mapping[int, Sequence[str]]:
+        async with self._connection("reading a conversation") as connection:
+            if not await _owned(connection, principal, conversation_id):
+                return {}
+            cursor = await connection.execute(
+                "SELECT parent, array_agg(message_id ORDER BY number) FROM anchorage.turns WHERE conversation_id = %s "
+                "GROUP BY parent HAVING count(*) > 1",
+                (conversation_id,),
+            )
+            return dict(await cursor.fetchall())
 
     async def find(self, principal: Principal, conversation_id: str, message_id: str) -> Turn | None:
         async with self._connection("reading a conversation") as connection:
@@ -74,14 +181,50 @@ class PostgresMemory:
                 return None
             return await _find(connection, conversation_id, message_id)
 
+    async def summarise(self, conversation_id: str, summary: Summary) -> None:
+        async with self._connection("keeping a summary") as connection:
+            await connection.execute(
+                "INSERT INTO anchorage.summaries (conversation_id, number, text) SELECT id, %s, %s FROM anchorage.conversations "
+                "WHERE id = %s FOR KEY SHARE ON CONFLICT DO NOTHING",
+                (summary.number, summary.text, conversation_id),
+            )
+
+    async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:
+        async with self._connection("reading a conversation") as connection:
+            cursor = await connection.execute(
+                f"SELECT {_CONVERSATION} FROM anchorage.conversations WHERE id = %s AND owner = %s AND turns > 0",
+                (conversation_id, principal.id),
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            raise _unknown(conversation_id)
+        return Conversation(*row)
+
     async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
         async with self._connection("listing conversations") as connection:
             cursor = await connection.execute(
-                "SELECT id, title, turns, created_at, updated_at FROM anchorage.conversations WHERE owner = %s "
+                f"SELECT {_CONVERSATION} FROM anchorage.conversations WHERE owner = %s AND turns > 0 "
                 "ORDER BY updated_at DESC, id LIMIT %s",
                 (principal.id, limit),
             )
             return [Conversation(*row) for row in await cursor.fetchall()]
+
+    async def change(
+        self, principal: Principal, conversation_id: str, *, title: str | None = None, branch: str | None = None
+    ) -> Conversation:
+        async with self._connection("changing a conversation") as connection, connection.transaction():
+            head = None
+            if branch is not None and await _owned(connection, principal, conversation_id):
+                head = await _end_of_branch(connection, conversation_id, branch)
+            cursor = await connection.execute(
+                "UPDATE anchorage.conversations SET title = coalesce(%s, title), head = coalesce(%s, head) "
+                f"WHERE id = %s AND owner = %s AND turns > 0 RETURNING {_CONVERSATION}",
+                (title, head, conversation_id, principal.id),
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            raise _unknown(conversation_id)
+        return Conversation(*row)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
         async with self._connection("deleting a conversation") as connection:
@@ -91,6 +234,15 @@ class PostgresMemory:
             if cursor.rowcount == 0:
                 raise _unknown(conversation_id)
 
+    async def forget(self, seconds: float) -> int:
+        async with self._connection("forgetting old conversations") as connection:
+            cursor = await connection.execute(
+                "DELETE FROM anchorage.conversations WHERE id IN (SELECT id FROM anchorage.conversations "
+                "WHERE updated_at < now() - make_interval(secs => %s) LIMIT %s FOR UPDATE SKIP LOCKED)",
+                (seconds, _FORGOTTEN_AT_ONCE),
+            )
+            return cursor.rowcount
+
     async def ping(self) -> None:
         with translate_errors("asking the state database"):
             await ping(self._pool)
@@ -98,7 +250,13 @@ class PostgresMemory:
 
 def _unknown(conversation_id: str) -> NotFound:
     return NotFound(
-        f"No conversation {conversation_id!r} of yours. Leave the id out, or take a new one, to begin another."
+        f"No conversation {conversation_id[:128]!r} of yours. Leave the id out, or take a new one, to begin another."
+    )
+
+
+def _no_message(conversation_id: str, message_id: str | None) -> NotFound:
+    return NotFound(
+        f"The conversation {conversation_id!r} has no message {message_id!r}. GET /api/conversations/{conversation_id} lists its messages."
     )
 
 
@@ -109,6 +267,22 @@ async def _owned(connection: AsyncConnection[Any], principal: Principal, convers
     if row is not None and row[0] != principal.id:
         raise _unknown(conversation_id)
     return row is not None
+
+
+async def _end_of_branch(connection: AsyncConnection[Any], conversation_id: str, message_id: str) -> int:
+    """The number of the last turn after this message; where the conversation forks, along the newest turn."""
+    cursor = await connection.execute(
+        "SELECT number, parent, message_id FROM anchorage.turns WHERE conversation_id = %s ORDER BY number",
+        (conversation_id,),
+    )
+    rows = await cursor.fetchall()
+    at = next((number for number, _, message in rows if message == message_id), None)
+    if at is None:
+        raise _no_message(conversation_id, message_id)
+    newest = {parent: number for number, parent, _ in rows}
+    while at in newest:
+        at = newest[at]
+    return int(at)
 
 
 async def _find(connection: AsyncConnection[Any], conversation_id: str, message_id: str) -> Turn | None:
@@ -123,4 +297,4 @@ async def _find(connection: AsyncConnection[Any], conversation_id: str, message_
 def _turn(row: Sequence[Any]) -> Turn:
     citations = tuple(Citation(**item) for item in row[5])
     unsupported = tuple(Unsupported(**item) for item in row[9])
-    return Turn(row[0], row[1], row[2], row[3], row[4], citations, row[6], row[7], row[8], unsupported)
+    return Turn(*(*row[:5], citations, *row[6:9], unsupported, *row[10:12]))

@@ -9,7 +9,19 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
-from anchorage.faces.http import chat, classic, documents, feedback, jobs, openai, probes, problems, sources, usage
+from anchorage.faces.http import (
+    chat,
+    classic,
+    conversations,
+    documents,
+    feedback,
+    jobs,
+    openai,
+    probes,
+    problems,
+    sources,
+    usage,
+)
 from anchorage.faces.http.browser import BrowserSafety, listed
 from anchorage.faces.http.mcp import McpEndpoint
 from anchorage.faces.http.middleware import BodyLimit, RequestContext
@@ -27,7 +39,7 @@ def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True)
         redoc_url=None,
     )
     app.state.process = state
-    for part in (chat, feedback, documents, jobs, sources, usage, openai, classic, probes):
+    for part in (chat, conversations, feedback, documents, jobs, sources, usage, openai, classic, probes):
         app.include_router(part.router)
     if mcp:
         endpoint = McpEndpoint()

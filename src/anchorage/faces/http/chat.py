@@ -1,40 +1,63 @@
-"""POST /api/chat and /api/search, and the conversations."""
+"""POST /api/chat and /api/search; streams: resume and stop."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
-from dataclasses import asdict
-from typing import Any
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.events import Event, answer_json, citation_json, hit_json
+from anchorage.chat.events import answer_json, hit_json
 from anchorage.chat.retrieve import checked_question, retrieve
-from anchorage.chat.turn import ask, ask_events
-from anchorage.errors import NotFound
+from anchorage.chat.turn import Asked, ask, prepare
+from anchorage.errors import BadRequest
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.model import Turn
-from anchorage.telemetry import ANSWERS, STREAMS
+from anchorage.faces.http.streaming import CLIENT_GONE, EventStream, while_there
+from anchorage.ports.memory import Place
+from anchorage.ports.streams import Line
+from anchorage.telemetry import ANSWERS
 
 router = APIRouter(prefix="/api")
-_HISTORY = 1000
+_MOST = 2**63 - 1
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="as `after`; browsers send it")]
 
 
 class ChatRequest(BaseModel):
     """A question, in a conversation or at the start of one."""
 
-    message: str = Field(description="the question")
+    message: str | None = Field(
+        None, description="the question; may be left out where `instead_of` names one to ask again"
+    )
     conversation_id: str | None = Field(None, description="an earlier answer's, or one of your choice, to go on with")
     session_id: str | None = Field(None, description="another name of conversation_id")
     message_id: str | None = Field(None, description="of your choice; a repeated request with it is answered only once")
+    parent_message_id: str | None = Field(
+        None, description="the message that this one follows; the last one of the active branch by default"
+    )
+    instead_of: str | None = Field(
+        None,
+        description="a message_id to branch off: with a `message`, that question as edited; without, another answer to it",
+    )
     collection: str | None = Field(None, description="where to look; every collection that you may read by default")
     stream: bool = Field(False, description="answer as server-sent events")
+
+    @model_validator(mode="after")
+    def _asks(self) -> ChatRequest:
+        if self.message is None and self.instead_of is None:
+            raise ValueError("message: write the question")
+        if self.parent_message_id is not None and self.instead_of is not None:
+            raise ValueError("parent_message_id and instead_of say two different things: send one of them")
+        return self
+
+    @property
+    def conversation(self) -> str | None:
+        return self.conversation_id or self.session_id
+
+    @property
+    def place(self) -> Place:
+        return Place(after=self.parent_message_id, instead_of=self.instead_of)
 
 
 class SearchRequest(BaseModel):
@@ -57,116 +80,65 @@ async def search(body: SearchRequest, services: CurrentServices, principal: Curr
 @router.post("/chat", summary="Ask", response_model=None,
              responses={200: {"content": {"text/event-stream": {}, "application/json": {}}}})  # fmt: skip
 async def chat(
-    body: ChatRequest, services: CurrentServices, principal: CurrentPrincipal
-) -> dict[str, Any] | StreamingResponse:
+    body: ChatRequest, request: Request, services: CurrentServices, principal: CurrentPrincipal,
+    last_event_id: LastEventId = None,
+) -> Response:  # fmt: skip
     """An answer with its citations: whole, or as events (`start`, `hits`, `token`, `answer` or `error`, `done`)."""
-    conversation = body.conversation_id or body.session_id
-    collections = _named(body.collection)
-    if not body.stream:
+    if body.stream:
+
+        async def prepared() -> Asked:
+            return await prepare(
+                services.chat, principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
+                collections=_named(body.collection), place=body.place,
+            )  # fmt: skip
+
+        return await _streamed(services.streams.ask(services.chat, principal, prepared, after=_number(last_event_id)))
+    answer = None
+    async with while_there(request.receive):
         answer = await ask(
-            services.chat, principal, body.message, conversation_id=conversation, message_id=body.message_id,
-            collections=collections,
+            services.chat, principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
+            collections=_named(body.collection), place=body.place,
         )  # fmt: skip
+    if answer:
         ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
-        return answer_json(answer)
-    events = ask_events(
-        services.chat, principal, body.message, conversation_id=conversation, message_id=body.message_id,
-        collections=collections,
-    )  # fmt: skip
-    first = await anext(events)  # input that cannot be taken fails here, with a status of its own
-    stream = _stream(first, events, services.settings.http.sse_heartbeat)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        return JSONResponse(answer_json(answer))
+    return Response(status_code=CLIENT_GONE)
 
 
-async def _stream(first: Event, events: AsyncGenerator[Event, None], heartbeat: float) -> AsyncIterator[bytes]:
-    """The events on the wire, with a comment whenever nothing comes for a while, so that proxies keep the connection."""
-    STREAMS.inc()
-    async with aclosing(events):
-        pending: asyncio.Future[Event] | None = None
-        try:
-            yield _frame(first)
-            while True:
-                pending = pending or asyncio.ensure_future(anext(events))
-                done, _ = await asyncio.wait({pending}, timeout=heartbeat)
-                if not done:
-                    yield KEEPALIVE_COMMENT
-                    continue
-                event = pending.result()
-                pending = None
-                yield _frame(event)
-                if event.type == "answer":
-                    ANSWERS.labels("abstained" if event.data["answer"].abstained else "answered").inc()
-                if event.type == "done":
-                    return
-        finally:
-            STREAMS.dec()
-            if pending is not None:
-                pending.cancel()
-                await asyncio.wait({pending})
+@router.get("/chat/{conversation_id}/events", summary="Resume a stream", response_model=None,
+            responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "nothing more will come"}})  # fmt: skip
+async def events(
+    conversation_id: str, services: CurrentServices, principal: CurrentPrincipal,
+    after: Annotated[int | None, Query(ge=0, le=_MOST, description="the last event that you have; 0 for all that are kept")] = None,
+    last_event_id: LastEventId = None,
+) -> Response:  # fmt: skip
+    """The events after the given one, up to the next `done`, from whichever process writes them. Without a number, those of the last
+    answer's last attempt.
+    """
+    position = _number(last_event_id) if after is None else after
+    return await _streamed(services.streams.resume(services.chat, principal, conversation_id, position))
 
 
-def _frame(event: Event) -> bytes:
-    data = json.dumps(event.payload(), ensure_ascii=False, separators=(",", ":"))
-    return format_sse_event(data_str=data, event=event.type, id=str(event.n))
+@router.post("/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer")
+async def stop(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """End the running answer, wherever it runs: what was written of it stays, with its citations. Does nothing where none is running."""
+    found = await services.streams.stop(services.chat, principal, conversation_id)
+    return {"stopping": found is not None, "message_id": found.message_id if found else None}
+
+
+async def _streamed(lines: AsyncGenerator[Sequence[Line], None]) -> Response:
+    first = await anext(lines, None)  # what cannot be taken fails here, with a status of its own
+    # 204 tells an EventSource not to come again.
+    return Response(status_code=204) if first is None else EventStream(first, lines)
+
+
+def _number(last_event_id: str | None) -> int | None:
+    if not last_event_id:
+        return None
+    if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 18:
+        raise BadRequest("Last-Event-ID is not the number of an event. Send the `id` of the last one that you have.")
+    return int(last_event_id)
 
 
 def _named(collection: str | None) -> list[str] | None:
     return [collection] if collection else None
-
-
-@router.get("/conversations", summary="List conversations")
-async def conversations(services: CurrentServices, principal: CurrentPrincipal, limit: int = 100) -> dict[str, Any]:
-    """Your conversations, the newest first."""
-    found = await services.storage.memory.conversations(principal, limit=max(1, min(limit, _HISTORY)))
-    return {
-        "conversations": [
-            {
-                "id": item.id,
-                "title": item.title,
-                "turns": item.turns,
-                "created_at": item.created_at,
-                "updated_at": item.updated_at,
-            }
-            for item in found
-        ]
-    }
-
-
-@router.get("/conversations/{conversation_id}", summary="Show a conversation")
-async def conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
-    """The turns of a conversation, oldest first; of a long one the last thousand."""
-    turns = await services.storage.memory.window(principal, conversation_id, _HISTORY)
-    if not turns:
-        raise NotFound(f"No conversation {conversation_id[:128]!r} of yours. GET /api/conversations lists them.")
-    return {"id": conversation_id, "turns": [_turn_json(turn) for turn in turns]}
-
-
-def _turn_json(turn: Turn) -> dict[str, Any]:
-    return {
-        "number": turn.number,
-        "message_id": turn.message_id,
-        "question": turn.question,
-        "answer": turn.answer,
-        "abstained": turn.abstained,
-        "citations": [citation_json(citation) for citation in turn.citations],
-        "unsupported": [asdict(item) for item in turn.unsupported],
-        "created_at": turn.created_at,
-    }
-
-
-@router.delete("/conversations/{conversation_id}", status_code=204, summary="Delete a conversation")
-async def delete_conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
-    """Remove it with all its turns."""
-    await services.storage.memory.delete(principal, conversation_id)
-    return Response(status_code=204)
-
-
-@router.delete("/conversations", status_code=204, summary="Delete all conversations")
-async def delete_conversations(services: CurrentServices, principal: CurrentPrincipal) -> Response:
-    """Remove all of your conversations."""
-    memory = services.storage.memory
-    while found := await memory.conversations(principal, limit=100):
-        for item in found:
-            await memory.delete(principal, item.id)
-    return Response(status_code=204)

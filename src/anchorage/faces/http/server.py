@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 import structlog
 import uvicorn
 
+from anchorage.chat.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
@@ -19,6 +20,7 @@ from anchorage.settings import Settings
 from anchorage.wiring import Services, open_services
 
 _log = structlog.get_logger(__name__)
+_LAST_WORDS = 4.0  # seconds for handing streams over, within the time that requests get
 Prepare = Callable[[Services], Awaitable[None]]
 """What must be done before the first request is answered."""
 
@@ -39,15 +41,31 @@ class _Server(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let open requests end; streams that do not are handed over to other processes in time, and their clients sent there."""
         self._state.draining = True
-        await super().shutdown(sockets)
+        handing_over = asyncio.create_task(self._hand_over())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            handing_over.cancel()
+            with suppress(asyncio.CancelledError):
+                await handing_over
+
+    async def _hand_over(self) -> None:
+        services = self._state.services
+        if services is None:
+            return
+        services.streams.draining = True
+        limits = services.settings.http
+        await asyncio.sleep(max(0.0, min(limits.drain_timeout, limits.shutdown_timeout - _LAST_WORDS)))
+        await services.streams.hand_over()
 
 
 async def serve(settings: Settings, *, worker: bool = False, prepare: Prepare | None = None,
                 on_ready: Callable[[str], None] | None = None) -> None:  # fmt: skip
     """Serve until SIGINT or SIGTERM. Raises `ConfigurationError` when the address is taken, and what opening services raises."""
     state = ProcessState()
-    listener = _listen(settings.http.host, settings.http.port)
+    listener = _listen(settings.http.host, settings.http.port, shared=settings.http.reuse_port)
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
         create_app(settings.http, state, mcp=settings.mcp.enabled),
@@ -80,11 +98,13 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With its protocol named: asyncio turns Nagle's algorithm off only then, and it would hold each response back 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
@@ -94,6 +114,12 @@ def _listen(host: str, port: int) -> socket.socket:
             "APP_HOST and APP_PORT."
         ) from error
     return listener
+
+
+async def _tidy(services: Services) -> None:
+    storage, days = services.storage, services.settings.conversation.ttl_days
+    ttl = None if days is None else days * 86400
+    await tidy_forever(storage.stream_log, storage.memory, retention=services.settings.stream.retention, ttl=ttl)
 
 
 async def _work(
@@ -108,10 +134,14 @@ async def _work(
                 await prepare(services)
             state.waiting_for = None
             on_ready()
-            if worker:
-                await run_worker(services.worker, settings.ingest.concurrency)
-            else:
-                await asyncio.Event().wait()
+            tidying = asyncio.create_task(_tidy(services))
+            try:
+                if worker:
+                    await run_worker(services.worker, settings.ingest.concurrency)
+                else:
+                    await tidying
+            finally:
+                tidying.cancel()
         except AnchorageError:
             state.waiting_for = "a restart"
             raise

@@ -9,7 +9,7 @@ import pytest
 
 from anchorage.errors import NotFound
 from anchorage.model import Citation, Principal, Turn
-from anchorage.ports.memory import Memory
+from anchorage.ports.memory import Memory, Place, Summary, Thread
 
 ANNA, BEN = Principal("anna"), Principal("ben")
 _CITATION = Citation(1, "claim", "d", "v", "file:///x", "X", 0, 5, "quote", "pre", "suf", 2)
@@ -63,3 +63,60 @@ class MemoryConformance:
         assert threads[0] not in {item.id for item in await memory.conversations(ANNA)}
         with pytest.raises(NotFound):
             await memory.delete(ANNA, threads[0])
+
+    async def test_a_thread_is_read_at_once(self, memory: Memory) -> None:
+        key = str(uuid4())
+        assert await memory.thread(ANNA, key, "m", place=Place(), limit=5) == Thread()
+        written = [await memory.append(ANNA, key, turn(f"question {number}")) for number in range(1, 5)]
+        await memory.summarise(key, Summary(2, "about the first two"))
+        await memory.summarise(key, Summary(2, "another for the same turn is not kept"))
+        found = await memory.thread(ANNA, key, written[0].message_id, place=Place(), limit=3)
+        assert found.exists and (found.turns, found.parent) == (4, 4)
+        assert list(found.history) == written[1:] and found.earlier == written[0]
+        assert found.summary == Summary(2, "about the first two")
+        assert not (await memory.thread(ANNA, key, "new", place=Place(), limit=0)).history
+        with pytest.raises(NotFound):
+            await memory.thread(BEN, key, "m", place=Place(), limit=5)
+
+    async def test_branches(self, memory: Memory) -> None:
+        key = str(uuid4())
+        first, second, third = [await memory.append(ANNA, key, turn(f"question {number}")) for number in range(1, 4)]
+        assert [item.parent for item in (first, second, third)] == [0, 1, 2]
+        edited = await memory.thread(ANNA, key, "m", place=Place(instead_of=second.message_id), limit=5)
+        assert (edited.parent, edited.replaced, list(edited.history)) == (1, "question 2", [first])
+        other = await memory.append(ANNA, key, replace(turn("question 2, edited"), parent=edited.parent))
+        assert list(await memory.window(ANNA, key, 9)) == [first, other]
+        assert dict(await memory.branches(ANNA, key)) == {1: [second.message_id, other.message_id]}
+        assert list(await memory.turns(ANNA, key, after=1, limit=2)) == [second, third]
+        changed = await memory.change(ANNA, key, title="Renamed", branch=second.message_id)
+        assert (changed.title, changed.head, changed.turns) == ("Renamed", 3, 4)
+        assert await memory.conversation(ANNA, key) == changed
+        assert list(await memory.window(ANNA, key, 9)) == [first, second, third]
+        after = await memory.thread(ANNA, key, "m", place=Place(after=other.message_id), limit=5)
+        assert list(after.history) == [first, other] and after.parent == other.number
+        beginning = await memory.thread(ANNA, key, "m", place=Place(number=0), limit=5)
+        assert not beginning.history and beginning.exists
+        for nowhere in (Place(after="nosuch"), Place(instead_of="nosuch")):
+            with pytest.raises(NotFound, match="nosuch"):
+                await memory.thread(ANNA, key, "m", place=nowhere, limit=5)
+            with pytest.raises(NotFound):
+                await memory.thread(ANNA, str(uuid4()), "m", place=nowhere, limit=5)
+        with pytest.raises(NotFound, match="nosuch"):
+            await memory.change(ANNA, key, branch="nosuch")
+
+    async def test_a_conversation_deleted_meanwhile_stays_deleted(self, memory: Memory) -> None:
+        key = str(uuid4())
+        await memory.append(ANNA, key, turn("first"))
+        await memory.delete(ANNA, key)
+        with pytest.raises(NotFound):
+            await memory.append(ANNA, key, turn("second"), begun=True)
+        await memory.summarise(key, Summary(1, "nothing"))
+        assert (await memory.thread(ANNA, key, "m", place=Place(), limit=5)) == Thread()
+
+    async def test_conversations_in_which_nothing_was_said_for_long_are_forgotten(self, memory: Memory) -> None:
+        key = str(uuid4())
+        await memory.append(ANNA, key, turn("first"))
+        assert await memory.forget(3600) == 0 and await memory.window(ANNA, key, 1)
+        assert await memory.forget(0) >= 1
+        with pytest.raises(NotFound):
+            await memory.conversation(ANNA, key)

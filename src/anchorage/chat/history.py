@@ -1,0 +1,119 @@
+"""history: what a question is read against, within a budget, and the running summary of what no longer fits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import structlog
+
+from anchorage.errors import AnchorageError
+from anchorage.model import Answer, Message, Turn, Usage
+from anchorage.ports.llm import Generator
+from anchorage.ports.memory import Memory, Summary, Thread
+from anchorage.telemetry import degraded
+
+if TYPE_CHECKING:
+    from anchorage.chat.state import ChatLimits
+    from anchorage.chat.turn import Asked
+
+_log = structlog.get_logger(__name__)
+_CHARACTERS_PER_TOKEN = 4  # of English, roughly; the budget is no promise
+_SUMMARY_TOKENS = 300
+_TURN_CHARACTERS = 4000  # of one turn that the summary is made from
+_ASKED = "What have we talked about before this?"
+
+
+def walk(turns: int) -> int:
+    """How many turns to read so that the last summary is among them, also where one could not be made."""
+    return 2 * turns
+
+
+def tokens(turn: Turn) -> int:
+    """About how many tokens a turn takes."""
+    return (len(turn.question) + len(turn.answer)) // _CHARACTERS_PER_TOKEN + 1
+
+
+def recent(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:
+    """The last turns within both bounds; the very last in any case, unless none is wanted."""
+    taken, left = 0, budget
+    for turn in reversed(turns[max(0, len(turns) - count) :]):
+        left -= tokens(turn)
+        if left < 0 and taken:
+            break
+        taken += 1
+    return turns[len(turns) - taken :]
+
+
+def read_against(thread: Thread, question: str, limits: ChatLimits) -> Sequence[Turn]:
+    """The turns that a question is read against, oldest first.
+
+    They begin with the summary of those before them, put as a turn of its own; a question about the conversation itself
+    is read against all of it.
+    """
+    from anchorage.chat.rewrite import is_about_conversation
+
+    if is_about_conversation(question):
+        return thread.history
+    window = recent(thread.history, limits.history_turns, limits.history_tokens)
+    if thread.summary is None or not window or len(window) == thread.turns:
+        return window
+    # What the summary covers need not be shown as well, but what it does not cover must be.
+    window = [turn for turn in window if turn.number > thread.summary.number] or window
+    return [Turn(0, "", _ASKED, thread.summary.text), *window]
+
+
+class Summaries:
+    """Keeps running summaries of long threads, in the background after a turn."""
+
+    def __init__(self, memory: Memory, generator: Generator, limits: ChatLimits) -> None:
+        self._memory, self._generator, self._limits = memory, generator, limits
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def after(self, asked: Asked, answer: Answer) -> None:
+        """Renew the summary of the thread if the turns since the last one no longer fit the window."""
+        summary, limits = asked.thread.summary, self._limits
+        new = Turn(asked.turn, asked.message_id, asked.question, answer.answer)
+        since = [turn for turn in asked.thread.history if summary is None or turn.number > summary.number]
+        if len(recent([*since, new], limits.history_turns, limits.history_tokens)) > len(since):
+            return
+        # Half of the window stays unsummarised, so that a summary is due only every few turns.
+        kept = recent([*since, new], max(1, limits.history_turns // 2), limits.history_tokens // 2)
+        leaving = [turn for turn in since if turn not in kept]
+        if not leaving or not limits.history_turns:
+            return
+        task = asyncio.create_task(self._renew(asked.conversation_id, summary, leaving))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _renew(self, conversation_id: str, summary: Summary | None, turns: Sequence[Turn]) -> None:
+        try:
+            text = await self._written(summary.text if summary else "", turns)
+            if text:
+                await self._memory.summarise(conversation_id, Summary(turns[-1].number, text))
+        except AnchorageError as error:
+            degraded("no_summary", error.message)
+        except Exception:  # noqa: BLE001  nobody waits for this task
+            _log.exception("summary_crashed", conversation_id=conversation_id)
+
+    async def _written(self, before: str, turns: Sequence[Turn]) -> str:
+        system = files("anchorage.chat.prompts").joinpath("summary.md").read_text("utf-8")
+        lines = [f"Summary so far: {before}"] if before else []
+        for turn in turns:
+            lines += [f"User: {turn.question[:_TURN_CHARACTERS]}", f"Assistant: {turn.answer[:_TURN_CHARACTERS]}"]
+        messages = [Message("system", system), Message("user", "\n".join(lines))]
+        text = ""
+        async for piece in self._generator.stream(messages, max_tokens=_SUMMARY_TOKENS):
+            if not isinstance(piece, Usage):
+                text += piece
+        return " ".join(text.split())
+
+    async def settle(self, seconds: float) -> None:
+        """Give summaries that are being made some time to end, then give them up."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,208 @@
+"""live: the answers that this process is writing to the log.
+
+Events go to the log first and then to readers, so that what a client has seen is there for whoever takes over. All streams of the process
+share one write at a time; while one is under way, what comes meanwhile gathers for the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Any
+
+from anchorage.chat.events import line
+from anchorage.chat.hub import Hub, Sign
+from anchorage.chat.stop import Stop
+from anchorage.errors import AnchorageError
+from anchorage.model import Principal
+from anchorage.ports.streams import Piece, StreamLog, StreamState
+from anchorage.telemetry import degraded
+
+COALESCE = 0.05  # seconds that tokens wait for one another
+_BETWEEN_WRITES = 0.005  # seconds, so that many streams share a write
+_RETRY = 0.5
+_MAX_UNWRITTEN = 1000  # tokens and events after which a turn waits for the log
+
+
+class End(Enum):
+    """Why a stream is ended from outside."""
+
+    STOPPED = auto()  # somebody asked for it
+    ABANDONED = auto()  # nobody reads it
+    LOST = auto()  # another process has taken over, or the conversation is gone
+    HANDED_OVER = auto()  # this process shuts down
+
+
+class Live:
+    """One answer that is being written here."""
+
+    def __init__(self, principal: Principal, state: StreamState, wake: Callable[[Live, float], None]) -> None:
+        self.principal = principal
+        self.conversation_id, self.message_id = state.conversation_id, state.message_id
+        self.turn, self.attempt, self.last_n = state.turn, state.attempt, state.last_n
+        self.stop = Stop()
+        self.end: End | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.unread_since: float | None = None
+        self.due = 0.0
+        self.sending: Piece | None = None
+        self._wake = wake
+        self._lines: list[str] = []
+        self._text: list[str] = []
+        self._tokens_due = 0.0
+        self._shown = False
+        self._ended = self._answered = False
+        self._written = asyncio.Event()
+
+    async def emit(self, kind: str, data: dict[str, Any]) -> None:
+        """Take an event; waits only where the log is far behind."""
+        if kind == "token":
+            self._shown = True
+            self._text.append(data["text"])
+            self._ask_for(self._tokens_due)
+        else:
+            self._fold()
+            self._lines.append(line(kind, self.turn, self.attempt, data))
+            self._ask_for(0.0)
+        while len(self._lines) + len(self._text) > _MAX_UNWRITTEN and self.end is not End.LOST:
+            self._ask_for(0.0)
+            self._written.clear()
+            await self._written.wait()
+
+    def _ask_for(self, due: float) -> None:
+        if self.sending is None:
+            self._wake(self, due)
+
+    def _fold(self) -> None:
+        if self._text:
+            self._lines.append(line("token", self.turn, self.attempt, {"text": "".join(self._text)}))
+            self._text = []
+
+    async def close(self, *, answered: bool) -> None:
+        """Write `done` and wait until everything is in the log."""
+        self._ended, self._answered = True, answered
+        await self.emit("done", {})
+        while (self._lines or self.sending) and self.end is not End.LOST:
+            self._written.clear()
+            await self._written.wait()
+
+    def next_piece(self, now: float) -> Piece | None:
+        """What is to be written now."""
+        if self.sending is None:
+            if self._text:
+                self._tokens_due = now + COALESCE
+            self._fold()
+            if not self._lines:
+                return None
+            self.sending = Piece(
+                self.conversation_id, self.message_id, self.attempt, self.last_n, tuple(self._lines), self._ended, self._answered
+            )  # fmt: skip
+            self._lines = []
+        return self.sending
+
+    def written(self) -> None:
+        """What was to be written is in the log."""
+        assert self.sending is not None
+        self.last_n += len(self.sending.lines)
+        self.sending = None
+        self._written.set()
+        if self._lines:
+            self._wake(self, 0.0)
+        elif self._text:
+            self._wake(self, self._tokens_due)
+
+    def finish(self, end: End) -> None:
+        """End it from outside. An answer of which something was shown is stopped, not thrown away."""
+        if self.end is not None and end in (End.STOPPED, End.ABANDONED):
+            return
+        self.end = end
+        self._written.set()
+        if end is End.STOPPED and self._shown:
+            self.stop.now()
+        elif self.task and not self._ended:
+            self.task.cancel()
+
+
+class Writer:
+    """Writes the events of all answers of this process."""
+
+    def __init__(self, log: StreamLog, hub: Hub, holder: str) -> None:
+        self._log, self._hub, self._holder = log, hub, holder
+        self._waiting: dict[str, Live] = {}
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def ask_for(self, live: Live, due: float) -> None:
+        """Write for this stream at the given time of the loop's clock, or sooner."""
+        known = self._waiting.get(live.conversation_id)
+        if known is live:
+            if due < live.due:
+                live.due = due
+                self._wake.set()
+            return
+        live.due = due
+        self._waiting[live.conversation_id] = live
+        self._wake.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._write_all())
+
+    async def _write_all(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            now = loop.time()
+            due = [live for live in self._waiting.values() if live.due <= now]
+            if due:
+                for live in due:
+                    del self._waiting[live.conversation_id]
+                await self._write(due, now)
+                await asyncio.sleep(_BETWEEN_WRITES if len(due) > 1 else 0)
+                continue
+            self._wake.clear()
+            timer = loop.call_at(min(live.due for live in self._waiting.values()), self._wake.set)
+            await self._wake.wait()
+            timer.cancel()
+
+    async def _write(self, lives: list[Live], now: float) -> None:
+        pieces = {live.conversation_id: piece for live in lives if (piece := live.next_piece(now))}
+        if not pieces:
+            return
+        try:
+            taken = await self._log.write(self._holder, list(pieces.values()))
+        except AnchorageError as error:
+            degraded("events_not_written", error.message)
+            for live in lives:
+                live.due = now + _RETRY
+                self._waiting[live.conversation_id] = live
+            return
+        for live in lives:
+            piece = pieces.get(live.conversation_id)
+            if piece is None:
+                continue
+            if live.conversation_id in taken:
+                self._publish(live, piece)
+                if taken[live.conversation_id]:
+                    live.finish(End.STOPPED)
+            else:
+                await self._refused(live, piece)
+
+    def _publish(self, live: Live, piece: Piece) -> None:
+        live.written()
+        self._hub.publish(piece.conversation_id, live.principal.id, list(enumerate(piece.lines, piece.last_n + 1)))
+
+    async def _refused(self, live: Live, piece: Piece) -> None:
+        """A write that was refused may have been taken before, when the connection broke after it."""
+        try:
+            kept = await self._log.read(live.principal, piece.conversation_id, piece.last_n, 1)
+        except AnchorageError:
+            kept = ()
+        if tuple(text for _, text in kept[: len(piece.lines)]) == piece.lines:
+            self._publish(live, piece)
+            return
+        live.finish(End.LOST)
+        self._hub.sign(live.conversation_id, Sign.BEHIND)
+
+    async def settle(self) -> None:
+        """Wait until all that is waiting has been written or given up."""
+        if self._task and not self._task.done():
+            await self._task

@@ -1,0 +1,77 @@
+"""stop: ends an answer in the middle. What was written until then is the answer, and is cited and remembered like any other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+from anchorage.model import Message, Usage
+from anchorage.ports.llm import Generator
+
+if TYPE_CHECKING:
+    from anchorage.chat.state import ChatServices
+
+
+class Stop:
+    """Stops the generator of one turn."""
+
+    __slots__ = ("asked", "stopped", "waiting")
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.stopped = False
+        """Whether an answer was cut short; one that is asked to stop may be whole already."""
+        self.waiting: asyncio.Task[Any] | None = None
+        """The task that waits for the generator's next piece."""
+
+    def now(self) -> None:
+        """Take the answer as it is."""
+        self.asked = True
+        if self.waiting:
+            self.waiting.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stoppable:
+    """A `Generator` whose answer ends where it was stopped."""
+
+    generator: Generator
+    stop: Stop
+
+    @property
+    def model(self) -> str:
+        return self.generator.model
+
+    async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
+        stop, before = self.stop, self.stop.asked
+        task = asyncio.current_task()
+        async with aclosing(cast(Any, self.generator.stream(messages, max_tokens=max_tokens))) as pieces:
+            while True:
+                if stop.asked and not before:
+                    stop.stopped = True
+                    return
+                stop.waiting = task
+                try:
+                    piece = await anext(pieces)
+                except StopAsyncIteration:
+                    return
+                except asyncio.CancelledError:
+                    if not stop.asked or not task or task.uncancel() > 0:
+                        raise
+                    continue  # it was ours
+                finally:
+                    stop.waiting = None
+                yield piece
+
+    async def ping(self) -> str:
+        return await self.generator.ping()
+
+
+def stoppable(services: ChatServices, stop: Stop | None) -> ChatServices:
+    """The services with a generator that `stop` stops."""
+    if stop is None or services.generator is None:
+        return services
+    return replace(services, generator=_Stoppable(services.generator, stop))

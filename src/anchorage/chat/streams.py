@@ -1,0 +1,329 @@
+"""streams: answers that outlive the connection, and the process, that they were asked through.
+
+One process at a time writes the events of an answer to the log; clients read from any process. A process that dies loses its lease, and the
+process of any reader takes the stream over: a new attempt at the answer, begun by `reset`, while the log refuses what the old one may still
+write. A turn is remembered once, under its message id, so that an attempt which finds it remembered tells that answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import uuid4
+
+import structlog
+
+from anchorage.chat.events import kind_of, line
+from anchorage.chat.hub import Hub, Reader, Sign
+from anchorage.chat.live import End, Live, Writer
+from anchorage.chat.state import ChatServices
+from anchorage.chat.turn import Asked, again, error_data, prepare, tell
+from anchorage.errors import AnchorageError, BadRequest, Conflict, NotFound, Unavailable
+from anchorage.model import Principal
+from anchorage.ports.memory import Place
+from anchorage.ports.streams import Line, StreamLog, StreamRequest, StreamState
+from anchorage.telemetry import ANSWERS, STREAMS_TAKEN_OVER, degraded
+
+_log = structlog.get_logger(__name__)
+_PAGE = 100  # rows
+_LAST_WORDS = 3.0  # seconds for the log at shutdown
+Ask = Callable[[], Awaitable[Asked]]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Seconds: that a silent process keeps its streams, that an answer goes on without readers, between two looks at streams of other
+    processes, that a question waits for another answer in its conversation, and of silence until a reader is told of it.
+    """
+
+    lease: float
+    grace: float
+    poll: float
+    wait: float
+    quiet: float
+
+
+class Streams:
+    """The streams that this process writes and reads."""
+
+    def __init__(self, log: StreamLog, limits: StreamLimits) -> None:
+        self._log, self._limits = log, limits
+        self._holder = str(uuid4())
+        self._lives: dict[str, Live] = {}
+        self._hub = Hub(log, self._lives.__contains__, limits.poll, limits.quiet, limits.grace / 4)
+        self._writer = Writer(log, self._hub, self._holder)
+        self._heart: asyncio.Task[None] | None = None
+        self._beaten = float("-inf")
+        self._handed_over = False
+        self.draining = False
+        """Set when the process shuts down: then nothing new is begun or taken over, while what runs goes on."""
+
+    async def ask(
+        self, services: ChatServices, principal: Principal, ask: Ask, *, after: int | None = None
+    ) -> AsyncGenerator[Sequence[Line], None]:
+        """The events of an answer, begun here or wherever it is running already; `ask` prepares the question.
+
+        An empty sequence tells of silence.
+
+        A message that is being answered, or was, is not answered again: its events come from the beginning of its last attempt, or
+        after the given one. Raises, before the first event, what `ask` raises, and `Conflict` where another answer of the conversation
+        does not end.
+        """
+        self._check()
+        deadline, waited = asyncio.get_running_loop().time() + self._limits.wait, False
+        while True:
+            asked = await ask()
+            request = StreamRequest(
+                asked.question, tuple(asked.collections) if asked.collections else None, asked.parent, asked.fresh
+            )
+            await self._beat_if_due()
+            state, mine = await self._log.open(
+                principal, asked.conversation_id, asked.message_id, request, asked.turn, self._holder
+            )
+            if mine or state.message_id == asked.message_id:
+                break
+            if asyncio.get_running_loop().time() > deadline:
+                raise Conflict(
+                    f"Another answer is being written in the conversation {asked.conversation_id!r}. Wait for it, or stop it with "
+                    f"POST /api/chat/{asked.conversation_id}/stop, then ask again."
+                )
+            waited = True
+            await asyncio.sleep(self._limits.poll)
+
+        async def begin() -> Asked:
+            """As it was prepared, or read anew if another answer has come meanwhile; the conversation's row is there by now."""
+            found = await ask() if waited else asked
+            thread = replace(found.thread, exists=True)
+            return replace(found, conversation_id=state.conversation_id, message_id=state.message_id, thread=thread)
+
+        position = state.first_n - 1
+        if not mine and after is not None and position <= after < state.last_n:
+            position = after
+        async for lines in self._follow(services, principal, state, position, begin if mine else None):
+            yield lines
+
+    async def resume(
+        self, services: ChatServices, principal: Principal, conversation_id: str, after: int | None
+    ) -> AsyncGenerator[Sequence[Line], None]:
+        """The events after the given number up to the next `done`; without one, those of the last attempt.
+
+        Nothing where there are none and none will come. Raises, before the first event, `NotFound`, and `BadRequest` for a number that
+        no event has had yet.
+        """
+        self._check()
+        state = await self._log.state(principal, conversation_id)
+        if state is None:
+            raise NotFound(
+                f"No answer was streamed in the conversation {conversation_id!r}. POST /api/chat with stream=true begins one."
+            )
+        position = state.first_n - 1 if after is None else after
+        if not 0 <= position <= state.last_n:
+            raise BadRequest(
+                f"There is no event {position} in this conversation: they go from 1 to {state.last_n}. Send the number of the last event "
+                "that you have, or leave it out."
+            )
+        async for lines in self._follow(services, principal, state, position, None):
+            yield lines
+
+    async def stop(self, services: ChatServices, principal: Principal, conversation_id: str) -> StreamState | None:
+        """Stop the running answer, wherever it runs; None where none is running. Raises `NotFound`."""
+        state = await self._log.stop(principal, conversation_id)
+        if state is None:
+            return None
+        live = self._lives.get(conversation_id)
+        if live and live.message_id == state.message_id:
+            live.finish(End.STOPPED)
+        elif not state.held:
+            await self._take_over(services, principal, state)  # to write the end of it
+        return state
+
+    async def hand_over(self) -> None:
+        """End what is being written here without a word, so that other processes take it over, and send all readers away."""
+        self.draining = self._handed_over = True
+        lives = list(self._lives.values())
+        for live in lives:
+            live.finish(End.HANDED_OVER)
+        try:
+            async with asyncio.timeout(_LAST_WORDS):
+                await asyncio.gather(*(live.task for live in lives if live.task), return_exceptions=True)
+                await self._writer.settle()
+                if self._beaten > float("-inf"):  # else nothing was ever written
+                    await self._log.release(self._holder)
+        except (TimeoutError, AnchorageError) as error:
+            degraded("streams_not_released", f"Others take them over in {self._limits.lease:.0f} s: {error}")
+        if lives:
+            _log.info("streams_handed_over", count=len(lives))
+        self._hub.close()
+
+    def _check(self) -> None:
+        if self.draining:
+            raise Unavailable("This server is shutting down. Send the request again: another one takes it.")
+
+    async def _follow(
+        self, services: ChatServices, principal: Principal, state: StreamState, position: int, begin: Ask | None
+    ) -> AsyncGenerator[Sequence[Line], None]:
+        conversation = state.conversation_id
+        with self._hub.reading(principal, conversation, position) as reader:
+            if begin:
+                self._start(services, principal, begin, state)
+            behind = begin is None
+            while True:
+                found = (
+                    await self._log.read(principal, conversation, reader.position, _PAGE)
+                    if behind
+                    else await reader.next()
+                )
+                if behind and not found:
+                    behind = False
+                    found = await self._standing(services, principal, conversation, reader)
+                if found is Sign.BEHIND:
+                    behind = True
+                elif found is Sign.FREE:
+                    if state_now := await self._log.state(principal, conversation):
+                        await self._take_over(services, principal, state_now)
+                elif found is Sign.QUIET:
+                    yield ()
+                elif found is Sign.GONE:
+                    return
+                elif not isinstance(found, Sign) and found:
+                    lines, ended = _until_done(found)
+                    reader.position = lines[-1][0]
+                    yield lines
+                    if ended:
+                        return
+
+    async def _standing(
+        self, services: ChatServices, principal: Principal, conversation: str, reader: Reader
+    ) -> Sequence[Line] | Sign:
+        """What to do for a reader that has all that the log has."""
+        try:
+            state = await self._log.state(principal, conversation)
+        except NotFound:  # deleted
+            state = None
+        if state is None:
+            return Sign.GONE
+        if not state.ended:
+            self._hub.look_after(conversation)
+            return () if state.held else Sign.FREE
+        if reader.position >= state.last_n:
+            return Sign.GONE
+        if await self._log.read(principal, conversation, reader.position, 1):
+            return Sign.BEHIND  # it has come just now
+        turn = await services.memory.find(principal, conversation, state.message_id) if state.answered else None
+        if turn is None:
+            raise NotFound(
+                "The events of this answer are kept no longer (ANCHORAGE_STREAM__RETENTION), and it was not answered. Ask again: POST "
+                "/api/chat with the same message_id."
+            )
+        told = {"answer": again(turn, conversation)}
+        ending = (line("answer", state.turn, state.attempt, told), line("done", state.turn, state.attempt, {}))
+        return [item for item in enumerate(ending, state.last_n - 1) if item[0] > reader.position]
+
+    async def _take_over(self, services: ChatServices, principal: Principal, state: StreamState) -> None:
+        if self.draining or state.held or state.ended or state.request is None:
+            return
+        await self._beat_if_due()
+        claimed = await self._log.claim(state, self._holder)
+        if claimed is None:
+            return
+        request = state.request
+        STREAMS_TAKEN_OVER.inc()
+        _log.info("stream_taken_over", conversation_id=state.conversation_id, attempt=claimed.attempt)
+
+        async def ask() -> Asked:
+            asked = await prepare(
+                services, principal, request.question, conversation_id=state.conversation_id, message_id=state.message_id,
+                collections=request.collections, place=Place(number=request.parent),
+            )  # fmt: skip
+            return replace(asked, fresh=request.fresh)
+
+        self._start(services, principal, ask, claimed)
+
+    def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
+        live = self._lives[state.conversation_id] = Live(principal, state, self._writer.ask_for)
+        live.task = asyncio.create_task(self._produce(services, principal, ask, live))
+        if self._heart is None or self._heart.done():
+            self._heart = asyncio.create_task(self._beat())
+
+    async def _produce(self, services: ChatServices, principal: Principal, ask: Ask, live: Live) -> None:
+        """Make the answer and write its events."""
+        ids = {"conversation_id": live.conversation_id, "message_id": live.message_id}
+        answer = None
+        try:
+            try:
+                await live.emit("start" if live.attempt == 1 else "reset", ids)
+                answer = await tell(services, principal, await ask(), live.emit, live.stop)
+            except AnchorageError as error:
+                _log.warning("stream_failed", code=error.code, reason=error.message, **ids)
+                await live.emit("error", error_data(error))
+            except asyncio.CancelledError:
+                if live.end not in _ENDINGS:
+                    return
+                code, message = _ENDINGS[live.end]
+                await live.emit("error", {"code": code, "message": message, "temporary": live.end is End.ABANDONED})
+            if answer:
+                ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
+            await live.close(answered=answer is not None)
+        finally:
+            if self._lives.get(live.conversation_id) is live:
+                del self._lives[live.conversation_id]
+                self._hub.look_after(live.conversation_id)
+
+    async def _beat_if_due(self) -> None:
+        if asyncio.get_running_loop().time() - self._beaten > self._limits.lease / 4:
+            await self._beat_once()
+
+    async def _beat_once(self) -> None:
+        stopped = await self._log.beat(self._holder)
+        self._beaten = asyncio.get_running_loop().time()
+        for conversation in stopped:
+            if live := self._lives.get(conversation):
+                live.finish(End.STOPPED)
+
+    async def _beat(self) -> None:
+        while self._lives and not self._handed_over:
+            try:
+                await self._beat_once()
+                await self._end_unread()
+            except AnchorageError as error:
+                degraded("streams_not_held", error.message)
+            await asyncio.sleep(self._limits.lease / 4)
+
+    async def _end_unread(self) -> None:
+        """End answers that nobody has read for a while, here or through another process."""
+        now, grace = asyncio.get_running_loop().time(), self._limits.grace
+        long = []
+        for key, live in self._lives.items():
+            if self._hub.has_readers(key):
+                live.unread_since = None
+            elif live.unread_since is None:
+                live.unread_since = now
+            elif now - live.unread_since >= grace:
+                long.append(key)
+        if long:
+            followed = await self._log.followed(long, grace)
+            for key in long:
+                if not (live := self._lives.get(key)):  # type: ignore[assignment]
+                    continue
+                if key in followed:
+                    live.unread_since = now
+                else:
+                    live.finish(End.ABANDONED)
+
+
+_ENDINGS = {
+    End.STOPPED: ("stopped", "The answer was stopped before anything of it was written."),
+    End.ABANDONED: (
+        "abandoned",
+        "Nobody read the answer any more, so it was not finished. Ask again, with the same message_id.",
+    ),
+}
+
+
+def _until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:
+    """The lines up to the first `done`, and whether there is one."""
+    for index, (_, logged) in enumerate(lines):
+        if kind_of(logged) == "done":
+            return lines[: index + 1], True
+    return lines, False

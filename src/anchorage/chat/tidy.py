@@ -1,0 +1,27 @@
+"""tidy: removes what has served its time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from anchorage.errors import AnchorageError
+from anchorage.ports.memory import Memory
+from anchorage.ports.streams import StreamLog
+
+_log = structlog.get_logger(__name__)
+_EVERY = 60.0  # seconds
+
+
+async def tidy_forever(log: StreamLog, memory: Memory, *, retention: float, ttl: float | None) -> None:
+    """Forget the events of answers that ended `retention` seconds ago, and conversations `ttl` seconds after their last turn."""
+    while True:
+        try:
+            while await log.sweep(retention):
+                pass
+            while ttl is not None and await memory.forget(ttl):
+                pass
+        except AnchorageError as error:  # Postgres is away: the next turn comes
+            _log.warning("tidying_failed", reason=error.message)
+        await asyncio.sleep(_EVERY)

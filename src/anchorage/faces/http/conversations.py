@@ -1,0 +1,143 @@
+"""/api/conversations: list, show, change, export, delete."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from anchorage.chat.events import citation_json
+from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.model import Conversation, Principal, Turn
+from anchorage.ports.memory import Memory
+
+router = APIRouter(prefix="/api/conversations")
+_SHOWN = 1000
+_EXPORTED = 100_000
+_PAGE = 200
+
+
+class ConversationChange(BaseModel):
+    """What to change; what is left out stays."""
+
+    title: str | None = Field(None, min_length=1, max_length=200)
+    branch: str | None = Field(None, description="a message_id: the branch that it is on becomes the active one")
+
+
+@router.get("", summary="List conversations")
+async def conversations(
+    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=_SHOWN)
+) -> dict[str, Any]:
+    """Your conversations, the newest first."""
+    found = await services.storage.memory.conversations(principal, limit=limit)
+    return {"conversations": [_conversation_json(item) for item in found]}
+
+
+@router.get("/{conversation_id}", summary="Show a conversation")
+async def conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """The turns of the active branch, oldest first; of a long one the last thousand. `siblings` names the messages that stand in the
+    same place, in the order in which they were asked.
+    """
+    memory = services.storage.memory
+    found = await memory.conversation(principal, conversation_id)
+    turns = await memory.window(principal, conversation_id, _SHOWN)
+    branches = await memory.branches(principal, conversation_id)
+    return {**_conversation_json(found), "turns": [_turn_json(turn, branches) for turn in turns]}
+
+
+@router.patch("/{conversation_id}", summary="Change a conversation")
+async def change(
+    conversation_id: str, body: ConversationChange, services: CurrentServices, principal: CurrentPrincipal
+) -> dict[str, Any]:
+    """Rename it, or go to another of its branches."""
+    memory = services.storage.memory
+    return _conversation_json(await memory.change(principal, conversation_id, title=body.title, branch=body.branch))
+
+
+@router.get("/{conversation_id}/export", summary="Export a conversation", response_model=None,
+            responses={200: {"content": {"application/json": {}, "text/markdown": {}}}})  # fmt: skip
+async def export(
+    conversation_id: str, services: CurrentServices, principal: CurrentPrincipal,
+    form: Annotated[Literal["json", "md"], Query(alias="format")] = "json",
+) -> Response:  # fmt: skip
+    """The whole conversation as a file: as JSON with all its branches, or the active branch as Markdown."""
+    memory = services.storage.memory
+    found = await memory.conversation(principal, conversation_id)
+    headers = {"Content-Disposition": f'attachment; filename="conversation.{form}"'}
+    if form == "md":
+        turns = await memory.window(principal, conversation_id, _EXPORTED)
+        return Response(_markdown(found, turns), media_type="text/markdown; charset=utf-8", headers=headers)
+    return StreamingResponse(_json(memory, principal, found), media_type="application/json", headers=headers)
+
+
+@router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")
+async def delete_conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
+    """Remove it with all that belongs to it; an answer that is being written ends."""
+    await services.storage.memory.delete(principal, conversation_id)
+    return Response(status_code=204)
+
+
+@router.delete("", status_code=204, summary="Delete all conversations")
+async def delete_conversations(services: CurrentServices, principal: CurrentPrincipal) -> Response:
+    """Remove all of your conversations."""
+    memory = services.storage.memory
+    while found := await memory.conversations(principal, limit=100):
+        for item in found:
+            await memory.delete(principal, item.id)
+    return Response(status_code=204)
+
+
+def _conversation_json(item: Conversation) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "title": item.title,
+        "turns": item.turns,
+        "created_at": item.created_at.isoformat(),
+        "updated_at": item.updated_at.isoformat(),
+    }
+
+
+def _turn_json(turn: Turn, branches: Mapping[int, Sequence[str]]) -> dict[str, Any]:
+    return {
+        "number": turn.number,
+        "parent": turn.parent,
+        "message_id": turn.message_id,
+        "question": turn.question,
+        "answer": turn.answer,
+        "abstained": turn.abstained,
+        "stopped": turn.stopped,
+        "citations": [citation_json(citation) for citation in turn.citations],
+        "unsupported": [asdict(item) for item in turn.unsupported],
+        "created_at": turn.created_at.isoformat() if turn.created_at else None,
+        "siblings": list(branches.get(turn.parent or 0, [turn.message_id])),
+    }
+
+
+async def _json(memory: Memory, principal: Principal, found: Conversation) -> AsyncIterator[bytes]:
+    """Page by page, however long it is."""
+    head = json.dumps({**_conversation_json(found), "head": found.head}, ensure_ascii=False)
+    yield f'{head[:-1]}, "messages": ['.encode()
+    branches = await memory.branches(principal, found.id)
+    number = 0
+    while turns := await memory.turns(principal, found.id, after=number, limit=_PAGE):
+        text = ",\n".join(json.dumps(_turn_json(turn, branches), ensure_ascii=False) for turn in turns)
+        yield (",\n" if number else "\n").encode() + text.encode()
+        number = turns[-1].number
+    yield b"\n]}\n"
+
+
+def _markdown(found: Conversation, turns: Sequence[Turn]) -> str:
+    parts = [f"# {' '.join(found.title.split())}"]
+    for turn in turns:
+        parts += [f"## {' '.join(turn.question.split())}", turn.answer + (" *(stopped)*" if turn.stopped else "")]
+        notes = [
+            f"- [{item.marker}] {item.title}{f', page {item.page}' if item.page else ''}: “{' '.join(item.quote.split())}” <{item.uri}>"
+            for item in turn.citations
+        ]
+        parts += ["\n".join(notes)] if notes else []
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,93 @@
+"""Answers to clients who may leave: streams of events, and work that ends when its client does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from fastapi.sse import KEEPALIVE_COMMENT
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from anchorage.chat.events import sent
+from anchorage.errors import AnchorageError
+from anchorage.ports.streams import Line
+from anchorage.telemetry import STREAMS
+
+_log = structlog.get_logger(__name__)
+CLIENT_GONE = 499
+"""The status, as nginx counts it, of a request whose client left before the answer; nobody receives it."""
+
+
+@dataclass(slots=True)
+class Client:
+    gone: bool = False
+
+
+@asynccontextmanager
+async def while_there(receive: Receive) -> AsyncIterator[Client]:
+    """Runs what is inside until its client leaves, whom the result tells of."""
+    client, task = Client(), asyncio.current_task()
+    assert task is not None
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        client.gone = True
+        task.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield client
+        watching.cancel()
+        if client.gone:
+            await asyncio.sleep(0)  # where the cancellation arrives that came too late for what was inside
+    except asyncio.CancelledError:
+        if not client.gone or task.uncancel() > 0:
+            raise
+    finally:
+        watching.cancel()
+
+
+class EventStream(Response):
+    """Logged events as server-sent events; a comment tells of silence, so that proxies keep the connection."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, first: Sequence[Line], rest: AsyncGenerator[Sequence[Line], None]) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._first, self._rest = first, rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        STREAMS.inc()
+        try:
+            async with aclosing(self._rest), while_there(receive):
+                await self._send(send)
+        except AnchorageError as error:
+            # The status is sent already. The end without `done` makes the client come back, and then it is told.
+            _log.warning("stream_broken", code=error.code, reason=error.message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            STREAMS.dec()
+
+    async def _send(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": _frames(self._first), "more_body": True})
+        self._first = ()
+        async for lines in self._rest:
+            await send({"type": "http.response.body", "body": _frames(lines), "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _frames(lines: Sequence[Line]) -> bytes:
+    if not lines:
+        return KEEPALIVE_COMMENT
+    frames = []
+    for n, logged in lines:
+        kind, data = sent(n, logged)
+        frames.append(f"event: {kind}\ndata: {data}\nid: {n}\n\n")
+    return "".join(frames).encode()

@@ -1,0 +1,144 @@
+"""A `Memory` without a database: for tests, and to learn the port from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from anchorage.errors import NotFound
+from anchorage.model import Conversation, Principal, Turn
+from anchorage.ports.memory import Place, Summary, Thread
+
+
+@dataclass(slots=True)
+class _Kept:
+    owner: str
+    title: str
+    turns: list[Turn] = field(default_factory=list)
+    head: int = 0
+    summaries: dict[int, Summary] = field(default_factory=dict)
+    updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def number(self, message_id: str | None) -> int:
+        found = next((turn.number for turn in self.turns if turn.message_id == message_id), None)
+        if found is None:
+            raise NotFound(f"No message {message_id!r} in this conversation.")
+        return found
+
+    def branch(self, end: int, limit: int) -> tuple[Turn, ...]:
+        found: list[Turn] = []
+        while end and len(found) < limit:
+            found.append(self.turns[end - 1])
+            end = found[-1].parent or 0
+        return tuple(reversed(found))
+
+
+@dataclass(slots=True)
+class InMemoryMemory:
+    """Lasts as long as its process."""
+
+    _threads: dict[str, _Kept] = field(default_factory=dict)
+
+    def _kept(self, principal: Principal, conversation_id: str) -> _Kept:
+        kept = self._threads.get(conversation_id)
+        if kept is None or kept.owner != principal.id:
+            raise NotFound(f"No conversation {conversation_id!r} of yours.")
+        return kept
+
+    def _perhaps(self, principal: Principal, conversation_id: str) -> _Kept | None:
+        return self._kept(principal, conversation_id) if conversation_id in self._threads else None
+
+    async def thread(
+        self, principal: Principal, conversation_id: str, message_id: str, *, place: Place, limit: int
+    ) -> Thread:
+        kept = self._perhaps(principal, conversation_id)
+        if kept is None:
+            if place.after is not None or place.instead_of is not None:
+                raise NotFound(f"No conversation {conversation_id!r} of yours.")
+            return Thread()
+        parent, replaced = kept.head if place.number is None else place.number, None
+        if place.after is not None:
+            parent = kept.number(place.after)
+        elif place.instead_of is not None:
+            beside = kept.turns[kept.number(place.instead_of) - 1]
+            parent, replaced = beside.parent or 0, beside.question
+        history = kept.branch(parent, limit)
+        summary = next(
+            (kept.summaries[item.number] for item in reversed(history) if item.number in kept.summaries), None
+        )
+        earlier = next((turn for turn in kept.turns if turn.message_id == message_id), None)
+        return Thread(True, len(kept.turns), parent, history, summary, earlier, replaced)
+
+    async def append(self, principal: Principal, conversation_id: str, turn: Turn, *, begun: bool = False) -> Turn:
+        kept = self._perhaps(principal, conversation_id)
+        if kept is None:
+            if begun:
+                raise NotFound(f"No conversation {conversation_id!r} of yours.")
+            kept = self._threads[conversation_id] = _Kept(principal.id, turn.question[:80])
+        known = next((item for item in kept.turns if item.message_id == turn.message_id), None)
+        if known:
+            return known
+        parent = kept.head if turn.parent is None else turn.parent
+        kept.head, kept.updated_at = len(kept.turns) + 1, datetime.now(UTC)
+        kept.turns.append(replace(turn, number=kept.head, parent=parent, created_at=kept.updated_at))
+        return kept.turns[-1]
+
+    async def window(self, principal: Principal, conversation_id: str, limit: int) -> Sequence[Turn]:
+        kept = self._perhaps(principal, conversation_id)
+        return kept.branch(kept.head, limit) if kept else ()
+
+    async def turns(self, principal: Principal, conversation_id: str, *, after: int, limit: int) -> Sequence[Turn]:
+        kept = self._perhaps(principal, conversation_id)
+        return kept.turns[after : after + limit] if kept else []
+
+    async def branches(self, principal: Principal, conversation_id: str) -> Mapping[int, Sequence[str]]:
+        kept = self._perhaps(principal, conversation_id)
+        found: dict[int, list[str]] = {}
+        for turn in kept.turns if kept else ():
+            found.setdefault(turn.parent or 0, []).append(turn.message_id)
+        return {parent: messages for parent, messages in found.items() if len(messages) > 1}
+
+    async def find(self, principal: Principal, conversation_id: str, message_id: str) -> Turn | None:
+        kept = self._perhaps(principal, conversation_id)
+        return next((turn for turn in kept.turns if turn.message_id == message_id), None) if kept else None
+
+    async def summarise(self, conversation_id: str, summary: Summary) -> None:
+        if conversation_id in self._threads:
+            self._threads[conversation_id].summaries.setdefault(summary.number, summary)
+
+    async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:
+        kept = self._kept(principal, conversation_id)
+        first = kept.turns[0].created_at or kept.updated_at
+        return Conversation(conversation_id, kept.title, len(kept.turns), first, kept.updated_at, kept.head)
+
+    async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
+        own = [key for key, kept in self._threads.items() if kept.owner == principal.id]
+        found = [await self.conversation(principal, key) for key in own]
+        return sorted(found, key=lambda item: item.updated_at, reverse=True)[:limit]
+
+    async def change(
+        self, principal: Principal, conversation_id: str, *, title: str | None = None, branch: str | None = None
+    ) -> Conversation:
+        kept = self._kept(principal, conversation_id)
+        kept.title = kept.title if title is None else title
+        if branch is not None:
+            kept.head = kept.number(branch)
+            newest = {turn.parent: turn.number for turn in kept.turns}
+            while kept.head in newest:
+                kept.head = newest[kept.head]
+        return await self.conversation(principal, conversation_id)
+
+    async def delete(self, principal: Principal, conversation_id: str) -> None:
+        self._kept(principal, conversation_id)
+        del self._threads[conversation_id]
+
+    async def forget(self, seconds: float) -> int:
+        old = datetime.now(UTC) - timedelta(seconds=seconds)
+        gone = [key for key, kept in self._threads.items() if kept.updated_at < old]
+        for key in gone:
+            del self._threads[key]
+        return len(gone)
+
+    async def ping(self) -> None:
+        return None

@@ -1,0 +1,538 @@
+"""Streams over a real database: two processes' worth of them on one log."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from anchorage.adapters.postgres.streams import PostgresStreamLog
+from anchorage.chat.events import sent
+from anchorage.chat.state import ChatServices
+from anchorage.chat.streams import StreamLimits, Streams
+from anchorage.chat.turn import Asked, ask, prepare
+from anchorage.errors import BadRequest, Conflict, DatabaseUnavailable, ModelUnavailable, NotFound, Unavailable
+from anchorage.model import Message, Principal, Usage
+from anchorage.ports.memory import Place
+from anchorage.ports.streams import Line, Piece
+
+from .conftest import Bakery
+
+LIMITS = StreamLimits(lease=1.0, grace=0.3, poll=0.02, wait=5.0, quiet=10.0)
+QUESTION = "What is bread made of?"
+
+
+@dataclass
+class Paced:
+    """A generator that writes a word for every token it is given, and what was asked of it."""
+
+    words: Sequence[str] = ("Flour ", "and ", "water ", "[1].")
+    tokens: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    started: int = 0
+    closed: int = 0
+    model: str = "paced"
+    fails: Exception | None = None
+
+    async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
+        self.started += 1
+        try:
+            for word in self.words:
+                await self.tokens.acquire()
+                if self.fails:
+                    raise self.fails
+                yield word
+            yield Usage(self.model, 1, len(self.words))
+        finally:
+            self.closed += 1
+
+    async def ping(self) -> str:
+        return "available"
+
+    def go(self, words: int = 1000) -> None:
+        for _ in range(words):
+            self.tokens.release()
+
+
+class Process:
+    """What one process has: streams of its own, and a generator."""
+
+    def __init__(self, bakery: Bakery, limits: StreamLimits = LIMITS) -> None:
+        self.dead = False
+        self.generator = Paced()
+        self.chat: ChatServices = replace(bakery.chat, generator=self.generator)
+        self.log = PostgresStreamLog(bakery.pool, limits.lease)
+        self.streams = Streams(self.log, limits)
+        self.principal = bakery.principal
+
+    def ask(
+        self, question: str = QUESTION, conversation: str = "c", message: str = "m", after: int | None = None,
+        principal: Principal | None = None, place: Place = Place(),  # noqa: B008
+    ) -> "Client":  # fmt: skip
+        who = principal or self.principal
+
+        async def prepared() -> Asked:
+            return await prepare(
+                self.chat, who, question, conversation_id=conversation, message_id=message, place=place
+            )
+
+        return Client(self.streams.ask(self.chat, who, prepared, after=after))
+
+    def resume(self, after: int | None = None, conversation: str = "c", principal: Principal | None = None) -> "Client":
+        return Client(self.streams.resume(self.chat, principal or self.principal, conversation, after))
+
+    async def die(self) -> None:
+        """As kill -9 ends it: nothing more is written, nothing is released."""
+        self.dead = self.streams.draining = self.streams._handed_over = True  # its heart stops
+
+        async def never(*_: object) -> dict[str, bool]:
+            raise DatabaseUnavailable("dead")
+
+        self.log.write = self.log.release = never  # type: ignore[method-assign, assignment]
+        for live in list(self.streams._lives.values()):
+            assert live.task
+            live.task.cancel()
+
+
+class Client:
+    """Reads a stream event by event, and checks that numbers follow one another."""
+
+    def __init__(self, lines: Any) -> None:
+        self._lines = lines
+        self.events: list[dict[str, Any]] = []
+
+    async def _more(self) -> bool:
+        batch: Sequence[Line] | None = await anext(self._lines, None)
+        for n, logged in batch or ():
+            event = json.loads(sent(n, logged)[1])
+            assert not self.events or n == self.events[-1]["n"] + 1, (self.events, event)
+            self.events.append(event)
+        return batch is not None
+
+    async def until(self, kind: str) -> "Client":
+        async with asyncio.timeout(20):
+            while not any(event["type"] == kind for event in self.events):
+                assert await self._more(), self.events
+        return self
+
+    async def all(self) -> "Client":
+        async with asyncio.timeout(20):
+            while await self._more():
+                pass
+        return self
+
+    async def leave(self) -> None:
+        await self._lines.aclose()
+
+    @property
+    def kinds(self) -> list[str]:
+        return [event["type"] for event in self.events]
+
+    @property
+    def last(self) -> int:
+        return int(self.events[-1]["n"])
+
+    @property
+    def shown(self) -> str:
+        """The text as a client shows it."""
+        text = ""
+        for event in self.events:
+            if event["type"] == "reset":
+                text = ""
+            elif event["type"] == "token":
+                text += event["text"]
+            elif event["type"] == "answer":
+                text = event["answer"]
+        return text
+
+
+@asynccontextmanager
+async def processes(bakery: Bakery, count: int = 2, **limits: float) -> AsyncIterator[list[Process]]:
+    found = [Process(bakery, replace(LIMITS, **limits)) for _ in range(count)]
+    yield found
+    for process in found:
+        process.generator.go()
+        if process.dead:
+            process.streams._hub.close()
+            assert process.streams._writer._task
+            process.streams._writer._task.cancel()
+        else:
+            await process.streams.hand_over()
+
+
+async def eventually(condition: Callable[[], Any]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_numbers_go_on_over_turns(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        one.generator.go()
+        first = await one.ask().all()
+        assert first.kinds == ["start", "hits", "token", "answer", "done"] and first.last == 5
+        second = await one.ask("What is bread?", message="m2").all()
+        assert second.events[0]["n"] == 6
+        assert {event["turn"] for event in second.events} == {2} and {event["attempt"] for event in second.events} == {
+            1
+        }
+        everything = await one.resume(0).all()
+        assert everything.events == first.events  # `done` ends
+        assert (await one.resume(first.last).all()).events == second.events
+        assert (await one.resume().all()).events == second.events
+        assert not (await one.resume(second.last).all()).events
+
+
+async def test_tokens_are_coalesced_and_a_plain_turn_logs_nothing(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        one.generator.words = ["word "] * 500
+        one.generator.go()
+        client = await one.ask().all()
+        tokens = [event["text"] for event in client.events if event["type"] == "token"]
+        assert "".join(tokens) == "word " * 500 and len(tokens) < 100
+        one.generator.go()
+        await ask(one.chat, one.principal, QUESTION, conversation_id="plain")
+        async with bakery.pool.connection() as connection:
+            rows = await (await connection.execute("SELECT count(*) FROM anchorage.events")).fetchone()
+            streams = await (await connection.execute("SELECT conversation_id FROM anchorage.streams")).fetchall()
+        assert rows and rows[0] < 100 and streams == [("c",)]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_two_clients_of_one_message_read_one_answer(bakery: Bakery, elsewhere: bool) -> None:
+    async with processes(bakery) as (one, two):
+        first = await one.ask().until("hits")
+        second = (two if elsewhere else one).ask()
+        one.generator.go(2)
+        await first.until("token")
+        reading = asyncio.create_task(second.all())
+        one.generator.go()
+        await first.all()
+        await reading
+        assert first.events == second.events and one.generator.started + two.generator.started == 1
+        again = await two.ask().all()
+        assert again.events == first.events and two.generator.started == 0
+
+
+async def test_both_at_the_very_same_time(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        one.generator.go()
+        two.generator.go()
+        clients = [process.ask() for process in (one, two, one, two)]
+        await asyncio.gather(*(client.all() for client in clients))
+        assert all(client.events == clients[0].events for client in clients)
+        assert one.generator.started + two.generator.started == 1
+        assert len(await bakery.chat.memory.window(bakery.principal, "c", 5)) == 1
+
+
+async def test_a_client_cut_off_goes_on_at_the_next_event_anywhere(bakery: Bakery) -> None:
+    async with processes(bakery, grace=20) as (one, two):
+        client = await one.ask().until("start")
+        one.generator.go(1)
+        await client.until("token")
+        await client.leave()
+        rest = two.resume(client.last)
+        one.generator.go()
+        await rest.all()
+        assert rest.events[0]["n"] == client.last + 1 and rest.kinds[-2:] == ["answer", "done"]
+        assert client.shown + "".join(event["text"] for event in rest.events if event["type"] == "token") == (
+            "Flour and water [1]."
+        )
+        assert two.generator.started == 0
+        posted = await two.ask(after=client.last).all()
+        assert posted.events == rest.events
+
+
+async def test_another_process_takes_over_from_one_that_died(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        client = await one.ask().until("hits")
+        one.generator.go(2)
+        await client.until("token")
+        await one.die()
+        two.generator.words = ["Water ", "and ", "flour [1]."]
+        two.generator.go()
+        rest = await two.resume(client.last).all()
+        assert rest.kinds[0] == "reset" and rest.events[0]["n"] == client.last + 1
+        assert {event["attempt"] for event in rest.events} == {2} and {event["turn"] for event in rest.events} == {1}
+        assert rest.shown == "Water and flour [1]."
+        (turn,) = await bakery.chat.memory.window(bakery.principal, "c", 5)
+        assert turn.answer == rest.shown and turn.message_id == "m"
+
+
+async def test_a_repeated_post_takes_over_too(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        await one.ask().until("start")
+        await one.die()
+        two.generator.go()
+        client = await two.ask().all()
+        assert client.kinds[0] in ("start", "reset") and client.kinds[-1] == "done"
+        assert client.shown == "Flour and water [1]." and two.generator.started == 1
+
+
+async def test_who_was_given_up_and_comes_back_is_refused(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        first = await one.ask().until("hits")
+        async with bakery.pool.connection() as connection:  # as if it had been frozen for longer than its lease
+            await connection.execute("UPDATE anchorage.stream_holders SET beat_at = beat_at - interval '1 h'")
+        one.streams._beaten = float("inf")
+        assert one.streams._heart
+        one.streams._heart.cancel()
+        second = await two.ask(after=first.last).until("reset")
+        one.generator.go()
+        await eventually(lambda: not one.streams._lives)
+        two.generator.words = ["Flour [1]."]
+        two.generator.go()
+        await asyncio.gather(first.all(), second.all())
+        assert second.shown == first.shown  # its own client reads the new attempt
+        turns = await bakery.chat.memory.window(bakery.principal, "c", 5)
+        assert [turn.answer for turn in turns] == [second.shown]
+
+
+async def test_an_answer_that_was_remembered_is_not_given_twice(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        client = await one.ask().until("hits")
+        await ask(replace(one.chat, generator=None), one.principal, QUESTION, conversation_id="c", message_id="m")
+        await one.die()
+        rest = await two.resume(client.last).all()
+        assert rest.kinds == ["reset", "answer", "done"] and two.generator.started == 0
+        assert rest.shown.startswith("Bread is made of flour and water.")
+
+
+async def test_a_process_that_shuts_down_hands_over_at_once(bakery: Bakery) -> None:
+    async with processes(bakery, lease=60) as (one, two):
+        client = await one.ask().until("hits")
+        one.generator.go(1)
+        await client.until("token")
+        elsewhere = two.resume(0)
+        await elsewhere.until("token")
+        await one.streams.hand_over()
+        await client.all()
+        assert "done" not in client.kinds
+        two.generator.go()
+        rest = await two.resume(client.last).all()
+        assert rest.kinds[0] == "reset" and rest.kinds[-1] == "done" and rest.events[0]["n"] == client.last + 1
+        await elsewhere.all()
+        assert elsewhere.events[-len(rest.events) :] == rest.events
+        for refused in (one.ask(), one.resume()):
+            with pytest.raises(Unavailable, match="shutting down"):
+                await refused.all()
+
+
+async def test_nobody_reads_any_more(bakery: Bakery) -> None:
+    async with processes(bakery, lease=0.4) as (one, two):
+        client = await one.ask().until("hits")
+        await client.leave()
+        await eventually(lambda: not one.streams._lives)
+        assert one.generator.closed == one.generator.started == 1
+        rest = await two.resume(client.last).all()
+        assert [event["type"] for event in rest.events] == ["error", "done"]
+        assert rest.events[0]["code"] == "abandoned" and rest.events[0]["temporary"]
+        assert not await bakery.chat.memory.window(bakery.principal, "c", 5)
+        two.generator.go()
+        again = await two.ask().all()  # asked again, it is answered again
+        assert again.kinds[0] == "reset" and again.kinds[-2:] == ["answer", "done"]
+
+
+async def test_a_reader_elsewhere_keeps_an_answer_going(bakery: Bakery) -> None:
+    async with processes(bakery, lease=0.4, grace=0.8) as (one, two):
+        client = await one.ask().until("hits")
+        await client.leave()
+        reading = asyncio.create_task(two.resume().all())
+        await asyncio.sleep(2)  # far beyond the grace
+        one.generator.go()
+        assert (await reading).kinds[-2:] == ["answer", "done"]
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_stopped_answer_keeps_what_was_written(bakery: Bakery, elsewhere: bool) -> None:
+    async with processes(bakery) as (one, two):
+        client = await one.ask().until("hits")
+        one.generator.go(2)
+        while client.shown != "Flour and ":
+            await client._more()
+        process = two if elsewhere else one
+        assert (await process.streams.stop(process.chat, process.principal, "c")) is not None
+        await client.all()
+        answer = next(event for event in client.events if event["type"] == "answer")
+        assert answer["stopped"] and answer["answer"].startswith("Flour and")
+        (turn,) = await bakery.chat.memory.window(bakery.principal, "c", 5)
+        assert turn.stopped and one.generator.closed == 1
+        assert (await process.streams.stop(process.chat, process.principal, "c")) is None
+
+
+async def test_an_answer_that_is_stopped_before_its_first_word(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        client = await one.ask().until("hits")
+        await one.streams.stop(one.chat, one.principal, "c")
+        await client.all()
+        assert client.kinds[-2:] == ["error", "done"] and client.events[-2]["code"] == "stopped"
+        assert not await bakery.chat.memory.window(bakery.principal, "c", 5)
+
+
+async def test_a_stop_while_nobody_holds_the_stream(bakery: Bakery) -> None:
+    async with processes(bakery, lease=0.4) as (one, two):
+        client = await one.ask().until("hits")
+        await one.die()
+        await asyncio.sleep(0.5)
+        assert await two.streams.stop(two.chat, two.principal, "c")
+        rest = await two.resume(client.last).all()
+        assert rest.kinds[-2:] == ["error", "done"] and rest.events[-2]["code"] == "stopped"
+
+
+async def test_a_model_that_fails_in_the_middle_ends_with_an_error_and_can_be_asked_again(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        client = await one.ask().until("hits")
+        one.generator.go(1)
+        await client.until("token")
+        one.generator.fails = ModelUnavailable("The model server broke off. Try again.")
+        one.generator.go()
+        await client.all()
+        assert client.kinds[-2:] == ["error", "done"] and client.events[-2]["code"] == "model_unavailable"
+        one.generator.fails = None
+        again = await one.ask().all()
+        assert again.kinds[0] == "reset" and again.shown == "Flour and water [1]." and again.events[0]["attempt"] == 2
+
+
+async def test_questions_of_one_conversation_take_turns(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        first = await one.ask().until("hits")
+        waiting = asyncio.create_task(two.ask("And what else?", message="m2").all())
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        one.generator.go()
+        two.generator.go()
+        await first.all()
+        second = await waiting
+        assert second.events[0]["n"] == first.last + 1 and {event["turn"] for event in second.events} == {2}
+        turns = await bakery.chat.memory.window(bakery.principal, "c", 5)
+        assert [turn.message_id for turn in turns] == ["m", "m2"]
+    async with processes(bakery, wait=0.1) as (one, two):
+        await one.ask(conversation="d").until("hits")
+        with pytest.raises(Conflict, match="stop"):
+            await two.ask(conversation="d", message="other").all()
+
+
+async def test_strangers_and_absurd_numbers(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        one.generator.go()
+        client = await one.ask().all()
+        stranger = Principal("other")
+        for attempt in (
+            one.ask(principal=stranger),
+            one.ask(principal=stranger, message="x"),
+            one.resume(0, principal=stranger),
+        ):
+            with pytest.raises(NotFound):
+                await attempt.all()
+        with pytest.raises(NotFound):
+            await one.streams.stop(one.chat, stranger, "c")
+        for absurd in (client.last + 1, 10**30, -1):
+            with pytest.raises(BadRequest, match="they go"):
+                await one.resume(absurd).all()
+        with pytest.raises(NotFound):
+            await one.resume(0, "nosuch").all()
+        await ask(one.chat, one.principal, QUESTION, conversation_id="plain")
+        with pytest.raises(NotFound, match="streamed"):
+            await one.resume(0, "plain").all()
+
+
+async def test_events_that_are_kept_no_longer(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        one.generator.go()
+        client = await one.ask().all()
+        assert await one.log.sweep(0)
+        late = await one.resume(2).all()
+        assert late.kinds == ["answer", "done"] and late.shown == client.shown and late.last == client.last
+        assert (await one.resume(client.last - 1).all()).kinds == ["done"]
+        posted = await one.ask().all()
+        assert posted.kinds == ["reset", "answer", "done"] and posted.shown == client.shown
+        assert one.generator.started == 1
+        one.generator.fails = ModelUnavailable("away")
+        failed = await one.ask(message="m2").all()
+        await one.log.sweep(0)
+        with pytest.raises(NotFound, match="RETENTION"):
+            await one.resume(failed.last - 1).all()
+
+
+async def test_deletion_leaves_nothing_and_ends_the_answer(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        first = await one.ask().until("hits")
+        second = await two.resume(0).until("hits")
+        await bakery.chat.memory.delete(bakery.principal, "c")
+        one.generator.go()
+        await asyncio.gather(first.all(), second.all())
+        assert "done" not in first.kinds + second.kinds
+        await eventually(lambda: not one.streams._lives)
+        async with bakery.pool.connection() as connection:
+            for table in ("conversations", "turns", "summaries", "streams", "events"):
+                row = await (await connection.execute(f"SELECT count(*) FROM anchorage.{table}")).fetchone()  # type: ignore[arg-type]
+                assert row == (0,), table
+
+
+async def test_an_id_that_somebody_else_took_shows_nothing_of_theirs(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        here, there = await one.ask().until("hits"), await two.resume(0).until("hits")
+        await bakery.chat.memory.delete(bakery.principal, "c")
+        one.generator.go()
+        await eventually(lambda: not one.streams._lives)
+        theirs = await one.ask(principal=Principal("other"), message="x").all()
+        assert theirs.kinds[-1] == "done"
+        await asyncio.gather(here.all(), there.all())
+        assert {event.get("message_id", "m") for event in here.events + there.events} == {"m"}
+        assert "answer" not in here.kinds + there.kinds
+
+
+async def test_a_log_that_is_away_for_a_while(bakery: Bakery) -> None:
+    """Also when the connection breaks just after the write: nothing is lost, and nothing told twice."""
+    async with processes(bakery, 1) as (one,):
+        write, failures = one.log.write, iter([(True, 1), (False, 1), (True, 2)])
+
+        async def flaky(holder: str, pieces: Sequence[Piece]) -> Any:
+            done, _ = next(failures, (None, 0))
+            if done is None:
+                return await write(holder, pieces)
+            if done:
+                await write(holder, pieces)
+            raise DatabaseUnavailable("away")
+
+        one.log.write = flaky  # type: ignore[method-assign]
+        one.generator.go()
+        client = await one.ask().all()
+        assert client.kinds == ["start", "hits", "token", "answer", "done"] and client.shown == "Flour and water [1]."
+
+
+async def test_a_slow_reader_reads_from_the_log(bakery: Bakery) -> None:
+    async with processes(bakery, 1) as (one,):
+        one.generator.words = ["word "] * 3000
+        client = await one.ask().until("start")
+        for _ in range(300):
+            one.generator.go(10)
+            await asyncio.sleep(0.005)
+        await eventually(lambda: not one.streams._lives)
+        await client.all()
+        assert "".join(event.get("text", "") for event in client.events if event["type"] == "token") == "word " * 3000
+
+
+async def test_branches_are_streamed_too(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        one.generator.go()
+        await one.ask().all()
+        await one.ask("Which oven is used for bread?", message="m2").all()
+        one.generator.tokens = asyncio.Semaphore(0)
+        edited = await one.ask("When was the oven of Ghent built?", message="m3", place=Place(instead_of="m2")).until(
+            "hits"
+        )
+        await one.die()
+        two.generator.go()
+        await two.resume(edited.last).all()
+        turns = await bakery.chat.memory.window(bakery.principal, "c", 5)
+        assert [(turn.message_id, turn.parent) for turn in turns] == [("m", 0), ("m3", 1)]
+
+
+async def test_silence_is_told(bakery: Bakery) -> None:
+    async with processes(bakery, 1, quiet=0.05) as (one,), aclosing(one.ask()._lines) as lines:
+        async with asyncio.timeout(10):
+            while await anext(lines):
+                pass
