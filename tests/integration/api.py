@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,11 @@ from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal
 from anchorage.ports.llm import Generator
-from anchorage.settings import Settings, load_settings
+from anchorage.settings import load_settings
 from anchorage.testing.serving import serving
 from anchorage.wiring import Services
 
-from .conftest import World, storage_of
+from .conftest import World, services_of, storage_of
 
 OTHER = Principal("other")
 
@@ -48,20 +48,11 @@ async def running_api(
     world: World, pool: Pool, folder: Path, *, generator: Generator | None = None, **sections: Mapping[str, Any]
 ) -> AsyncIterator[Api]:
     settings = load_settings(**{"data": {"dir": folder}, **sections})
-    services = services_of(world, pool, settings, generator)
+    services = services_of(world, storage_of(world, pool, settings), by_header, generator)
     state = ProcessState(services, None)
     app = create_app(settings.http, state, mcp=settings.mcp.enabled)
     async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         yield Api(url, services, client, state)
-
-
-def services_of(world: World, pool: Pool, settings: Settings, generator: Generator | None = None) -> Services:
-    storage = storage_of(world, pool, settings)
-    chat = replace(world.chat, generator=generator)
-    return Services(
-        storage=storage, embedder=chat.embedder, embedders=chat.embedders, generator=generator, ingest=world.ingest,
-        worker=None, chat=chat, principals=by_header,  # type: ignore[arg-type]
-    )  # fmt: skip
 
 
 DOCUMENTS = {

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,24 @@ from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
+from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.chat.streams import StreamLimits, Streams
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import IngestServices, ingest_source
 from anchorage.model import IndexSpec, Principal
+from anchorage.ports.llm import Generator
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring import Services, Storage
+from anchorage.wiring.services import PrincipalResolver
 
 OWNER = Principal("owner")
 
@@ -50,8 +54,21 @@ def storage_of(world: World, pool: Pool, settings: Settings, blobs: FolderBlobSt
     """What keeps things in a world; nobody counts tokens, and no answer is cached."""
     return Storage(
         settings=settings, store=world.store, index_versions=PgvectorIndexVersions(pool), memory=world.chat.memory,
-        feedback=PostgresFeedback(pool), queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=blobs or world.blobs,
-        s3=None, ledger=None, caching=None, principal=world.principal,  # type: ignore[arg-type]
+        feedback=PostgresFeedback(pool), stream_log=PostgresStreamLog(pool, settings.stream.lease),
+        queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=blobs or world.blobs, s3=None,  # type: ignore[arg-type]
+        ledger=None, caching=None, principal=world.principal,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def services_of(
+    world: World, storage: Storage, principals: PrincipalResolver, generator: Generator | None = None
+) -> Services:
+    """What the HTTP face works with; no worker runs."""
+    chat, stream = replace(world.chat, generator=generator), storage.settings.stream
+    limits = StreamLimits(stream.lease, stream.grace, stream.poll, stream.wait, storage.settings.http.sse_heartbeat)
+    return Services(
+        storage=storage, embedder=chat.embedder, embedders=chat.embedders, generator=generator, ingest=world.ingest,
+        worker=None, chat=chat, streams=Streams(storage.stream_log, limits), principals=principals,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -63,10 +80,7 @@ async def http_client(world: World, pool: Pool, data: Path) -> AsyncIterator[htt
     async def owner(headers: Mapping[str, str]) -> Principal:
         return world.principal
 
-    services = Services(
-        storage=storage, embedder=world.chat.embedder, embedders=world.chat.embedders, generator=None, ingest=world.ingest,
-        worker=None, chat=world.chat, principals=owner,  # type: ignore[arg-type]
-    )  # fmt: skip
+    services = services_of(world, storage, owner)
     app = create_app(storage.settings.http, ProcessState(services, None))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         yield client
