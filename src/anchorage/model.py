@@ -309,10 +309,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question with its answer in a conversation; numbered from 1.
-
-    `parent` is the number of the turn that it follows, 0 at the beginning; None on a new turn: whichever is last.
-    """
+    """A question with its answer, numbered from 1. `parent` is the turn that it follows: 0 the beginning, None whichever is last."""
 
     number: int
     message_id: str
@@ -323,11 +320,9 @@ class Turn:
     standalone_question: str | None = None
     created_at: datetime | None = None
     trace: Mapping[str, Any] = field(default_factory=dict)
-    """How the answer came about: the hits, the model, the settings and the request."""
     unsupported: tuple[Unsupported, ...] = ()
     parent: int | None = None
     stopped: bool = False
-    """Whether the answer was stopped before its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +344,6 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A thread of turns, counted over all its branches; `head` is the number of the active branch's last one."""
-
     id: str
     title: str
     turns: int

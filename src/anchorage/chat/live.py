@@ -129,20 +129,19 @@ class Writer:
 
     def __init__(self, log: StreamLog, hub: Hub, holder: str) -> None:
         self._log, self._hub, self._holder = log, hub, holder
-        self._waiting: dict[str, Live] = {}
+        self._waiting: dict[Live, None] = {}  # in order
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def ask_for(self, live: Live, due: float) -> None:
         """Write for this stream at the given time of the loop's clock, or sooner."""
-        known = self._waiting.get(live.conversation_id)
-        if known is live:
+        if live in self._waiting:
             if due < live.due:
                 live.due = due
                 self._wake.set()
             return
         live.due = due
-        self._waiting[live.conversation_id] = live
+        self._waiting[live] = None
         self._wake.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._write_all())
@@ -151,19 +150,25 @@ class Writer:
         loop = asyncio.get_running_loop()
         while self._waiting:
             now = loop.time()
-            due = [live for live in self._waiting.values() if live.due <= now]
+            due = [live for live in self._waiting if live.due <= now]
             if due:
                 for live in due:
-                    del self._waiting[live.conversation_id]
+                    del self._waiting[live]
                 await self._write(due, now)
                 await asyncio.sleep(_BETWEEN_WRITES if len(due) > 1 else 0)
                 continue
             self._wake.clear()
-            timer = loop.call_at(min(live.due for live in self._waiting.values()), self._wake.set)
+            timer = loop.call_at(min(live.due for live in self._waiting), self._wake.set)
             await self._wake.wait()
             timer.cancel()
 
     async def _write(self, lives: list[Live], now: float) -> None:
+        # Of two attempts at one answer that are both here still, the later one counts.
+        latest = {live.conversation_id: live for live in sorted(lives, key=lambda live: live.attempt)}
+        for live in lives:
+            if latest[live.conversation_id] is not live:
+                live.finish(End.LOST)
+        lives = list(latest.values())
         pieces = {live.conversation_id: piece for live in lives if (piece := live.next_piece(now))}
         if not pieces:
             return
@@ -172,8 +177,9 @@ class Writer:
         except AnchorageError as error:
             degraded("events_not_written", error.message)
             for live in lives:
-                live.due = now + _RETRY
-                self._waiting[live.conversation_id] = live
+                if live.end is not End.LOST:
+                    live.due = now + _RETRY
+                    self._waiting[live] = None
             return
         for live in lives:
             piece = pieces.get(live.conversation_id)

@@ -205,7 +205,7 @@ class Streams:
             return Sign.GONE
         if not state.ended:
             self._hub.look_after(conversation)
-            return () if state.held else Sign.FREE
+            return () if state.held or conversation in self._lives else Sign.FREE
         if reader.position >= state.last_n:
             return Sign.GONE
         if await self._log.read(principal, conversation, reader.position, 1):
@@ -223,6 +223,8 @@ class Streams:
     async def _take_over(self, services: ChatServices, principal: Principal, state: StreamState) -> None:
         if self.draining or state.held or state.ended or state.request is None:
             return
+        if state.conversation_id in self._lives:
+            return  # it is written here; only the heart was late
         await self._beat_if_due()
         claimed = await self._log.claim(state, self._holder)
         if claimed is None:

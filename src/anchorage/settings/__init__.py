@@ -16,13 +16,13 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from anchorage.errors import ConfigurationError
+from anchorage.settings.conversations import ConversationSettings, StreamSettings
 from anchorage.settings.model_sections import CacheSettings, GuardSettings, RerankSettings, UsageSettings
 from anchorage.settings.sections import (
     AnswerSettings,
     BlobSettings,
     ChunkSettings,
     ConfluenceSettings,
-    ConversationSettings,
     DatabaseSettings,
     DataSettings,
     EmbeddingSettings,
@@ -35,7 +35,6 @@ from anchorage.settings.sections import (
     OpenAISettings,
     RetrievalSettings,
     S3Settings,
-    StreamSettings,
     WebSettings,
 )
 
