@@ -200,6 +200,24 @@ async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
     assert live.documents == other.documents == 4
 
 
+async def test_who_wrote_into_the_old_index_before_the_switch_goes_on_in_the_new_one(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    """A worker keeps what it knows of a collection, and most passages of a changed document are there already."""
+    world, services = shop
+    await ingest(world, folder)
+    ingester, source = Ingester(world.ingest, world.principal), LocalSource(folder, max_bytes=10**7)
+    await ingester.open("c")
+    live, *_ = await services.versions.versions(world.principal, "c")
+    spec = target_spec(live.spec, world.ingest.index, LARGE.spec, None)  # cut alike, in another dimension
+    await switch(services, world.principal, await services.versions.begin(world.principal, "c", spec), silent)
+    (folder / "1.md").write_text(text_of("bread and flour") + "\n\nAnd of zucchini.")
+    entry = SourceEntry((folder / "1.md").as_uri())
+    outcome = await ingester.document("c", source, entry, await ingester.known("c", entry.uri))
+    assert outcome.status.value == "indexed", outcome
+    assert (await hits(world, "zucchini"))[0][0] == "1.md"
+
+
 async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, ReindexServices], folder: Path) -> None:
     world, services = shop
     await ingest(world, folder)

@@ -162,8 +162,10 @@ class Store(Protocol):
         """The indexed version is the right one (again): a failure is taken back; the source and its tag are noted."""
         ...
 
-    async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
-        """The vectors of the indexed version's chunks, by header and text."""
+    async def embedded(
+        self, principal: Principal, document_id: str, *, index_id: int | None = None
+    ) -> Mapping[tuple[str, str], NDArray[np.float32]]:
+        """The vectors of the indexed version's chunks, by header and text. Raises `IndexMoved` as `replace` does."""
         ...
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:

@@ -129,10 +129,7 @@ class PgvectorStore:
         async with self._connection(f"writing documents of {collection!r}") as connection, connection.transaction():
             await connection.execute(documents.WRITE_TIMEOUT)
             live = await self._writable(connection, principal, collection, lock=True)
-            if index_id not in (None, live.tables.id):
-                raise IndexMoved(
-                    f"The collection {collection!r} was switched to another index meanwhile. What was to be written is made anew."
-                )
+            _check_live(live, index_id)
             return await documents.replace(connection, live, items)
 
     async def fail(
@@ -156,10 +153,13 @@ class PgvectorStore:
                 (tag, source_id, documents.as_uuid(document_id)),
             )
 
-    async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
+    async def embedded(
+        self, principal: Principal, document_id: str, *, index_id: int | None = None
+    ) -> Mapping[tuple[str, str], NDArray[np.float32]]:
         document = await self.document(principal, document_id)
         async with self._connection("reading a document's vectors") as connection:
             (live,) = await live_indexes(connection, principal, [document.collection])
+            _check_live(live, index_id)
             return await documents.embedded(connection, live, documents.as_uuid(document_id))
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
@@ -303,3 +303,11 @@ class PgvectorStore:
     async def ping(self) -> None:
         with translate_errors("asking the vector database"):
             await ping(self._pool)
+
+
+def _check_live(live: LiveIndex, index_id: int | None) -> None:
+    """Raises `IndexMoved` when what was prepared for an index meets another one."""
+    if index_id not in (None, live.tables.id):
+        raise IndexMoved(
+            f"The collection {live.collection!r} was switched to another index meanwhile. What was to be written is made anew."
+        )
