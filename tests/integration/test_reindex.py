@@ -12,7 +12,7 @@ from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, Conflict, IndexMismatch, NotAllowed, NotFound
+from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import Ingester, ingest_source
@@ -216,6 +216,31 @@ async def test_who_wrote_into_the_old_index_before_the_switch_goes_on_in_the_new
     outcome = await ingester.document("c", source, entry, await ingester.known("c", entry.uri))
     assert outcome.status.value == "indexed", outcome
     assert (await hits(world, "zucchini"))[0][0] == "1.md"
+
+
+async def test_the_old_embedder_can_be_turned_off_after_the_switch(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    world, services = shop
+
+    class Leaving(HashEmbedder):
+        gone = False
+
+        async def embed_passages(self, texts: Sequence[str]):  # type: ignore[no-untyped-def]
+            if Leaving.gone:
+                raise ModelUnavailable("The model server is away.")
+            return await HashEmbedder.embed_passages(self, texts)
+
+    both = FixedEmbedders([Leaving(), LARGE])
+    world = replace(world, ingest=replace(world.ingest, embedders=both))
+    await ingest(world, folder)
+    ingester, source = Ingester(world.ingest, world.principal), LocalSource(folder, max_bytes=10**7)
+    await ingester.open("c")
+    await switch(services, world.principal, await begin(world, services), silent)
+    Leaving.gone = True
+    (folder / "new.md").write_text(text_of("white lighthouses"))
+    outcome = await ingester.document("c", source, SourceEntry((folder / "new.md").as_uri()), None)
+    assert outcome.status.value == "indexed", outcome
 
 
 async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, ReindexServices], folder: Path) -> None:

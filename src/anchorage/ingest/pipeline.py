@@ -28,7 +28,7 @@ from anchorage.errors import (
 )
 from anchorage.ingest.batching import Budget, concurrently, grouped
 from anchorage.ingest.chunk import passage_header, passage_text
-from anchorage.ingest.indexing import Indexing, open_indexing
+from anchorage.ingest.indexing import Indexing, open_indexing, require_live
 from anchorage.ingest.removal import forget_blobs, vanished
 from anchorage.model import (
     Document,
@@ -199,6 +199,7 @@ class Ingester:
         except (DatabaseUnavailable, IndexMoved):
             raise
         except AnchorageError as error:
+            await require_live(self.services, self.principal, collection, index, error)
             if isinstance(error, NotFound) and source_id:  # gone since it was listed: the next sync deletes it
                 return _counted(Outcome(entry.uri, known.id if known else None, DocumentStatus.DELETED))
             return await self.failed(collection, entry, failure_of(error), source_id)
