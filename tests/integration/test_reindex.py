@@ -10,6 +10,8 @@ from tests.integration.conftest import World
 
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.stores.pgvector import vector_index
+from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
@@ -276,6 +278,25 @@ async def test_two_operators_at_once_build_one_index(
         cursor = await connection.execute(f"SELECT count(*) FROM anchorage.chunks_{version.id}")
         row = await cursor.fetchone()
     assert row == (sum(item.chunks for item in documents),)
+
+
+async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwhile(
+    shop: tuple[World, ReindexServices], folder: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, services = shop
+    monkeypatch.setattr(vector_index, "WORTH_IT", 1)
+    await ingest(world, folder)
+    version = await begin(world, services)
+    async with pool.connection() as worker:
+        await worker.execute("SELECT pg_advisory_lock(20762)")
+        building = asyncio.create_task(build(services, world.principal, version, silent))
+        async with asyncio.timeout(30):
+            asked = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND state = 'idle'"
+            while not await (await worker.execute(asked)).fetchone():
+                await asyncio.sleep(0.02)
+        await worker.execute("SELECT pg_advisory_unlock(20762)")
+        await building
+        assert not await vector_index.size_without_index(worker, IndexTables(version.id))
 
 
 async def test_texts_of_before_structures_were_stored_are_cut_by_paragraphs(

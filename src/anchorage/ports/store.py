@@ -219,10 +219,10 @@ class Store(Protocol):
         """Keep the text of these (document id, version) pairs after they are replaced."""
         ...
 
-    async def maintain(self, *, settled: bool = False) -> int:
-        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left.
+    async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:
+        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left or somebody else is at it.
 
-        `settled` says that a load is over: what waits for that is done now.
+        `settled` says that a load is over: what waits for that is done now. `wait`: who is at it is waited for.
         """
         ...
 
