@@ -222,7 +222,8 @@ async def test_an_attachment_kept_elsewhere_is_fetched_without_credentials(
         store.page("/other", "cut short", "text/plain")
         for place, kind in [
             (f"{store.url}/other", Unavailable), (f"{server.url}/login.action?to=x", NotAllowed), ("ftp://h/x", AnchorageError),
-            (f"{store.url}/gone", NotFound), (f"{server.url}/download/attachments/1000/plan.txt", Unavailable),
+            ("https://[", AnchorageError), (f"{store.url}/gone", NotFound),
+            (f"{server.url}/download/attachments/1000/plan.txt", Unavailable),
         ]:  # fmt: skip
             file.elsewhere = place
             with pytest.raises(kind):
@@ -239,7 +240,8 @@ async def test_an_attachment_beyond_the_limit_and_one_with_a_strange_link(
     with pytest.raises(TooLarge, match="ANCHORAGE_INGEST__MAX_FILE_BYTES"):
         async with opened.fetch(uri):
             pass
-    for link in ("https://elsewhere.example/../x", "/../../admin", "elsewhere", ""):
+    odd_links = ("//[x", "/x\0.txt", "/x\ud800.txt", "/" + "x" * 70_000)  # no address could be made of them
+    for link in ("https://elsewhere.example/../x", "/../../admin", "elsewhere", "", *odd_links):
         (file,) = answers.attachments({"results": [{"id": "att1", "title": "x", "downloadLink": link}]})
         assert not file.link
     # One strange file is its own matter; a list that cannot be told whole is the space's.

@@ -10,9 +10,11 @@ from tests.integration.conftest import World
 
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.stores.pgvector import vector_index
+from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.retrieve import retrieve
-from anchorage.errors import BadRequest, Conflict, IndexMismatch, NotAllowed, NotFound
+from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import Ingester, ingest_source
@@ -200,6 +202,49 @@ async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
     assert live.documents == other.documents == 4
 
 
+async def test_who_wrote_into_the_old_index_before_the_switch_goes_on_in_the_new_one(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    """A worker keeps what it knows of a collection, and most passages of a changed document are there already."""
+    world, services = shop
+    await ingest(world, folder)
+    ingester, source = Ingester(world.ingest, world.principal), LocalSource(folder, max_bytes=10**7)
+    await ingester.open("c")
+    live, *_ = await services.versions.versions(world.principal, "c")
+    spec = target_spec(live.spec, world.ingest.index, LARGE.spec, None)  # cut alike, in another dimension
+    await switch(services, world.principal, await services.versions.begin(world.principal, "c", spec), silent)
+    (folder / "1.md").write_text(text_of("bread and flour") + "\n\nAnd of zucchini.")
+    entry = SourceEntry((folder / "1.md").as_uri())
+    outcome = await ingester.document("c", source, entry, await ingester.known("c", entry.uri))
+    assert outcome.status.value == "indexed", outcome
+    assert (await hits(world, "zucchini"))[0][0] == "1.md"
+
+
+async def test_the_old_embedder_can_be_turned_off_after_the_switch(
+    shop: tuple[World, ReindexServices], folder: Path
+) -> None:
+    world, services = shop
+
+    class Leaving(HashEmbedder):
+        gone = False
+
+        async def embed_passages(self, texts: Sequence[str]):  # type: ignore[no-untyped-def]
+            if Leaving.gone:
+                raise ModelUnavailable("The model server is away.")
+            return await HashEmbedder.embed_passages(self, texts)
+
+    both = FixedEmbedders([Leaving(), LARGE])
+    world = replace(world, ingest=replace(world.ingest, embedders=both))
+    await ingest(world, folder)
+    ingester, source = Ingester(world.ingest, world.principal), LocalSource(folder, max_bytes=10**7)
+    await ingester.open("c")
+    await switch(services, world.principal, await begin(world, services), silent)
+    Leaving.gone = True
+    (folder / "new.md").write_text(text_of("white lighthouses"))
+    outcome = await ingester.document("c", source, SourceEntry((folder / "new.md").as_uri()), None)
+    assert outcome.status.value == "indexed", outcome
+
+
 async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, ReindexServices], folder: Path) -> None:
     world, services = shop
     await ingest(world, folder)
@@ -233,6 +278,25 @@ async def test_two_operators_at_once_build_one_index(
         cursor = await connection.execute(f"SELECT count(*) FROM anchorage.chunks_{version.id}")
         row = await cursor.fetchone()
     assert row == (sum(item.chunks for item in documents),)
+
+
+async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwhile(
+    shop: tuple[World, ReindexServices], folder: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, services = shop
+    monkeypatch.setattr(vector_index, "WORTH_IT", 1)
+    await ingest(world, folder)
+    version = await begin(world, services)
+    async with pool.connection() as worker:
+        await worker.execute("SELECT pg_advisory_lock(20762)")
+        building = asyncio.create_task(build(services, world.principal, version, silent))
+        async with asyncio.timeout(30):
+            asked = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND state = 'idle'"
+            while not await (await worker.execute(asked)).fetchone():
+                await asyncio.sleep(0.02)
+        await worker.execute("SELECT pg_advisory_unlock(20762)")
+        await building
+        assert not await vector_index.size_without_index(worker, IndexTables(version.id))
 
 
 async def test_texts_of_before_structures_were_stored_are_cut_by_paragraphs(

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.stores.pgvector import vector_index
+from anchorage.adapters.stores.pgvector import documents, vector_index
+from anchorage.adapters.stores.pgvector.collections import live_indexes
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.errors import NotAllowed, NotFound, Superseded
@@ -289,3 +290,17 @@ async def test_the_vector_index_is_built_when_a_load_is_over(
     assert (await search(store, "lighthouse")).hits[0].uri == "new"
     await tend(settled=True)
     assert await built() == 1
+
+
+async def test_an_empty_collection_is_not_made_anew_under_its_first_writer(store: PgvectorStore, pool: Pool) -> None:
+    """Its settings change, and another process opens it, while the first documents are on their way."""
+    async with pool.connection() as writer, writer.transaction():
+        (live,) = await live_indexes(writer, ANNA, ["c"], write=True, lock=True)
+        await documents.replace(writer, live, [document("file:///a", "The harbour of Ghent")])
+        opening = asyncio.create_task(store.open_collection(ANNA, "c", spec(16, "other")))
+        async with asyncio.timeout(20), pool.connection() as other:
+            waits = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            while not await (await other.execute(waits)).fetchone() and not opening.done():
+                await asyncio.sleep(0.02)
+    assert (await opening).index.embedder == spec().embedder
+    assert [hit.uri for hit in (await search(store, "harbour")).hits] == ["file:///a"]

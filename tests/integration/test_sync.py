@@ -21,8 +21,8 @@ from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import NotFound, Unavailable
 from anchorage.faces.sources import remove_source
-from anchorage.ingest.pipeline import ingest_source
-from anchorage.ingest.sync import SyncLimits, sync_job
+from anchorage.ingest.pipeline import Ingester, ingest_source
+from anchorage.ingest.sync import SyncLimits, sync_job, sync_source
 from anchorage.ingest.worker import WorkerServices, run_worker
 from anchorage.model import Principal, RegisteredSource, SourceEntry
 from anchorage.ports.source import Source
@@ -377,6 +377,32 @@ async def test_a_document_of_two_sources_stays_until_both_have_lost_it(office: O
     assert await office.uris() == {"d2.txt"}
     assert await remove_source(storage, principal, inner.id, keep_documents=True) == 0
     assert await office.uris() == {"d2.txt"} and not await store.of_source(principal, "c", inner.id)
+
+
+async def test_sources_that_find_a_document_at_the_same_time_share_it(office: Office) -> None:
+    """Both have listed it before either has read it."""
+    deep = office.folder / "deep"
+    deep.mkdir()
+    (deep / "d.txt").write_text("Deep harbour.")
+    principal, ingester = office.world.principal, Ingester(office.world.ingest, office.world.principal)
+    inner = await office.registry.add(principal, "c", str(deep), {}, None)
+    outer = await office.register()
+
+    async def report(done: int, total: int | None) -> None:
+        pass
+
+    for source in (outer, inner):
+        async with office.open_source(source) as opened:
+            await sync_source(
+                ingester, office.queue, office.registry, source, opened, SyncLimits(), report, confirmed=False
+            )
+    async with office.working():
+        await office.idle()
+        assert len(await office.uris()) == 9
+    for source in (outer, inner):
+        assert "d.txt" in await office.uris()
+        await remove_source(storage_of(office), principal, source.id, keep_documents=False)
+    assert not await office.uris()
 
 
 async def test_a_cancelled_sync_leaves_a_reason(office: Office) -> None:

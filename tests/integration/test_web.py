@@ -351,6 +351,30 @@ async def test_a_page_that_forgot_its_mark_is_read_again(site: WebSite) -> None:
     assert "if-none-match" not in site.requests[-1].headers
 
 
+async def test_a_page_that_is_forgotten_while_it_is_asked_for_is_no_empty_one(site: WebSite) -> None:
+    class Forgetful(WebMemory):
+        def turn(self, place: str, now: float, pause: float) -> float:
+            for url in list(self._pages):  # as when many others are read at the same time
+                self.forget(url)
+            return super().turn(place, now, pause)
+
+    site.page("/docs/", '<a href="a">a</a>', headers={"etag": '"one"'})
+    site.page("/docs/a", "A", headers={"etag": '"two"'})
+    memory = Forgetful()
+
+    async def crawled() -> tuple[list[str], str]:
+        source = WebSource(f"{site.url}/docs/", client(memory=memory), WebOptions("crawl"))
+        uris = await listed(source)
+        return uris, (await read(source, uris[-1]))[1].decode()
+
+    before = await crawled()
+    memory.keep(
+        f"{site.url}/docs/", {"if-none-match": '"one"'}, 'etag:"one"', "text/html", None, [f"{site.url}/docs/a"]
+    )
+    site.unchanged("/docs/", '"one"')
+    assert await crawled() == before and len(before[0]) == 2
+
+
 def test_the_memory_of_the_web_is_bounded() -> None:
     memory = WebMemory(pages_bytes=100_000)
     links = [f"https://example.org/{number}" for number in range(50)]

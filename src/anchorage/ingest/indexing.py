@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from anchorage.errors import IndexMismatch
+from anchorage.errors import ConfigurationError, IndexMismatch, IndexMoved, ModelError, ModelUnavailable
 from anchorage.ingest.chunk import CHUNKER, ChunkBudget, body_budget, chunk_document, passage_header
 from anchorage.model import BlockKind, Chunk, Collection, IndexSpec, ParsedDocument, Principal
 from anchorage.ports.embedder import Embedder, Embedders
@@ -74,3 +74,14 @@ async def open_indexing(services: Indexed, principal: Principal, name: str, *, k
     """
     found: Collection = await services.store.open_collection(principal, name, services.index, kind=kind)
     return indexing_of(found.index_id, found.index, await services.embedders.of(found.index.embedder))
+
+
+async def require_live(services: Indexed, principal: Principal, name: str, index: Indexing, error: Exception) -> None:
+    """Raise `IndexMoved` when the collection answers from another index by now, so that this one's model may be out of use.
+
+    Does nothing for an `error` that is no model's. Raises what `open_indexing` does.
+    """
+    if not isinstance(error, ModelUnavailable | ModelError | ConfigurationError):
+        return
+    if (await open_indexing(services, principal, name)).index_id != index.index_id:
+        raise IndexMoved(f"The collection {name!r} was switched to another index meanwhile. Its documents go there.")

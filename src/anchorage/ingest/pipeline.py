@@ -28,7 +28,7 @@ from anchorage.errors import (
 )
 from anchorage.ingest.batching import Budget, concurrently, grouped
 from anchorage.ingest.chunk import passage_header, passage_text
-from anchorage.ingest.indexing import Indexing, open_indexing
+from anchorage.ingest.indexing import Indexing, open_indexing, require_live
 from anchorage.ingest.removal import forget_blobs, vanished
 from anchorage.model import (
     Document,
@@ -180,10 +180,10 @@ class Ingester:
         """Prepare a document for the live index and store it; anew when another has become the live one meanwhile."""
         for _ in range(_SWITCHES):
             index = await self.open(collection)
-            done = await prepare(index)
-            if isinstance(done, Outcome):
-                return done
             try:
+                done = await prepare(index)
+                if isinstance(done, Outcome):
+                    return done
                 return await self._stored(collection, index, done)
             except IndexMoved:
                 self._moved(collection, index)
@@ -196,9 +196,10 @@ class Ingester:
     ) -> IndexedDocument | Outcome:  # fmt: skip
         try:
             done = await self._prepared(index, source, entry, known, source_id, password)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, IndexMoved):
             raise
         except AnchorageError as error:
+            await require_live(self.services, self.principal, collection, index, error)
             if isinstance(error, NotFound) and source_id:  # gone since it was listed: the next sync deletes it
                 return _counted(Outcome(entry.uri, known.id if known else None, DocumentStatus.DELETED))
             return await self.failed(collection, entry, failure_of(error), source_id)
@@ -303,7 +304,7 @@ class Ingester:
         had: Mapping[tuple[str, str], Vectors] = {}
         if known and known.version:
             with suppress(NotFound):  # deleted meanwhile
-                had = await self.services.store.embedded(self.principal, known.id)
+                had = await self.services.store.embedded(self.principal, known.id, index_id=index.index_id)
         missing = [number for number, key in enumerate(keys) if key not in had]
         texts = [passage_text(document.parsed.title, document.chunks[number]) for number in missing]
         size = self.services.batch_chunks

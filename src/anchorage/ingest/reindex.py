@@ -90,7 +90,7 @@ async def build(services: ReindexServices, principal: Principal, version: IndexV
             f"Documents of {version.collection!r} change faster than they can be indexed. Run the same command again when "
             "ingestion has calmed down: what is built stays."
         )
-    while await services.store.maintain(settled=True):
+    while await services.store.maintain(settled=True, wait=True):
         pass
 
 

@@ -220,6 +220,11 @@ class Worker:
         owner, known = Principal(job.owner), await ingester.known(job.collection, job.uri)
         registered = await self._records.recent(owner, job.source_id)
         source = await self._sources.get(registered)
+        if known and known.source_id not in (
+            None,
+            registered.id,
+        ):  # another source was faster: it stays when that one loses it
+            await self._services.ingest.store.claim(owner, job.collection, [job.uri], registered.id)
         outcome = await ingester.document(
             job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id,
             password=registered.options.get(PASSWORD),

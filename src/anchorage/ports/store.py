@@ -162,8 +162,10 @@ class Store(Protocol):
         """The indexed version is the right one (again): a failure is taken back; the source and its tag are noted."""
         ...
 
-    async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
-        """The vectors of the indexed version's chunks, by header and text."""
+    async def embedded(
+        self, principal: Principal, document_id: str, *, index_id: int | None = None
+    ) -> Mapping[tuple[str, str], NDArray[np.float32]]:
+        """The vectors of the indexed version's chunks, by header and text. Raises `IndexMoved` as `replace` does."""
         ...
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
@@ -217,10 +219,10 @@ class Store(Protocol):
         """Keep the text of these (document id, version) pairs after they are replaced."""
         ...
 
-    async def maintain(self, *, settled: bool = False) -> int:
-        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left.
+    async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:
+        """One bounded piece of background upkeep; returns how much was done, 0 when nothing is left or somebody else is at it.
 
-        `settled` says that a load is over: what waits for that is done now.
+        `settled` says that a load is over: what waits for that is done now. `wait`: who is at it is waited for.
         """
         ...
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from anchorage.errors import DocumentRefused, NotFound, Unavailable
 
 MOST_ATTACHMENTS = 20_000  # of one page
+_LONGEST_LINK = 8_000  # characters
 _ATTACHMENT = re.compile(r"(?:att)?(\d{1,19})", re.ASCII)
 
 
@@ -80,8 +81,13 @@ def attachments(answer: Mapping[str, Any]) -> Sequence[Attachment]:
 
 
 def _path(link: str) -> str:
-    """Path and query of a link: never its host, and never out of where Confluence is. Empty for another."""
-    parsed = urlsplit(link)
+    """Path and query of a link: never its host, and never out of where Confluence is. Empty for another, and for no address."""
+    try:
+        parsed = urlsplit(link)
+    except ValueError:
+        return ""
+    if len(link) > _LONGEST_LINK or not link.isprintable():
+        return ""
     if not parsed.path.startswith("/") or ".." in parsed.path.split("/"):
         return ""
     return parsed.path + (f"?{parsed.query}" if parsed.query else "")

@@ -20,6 +20,7 @@ import httpx
 from anchorage.adapters.sources.bodies import read_pieces, room_for, save
 from anchorage.adapters.sources.web_client import WebClient
 from anchorage.adapters.sources.web_markup import SCANNED, page_links, text_of
+from anchorage.adapters.sources.web_memory import KnownPage
 from anchorage.adapters.sources.web_urls import file_name, joined, same_site
 from anchorage.errors import AnchorageError, DocumentRefused
 
@@ -110,13 +111,16 @@ async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: b
 
     charset: list[str | None] = []
     marks: dict[str, str] = {}
+    asked: dict[str, KnownPage] = {}  # the memory itself may have moved on when the answer comes
 
     def conditions(place: str) -> Mapping[str, str]:
         known = memory.known(place) if if_changed else None
+        if known:
+            asked[place] = known
         return known.conditions if known else {}
 
     async def noted(response: httpx.Response, final: str) -> WebPage:
-        if response.status_code == 304 and (known := memory.known(final)):
+        if response.status_code == 304 and (known := asked.get(final)):
             return WebPage(
                 final, "", Path(), "", 0, known.media_type, known.tag, canonical=known.canonical, links=known.links, unchanged=True
             )  # fmt: skip

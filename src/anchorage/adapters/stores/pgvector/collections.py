@@ -80,6 +80,11 @@ async def open_collection(
                 f"The name {name!r} is taken by a collection that you may not read; choose another."
             ) from error
         if live.spec.embedder != index.embedder and await _is_empty(connection, live):
+            # Who is writing its first documents just now holds this row, and is waited for; so is a switch.
+            await connection.execute("SELECT FROM anchorage.index_versions WHERE id = %s FOR UPDATE", (live.tables.id,))
+            (now,) = await live_indexes(connection, principal, [name], write=True)
+            if now != live or not await _is_empty(connection, now):
+                return now
             await connection.execute("DELETE FROM anchorage.index_versions WHERE id = %s", (live.tables.id,))
             await drop_tables(connection, live.tables)
             return await create_index(connection, live.collection_id, name, index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,7 +25,7 @@ from anchorage.model import Collection, Document, DocumentText, Failure, IndexSp
 from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
 
 _DELETE_AT_ONCE = 200
-_MERGE_LOCK = 20762
+_MERGE_LOCK, _POLL = 20762, 0.2  # seconds
 _LISTED = "(%(collection)s::text IS NULL AND c.kind <> 'eval' OR c.name = %(collection)s)"
 
 
@@ -129,10 +130,7 @@ class PgvectorStore:
         async with self._connection(f"writing documents of {collection!r}") as connection, connection.transaction():
             await connection.execute(documents.WRITE_TIMEOUT)
             live = await self._writable(connection, principal, collection, lock=True)
-            if index_id not in (None, live.tables.id):
-                raise IndexMoved(
-                    f"The collection {collection!r} was switched to another index meanwhile. What was to be written is made anew."
-                )
+            _check_live(live, index_id)
             return await documents.replace(connection, live, items)
 
     async def fail(
@@ -156,10 +154,13 @@ class PgvectorStore:
                 (tag, source_id, documents.as_uuid(document_id)),
             )
 
-    async def embedded(self, principal: Principal, document_id: str) -> Mapping[tuple[str, str], NDArray[np.float32]]:
+    async def embedded(
+        self, principal: Principal, document_id: str, *, index_id: int | None = None
+    ) -> Mapping[tuple[str, str], NDArray[np.float32]]:
         document = await self.document(principal, document_id)
         async with self._connection("reading a document's vectors") as connection:
             (live,) = await live_indexes(connection, principal, [document.collection])
+            _check_live(live, index_id)
             return await documents.embedded(connection, live, documents.as_uuid(document_id))
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
@@ -251,12 +252,12 @@ class PgvectorStore:
                 ([documents.as_uuid(item[0]) for item in versions], [item[1] for item in versions]),
             )
 
-    async def maintain(self, *, settled: bool = False) -> int:
+    async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:
         async with self._connection("merging index segments") as connection:
-            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MERGE_LOCK,))
-            row = await cursor.fetchone()
-            if not (row and row[0]):
-                return 0
+            while not await _is_alone(connection):
+                if not wait:
+                    return 0
+                await asyncio.sleep(_POLL)  # inside the lock's own wait it would keep a vector index from being built
             try:
                 return await self._merge_some(connection) or await self._index_some(connection, settled=settled)
             finally:
@@ -303,3 +304,17 @@ class PgvectorStore:
     async def ping(self) -> None:
         with translate_errors("asking the vector database"):
             await ping(self._pool)
+
+
+async def _is_alone(connection: AsyncConnection[Any]) -> bool:
+    """Take the lock of upkeep, unless somebody else has it."""
+    row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MERGE_LOCK,))).fetchone()
+    return bool(row and row[0])
+
+
+def _check_live(live: LiveIndex, index_id: int | None) -> None:
+    """Raises `IndexMoved` when what was prepared for an index meets another one."""
+    if index_id not in (None, live.tables.id):
+        raise IndexMoved(
+            f"The collection {live.collection!r} was switched to another index meanwhile. What was to be written is made anew."
+        )
