@@ -58,6 +58,11 @@ PIECES = st.sampled_from(
 @example(["https://e.com", "`", "x", "`", " ", "https://e.com"], 3)
 @example(["- ", "x", "\n", "```", "\n", "![", "](", "x", ")"], 2)
 @example(["> ", "```", "\n", "![", "](", "x", ")"], 2)
+@example([" ", "~~~", "\n", "x", "\n", "~~~", "\n", "![", "](", "x", ")"], 2)
+@example(["~~~", "`", "x", "\n", "~~~", "\n", "![", "](", "x", ")"], 2)
+@example(["- ", "~~~", "\n", " ", " ", "~~~", "\n", "![", "](", "x", ")"], 2)
+@example(["|", "\n", "``` x", "|", "\n", "|-|", "-|", "\n", "![", "](", "x", ")"], 2)
+@example(["```", "\n", "\t", "```", "\n", "```", "\n", "![", "](", "x", ")"], 2)
 def test_nothing_gets_through_whole_or_in_pieces(pieces: list[str], size: int) -> None:
     text = "".join(pieces)
     assert not active(inert(text))
@@ -66,6 +71,15 @@ def test_nothing_gets_through_whole_or_in_pieces(pieces: list[str], size: int) -
         shown += stream.feed(text[at : at + size])
         assert not active(shown)
     assert not active(shown + stream.end())
+
+
+@pytest.mark.parametrize("before", ["`", "```\n", "~~~\n"])
+@pytest.mark.parametrize("cut", range(12))
+def test_a_line_that_is_longer_than_what_is_held_back(before: str, cut: int) -> None:
+    text = "a" * 4001 + "![x](u) <b> ```\n```\n![x](u)"
+    stream = InertStream()
+    shown = stream.feed(before + text[: 4001 + cut]) + stream.feed(text[4001 + cut :]) + stream.end()
+    assert not active(shown)
 
 
 def test_links_to_what_is_cited_may_stay_but_no_image() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchorage.chat.markers import without_markers
 from anchorage.errors import ConfigurationError
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans
@@ -58,3 +59,13 @@ def test_an_unknown_language_names_the_setting() -> None:
         analyser_name("klingon")
     with pytest.raises(ConfigurationError, match="ingest the collection anew"):
         analyser_named("english/99")
+
+
+@pytest.mark.parametrize("text", ["." * 300_000 + "x", '."' * 150_000 + "x", "?!" * 150_000 + "x"])
+def test_long_runs_of_punctuation_are_read_in_linear_time(text: str) -> None:
+    assert list(sentence_spans(text)) == [(0, len(text))]
+
+
+def test_long_runs_of_spaces_are_searched_for_markers_in_linear_time() -> None:
+    text = " " * 300_000 + "x  [1]"
+    assert without_markers(text).bare == text.removesuffix("  [1]")

@@ -16,7 +16,9 @@ _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
 _ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]+|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
 _ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?])")
 _LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
-_FENCE = re.compile(r"(`{3,}|~{3,})([^`\n]*)$")
+_FENCE = re.compile(r"(`{3,}|~{3,})([^`|\n]*)$")  # with a bar, it may be the head of a table
+_INDENT = re.compile(r" {0,3}(?![ \t])")
+_TILDES = re.compile(r"~{3,}")
 _TICKS = re.compile(r"`+")
 _AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
 # What may be the beginning of something active; the rest of it has yet to come.
@@ -24,6 +26,7 @@ _UNDECIDED = re.compile(
     rf"(?:\]:?|<|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
     re.I,
 )
+_OPEN = "<]!\\:/wW"
 _LONGEST = 4_000  # characters held back; what is longer is no address and no code span
 
 
@@ -46,7 +49,12 @@ class InertStream:
             out.append(self._line(line, whole=True) + "\n")
             self._line_start, self._last = True, ""
         if len(self._held) > _LONGEST:
-            return "".join(out) + self.end()
+            # What the last characters mean, the next ones say, however long that lasts.
+            decided = self._held.rstrip(_OPEN) or self._held[:-1]
+            open_end, self._held = self._held[len(decided) :], decided
+            out.append(self.end())
+            self._held = open_end
+            return "".join(out)
         safe = self._safe()
         if safe:
             out.append(self._line(self._held[:safe], whole=False))
@@ -73,7 +81,7 @@ class InertStream:
                 break
         found = _UNDECIDED.search(line, 0, limit)
         limit = found.start() if found else limit
-        while limit and line[limit - 1] in "<]\\":  # what they mean, the next character says
+        while limit and line[limit - 1] in "<]~\\":  # what they mean, the next character says
             limit -= 1
         return limit
 
@@ -81,13 +89,16 @@ class InertStream:
         if self._fence:
             stripped = line.strip(" \t")
             closes = len(stripped) >= len(self._fence) and not stripped.strip(self._fence[0])
-            if closes and len(line) - len(line.lstrip(" ")) <= 3:
+            # Indented by four columns, which a tab fills, it is a line of the code.
+            if closes and self._line_start and _INDENT.match(line):
                 self._fence = ""
             return line
         fence = _FENCE.match(line) if self._line_start and whole else None
         if fence:
             self._fence = fence.group(1)
             return line
+        # A fence that we do not follow (indented, in a list) would turn round for the reader what is code and what is not.
+        line = _TILDES.sub(lambda match: "'" * len(match.group()), line)
         shown = ""
         for piece in _inert_line(line, self._cited):
             # Next to another backtick, or behind a backslash, a backtick does not open what it seems to open.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MARKER = re.compile(
-    r"[ \t]*(?:\[|【)\s*\^?(?:(?:passages?|sources?|documents?|docs?|refs?)\s*)?#?(\d{1,3}(?:\s*(?:[,;&]|and)\s*\d{1,3})*)"
+    r"(?<![ \t])[ \t]*(?:\[|【)\s*\^?(?:(?:passages?|sources?|documents?|docs?|refs?)\s*)?#?(\d{1,3}(?:\s*(?:[,;&]|and)\s*\d{1,3})*)"
     r"\s*(?:†[^\]】\n]{0,60})?(?:\]|】)(?!\()",
     re.IGNORECASE,
 )

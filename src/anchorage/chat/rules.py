@@ -41,7 +41,7 @@ _SECRETS: tuple[tuple[tuple[str, ...], str, re.Pattern[str]], ...] = tuple(
         (("hf_",), "a Hugging Face token", r"\bhf_[A-Za-z]{34}\b"),
         (("npm_", "pypi-"), "a package registry token", r"\bnpm_[A-Za-z0-9]{36}\b|\bpypi-AgEIcHlwaS5vcmc[\w-]{50,}"),
         (("SG.",), "a SendGrid key", r"\bSG\.[\w-]{22}\.[\w-]{43}"),
-        (("eyJ",), "a JSON web token", r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{5,}"),
+        (("eyJ",), "a JSON web token", r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{5,}"),
         (
             ("PRIVATE KEY",),
             "a private key",

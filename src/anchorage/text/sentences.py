@@ -11,7 +11,7 @@ _ABBREVIATIONS = frozenset(
     "u.s u.k u.n a.m p.m ph.d m.d b.c a.d viz resp op cit ibid".split()
 )
 _END = re.compile(
-    r"""(?:[.!?…]+["'”’»)\]]*(?=\s|$))|[。！？]["”’」』）]*|\n[ \t]*\n+"""
+    r"""(?:(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s|$))|[。！？]["”’」』）]*|\n[ \t]*\n+"""
     # Items of a list, and rows of a table, are sentences of their own.
     r"""|\n(?=[ \t]*(?:[-*•‣◦▪●]|\d{1,3}[.)])[ \t]+\S)|\n(?=[^\n]*[ ]\|[ ])"""
 )
