@@ -371,3 +371,38 @@ async def test_a_delivery_that_could_not_be_closed_lets_go_of_its_document(queue
     await queue.add(ANNA, [replace(new("a"), blob_key=None)])
     async with working(queue, run):
         await ended(queue, 2)
+
+
+async def test_an_upload_that_takes_long_holds_no_source_back(queue: PostgresQueue, pool: Pool) -> None:
+    (upload,) = await queue.add(ANNA, [new("book")])
+    async with pool.connection() as connection:
+        for since, released in (("1 s", 2), ("5 min", table.share_of("source:bulk", 16))):
+            await connection.execute(
+                "UPDATE anchorage.jobs SET status = 'running', updated_at = now() - %s::interval WHERE id = %s",
+                (since, upload),
+            )
+            await queue.add(ANNA, [new(f"bulk{since}{number}", lane="source:bulk") for number in range(30)])
+            cursor = await connection.execute(
+                "SELECT count(*)::int FROM anchorage.jobs WHERE lane = 'source:bulk' AND status = 'released'"
+            )
+            assert await cursor.fetchone() == (released,)
+
+
+async def test_a_worker_that_slept_gives_back_no_job_of_another(queue: PostgresQueue, pool: Pool) -> None:
+    """It was given up while it slept, another worker has the job, and now it is stopped."""
+    (job_id,) = await queue.add(ANNA, [new("a")])
+    running, sleeper = asyncio.Event(), asyncio.Event()
+
+    async def run(job: Job, report: Report) -> JobResult:
+        running.set()
+        await sleeper.wait()
+        return JobResult()
+
+    async with working(queue, run) as slept:
+        await running.wait()
+        async with pool.connection() as connection:
+            await connection.execute("UPDATE anchorage.jobs SET run = run + 1")  # as the other one's start does
+        slept.cancel()
+        with suppress(asyncio.CancelledError):
+            await slept
+        assert (await queue.job(ANNA, job_id)).status == "running"

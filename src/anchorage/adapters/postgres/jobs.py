@@ -23,6 +23,7 @@ TASK = "anchorage.run_job"
 QUEUE = "ingest"
 FEWEST = 4  # jobs of a lane, waiting for a worker or running, where there are few slots
 _YIELDED = 2  # jobs of a source that may be on their way while somebody waits for an upload
+_LONG = 60.0  # seconds after which an upload that runs without a sign of progress holds no source back any more
 _SHARE_OF_SLOTS = 0.75  # of all workers, that one lane may fill
 _NARROW = {"sync": 2, "suspect": 1}  # lanes of their own kind, and how many jobs of each may be on their way
 ATTEMPTS = 8
@@ -51,7 +52,8 @@ WITH chosen AS (
     SELECT id FROM anchorage.jobs WHERE lane = %(lane)s AND status = 'waiting' AND not_before <= clock_timestamp()
     ORDER BY priority DESC, id
     LIMIT greatest(0, CASE WHEN %(yields)s AND EXISTS (
-        SELECT FROM anchorage.jobs WHERE starts_with(lane, 'upload:') AND status IN ('released', 'running')
+        SELECT FROM anchorage.jobs WHERE starts_with(lane, 'upload:') AND (
+            status = 'released' OR (status = 'running' AND updated_at > clock_timestamp() - make_interval(secs => %(long)s)))
     ) THEN least(%(share)s, %(least)s) ELSE %(share)s END
       - (SELECT count(*) FROM anchorage.jobs WHERE lane = %(lane)s AND status IN ('released', 'running')))
     FOR UPDATE SKIP LOCKED
@@ -100,7 +102,7 @@ UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
         ELSE error_message END,
     finished_at = CASE WHEN losses + %(lost)s >= %(most)s THEN now() END,
     not_before = now()
-WHERE id = %(id)s AND status IN ('released', 'running') RETURNING id
+WHERE id = %(id)s AND status IN ('released', 'running') AND (%(run)s::int IS NULL OR run = %(run)s) RETURNING id
 """
 
 
@@ -174,7 +176,7 @@ async def release(connection: AsyncConnection[Any], lane: str, slots: int) -> No
     await connection.execute(QUEUE_PATH)
     values = {
         "lane": lane, "share": share_of(lane, slots), "queue": QUEUE, "task": TASK, "yields": lane.startswith("source:"),
-        "least": _YIELDED,
+        "least": _YIELDED, "long": _LONG,
     }  # fmt: skip
     await connection.execute(_RELEASE, values)
 
@@ -245,17 +247,23 @@ def backoff(attempts: int) -> float:
 
 
 async def give_back(
-    connection: AsyncConnection[Any], ids: Sequence[int], *, lost: bool = False, undone: bool = False
+    connection: AsyncConnection[Any],
+    ids: Sequence[int],
+    *,
+    lost: bool = False,
+    undone: bool = False,
+    run: int | None = None,
 ) -> int:
     """Let jobs wait again whose delivery came to nothing; returns how many.
 
-    `lost` says that their worker died, `undone` that the attempt does not count, since a shutdown ended it.
+    `lost` says that their worker died, `undone` that the attempt does not count, since a shutdown ended it; `run`, that only
+    this one is meant: another worker may have the job by now.
     """
     count = 0
     for job_id in ids:
-        if await _superseded(connection, job_id):
+        if await _superseded(connection, job_id, run):
             continue
-        values = {"id": job_id, "lost": int(lost), "undone": int(undone), "most": LOSSES}
+        values = {"id": job_id, "lost": int(lost), "undone": int(undone), "most": LOSSES, "run": run}
         try:
             async with connection.transaction():  # a savepoint: one row must not keep the others back
                 cursor = await connection.execute(_LOST, values)

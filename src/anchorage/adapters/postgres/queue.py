@@ -170,7 +170,7 @@ class PostgresQueue:
     async def _deliver(self, *, job: int) -> None:
         """Run one job, once for each delivery, and record its end."""
         assert self._handle is not None
-        finished = False
+        finished, started = False, None
         try:
             started = await self._start(job)
             if started is not None:
@@ -178,7 +178,7 @@ class PostgresQueue:
             finished = True
         finally:
             if not finished:  # cancelled, by a user or a shutdown: a user's cancellation shows in the row already
-                await asyncio.shield(self._give_back(job))
+                await asyncio.shield(self._give_back(job, started.run if started else None))
 
     async def _start_all(self, ids: Sequence[int]) -> Sequence[table.Started | None]:
         async with self._connection("starting jobs", durable=False, pipelined=True) as connection:
@@ -227,10 +227,10 @@ class PostgresQueue:
                 JOBS.labels(started.job.kind, status or "given_up").inc()
                 return
 
-    async def _give_back(self, job: int) -> None:
+    async def _give_back(self, job: int, run: int | None) -> None:
         with suppress(AnchorageError):  # a reaper does it otherwise
             async with self._connection("giving a job back") as connection:
-                await table.give_back(connection, [job], undone=True)
+                await table.give_back(connection, [job], undone=True, run=run)
 
     async def _tend(self) -> None:
         """Release jobs whose time has come and, in one worker at a time, take over those of dead workers."""
