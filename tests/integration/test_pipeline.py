@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import pytest
 
+from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import (
@@ -96,6 +97,29 @@ async def test_a_worker_that_slept_does_not_bring_back_what_it_had_read(world: W
     outcome = await sleeper.document("c", early, SourceEntry(source.uri), None)
     assert outcome.status.value in ("indexed", "unchanged") and early.fetched == 2
     assert await texts(world, "bread") == ["Bread is made of rye."]
+
+
+async def test_a_worker_that_slept_does_not_confirm_what_is_indexed_no_more(world: World, folder: Path) -> None:
+    """It has read the bytes that are indexed, and another worker stores a later version before it says so."""
+    path, blobs = folder / "sub" / "b.txt", world.ingest.blobs
+    source, entry = LocalSource(path, max_bytes=10**7), SourceEntry(path.as_uri())
+    other = Ingester(world.ingest, world.principal)
+    await other.document("c", source, entry, None)
+    known = await other.known("c", entry.uri)
+
+    class Slow(FolderBlobStore):
+        async def put(self, place: Path) -> str:
+            key = await blobs.put(place)
+            if place != path:
+                path.write_text("Bread is made of rye.")
+                await other.document("c", source, entry, known)
+            return key
+
+    early = _Early(source, path)
+    sleeper = Ingester(replace(world.ingest, blobs=Slow(world.blobs.root)), world.principal)
+    await sleeper.document("c", early, entry, known)
+    found = await other.known("c", entry.uri)
+    assert early.fetched == 2 and found and found.version != (known and known.version)
 
 
 class _Early:

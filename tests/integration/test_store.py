@@ -137,7 +137,7 @@ async def test_a_failure_keeps_the_version_that_answers(store: PgvectorStore) ->
     assert len((await search(store, "harbour")).hits) == 1
     shown = await store.document(ANNA, one)
     assert (shown.status.value, shown.error) == ("failed", Failure("corrupt", "a is damaged."))
-    await store.confirm(ANNA, one, None)
+    await store.confirm(ANNA, one, "v1", None)
     assert (await store.document(ANNA, one)).error is None
 
 

@@ -196,7 +196,7 @@ class Ingester:
     ) -> IndexedDocument | Outcome:  # fmt: skip
         try:
             done = await self._prepared(index, source, entry, known, source_id, password)
-        except (DatabaseUnavailable, IndexMoved):
+        except (DatabaseUnavailable, IndexMoved, Superseded):
             raise
         except AnchorageError as error:
             await require_live(self.services, self.principal, collection, index, error)
@@ -256,7 +256,7 @@ class Ingester:
                 if known and known.version == version:
                     # The source has touched it, or a later version failed and this one has come back.
                     with suppress(NotFound):  # deleted meanwhile: then it is new
-                        await services.store.confirm(self.principal, known.id, self._tag(item.tag), source_id)
+                        await services.store.confirm(self.principal, known.id, version, self._tag(item.tag), source_id)
                         return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
                 parsed = await self._parsed(item, password)
             document = await self._chunked(index, item, version, parsed, key)

@@ -157,9 +157,12 @@ class Store(Protocol):
         ...
 
     async def confirm(
-        self, principal: Principal, document_id: str, tag: str | None, source_id: str | None = None
+        self, principal: Principal, document_id: str, version: str, tag: str | None, source_id: str | None = None
     ) -> None:
-        """The indexed version is the right one (again): a failure is taken back; the source and its tag are noted."""
+        """The indexed version is the right one (again): a failure is taken back; the source and its tag are noted.
+
+        Raises `Superseded` when another version is indexed by now.
+        """
         ...
 
     async def embedded(

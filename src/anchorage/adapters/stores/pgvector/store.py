@@ -20,7 +20,7 @@ from anchorage.adapters.stores.pgvector.collections import index_version, live_i
 from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
 from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
-from anchorage.errors import IndexMoved, NotFound
+from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
 
@@ -142,17 +142,19 @@ class PgvectorStore:
             return await documents.fail(connection, live, uri, title, failure, metadata, tag, source_id)
 
     async def confirm(
-        self, principal: Principal, document_id: str, tag: str | None, source_id: str | None = None
+        self, principal: Principal, document_id: str, version: str, tag: str | None, source_id: str | None = None
     ) -> None:
         document = await self.document(principal, document_id)
         async with self._connection("confirming a document") as connection:
             await self._writable(connection, principal, document.collection)
-            await connection.execute(
+            cursor = await connection.execute(
                 "UPDATE anchorage.documents SET status = 'indexed', error_code = NULL, error_message = NULL, tag = %s, "
                 "source_id = coalesce(source_id, %s), "
-                "updated_at = now() WHERE id = %s AND version IS NOT NULL",
-                (tag, source_id, documents.as_uuid(document_id)),
+                "updated_at = now() WHERE id = %s AND version = %s",
+                (tag, source_id, documents.as_uuid(document_id), version),
             )
+        if not cursor.rowcount:
+            raise Superseded(f"{document.uri} has changed in the index since it was read. Ingest it again.")
 
     async def embedded(
         self, principal: Principal, document_id: str, *, index_id: int | None = None
