@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from anchorage.adapters.models.http import Endpoint, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
+from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.chat.answer import ABSTENTION
+from anchorage.chat.cache import Caching
 from anchorage.chat.events import Event
 from anchorage.errors import ModelUnavailable
 from anchorage.faces.http.openai import _Asked, _stream
@@ -327,3 +330,20 @@ async def test_it_works_behind_a_prefix(asked: World, pool: Pool, tmp_path: Path
     async with running_api(asked, pool, tmp_path / "data", http={"root_path": "/rag"}) as api:
         assert (await api.client.get("/v1/models")).json()["object"] == "list"
         assert (await api.client.get("/v1/models/x")).json()["error"]["code"] == "model_not_found"
+
+
+async def test_an_answer_that_is_cut_short_for_one_client_is_not_kept_for_others(
+    asked: World, pool: Pool, tmp_path: Path
+) -> None:
+    caching = Caching(PostgresAnswerCache(pool, ttl=60, max_entries=10), "f", None)
+    world = replace(asked, chat=replace(asked.chat, caching=caching))
+    generator = ScriptedGenerator(["Bread is", "Bread is made of flour and water [1]."])
+    question = [user("What is bread made of?")]
+    async with running_api(world, pool, tmp_path / "data", generator=generator) as api, client_of(api) as client:
+        await client.chat.completions.create(
+            model="anchorage", messages=question, max_tokens=2, metadata={"conversation_id": "c1"}
+        )
+        whole = await client.chat.completions.create(
+            model="anchorage", messages=question, metadata={"conversation_id": "c2"}
+        )
+    assert whole.choices[0].message.content.startswith("Bread is made of flour and water")

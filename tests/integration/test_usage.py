@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -177,6 +177,21 @@ async def test_turns_are_counted_and_stopped(world: World, pool: Pool, tmp_path:
         with pytest.raises(BudgetExceeded):
             await ask(chat, world.principal, "When?")
         assert len(await chat.memory.window(world.principal, "u", 10)) == 2
+
+
+async def test_answers_that_are_broken_off_are_counted(world: World, pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "horta.txt").write_text("Victor Horta designed the Hôtel Tassel in 1893.")
+    source = LocalSource(tmp_path / "horta.txt", max_bytes=10**6)
+    async for _ in ingest_source(world.ingest, world.principal, "c", source):
+        pass
+    async with opened(pool) as ledger:
+        chat = replace(world.chat, generator=ScriptedGenerator(["Horta " * 1000], model="m"), ledger=ledger)
+        async with aclosing(ask_events(chat, world.principal, "Who designed the Hôtel Tassel?")) as events:
+            async for event in events:
+                if event.type == "token":
+                    break
+        (row,) = await ledger.rows(LONG_AGO, world.principal)
+        assert row.requests == 1 and row.prompt_tokens > 20 and row.completion_tokens > 0
 
 
 async def test_the_settings(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None:

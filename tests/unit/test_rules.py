@@ -6,6 +6,7 @@ from anchorage.chat.guard import Guards, check
 from anchorage.chat.rules import injection, markup, pii, redacted, secrets
 from anchorage.errors import Blocked
 from anchorage.telemetry import REGISTRY
+from support.markdown import active
 
 OFF = dict.fromkeys(("length", "secrets", "pii", "injection", "model"), "off")
 
@@ -167,3 +168,9 @@ def test_answers_are_held_only_where_a_check_may_change_them() -> None:
     assert not guards("answer", length="block").holds
     assert guards("answer", secrets="redact").holds
     assert not guards("question", secrets="redact").holds
+
+
+@pytest.mark.parametrize("after", ["(javascript:x)", ": https:evil", "[1]: u"])
+def test_what_is_taken_out_leaves_no_link_behind(after: str) -> None:
+    shown = check(f"a@example.com{after}", "answer", guards("answer", pii="redact"))
+    assert shown == f"[e-mail address removed] {after}" and not active(shown)

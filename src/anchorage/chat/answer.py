@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from anchorage.chat.cite import cite
 from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
+from anchorage.chat.history import CHARACTERS_PER_TOKEN
 from anchorage.chat.inert import InertStream, inert
 from anchorage.chat.markers import unmarked
 from anchorage.chat.prompt import ABSTENTION, prompt
 from anchorage.chat.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
 from anchorage.chat.verify import Verified, verify
-from anchorage.model import LOCAL_OWNER, Citation, Hit, Principal, Turn, Unsupported, Usage
+from anchorage.model import LOCAL_OWNER, Citation, Hit, Message, Principal, Turn, Unsupported, Usage
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
 
@@ -110,21 +111,36 @@ async def generate(context: TurnContext, question: str, hits: Sequence[Hit], his
     shown = InertStream()
     # What is to be withheld is not known before the end.
     aloud, reciting = limits.unsupported == "mark", False
-    async for piece in generator.stream(prompt(question, passages, history), max_tokens=limits.max_tokens):
-        if isinstance(piece, Usage):
-            usage = piece
-            continue
-        text += piece
-        reciting = reciting or recites(text)
-        safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
-        if safe:
-            await context.emit("token", {"text": safe})
+    messages = prompt(question, passages, history)
+    whole = False
+    try:
+        async for piece in generator.stream(messages, max_tokens=limits.max_tokens):
+            if isinstance(piece, Usage):
+                usage, whole = piece, True
+                continue
+            text += piece
+            reciting = reciting or recites(text)
+            safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
+            if safe:
+                await context.emit("token", {"text": safe})
+    except BaseException:  # also when it is cancelled: what was written is paid for
+        if text:
+            services.spent(context.principal, _estimated(generator.model, messages, text))
+        raise
+    if not whole:  # it was stopped
+        usage = _estimated(generator.model, messages, text)
     if aloud and not reciting and (rest := shown.end()):
         await context.emit("token", {"text": rest})
     draft = replace(await verified(services, question, text, passages), usage=usage)
     if not aloud:
         await context.emit("token", {"text": draft.text})
     return draft
+
+
+def _estimated(model: str, messages: Sequence[Message], text: str) -> Usage:
+    """About what an answer cost that was broken off before the server told it."""
+    read = sum(len(message.content) for message in messages)
+    return Usage(model, read // CHARACTERS_PER_TOKEN + 1, len(text) // CHARACTERS_PER_TOKEN + 1)
 
 
 async def verified(services: ChatServices, question: str, text: str, passages: Sequence[Hit]) -> Draft:

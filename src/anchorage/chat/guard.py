@@ -7,6 +7,7 @@ the metrics, a text without it, or `Blocked`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,7 +15,7 @@ import structlog
 
 from anchorage.chat.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
 from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
-from anchorage.model import Citation, Principal, Unsupported
+from anchorage.model import Citation, Principal, Turn, Unsupported
 from anchorage.ports.guard import Guard
 from anchorage.telemetry import GUARD_FINDINGS, degraded
 
@@ -83,6 +84,18 @@ def _blocked(side: Side, rule: str, what: str) -> Blocked:
     else:
         message = f"The answer was held back: the rule `{rule}` found {what}. Ask in other words"
     return Blocked(rule, f"{message}; whoever runs this server decides with {setting} what is let through.")
+
+
+def let_through(services: ChatServices, history: Sequence[Turn]) -> Sequence[Turn]:
+    """Turns that a caller sends, as the rules let them pass; those that they would have blocked are left out."""
+    if services.guards is None:
+        return history
+    kept = []
+    for turn in history:
+        with suppress(Blocked):  # counted, and told in the log
+            question = check(turn.question, "question", services.guards)
+            kept.append(replace(turn, question=question, answer=check(turn.answer, "answer", services.guards)))
+    return kept
 
 
 async def guard_in(services: ChatServices, principal: Principal, question: str) -> str:

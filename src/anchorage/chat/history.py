@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from anchorage.chat.turn import Asked
 
 _log = structlog.get_logger(__name__)
-_CHARACTERS_PER_TOKEN = 4  # of English, roughly; the budget is no promise
+CHARACTERS_PER_TOKEN = 4  # of English, roughly; the budget is no promise
 _SUMMARY_TOKENS = 300
 _TURN_CHARACTERS = 4000  # of one turn that the summary is made from
 _ASKED = "What have we talked about before this?"
@@ -33,7 +33,7 @@ def walk(turns: int) -> int:
 
 def tokens(turn: Turn) -> int:
     """About how many tokens a turn takes."""
-    return (len(turn.question) + len(turn.answer)) // _CHARACTERS_PER_TOKEN + 1
+    return (len(turn.question) + len(turn.answer)) // CHARACTERS_PER_TOKEN + 1
 
 
 def recent(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:

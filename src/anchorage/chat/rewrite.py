@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
+from anchorage.chat.prompt import as_data
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
 from anchorage.model import Message, Turn, Usage
@@ -107,8 +108,8 @@ async def rewrite(context: TurnContext, question: str, history: Sequence[Turn]) 
     if generator is None:
         return carried_over(question, history), Usage()
     system = files("anchorage.chat.prompts").joinpath("rewrite.md").read_text("utf-8")
-    thread = "\n".join(f"User: {turn.question}\nAssistant: {turn.answer}" for turn in history)
-    messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {question}")]
+    thread = "\n".join(f"User: {as_data(turn.question)}\nAssistant: {as_data(turn.answer)}" for turn in history)
+    messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {as_data(question)}")]
     text, usage = "", Usage()
     try:
         async for piece in generator.stream(messages, max_tokens=200):

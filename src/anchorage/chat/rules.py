@@ -242,6 +242,8 @@ def redacted(text: str, findings: list[Finding]) -> str:
     for finding in sorted(findings, key=lambda item: (item.start, -item.end)):
         if finding.start < at:
             continue
-        pieces += [text[at : finding.start], f"[{finding.what.split(' ', 1)[-1]} removed]"]
+        # Brackets before a parenthesis or a colon would be a link, after all care that there is none.
+        apart = " " if text[finding.end : finding.end + 1] in ("(", "[", ":") else ""
+        pieces += [text[at : finding.start], f"[{finding.what.split(' ', 1)[-1]} removed]{apart}"]
         at = finding.end
     return "".join([*pieces, text[at:]])

@@ -14,6 +14,7 @@ import structlog
 
 from anchorage.chat.events import Event
 from anchorage.chat.graph import turn_graph
+from anchorage.chat.guard import let_through
 from anchorage.chat.history import read_against, walk
 from anchorage.chat.remember import ALL_TURNS
 from anchorage.chat.retrieve import checked_question
@@ -82,6 +83,7 @@ async def prepare(
     if place.chosen and not conversation_id:
         raise BadRequest("A message of which conversation is meant? Send its conversation_id too.")
     if history is not None:
+        history = let_through(services, history)
         thread = Thread(turns=len(history), history=tuple(history))
     elif not conversation_id:
         thread = Thread()  # nobody can have used an id that was made just now

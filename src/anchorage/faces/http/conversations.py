@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from anchorage.chat.events import citation_json
+from anchorage.chat.inert import inert
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.model import Conversation, Principal, Turn
 from anchorage.ports.memory import Memory
@@ -136,8 +137,13 @@ def _markdown(found: Conversation, turns: Sequence[Turn]) -> str:
     for turn in turns:
         parts += [f"## {' '.join(turn.question.split())}", turn.answer + (" *(stopped)*" if turn.stopped else "")]
         notes = [
-            f"- [{item.marker}] {item.title}{f', page {item.page}' if item.page else ''}: “{' '.join(item.quote.split())}” <{item.uri}>"
+            f"- [{item.marker}] {_line(item.title)}{f', page {item.page}' if item.page else ''}: “{_line(item.quote)}” <{item.uri}>"
             for item in turn.citations
         ]
         parts += ["\n".join(notes)] if notes else []
     return "\n\n".join(parts) + "\n"
+
+
+def _line(text: str) -> str:
+    """A document's words on one line, with nothing active in them."""
+    return inert(" ".join(text.split()), inline=True)

@@ -110,7 +110,11 @@ async def _asked(services: Services, principal: Principal, body: CompletionReque
     collections = await _collections(services, principal, body.model)
     chat, metadata = services.chat, body.metadata or {}
     if limit := body.max_completion_tokens or body.max_tokens:
-        chat = replace(chat, limits=replace(chat.limits, max_tokens=min(limit, chat.limits.max_tokens)))
+        # Answers that are cut short for one client are not kept for others.
+        caching = chat.caching if limit >= chat.limits.max_tokens else None
+        chat = replace(
+            chat, caching=caching, limits=replace(chat.limits, max_tokens=min(limit, chat.limits.max_tokens))
+        )
     # A client that names a conversation wants it kept here; all others keep it themselves, and send it with each question.
     conversation = metadata.get("conversation_id") or None
     message = checked_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
