@@ -25,6 +25,7 @@ from anchorage.ports.store import Store
 _READ_AT_ONCE = 64
 _IN_WORK = 4  # groups that are cut, embedded and written at the same time
 _LAST = 8  # documents that are indexed while writers wait, before the switch
+_OUTSIDE = 3  # tries to catch up before that
 _ROUNDS = 50  # over what has changed meanwhile, each shorter than the one before
 
 Progress = Callable[[int, int], None]
@@ -145,8 +146,10 @@ async def switch(services: ReindexServices, principal: Principal, version: Index
     async def catch_up() -> None:
         await _round(services, principal, index, version, progress)
 
-    for _ in range(_ROUNDS):
-        if not await services.versions.switch(principal, version.id, catch_up, most=_LAST):
+    for tries in range(_ROUNDS):
+        # Who writes or deletes waits for what is indexed within the switch, so that is only for documents that never rest.
+        most = _LAST if tries >= _OUTSIDE else 0
+        if not await services.versions.switch(principal, version.id, catch_up, most=most):
             return
         await build(services, principal, version, progress)
     raise Contended(
