@@ -44,7 +44,7 @@ def model() -> Iterator[str]:
 def shared(model: str, tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """A data directory for several processes."""
     folder = tmp_path_factory.mktemp("streams")
-    (folder / "harbour.txt").write_text("The harbour of Ghent was opened in 1827. Ships came from Antwerp.")
+    (folder / "harbour.txt").write_text(f"The harbour of Ghent was opened in 1827. {' '.join(WORDS)} of the harbour.")
     env = {
         "OPENAI_BASE_URL": model, "LLM_MODEL": "x", "EMBEDDING_MODEL": "hashed", "ANCHORAGE_EMBEDDING__DIMENSION": "64",
         "ANCHORAGE_EMBEDDING__PROVIDER": "openai", "ANCHORAGE_INGEST__PARSERS": "1", "ANCHORAGE_HTTP__DRAIN_TIMEOUT": "0.5",
