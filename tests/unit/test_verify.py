@@ -98,6 +98,7 @@ async def test_markers_are_put_right(written: str, shown: str) -> None:
         "King Leopold paid for the harbour.",
         "It is baked in an oven at 40 degrees for about 40 minutes.",
         "It is baked in an oven at 40 degrees for about 230 minutes.",
+        "The passages do not mention the baker, but bread is made of sand.",
     ],
 )
 async def test_what_the_passages_do_not_say_is_unsupported(claim: str) -> None:
@@ -195,3 +196,42 @@ async def test_who_did_what_to_whom_matters() -> None:
     assert (await verify("Ajax defeated Hector in the final.", hits, "", ENGLISH)).statements
     assert (await verify("In the final, Hector was defeated by Ajax.", hits, "", ENGLISH)).statements
     assert (await verify("Hector defeated Ajax in the final [1].", hits, "", ENGLISH)).unsupported
+
+
+PLACES = (
+    "The company employs 20,000 people in Germany and 5,000 in France. It was founded on 3 March 1889. "
+    "Children under 12 should not take the lift, which is 330 metres high. The dose may be doubled if a doctor approves."
+)
+
+
+@pytest.mark.parametrize(
+    ("claim", "right"),
+    [
+        ("The company employs 20,000 people in France and 5,000 in Germany.", False),
+        ("The company employs 5,000 people in France.", True),
+        ("It was founded on 3 May 1889.", False),
+        ("It was founded in March 1889.", True),
+        ("Children over 12 should not take the lift.", False),
+        ("The lift is 330 feet high.", False),
+        ("The lift is 330 metres high.", True),
+        ("The dose may be tripled if a doctor approves.", False),
+    ],
+)
+async def test_names_numbers_months_and_units_that_changed_places(claim: str, right: bool) -> None:
+    found = await verify(claim, [passage(1, PLACES)], "", ENGLISH)
+    assert bool(found.statements) is right and bool(found.unsupported) is not right
+
+
+async def test_a_sentence_that_denies_a_claim_outweighs_one_that_is_merely_alike() -> None:
+    text = "Der Hafen von Gent wurde 1827 eröffnet. Der Hafen wurde im Krieg nicht geschlossen."
+    german = analyser_named(analyser_name("german"))
+    found = await verify("Der Hafen wurde im Krieg geschlossen.", [passage(1, text)], "", german)
+    assert found.unsupported and not found.statements
+
+
+async def test_a_sentence_in_bold_is_a_claim_like_any_other() -> None:
+    found = await verified("Bread is made of flour and water [3]. **The harbour of Ghent was opened in 1750.**")
+    assert [item.text for item in found.unsupported] == ["**The harbour of Ghent was opened in 1750.**"]
+    found = await verified("**The harbour of Ghent was opened in 1827.** [2]")
+    assert found.claims == 1 and found.text == "**The harbour of Ghent was opened in 1827.** [1]"
+    assert not (await verified("**The harbour**\n\nIt has three docks [1].")).unsupported

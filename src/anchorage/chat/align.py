@@ -25,6 +25,7 @@ _NEW = 0.6  # the share of the terms that the question did not bring up
 _GAIN = 0.15  # what a neighbouring sentence must add to be part of the span
 _NEAR = 0.2  # the share below which a sentence is not looked at
 _ALIKE = 0.85  # the share of a sentence that a claim holds when it is the same sentence
+_AGAINST = 0.1  # what a sentence that says otherwise must hold more than one that does not
 _TRIED = 3  # sentences of a passage that are looked at closely
 _WHOLE = 3  # a claim of fewer content terms must be found whole, where the question's terms are
 
@@ -133,15 +134,19 @@ class Claim:
         found = [self._share(self.weights, reading.terms) for _, _, reading in passage.sentences]
         order = sorted(range(len(found)), key=lambda place: (-found[place], self._off_topic(passage, place), place))
         best: Support | None = None
+        worst: Support | None = None
         for place in order[:_TRIED]:
             if found[place] < _NEAR:
                 break
             support = self._support(number, passage, place)
             if best is None or (support.good, support.score) > (best.good, best.score):
                 best = support
+            if support.contradicts and (worst is None or support.score > worst.score):
+                worst = support
             if found[place] >= 0.999 and support.good:
                 break
-        return best
+        # What speaks of the same more closely, and says otherwise, outweighs what speaks for it.
+        return worst if worst and best and best.good and worst.score > best.score + _AGAINST else best
 
     def _share(self, weights: dict[str, float], terms: frozenset[str]) -> float:
         return sum(weight for term, weight in weights.items() if term in terms) / self.total if self.total else 0.0
@@ -203,6 +208,8 @@ class Claim:
 
     def _other_number(self, reading: Reading, values: set[float]) -> bool:
         """Whether the claim has a number that the sentence has not; its neighbours help if it has no other instead."""
+        if reading.months and not self.reading.months <= reading.months:
+            return True
         mine = {value for number in self.reading.numbers for value in number.values}
         instead = any(not number.loose and mine.isdisjoint(number.values) for number in reading.numbers)
         missing = [number for number in self.reading.numbers if not number.loose and not number.among(reading.values)]
@@ -225,7 +232,8 @@ class Claim:
                     between = set(self.reading.stems[mine(one) : mine(other)]) & set(
                         reading.stems[theirs(other) : theirs(one)]
                     )
-                    if any(weights[stem] == 1 for stem in between):
+                    names = not one[0].isdigit() and not other[0].isdigit()
+                    if any(weights[stem] == 1 or (names and stem[0].isdigit()) for stem in between):
                         return True
         return False
 

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 from anchorage.text.analyser import Analyser, words
 from anchorage.text.hidden import visible
-from anchorage.text.numbers import Number, numbers, values_of
+from anchorage.text.numbers import Number, months_of, numbers, values_of
 
 _LIGHT = frozenset(
     "a about above after again all almost along already also although always am among an and another any are around as at be "
@@ -40,7 +40,9 @@ _OPPOSITES = (
     "worse, always never, up down, left right, above below, inside outside, majority minority, positive negative, activate inhibit, "
     "activates inhibits, promote inhibit, promotes inhibits, upregulate downregulate, legal illegal, possible impossible, maximum minimum, "
     "enable disable, enabled disabled, start end, started ended, begin end, began ended, import export, imports exports, married unmarried, "
-    "guilty innocent, alive dead, safe unsafe, present absent, gain loss, add remove, added removed, buy sell, bought sold, early late"
+    "guilty innocent, alive dead, safe unsafe, present absent, gain loss, add remove, added removed, buy sell, bought sold, early late, over under, "
+    "born died, metre foot, metres feet, km miles, kilometres miles, kilograms pounds, kg lb, "
+    "celsius fahrenheit, dollars euros, dollars pounds, euros pounds, buyer seller, double triple, doubled tripled, doubled halved"
 )
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;:.!?()—–]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
@@ -90,6 +92,10 @@ class Reading:
     @cached_property
     def values(self) -> set[float]:
         return values_of(self.text)
+
+    @cached_property
+    def months(self) -> set[float]:
+        return months_of(self.text) if self.numbers else set()
 
     @cached_property
     def names(self) -> list[tuple[str, ...]]:

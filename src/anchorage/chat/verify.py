@@ -23,10 +23,11 @@ from anchorage.text.sentences import sentence_spans
 
 _CANDIDATES = 8  # sentences of passages that one claim is compared with by meaning
 _DOUBTS = 4  # claims of one answer that are
-_FRAME = re.compile(r"^\s*#|[:?][\s*_]*$|^\s*\*\*[^*]+\*\*\s*$")  # headings, announcements, questions
+_FRAME = re.compile(r"^\s*#|[:?][\s*_]*$|^\s*\*\*[^*.!\d]+\*\*\s*$")  # headings, announcements, questions
 _ABSENCE = re.compile(
     r"^[^\d\n]{0,60}\b(?:passages?|documents?|sources?|texts?)\b[^\n]{0,30}\b(?:do(?:es)? not|don't|doesn't|did not)\s+"
-    r"(?:mention|say|tell|contain|provide|specify|state|hold|give|include|describe|explain)\b[^\n]{0,160}$",
+    r"(?:mention|say|tell|contain|provide|specify|state|hold|give|include|describe|explain)\b"
+    r"(?:(?!\b(?:but|however|although|though|yet|nevertheless)\b|;)[^\n]){0,160}$",
     re.IGNORECASE,
 )
 _AFTER = " \t\n.!?\"”’')]*_"  # what may follow a marker at the end of a sentence

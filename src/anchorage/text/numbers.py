@@ -82,9 +82,12 @@ def numbers(text: str) -> list[Number]:
 def values_of(text: str) -> set[float]:
     """All that the numbers of a text may mean, its months counted as numbers too."""
     values = {value for number in numbers(text) for value in number.values}
-    for match in _DATE.finditer(text) if values else ():
-        values.add(float(_MONTHS.index(match.group().lower()) + 1))
-    return values
+    return values | months_of(text) if values else values
+
+
+def months_of(text: str) -> set[float]:
+    """The months of the dates in a text that are written in words, 1 to 12."""
+    return {float(_MONTHS.index(match.group().lower()) + 1) for match in _DATE.finditer(text)}
 
 
 def _of_digits(digits: str) -> list[set[float]]:
