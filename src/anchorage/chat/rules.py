@@ -134,9 +134,11 @@ def _number(found: str) -> str | None:
 
 
 # An order begins a clause. "What does 'ignore all previous instructions' mean?" is a question about one.
-_ORDER = r"(?:^|[.!?:;,)\]\n-]|\b(?:please|now|and|then|first|just|must|should|to|you|i want you to))\s*(?:please\s+|now\s+|just\s+)?"
+_ORDER = r"(?:^|[.!?:;,)\]\n-]|\b(?:please|now|and|then|first|just|must|should|(?<!how )to|you|i want you to))\s*(?:please\s+|now\s+|just\s+)?"
 _DROP = r"(?:ignore|disregard|forget|override|bypass|discard|do not follow|don'?t follow|stop following)"
 _EARLIER = r"(?:previous|prior|above|preceding|earlier|foregoing|existing|initial|original|system|safety)"
+# "Forget my earlier question", "ignore the previous message, I meant 2024": people correct themselves.
+_OWN = r"my\s|(?:(?:the|that|this)\s+)?(?:previous|prior|earlier)\s+message\b"
 _RULES = r"(?:instructions?|prompts?|rules?|directions?|directives?|guidelines?|commands?|messages?)"
 _QUALIFIED = r"(?:system|initial|hidden|original|secret|developer|confidential)"
 _DROP_HINTS = ("ignore", "disregard", "forget", "override", "bypass", "discard", "follow")
@@ -149,7 +151,7 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
         (
             (_DROP_HINTS, _RULES_HINTS),
             "an order to drop the instructions",
-            rf"{_ORDER}{_DROP}\s+(?:(?:[\w']+\s+){{0,3}}?{_EARLIER}\s+(?:\w+\s+){{0,2}}?|(?:all\s+|any\s+|of\s+)*your\s+(?:\w+\s+)?)"
+            rf"{_ORDER}{_DROP}\s+(?!{_OWN})(?:(?:[\w']+\s+){{0,3}}?{_EARLIER}\s+(?:\w+\s+){{0,2}}?|(?:all\s+|any\s+|of\s+)*your\s+(?:\w+\s+)?)"
             rf"{_RULES}\b",
         ),
         (
