@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from anchorage.adapters.postgres.memory import PostgresMemory
+from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.chat.events import sent
 from anchorage.chat.state import ChatServices
@@ -17,7 +20,7 @@ from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest, Conflict, DatabaseUnavailable, ModelUnavailable, NotFound, Unavailable
 from anchorage.model import Message, Principal, Usage
 from anchorage.ports.memory import Place
-from anchorage.ports.streams import Line, Piece
+from anchorage.ports.streams import Line, Piece, StreamRequest
 
 from .conftest import Bakery
 
@@ -536,3 +539,16 @@ async def test_silence_is_told(bakery: Bakery) -> None:
         async with asyncio.timeout(10):
             while await anext(lines):
                 pass
+
+
+async def test_deleting_everything_takes_what_was_never_answered_too(pool: Pool) -> None:
+    log, memory, me, holder = PostgresStreamLog(pool, 30), PostgresMemory(pool), Principal("me"), str(uuid4())
+    await log.beat(holder)
+    await log.open(me, "never-answered", "m", StreamRequest("A question?", None, None, False), 1, holder)
+    await log.write(holder, [Piece("never-answered", "m", 1, 0, ("token|words",), True, False)])
+    await log.release(holder)
+    assert await log.read(me, "never-answered", 0, 10) and not await memory.conversations(me)
+    await memory.delete_all(me)
+    with pytest.raises(NotFound):
+        await log.state(me, "never-answered")
+    assert not await log.read(me, "never-answered", 0, 10)

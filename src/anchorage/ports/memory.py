@@ -111,6 +111,10 @@ class Memory(Protocol):
         """Remove it with all that belongs to it. Raises `NotFound`."""
         ...
 
+    async def delete_all(self, principal: Principal) -> None:
+        """Remove all conversations of the principal, also those in which nothing was answered yet."""
+        ...
+
     async def forget(self, seconds: float) -> int:
         """Remove conversations of all owners in which nothing was said for so long; returns how many."""
         ...

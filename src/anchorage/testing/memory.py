@@ -133,6 +133,9 @@ class InMemoryMemory:
         self._kept(principal, conversation_id)
         del self._threads[conversation_id]
 
+    async def delete_all(self, principal: Principal) -> None:
+        self._threads = {key: kept for key, kept in self._threads.items() if kept.owner != principal.id}
+
     async def forget(self, seconds: float) -> int:
         old = datetime.now(UTC) - timedelta(seconds=seconds)
         gone = [key for key, kept in self._threads.items() if kept.updated_at < old]

@@ -234,6 +234,10 @@ class PostgresMemory:
             if cursor.rowcount == 0:
                 raise _unknown(conversation_id)
 
+    async def delete_all(self, principal: Principal) -> None:
+        async with self._connection("deleting conversations") as connection:
+            await connection.execute("DELETE FROM anchorage.conversations WHERE owner = %s", (principal.id,))
+
     async def forget(self, seconds: float) -> int:
         async with self._connection("forgetting old conversations") as connection:
             cursor = await connection.execute(

@@ -86,10 +86,7 @@ async def delete_conversation(conversation_id: str, services: CurrentServices, p
 @router.delete("", status_code=204, summary="Delete all conversations")
 async def delete_conversations(services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove all of your conversations."""
-    memory = services.storage.memory
-    while found := await memory.conversations(principal, limit=100):
-        for item in found:
-            await memory.delete(principal, item.id)
+    await services.storage.memory.delete_all(principal)
     return Response(status_code=204)
 
 

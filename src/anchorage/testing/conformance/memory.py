@@ -63,6 +63,10 @@ class MemoryConformance:
         assert threads[0] not in {item.id for item in await memory.conversations(ANNA)}
         with pytest.raises(NotFound):
             await memory.delete(ANNA, threads[0])
+        kept = str(uuid4())
+        await memory.append(BEN, kept, turn("mine"))
+        await memory.delete_all(ANNA)
+        assert not await memory.conversations(ANNA) and kept in {item.id for item in await memory.conversations(BEN)}
 
     async def test_a_thread_is_read_at_once(self, memory: Memory) -> None:
         key = str(uuid4())
