@@ -69,3 +69,9 @@ def test_long_runs_of_punctuation_are_read_in_linear_time(text: str) -> None:
 def test_long_runs_of_spaces_are_searched_for_markers_in_linear_time() -> None:
     text = " " * 300_000 + "x  [1]"
     assert without_markers(text).bare == text.removesuffix("  [1]")
+
+
+@pytest.mark.parametrize("code", ["```\nx = a[1]\n```", "~~~\nx = a[1]\n~~~", "`a[1]`"])
+def test_what_looks_like_a_marker_in_code_is_code(code: str) -> None:
+    found = without_markers(f"{code}\nSo it is [2].")
+    assert found.bare == f"{code}\nSo it is." and [numbers for _, numbers in found.places] == [(2,)]

@@ -11,7 +11,10 @@ _MARKER = re.compile(
     r"\s*(?:†[^\]】\n]{0,60})?(?:\]|】)(?!\()",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"^```.*?(?:^```[ \t]*$|\Z)|(?<!`)(`+)(?!`)[^\n]+?(?<!`)\1(?!`)", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(
+    r"^(?P<fence>```|~~~).*?(?:^(?P=fence)[ \t]*$|\Z)|(?<!`)(?P<ticks>`+)(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)",
+    re.DOTALL | re.MULTILINE,
+)
 _NUMBER = re.compile(r"\d+")
 _BRACKETED = re.compile(r"(?<!\w)\[(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|(?<=[\w.,;:!?\"”’)])\[(\d{1,3})\]")
 
@@ -26,7 +29,7 @@ class Marks:
 
 def without_markers(text: str) -> Marks:
     """Take the markers out; those in code are code."""
-    code = [match.span() for match in _CODE.finditer(text)] if "`" in text else []
+    code = [match.span() for match in _CODE.finditer(text)] if "`" in text or "~~~" in text else []
     pieces: list[str] = []
     places: list[tuple[int, tuple[int, ...]]] = []
     at = length = 0
