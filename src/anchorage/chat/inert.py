@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from anchorage.text.hidden import visible
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
-_ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]+|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
+_ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]*|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
 _ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?])")
 _LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`|\n]*)$")  # with a bar, it may be the head of a table
