@@ -14,12 +14,16 @@ from uuid import uuid4
 import psycopg
 import pytest
 import structlog
+from hypothesis import settings
 
 from anchorage.adapters.postgres.migrate import migrate
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.s3.client import S3, S3Config, open_s3
 
 TESTS = Path(__file__).parent
+# The same examples in each run, so that a red run is the change's fault; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 # Plain: the default draws tracebacks with the values of all variables, which takes longer than some tests.
 structlog.configure(
     processors=[

@@ -106,7 +106,7 @@ def _units(document: ParsedDocument, tokens: Sequence[int], budget: int) -> Iter
         names = tuple(name for _, name in path)
         for left, right in _pieces(document.text, start, end, kind):
             for lower, upper in _fitting(document.text, left, right, tokens, budget):
-                first = bisect_left(tokens, lower)
+                first = _token_at(document.text, tokens, lower)
                 yield _Unit(lower, upper, first, max(bisect_left(tokens, upper, first), first + 1), names)
 
 
@@ -136,16 +136,16 @@ def _pieces(text: str, start: int, end: int, kind: BlockKind) -> Iterator[tuple[
 
 def _fitting(text: str, start: int, end: int, tokens: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
     """The span itself, or parts of it that fit: cut before the word that does not, or in a word longer than all."""
-    if _tokens(tokens, start, end) <= budget:
+    if _tokens(text, tokens, start, end) <= budget:
         yield start, end
         return
     left = begin = start
     for match in _WORD.finditer(text, start, end):
-        if _tokens(tokens, left, match.end()) > budget and match.start() > left:
+        if _tokens(text, tokens, left, match.end()) > budget and match.start() > left:
             yield left, begin
             left = match.start()
-        while _tokens(tokens, left, match.end()) > budget:
-            cut = tokens[bisect_left(tokens, left) + budget]
+        while _tokens(text, tokens, left, match.end()) > budget:
+            cut = tokens[_token_at(text, tokens, left) + budget]
             yield left, cut
             left = cut
         begin = match.end()
@@ -153,9 +153,16 @@ def _fitting(text: str, start: int, end: int, tokens: Sequence[int], budget: int
         yield left, begin
 
 
-def _tokens(tokens: Sequence[int], start: int, end: int) -> int:
-    first = bisect_left(tokens, start)
+def _tokens(text: str, tokens: Sequence[int], start: int, end: int) -> int:
+    first = _token_at(text, tokens, start)
     return bisect_left(tokens, end, first) - first
+
+
+def _token_at(text: str, tokens: Sequence[int], at: int) -> int:
+    """The token that starts there, or the one that is cut in two there: what is left of it is a token of its own."""
+    found = bisect_left(tokens, at)
+    whole = found < len(tokens) and tokens[found] == at
+    return found if whole or not found or text[at - 1 : at].isspace() else found - 1
 
 
 def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
