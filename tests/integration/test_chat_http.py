@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +250,14 @@ async def test_a_long_thread_is_summarised_in_the_background(api: Api) -> None:
     assert last[1]["content"] == "What have we talked about before this?"
     assert last[2]["content"] == "They spoke of Ghent." and len(last) <= 2 + 2 + 2 * 2
     asked = [body for body in api.model.bodies() if "running summary" in body["messages"][0]["content"]]
+    ledger, today = api.services.storage.ledger, datetime.now(UTC).date()
+
+    async def counted() -> int:
+        return sum(row.requests for row in await ledger.rows(today - timedelta(days=1)))
+
+    async with asyncio.timeout(20):
+        while await counted() != len(api.model.bodies()):  # summaries are paid for too
+            await asyncio.sleep(0.05)
     assert "Summary so far: They spoke of Ghent." in asked[-1]["messages"][1]["content"]
     recount = (await api.chat(conversation_id="c", message="What have I asked so far?")).json()["answer"]
     assert "6. When was the harbour number 5" in recount and "1. When was the harbour number 0" in recount

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -72,8 +72,8 @@ class Summaries:
         self._memory, self._generator, self._limits = memory, generator, limits
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def after(self, asked: Asked, answer: Answer) -> None:
-        """Renew the summary of the thread if the turns since the last one no longer fit the window."""
+    def after(self, asked: Asked, answer: Answer, spent: Callable[[Usage], None]) -> None:
+        """Renew the summary of the thread if the turns since the last one no longer fit the window; `spent` is told what it costs."""
         summary, limits = asked.thread.summary, self._limits
         new = Turn(asked.turn, asked.message_id, asked.question, answer.answer)
         since = [turn for turn in asked.thread.history if summary is None or turn.number > summary.number]
@@ -84,13 +84,16 @@ class Summaries:
         leaving = [turn for turn in since if turn not in kept]
         if not leaving or not limits.history_turns:
             return
-        task = asyncio.create_task(self._renew(asked.conversation_id, summary, leaving))
+        task = asyncio.create_task(self._renew(asked.conversation_id, summary, leaving, spent))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _renew(self, conversation_id: str, summary: Summary | None, turns: Sequence[Turn]) -> None:
+    async def _renew(
+        self, conversation_id: str, summary: Summary | None, turns: Sequence[Turn], spent: Callable[[Usage], None]
+    ) -> None:
         try:
-            text = await self._written(summary.text if summary else "", turns)
+            text, usage = await self._written(summary.text if summary else "", turns)
+            spent(usage)
             if text:
                 await self._memory.summarise(conversation_id, Summary(turns[-1].number, text))
         except AnchorageError as error:
@@ -98,17 +101,19 @@ class Summaries:
         except Exception:  # noqa: BLE001  nobody waits for this task
             _log.exception("summary_crashed", conversation_id=conversation_id)
 
-    async def _written(self, before: str, turns: Sequence[Turn]) -> str:
+    async def _written(self, before: str, turns: Sequence[Turn]) -> tuple[str, Usage]:
         system = files("anchorage.chat.prompts").joinpath("summary.md").read_text("utf-8")
         lines = [f"Summary so far: {before}"] if before else []
         for turn in turns:
             lines += [f"User: {turn.question[:_TURN_CHARACTERS]}", f"Assistant: {turn.answer[:_TURN_CHARACTERS]}"]
         messages = [Message("system", system), Message("user", "\n".join(lines))]
-        text = ""
+        text, usage = "", Usage()
         async for piece in self._generator.stream(messages, max_tokens=_SUMMARY_TOKENS):
-            if not isinstance(piece, Usage):
+            if isinstance(piece, Usage):
+                usage = piece
+            else:
                 text += piece
-        return " ".join(text.split())
+        return " ".join(text.split()), usage
 
     async def settle(self, seconds: float) -> None:
         """Give summaries that are being made some time to end, then give them up."""

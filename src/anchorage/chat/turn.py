@@ -117,7 +117,7 @@ async def run(
     context = TurnContext(stoppable(services, stop), principal, emit, asked.history, stop)
     answer = _answer(await turn_graph().ainvoke(state, context=context), stop)
     if services.summaries and asked.history is None:
-        services.summaries.after(asked, answer)
+        services.summaries.after(asked, answer, lambda usage: services.spent(principal, usage))
     return answer
 
 
