@@ -304,3 +304,16 @@ async def test_an_empty_collection_is_not_made_anew_under_its_first_writer(store
                 await asyncio.sleep(0.02)
     assert (await opening).index.embedder == spec().embedder
     assert [hit.uri for hit in (await search(store, "harbour")).hits] == ["file:///a"]
+
+
+async def test_upkeep_passes_over_an_index_that_was_dropped_meanwhile(store: PgvectorStore, pool: Pool) -> None:
+    async with pool.connection() as connection:
+        await connection.execute(
+            "INSERT INTO anchorage.index_versions (collection_id, spec, live) SELECT collection_id, spec, false "
+            "FROM anchorage.index_versions"
+        )
+    for number in range(20):
+        await store.replace(ANNA, "c", [document(f"u{number}", f"harbour {number}")])
+    assert await store.maintain(settled=True) > 0
+    while await store.maintain(settled=True):
+        pass

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection, IsolationLevel
+from psycopg.errors import UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import ping, translate_errors
@@ -276,9 +277,10 @@ class PgvectorStore:
             tables = IndexTables(row[2])
             await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             try:
-                async with connection.transaction():
-                    await connection.execute(documents.WRITE_TIMEOUT)
-                    merged += await merge_step(connection, tables)
+                with suppress(UndefinedTable):  # dropped since it was listed
+                    async with connection.transaction():
+                        await connection.execute(documents.WRITE_TIMEOUT)
+                        merged += await merge_step(connection, tables)
             finally:
                 if not connection.closed:
                     await connection.set_isolation_level(None)
@@ -288,8 +290,9 @@ class PgvectorStore:
         """Build the vector index of one collection that has grown large enough and has come to rest."""
         cursor = await connection.execute("SELECT id FROM anchorage.index_versions ORDER BY id")
         for (index_id,) in await cursor.fetchall():
-            tables = IndexTables(index_id)
-            size = await vector_index.size_without_index(connection, tables)
+            tables, size = IndexTables(index_id), 0
+            with suppress(UndefinedTable):  # dropped since it was listed
+                size = await vector_index.size_without_index(connection, tables)
             if size < vector_index.WORTH_IT:
                 self._growing.pop(index_id, None)
                 continue
