@@ -13,8 +13,9 @@ from anchorage.chat.events import answer_json, hit_json
 from anchorage.chat.retrieve import checked_question, retrieve
 from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest
+from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.faces.http.streaming import CLIENT_GONE, EventStream, while_there
+from anchorage.faces.http.streaming import EventStream
 from anchorage.ports.memory import Place
 from anchorage.ports.streams import Line
 from anchorage.telemetry import ANSWERS
@@ -93,16 +94,13 @@ async def chat(
             )  # fmt: skip
 
         return await _streamed(services.streams.ask(services.chat, principal, prepared, after=_number(last_event_id)))
-    answer = None
-    async with while_there(request.receive):
-        answer = await ask(
-            services.chat, principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
-            collections=_named(body.collection), place=body.place,
-        )  # fmt: skip
-    if answer:
-        ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
-        return JSONResponse(answer_json(answer))
-    return Response(status_code=CLIENT_GONE)
+    answering = ask(
+        services.chat, principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
+        collections=_named(body.collection), place=body.place,
+    )  # fmt: skip
+    answer = await while_connected(request.receive, answering)
+    ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
+    return JSONResponse(answer_json(answer))
 
 
 @router.get("/chat/{conversation_id}/events", summary="Resume a stream", response_model=None,

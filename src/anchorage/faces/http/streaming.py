@@ -1,55 +1,23 @@
-"""Answers to clients who may leave: streams of events, and work that ends when its client does."""
+"""Streams of events, to clients who may leave and come back."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import structlog
 from fastapi.sse import KEEPALIVE_COMMENT
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from anchorage.chat.events import sent
 from anchorage.errors import AnchorageError
+from anchorage.faces.http.connection import while_connected
 from anchorage.ports.streams import Line
 from anchorage.telemetry import STREAMS
 
 _log = structlog.get_logger(__name__)
-CLIENT_GONE = 499
-"""The status, as nginx counts it, of a request whose client left before the answer; nobody receives it."""
-
-
-@dataclass(slots=True)
-class Client:
-    gone: bool = False
-
-
-@asynccontextmanager
-async def while_there(receive: Receive) -> AsyncIterator[Client]:
-    """Runs what is inside until its client leaves, whom the result tells of."""
-    client, task = Client(), asyncio.current_task()
-    assert task is not None
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        client.gone = True
-        task.cancel()
-
-    watching = asyncio.create_task(watch())
-    try:
-        yield client
-        watching.cancel()
-        if client.gone:
-            await asyncio.sleep(0)  # where the cancellation arrives that came too late for what was inside
-    except asyncio.CancelledError:
-        if not client.gone or task.uncancel() > 0:
-            raise
-    finally:
-        watching.cancel()
 
 
 class EventStream(Response):
@@ -65,8 +33,10 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         STREAMS.inc()
         try:
-            async with aclosing(self._rest), while_there(receive):
-                await self._send(send)
+            async with aclosing(self._rest):
+                await while_connected(receive, self._send(send))
+        except ClientDisconnect:
+            pass  # it comes back for the rest, or not
         except AnchorageError as error:
             # The status is sent already. The end without `done` makes the client come back, and then it is told.
             _log.warning("stream_broken", code=error.code, reason=error.message)
