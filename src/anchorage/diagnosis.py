@@ -143,6 +143,13 @@ async def _generator(settings: Settings) -> Check:
         async with open_client(settings) as client:
             generator = open_generator(settings.llm, client)
             if generator is None:
+                if settings.llm.model and settings.llm.provider == "auto":
+                    return Check(
+                        "generator",
+                        "warning",
+                        f"LLM_MODEL is {settings.llm.model}, but no server is set, so answers are quotations: set OPENAI_API_KEY, "
+                        "OPENAI_BASE_URL or OLLAMA_HOST",
+                    )
                 return Check(
                     "generator",
                     "off",

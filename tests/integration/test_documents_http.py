@@ -54,3 +54,15 @@ async def test_pages_go_on_where_a_document_was_deleted(
 async def test_marks_that_no_list_gave_out(client: httpx.AsyncClient, after: str) -> None:
     answer = await client.get("/api/documents", params={"after": after})
     assert answer.status_code == 400 and "`after`" in answer.json()["detail"]
+
+
+async def test_requests_that_are_slips_are_told_what_to_mend(world: World, pool: Pool, tmp_path: Path) -> None:
+    async with http_client(world, pool, tmp_path / "data") as client:
+        plain = await client.post("/api/chat", content='{"message": "x"}', headers={"content-type": "text/plain"})
+        broken = await client.post("/api/chat", content='{"message": ', headers={"content-type": "application/json"})
+        typo = await client.post("/api/search", json={"question": "x", "colection": "c"})
+        method = await client.get("/api/chat")
+    assert plain.status_code == 422 and "content-type: application/json" in plain.json()["detail"]
+    assert broken.status_code == 422 and "not JSON" in broken.json()["detail"]
+    assert typo.status_code == 422 and "colection" in typo.json()["detail"]
+    assert method.status_code == 405 and "POST" in method.json()["detail"]

@@ -98,3 +98,9 @@ def test_passwords_are_json_and_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigurationError, match="JSON object") as raised:
         load_settings()
     assert "open-sesame" not in raised.value.message
+
+
+def test_a_misspelt_setting_is_told_with_the_one_that_was_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANCHORAGE_GUARD__QESTION_PII", "block")
+    with pytest.raises(ConfigurationError, match="no such setting; did you mean ANCHORAGE_GUARD__QUESTION_PII"):
+        load_settings()

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, PrivateAttr, SecretStr, ValidationError
@@ -161,7 +162,9 @@ def load_settings(**overrides: Mapping[str, Any]) -> Settings:
         settings = Settings(**{name: dict(values) for name, values in overrides.items()})  # type: ignore[arg-type]
     except ValidationError as error:
         problems = "; ".join(_problem(item) for item in error.errors(include_input=False, include_url=False))
-        raise ConfigurationError(f"Wrong settings: {problems}. `anchorage doctor` lists all settings.") from None
+        raise ConfigurationError(
+            f"Wrong settings: {problems.rstrip('.?')}. docs/reference/settings.md lists them all."
+        ) from None
     settings._overridden = frozenset((name, key) for name, values in overrides.items() for key in values)
     return settings
 
@@ -175,7 +178,17 @@ def _problem(item: Any) -> str:
     path = [str(part) for part in item["loc"]]
     name = "ANCHORAGE_" + "__".join(part.upper() for part in path)
     known = next((well for well, place in WELL_KNOWN.items() if list(place) == path and os.environ.get(well)), None)
+    if item["type"] == "extra_forbidden":
+        near = get_close_matches(name, list(_names()), n=1)
+        return f"{name}: there is no such setting{f'; did you mean {near[0]}?' if near else ''}"
     return f"{known or name}: {item['msg']}"
+
+
+def _names() -> Iterator[str]:
+    """The names of all settings in the environment."""
+    for section, field in Settings.model_fields.items():
+        for key in getattr(field.annotation, "model_fields", {}):
+            yield f"ANCHORAGE_{section}__{key}".upper()
 
 
 def describe_settings(settings: Settings) -> list[dict[str, str]]:

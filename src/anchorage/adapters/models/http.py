@@ -278,6 +278,8 @@ def _refusal(endpoint: Endpoint, model: str, path: str, status: int, said: str) 
             f"has no model {model!r}. Set {endpoint.model_setting} to one that it serves, or add the model there "
             f"(with Ollama: `ollama pull {model}`)."
         )
+        if not endpoint.base_url.endswith("/v1"):
+            advice += f" Or the address is wrong: it usually ends in /v1 ({endpoint.url_setting})."
     elif status in (404, 405):
         advice = (
             f"has nothing at /{path} (HTTP {status}). Check {endpoint.url_setting}, since the address of an "

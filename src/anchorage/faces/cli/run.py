@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 from contextlib import suppress
 from typing import Annotated, Any
@@ -29,8 +30,10 @@ def up(port: Port = None, host: Host = None, data: Data = None) -> None:
     def ready(address: str) -> None:
         out = console()
         out.print(f"\nAnchorage is ready at {address} (API: {address}/docs). Data: {settings.data.dir}")
+        # Another shell knows nothing of our --data.
+        where = f" --data {shlex.quote(str(settings.data.dir))}" if data else ""
         out.print(
-            'Try: anchorage ask "What is an index version?"    Add: anchorage ingest FOLDER    Stop: Ctrl+C\n',
+            f'Try: anchorage ask "What is an index version?"{where}    Add: anchorage ingest FOLDER{where}    Stop: Ctrl+C\n',
             markup=False,
         )
 

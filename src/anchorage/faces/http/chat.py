@@ -25,7 +25,7 @@ _MOST = 2**63 - 1
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="as `after`; browsers send it")]
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(BaseModel, extra="forbid"):
     """A question, in a conversation or at the start of one."""
 
     message: str | None = Field(
@@ -61,7 +61,7 @@ class ChatRequest(BaseModel):
         return Place(after=self.parent_message_id, instead_of=self.instead_of)
 
 
-class SearchRequest(BaseModel):
+class SearchRequest(BaseModel, extra="forbid"):
     """A question to find passages for."""
 
     question: str

@@ -92,6 +92,12 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         {"field": ".".join(str(part) for part in item["loc"] if part != "body") or "body", "reason": item["msg"]}
         for item in error.errors()
     ]
+    if request.headers.get("content-type", "").partition(";")[0].strip() not in ("application/json", "") and any(
+        item["field"] == "body" for item in found
+    ):
+        found = [{"field": "body", "reason": "send the header `content-type: application/json` with a JSON body"}]
+    elif any(item["type"] == "json_invalid" for item in error.errors()):
+        found = [{"field": "body", "reason": f"it is not JSON (near character {found[0]['field']})"}]
     told = "; ".join(f"{item['field']}: {item['reason']}" for item in found)
     detail = f"The request cannot be taken: {told}. See /docs for its form."
     status = 400 if route_path(request.scope).startswith(f"{OPENAI_PREFIX}/") else 422  # each as its clients expect it
@@ -104,6 +110,9 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     detail = str(error.detail)
     if error.status_code == 404 and detail == "Not Found":
         detail = f"There is nothing at {request.url.path}. See /docs for what there is."
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        detail = f"{request.method} cannot be used here: {request.url.path} takes {allowed}. See /docs."
     response = refusal(request.scope, error.status_code, code, detail)
     response.headers.update(error.headers or {})
     return response
