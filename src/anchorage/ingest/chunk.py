@@ -247,6 +247,8 @@ def _overlap_start(units: list[_Unit], number: int, lowest: int, room: int) -> t
 def _common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     common = paths[-1]
     for path in paths:
+        if path == common:
+            continue
         length = next(
             (i for i, (a, b) in enumerate(zip(common, path, strict=False)) if a != b), min(len(common), len(path))
         )

@@ -38,8 +38,11 @@ class Analyser:
 
     def terms(self, text: str) -> list[str]:
         """The terms of the text in order, repetitions kept."""
-        words = _TERM.findall(unicodedata.normalize("NFKC", text).lower())
-        kept = [_without_possessive(word) for word in words if word not in self._stop]
+        folded = unicodedata.normalize("NFKC", text).lower()
+        words = _TERM.findall(folded)
+        kept = [word for word in words if word not in self._stop]
+        if "'" in folded or "’" in folded:
+            kept = [_without_possessive(word) for word in kept]
         stems: list[str] = self._stemmer.stemWords(kept) if self._stemmer else kept
         return [stem[:_MAX_TERM] for stem in stems if stem]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from anchorage.ports.embedder import Vectors
 
 _BGE_QUERY = "Represent this sentence for searching relevant passages: "
 _CJK = "\u3040-\u30ff\u3100-\u312f\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
-_TOKEN = re.compile(rf"[{_CJK}]|[^\W{_CJK}]{{1,4}}|[^\w\s]")
+_CJK_CHARACTER, _WORD_CHARACTER = re.compile(f"[{_CJK}]"), re.compile(r"\w")
+_SPACE, _WORD, _ALONE, _PIECE = 0, 1, 2, 4  # kinds of characters, and how many of a word make a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,32 @@ def estimate_token_starts(text: str) -> NDArray[np.int64]:
 
     A subword tokenizer rarely makes more of a text in the languages it was made for, so a passage cut by this fits.
     """
-    return np.fromiter((match.start() for match in _TOKEN.finditer(text)), dtype=np.int64)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    if not len(codes):
+        return np.empty(0, dtype=np.int64)
+    if text.isascii():
+        kinds = _ascii_kinds()[codes]
+    else:
+        seen, which = np.unique(codes, return_inverse=True)
+        kinds = np.array([_kind(code) for code in seen.tolist()], dtype=np.int8)[which]
+    word, at = kinds == _WORD, np.arange(len(codes))
+    begins = word.copy()
+    begins[1:] &= ~word[:-1]
+    first = np.maximum.accumulate(np.where(begins, at, 0))
+    return np.flatnonzero((kinds == _ALONE) | (word & ((at - first) % _PIECE == 0)))
+
+
+@lru_cache(maxsize=8192)
+def _kind(code: int) -> int:
+    char = chr(code)
+    if _CJK_CHARACTER.match(char):
+        return _ALONE
+    return _WORD if _WORD_CHARACTER.match(char) else _SPACE if char.isspace() else _ALONE
+
+
+@lru_cache(maxsize=1)
+def _ascii_kinds() -> NDArray[np.int8]:
+    return np.array([_kind(code) for code in range(128)], dtype=np.int8)
 
 
 def first_tokens(text: str, limit: int) -> str:
