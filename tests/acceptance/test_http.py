@@ -212,6 +212,8 @@ def test_postgres_gone_and_back(up: tuple[httpx.Client, Cli]) -> None:
     pid = server_pid(Cluster(cli.data / "postgres"))
     assert pid
     os.kill(pid, signal.SIGKILL)
+    # Its children answer for a moment more, so that readiness alone says nothing yet.
+    until("a new server", lambda: server_pid(Cluster(cli.data / "postgres")) not in (None, pid))
     until("the server to be ready again", lambda: client.get("/readyz").status_code == 200)
     assert client.get("/livez").status_code == 200
     assert client.post("/api/search", json={"question": "data directory"}).status_code == 200
