@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.postgres.pool import Pool, translate_errors
+from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.ports.cache import Payload, Slot
 
 _COMPARED = 500  # the newest questions of a scope that are compared with a new one
@@ -26,59 +26,56 @@ class PostgresAnswerCache:
         self._kept = 0
 
     async def exact(self, slot: Slot) -> Payload | None:
-        with translate_errors("looking for an earlier answer"):
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT payload FROM anchorage.answer_cache WHERE scope = %s AND question = %s AND expires_at > now()",
-                    (slot.scope, _hash(slot.question)),
-                )
-                row = await cursor.fetchone()
+        async with connection_for(self._pool, "looking for an earlier answer") as connection:
+            cursor = await connection.execute(
+                "SELECT payload FROM anchorage.answer_cache WHERE scope = %s AND question = %s AND expires_at > now()",
+                (slot.scope, _hash(slot.question)),
+            )
+            row = await cursor.fetchone()
         return row[0] if row else None
 
     async def near(self, slot: Slot, vector: NDArray[Any], similarity: float) -> Sequence[Payload]:
-        with translate_errors("looking for an earlier answer"):
-            async with self._pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT question, vector FROM anchorage.answer_cache WHERE scope = %s AND expires_at > now() "
-                    "AND length(vector) = %s ORDER BY expires_at DESC LIMIT %s",
-                    (slot.scope, 2 * len(vector), _COMPARED),
-                    binary=True,
-                )
-                rows = await cursor.fetchall()
-                if not rows:
-                    return []
-                vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f2").reshape(len(rows), -1)
-                cosines = vectors.astype(np.float32) @ vector.astype(np.float32)
-                best = [int(index) for index in np.argsort(-cosines)[:_FOUND] if cosines[index] >= similarity]
-                cursor = await connection.execute(
-                    "SELECT question, payload FROM anchorage.answer_cache WHERE scope = %s AND question = ANY(%s)",
-                    (slot.scope, [rows[index][0] for index in best]),
-                    binary=True,
-                )
-                found = {bytes(row[0]): row[1] for row in await cursor.fetchall()}
+        async with connection_for(self._pool, "looking for an earlier answer") as connection:
+            cursor = await connection.execute(
+                "SELECT question, vector FROM anchorage.answer_cache WHERE scope = %s AND expires_at > now() "
+                "AND length(vector) = %s ORDER BY expires_at DESC LIMIT %s",
+                (slot.scope, 2 * len(vector), _COMPARED),
+                binary=True,
+            )
+            rows = await cursor.fetchall()
+            if not rows:
+                return []
+            vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f2").reshape(len(rows), -1)
+            cosines = vectors.astype(np.float32) @ vector.astype(np.float32)
+            best = [int(index) for index in np.argsort(-cosines)[:_FOUND] if cosines[index] >= similarity]
+            cursor = await connection.execute(
+                "SELECT question, payload FROM anchorage.answer_cache WHERE scope = %s AND question = ANY(%s)",
+                (slot.scope, [rows[index][0] for index in best]),
+                binary=True,
+            )
+            found = {bytes(row[0]): row[1] for row in await cursor.fetchall()}
         return [found[key] for key in (bytes(rows[index][0]) for index in best) if key in found]
 
     async def keep(self, slot: Slot, vector: NDArray[Any] | None, payload: Payload) -> None:
         data = None if vector is None else vector.astype("<f2").tobytes()
-        with translate_errors("keeping an answer"):
-            async with self._pool.connection() as connection:
+        async with connection_for(self._pool, "keeping an answer") as connection:
+            await connection.execute(
+                "INSERT INTO anchorage.answer_cache (scope, question, family, vector, payload, expires_at) "
+                "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s)) ON CONFLICT (scope, question) DO UPDATE "
+                "SET vector = excluded.vector, payload = excluded.payload, expires_at = excluded.expires_at",
+                (slot.scope, _hash(slot.question), slot.family, data, Jsonb(payload), self._ttl),
+            )
+            await connection.execute(
+                "DELETE FROM anchorage.answer_cache WHERE family = %s AND scope <> %s OR expires_at < now()",
+                (slot.family, slot.scope),
+            )
+            self._kept += 1
+            if self._kept % _TRIM_EVERY == 0:
                 await connection.execute(
-                    "INSERT INTO anchorage.answer_cache (scope, question, family, vector, payload, expires_at) "
-                    "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s)) ON CONFLICT (scope, question) DO UPDATE "
-                    "SET vector = excluded.vector, payload = excluded.payload, expires_at = excluded.expires_at",
-                    (slot.scope, _hash(slot.question), slot.family, data, Jsonb(payload), self._ttl),
+                    "DELETE FROM anchorage.answer_cache WHERE ctid IN "
+                    "(SELECT ctid FROM anchorage.answer_cache ORDER BY expires_at DESC OFFSET %s)",
+                    (self._max_entries,),
                 )
-                await connection.execute(
-                    "DELETE FROM anchorage.answer_cache WHERE family = %s AND scope <> %s OR expires_at < now()",
-                    (slot.family, slot.scope),
-                )
-                self._kept += 1
-                if self._kept % _TRIM_EVERY == 0:
-                    await connection.execute(
-                        "DELETE FROM anchorage.answer_cache WHERE ctid IN "
-                        "(SELECT ctid FROM anchorage.answer_cache ORDER BY expires_at DESC OFFSET %s)",
-                        (self._max_entries,),
-                    )
 
 
 def _hash(question: str) -> bytes:

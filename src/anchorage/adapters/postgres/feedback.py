@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
-from psycopg import AsyncConnection
-
-from anchorage.adapters.postgres.pool import Pool, translate_errors
+from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.errors import Conflict, NotFound
 from anchorage.model import Citation, Feedback, Principal
 
@@ -21,16 +18,10 @@ class PostgresFeedback:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-        with translate_errors(what):
-            async with self._pool.connection() as connection:
-                yield connection
-
     async def rate(
         self, principal: Principal, message_id: str, rating: int, comment: str, *, conversation_id: str | None = None
     ) -> Feedback:
-        async with self._connection("keeping a rating") as connection:
+        async with connection_for(self._pool, "keeping a rating") as connection:
             # Message ids are chosen by clients and unique in their conversation only.
             cursor = await connection.execute(
                 "SELECT t.conversation_id FROM anchorage.conversations c JOIN anchorage.turns t ON t.conversation_id = c.id "
@@ -52,7 +43,7 @@ class PostgresFeedback:
         return _feedback(row)
 
     async def withdraw(self, principal: Principal, message_id: str, *, conversation_id: str | None = None) -> None:
-        async with self._connection("taking back a rating") as connection:
+        async with connection_for(self._pool, "taking back a rating") as connection:
             cursor = await connection.execute(
                 "SELECT conversation_id FROM anchorage.feedback WHERE owner = %s AND message_id = %s "
                 "AND (%s::text IS NULL OR conversation_id = %s) LIMIT 2",
@@ -67,7 +58,7 @@ class PostgresFeedback:
         self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: tuple[str, str] | None = None
     ) -> Sequence[Feedback]:
         conversation, message = after or (None, None)
-        async with self._connection("listing ratings") as connection:
+        async with connection_for(self._pool, "listing ratings") as connection:
             cursor = await connection.execute(
                 f"SELECT {_COLUMNS} FROM anchorage.feedback WHERE owner = %(owner)s "
                 "AND (%(rating)s::int IS NULL OR rating = %(rating)s) "

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from psycopg import AsyncConnection, errors
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.postgres.pool import Pool, ping, translate_errors
+from anchorage.adapters.postgres.pool import Pool, connection_for, ping, translate_errors
 from anchorage.errors import NotFound
 from anchorage.model import Citation, Conversation, Principal, Turn, Unsupported
 from anchorage.ports.memory import Place, Summary, Thread
@@ -86,12 +85,6 @@ class PostgresMemory:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-        with translate_errors(what):
-            async with self._pool.connection() as connection:
-                yield connection
-
     async def thread(
         self, principal: Principal, conversation_id: str, message_id: str, *, place: Place, limit: int
     ) -> Thread:
@@ -99,7 +92,7 @@ class PostgresMemory:
             "id": conversation_id, "message": message_id, "after": place.after, "instead_of": place.instead_of,
             "number": place.number, "limit": limit,
         }  # fmt: skip
-        async with self._connection("reading a conversation") as connection:
+        async with connection_for(self._pool, "reading a conversation") as connection:
             rows = await (await connection.execute(_THREAD, values)).fetchall()
         if not rows:
             if place.after is not None or place.instead_of is not None:
@@ -131,7 +124,7 @@ class PostgresMemory:
             "citations": Jsonb([asdict(citation) for citation in turn.citations]), "trace": Jsonb(dict(turn.trace)),
             "unsupported": Jsonb([asdict(item) for item in turn.unsupported]),
         }  # fmt: skip
-        async with self._connection("remembering a turn") as connection:
+        async with connection_for(self._pool, "remembering a turn") as connection:
             try:
                 row = await (
                     await connection.execute(_APPEND.format(conversation=_GO_ON if begun else _MAKE), values)
@@ -148,14 +141,14 @@ class PostgresMemory:
         return earlier
 
     async def window(self, principal: Principal, conversation_id: str, limit: int) -> Sequence[Turn]:
-        async with self._connection("reading a conversation") as connection:
+        async with connection_for(self._pool, "reading a conversation") as connection:
             if not await _owned(connection, principal, conversation_id):
                 return []
             cursor = await connection.execute(_WINDOW, {"id": conversation_id, "limit": limit})
             return [_turn(row) for row in await cursor.fetchall()]
 
     async def turns(self, principal: Principal, conversation_id: str, *, after: int, limit: int) -> Sequence[Turn]:
-        async with self._connection("reading a conversation") as connection:
+        async with connection_for(self._pool, "reading a conversation") as connection:
             if not await _owned(connection, principal, conversation_id):
                 return []
             cursor = await connection.execute(
@@ -165,7 +158,7 @@ class PostgresMemory:
             return [_turn(row) for row in await cursor.fetchall()]
 
     async def branches(self, principal: Principal, conversation_id: str) -> Mapping[int, Sequence[str]]:
-        async with self._connection("reading a conversation") as connection:
+        async with connection_for(self._pool, "reading a conversation") as connection:
             if not await _owned(connection, principal, conversation_id):
                 return {}
             cursor = await connection.execute(
@@ -176,13 +169,13 @@ class PostgresMemory:
             return dict(await cursor.fetchall())
 
     async def find(self, principal: Principal, conversation_id: str, message_id: str) -> Turn | None:
-        async with self._connection("reading a conversation") as connection:
+        async with connection_for(self._pool, "reading a conversation") as connection:
             if not await _owned(connection, principal, conversation_id):
                 return None
             return await _find(connection, conversation_id, message_id)
 
     async def summarise(self, conversation_id: str, summary: Summary) -> None:
-        async with self._connection("keeping a summary") as connection:
+        async with connection_for(self._pool, "keeping a summary") as connection:
             await connection.execute(
                 "INSERT INTO anchorage.summaries (conversation_id, number, text) SELECT id, %s, %s FROM anchorage.conversations "
                 "WHERE id = %s FOR KEY SHARE ON CONFLICT DO NOTHING",
@@ -190,7 +183,7 @@ class PostgresMemory:
             )
 
     async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:
-        async with self._connection("reading a conversation") as connection:
+        async with connection_for(self._pool, "reading a conversation") as connection:
             cursor = await connection.execute(
                 f"SELECT {_CONVERSATION} FROM anchorage.conversations WHERE id = %s AND owner = %s AND turns > 0",
                 (conversation_id, principal.id),
@@ -201,7 +194,7 @@ class PostgresMemory:
         return Conversation(*row)
 
     async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
-        async with self._connection("listing conversations") as connection:
+        async with connection_for(self._pool, "listing conversations") as connection:
             cursor = await connection.execute(
                 f"SELECT {_CONVERSATION} FROM anchorage.conversations WHERE owner = %s AND turns > 0 "
                 "ORDER BY updated_at DESC, id LIMIT %s",
@@ -212,7 +205,7 @@ class PostgresMemory:
     async def change(
         self, principal: Principal, conversation_id: str, *, title: str | None = None, branch: str | None = None
     ) -> Conversation:
-        async with self._connection("changing a conversation") as connection, connection.transaction():
+        async with connection_for(self._pool, "changing a conversation") as connection, connection.transaction():
             head = None
             if branch is not None and await _owned(connection, principal, conversation_id):
                 head = await _end_of_branch(connection, conversation_id, branch)
@@ -227,7 +220,7 @@ class PostgresMemory:
         return Conversation(*row)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
-        async with self._connection("deleting a conversation") as connection:
+        async with connection_for(self._pool, "deleting a conversation") as connection:
             cursor = await connection.execute(
                 "DELETE FROM anchorage.conversations WHERE id = %s AND owner = %s", (conversation_id, principal.id)
             )
@@ -235,11 +228,11 @@ class PostgresMemory:
                 raise _unknown(conversation_id)
 
     async def delete_all(self, principal: Principal) -> None:
-        async with self._connection("deleting conversations") as connection:
+        async with connection_for(self._pool, "deleting conversations") as connection:
             await connection.execute("DELETE FROM anchorage.conversations WHERE owner = %s", (principal.id,))
 
     async def forget(self, seconds: float) -> int:
-        async with self._connection("forgetting old conversations") as connection:
+        async with connection_for(self._pool, "forgetting old conversations") as connection:
             cursor = await connection.execute(
                 "DELETE FROM anchorage.conversations WHERE id IN (SELECT id FROM anchorage.conversations "
                 "WHERE updated_at < now() - make_interval(secs => %s) LIMIT %s FOR UPDATE SKIP LOCKED)",

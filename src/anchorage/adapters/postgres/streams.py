@@ -6,15 +6,14 @@ repetition of some events. Finished answers are in the table of turns, whose com
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.types.json import Json, Jsonb
 
-from anchorage.adapters.postgres.pool import Pool, translate_errors
+from anchorage.adapters.postgres.pool import Pool, connection_for, translate_errors
 from anchorage.errors import NotFound
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, Piece, Progress, StreamRequest, StreamState
@@ -98,12 +97,6 @@ class PostgresStreamLog:
         if connection is not None:
             await self._pool.putconn(connection)
 
-    @asynccontextmanager
-    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-        with translate_errors(what):
-            async with self._pool.connection() as connection:
-                yield connection
-
     async def open(
         self,
         principal: Principal,
@@ -117,7 +110,7 @@ class PostgresStreamLog:
             "id": conversation_id, "owner": principal.id, "message": message_id,
             "turn": turn, "request": Jsonb(asdict(request)), "holder": holder, "lease": self._lease,
         }  # fmt: skip
-        async with self._connection("beginning a stream") as connection:
+        async with connection_for(self._pool, "beginning a stream") as connection:
             row = await (await connection.execute(_BEGIN, values)).fetchone()
         if row is not None:
             return _state(row), True
@@ -131,12 +124,12 @@ class PostgresStreamLog:
             "id": state.conversation_id, "message": state.message_id, "attempt": state.attempt, "holder": holder,
             "lease": self._lease,
         }  # fmt: skip
-        async with self._connection("taking over a stream") as connection:
+        async with connection_for(self._pool, "taking over a stream") as connection:
             row = await (await connection.execute(f"{_CLAIM} RETURNING {_STATE}", values)).fetchone()
         return _state(row) if row else None
 
     async def state(self, principal: Principal, conversation_id: str) -> StreamState | None:
-        async with self._connection("looking up a stream") as connection:
+        async with connection_for(self._pool, "looking up a stream") as connection:
             cursor = await connection.execute(
                 f"SELECT {_STATE}, c.owner FROM anchorage.conversations c LEFT JOIN anchorage.streams s ON s.conversation_id = c.id "
                 "WHERE c.id = %(id)s",
@@ -167,7 +160,7 @@ class PostgresStreamLog:
                 raise
 
     async def read(self, principal: Principal, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
-        async with self._connection("reading events") as connection:
+        async with connection_for(self._pool, "reading events") as connection:
             cursor = await connection.execute(
                 "SELECT e.first_n, e.lines FROM anchorage.events e JOIN anchorage.conversations c ON c.id = e.conversation_id "
                 "WHERE c.id = %s AND c.owner = %s AND e.last_n > %s ORDER BY e.last_n LIMIT %s",
@@ -178,7 +171,7 @@ class PostgresStreamLog:
 
     async def poll(self, positions: Mapping[str, int]) -> Mapping[str, Progress]:
         values = {"ids": list(positions), "after": list(positions.values()), "lease": self._lease, "page": _PAGE}
-        async with self._connection("following streams") as connection:
+        async with connection_for(self._pool, "following streams") as connection:
             rows = await (await connection.execute(_POLL, values)).fetchall()
         found: dict[str, Progress] = {}
         for key, owner, last, ended, held, first, lines in rows:
@@ -188,7 +181,7 @@ class PostgresStreamLog:
         return found
 
     async def beat(self, holder: str) -> Sequence[str]:
-        async with self._connection("holding streams") as connection:
+        async with connection_for(self._pool, "holding streams") as connection:
             cursor = await connection.execute(
                 "WITH beat AS (INSERT INTO anchorage.stream_holders AS h (id, beat_at) VALUES (%(holder)s, clock_timestamp()) "
                 "ON CONFLICT (id) DO UPDATE SET beat_at = excluded.beat_at) SELECT s.conversation_id FROM anchorage.streams s, "
@@ -198,7 +191,7 @@ class PostgresStreamLog:
             return [row[0] for row in await cursor.fetchall()]
 
     async def followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
-        async with self._connection("following streams") as connection:
+        async with connection_for(self._pool, "following streams") as connection:
             if seconds is None:
                 # Rows that are being written are let be this time: waiting for them in any order could deadlock.
                 await connection.execute(
@@ -216,7 +209,7 @@ class PostgresStreamLog:
 
     async def release(self, holder: str) -> None:
         await self._rest()
-        async with self._connection("handing streams over") as connection:
+        async with connection_for(self._pool, "handing streams over") as connection:
             await connection.execute(
                 "WITH gone AS (DELETE FROM anchorage.stream_holders WHERE id = %(holder)s) "
                 "UPDATE anchorage.streams SET holder = NULL WHERE holder = %(holder)s AND NOT ended",
@@ -227,7 +220,7 @@ class PostgresStreamLog:
         found = await self.state(principal, conversation_id)
         if found is None or found.ended:
             return None
-        async with self._connection("stopping an answer") as connection:
+        async with connection_for(self._pool, "stopping an answer") as connection:
             cursor = await connection.execute(
                 f"UPDATE anchorage.streams s SET stop = true WHERE conversation_id = %(id)s AND message_id = %(message)s AND NOT ended "
                 f"RETURNING {_STATE}",
@@ -237,7 +230,7 @@ class PostgresStreamLog:
         return _state(row) if row else None
 
     async def sweep(self, seconds: float) -> int:
-        async with self._connection("forgetting events") as connection:
+        async with connection_for(self._pool, "forgetting events") as connection:
             await connection.execute(
                 "DELETE FROM anchorage.stream_holders WHERE beat_at < now() - make_interval(secs => %s)", (seconds,)
             )

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
-from anchorage.adapters.postgres.pool import Pool, translate_errors
+from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.errors import AnchorageError, BudgetExceeded
 from anchorage.model import Principal, Usage, UsageRow
 from anchorage.ports.usage import Allowance
@@ -127,10 +127,9 @@ class PostgresLedger:
 
     async def _read_sums(self, principal: str, day: date) -> _Sums:
         async with self._writing:  # so that nothing is half written: it is either in the table or still pending
-            with translate_errors("reading what was used"):
-                async with self.pool.connection() as connection:
-                    values = {"principal": principal, "day": day, "first": day.replace(day=1)}
-                    row = await (await connection.execute(_SUMS, values)).fetchone()
+            async with connection_for(self.pool, "reading what was used") as connection:
+                values = {"principal": principal, "day": day, "first": day.replace(day=1)}
+                row = await (await connection.execute(_SUMS, values)).fetchone()
             assert row is not None
             sums = _Sums(day, time.monotonic(), *row)
             for (who, when, _), counts in self._pending.items():
@@ -143,14 +142,13 @@ class PostgresLedger:
 
     async def rows(self, since: date, principal: Principal | None = None) -> Sequence[UsageRow]:
         await self.flush()
-        with translate_errors("reading what was used"):
-            async with self.pool.connection() as connection:
-                cursor = await connection.execute(
-                    "SELECT day, principal, model, requests, prompt_tokens, completion_tokens, cost FROM anchorage.usage "
-                    "WHERE day >= %(since)s AND (%(who)s::text IS NULL OR principal = %(who)s) ORDER BY day DESC, principal, model",
-                    {"since": since, "who": principal.id if principal else None},
-                )
-                return [UsageRow(*row) for row in await cursor.fetchall()]
+        async with connection_for(self.pool, "reading what was used") as connection:
+            cursor = await connection.execute(
+                "SELECT day, principal, model, requests, prompt_tokens, completion_tokens, cost FROM anchorage.usage "
+                "WHERE day >= %(since)s AND (%(who)s::text IS NULL OR principal = %(who)s) ORDER BY day DESC, principal, model",
+                {"since": since, "who": principal.id if principal else None},
+            )
+            return [UsageRow(*row) for row in await cursor.fetchall()]
 
     async def flush(self) -> None:
         """Write what is pending. Raises what the database raises; what could not be written stays pending."""
@@ -164,9 +162,8 @@ class PostgresLedger:
                 for key, counts in sorted(taken.items())
             ]
             try:
-                with translate_errors("writing what was used"):
-                    async with self.pool.connection() as connection:
-                        await connection.execute(_ADD, [list(column) for column in zip(*lines, strict=True)])
+                async with connection_for(self.pool, "writing what was used") as connection:
+                    await connection.execute(_ADD, [list(column) for column in zip(*lines, strict=True)])
             except BaseException:  # also when it is cancelled
                 for key, counts in taken.items():
                     self._pending.setdefault(key, _Counts()).add(counts)

@@ -15,7 +15,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
-from anchorage.adapters.postgres.pool import ping, translate_errors
+from anchorage.adapters.postgres.pool import connection_for, ping, translate_errors
 from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
 from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
@@ -39,15 +39,9 @@ class PgvectorStore:
         self._growing: dict[int, tuple[int, float]] = {}  # size and since when, of what has no vector index yet
 
     @asynccontextmanager
-    async def _connection(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-        with translate_errors(what):
-            async with self._pool.connection() as connection:
-                yield connection
-
-    @asynccontextmanager
     async def _snapshot(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
         """A read-only transaction that sees one state of the data throughout."""
-        async with self._connection(what) as connection:
+        async with connection_for(self._pool, what) as connection:
             await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             try:
                 async with connection.transaction():
@@ -59,22 +53,22 @@ class PgvectorStore:
     async def open_collection(
         self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
     ) -> Collection:
-        async with self._connection(f"opening the collection {name!r}") as connection:
+        async with connection_for(self._pool, f"opening the collection {name!r}") as connection:
             live = await collections.open_collection(connection, principal, name, index, kind)
         return Collection(live.collection, live.spec, live.tables.id)
 
     async def collections(
         self, principal: Principal, *, kinds: Sequence[str] = ("user", "docs")
     ) -> Sequence[Collection]:
-        async with self._connection("listing the collections") as connection:
+        async with connection_for(self._pool, "listing the collections") as connection:
             return await collections.list_collections(connection, principal, kinds)
 
     async def drop_collection(self, principal: Principal, name: str) -> None:
-        async with self._connection(f"dropping the collection {name!r}") as connection:
+        async with connection_for(self._pool, f"dropping the collection {name!r}") as connection:
             await collections.drop_collection(connection, principal, name)
 
     async def versions(self, principal: Principal, collection: str, uris: Sequence[str]) -> Mapping[str, Document]:
-        async with self._connection("looking up documents") as connection:
+        async with connection_for(self._pool, "looking up documents") as connection:
             # The hash is the index's expression; the uri itself decides.
             condition = (
                 "c.name = %(name)s AND d.uri = ANY(%(uris)s) AND md5(d.uri) = "
@@ -91,7 +85,7 @@ class PgvectorStore:
 
     async def _ids(self, principal: Principal, collection: str, condition: str, value: str) -> Mapping[str, str]:
         """Document ids by uri, of the documents of a collection that meet an SQL condition on `d`."""
-        async with self._connection("listing documents") as connection:
+        async with connection_for(self._pool, "listing documents") as connection:
             cursor = await connection.execute(
                 "SELECT d.uri, d.id::text FROM anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id "
                 f"WHERE c.name = %(name)s AND c.readers && %(readers)s AND {condition}",
@@ -100,21 +94,21 @@ class PgvectorStore:
             return dict(await cursor.fetchall())
 
     async def claim(self, principal: Principal, collection: str, uris: Sequence[str], source_id: str) -> None:
-        async with self._connection("noting who lists documents") as connection:
+        async with connection_for(self._pool, "noting who lists documents") as connection:
             live = await self._writable(connection, principal, collection)
             await claims.claim(connection, live, uris, source_id)
 
     async def release(
         self, principal: Principal, collection: str, document_ids: Sequence[str], source_id: str
     ) -> Sequence[str]:
-        async with self._connection("taking documents from their source") as connection:
+        async with connection_for(self._pool, "taking documents from their source") as connection:
             live = await self._writable(connection, principal, collection)
             ids = [documents.as_uuid(item) for item in document_ids]
             return [str(item) for item in await claims.release(connection, live, ids, source_id)]
 
     async def disown(self, principal: Principal, collection: str, source_id: str) -> None:
         held = await self.of_source(principal, collection, source_id)
-        async with self._connection("taking documents from their source") as connection:
+        async with connection_for(self._pool, "taking documents from their source") as connection:
             live = await self._writable(connection, principal, collection)
             left = await claims.release(connection, live, [UUID(item) for item in held.values()], source_id)
             await connection.execute("UPDATE anchorage.documents SET source_id = NULL WHERE id = ANY(%s)", (left,))
@@ -128,7 +122,10 @@ class PgvectorStore:
     async def replace(
         self, principal: Principal, collection: str, items: Sequence[IndexedDocument], *, index_id: int | None = None
     ) -> Sequence[str]:
-        async with self._connection(f"writing documents of {collection!r}") as connection, connection.transaction():
+        async with (
+            connection_for(self._pool, f"writing documents of {collection!r}") as connection,
+            connection.transaction(),
+        ):
             await connection.execute(documents.WRITE_TIMEOUT)
             live = await self._writable(connection, principal, collection, lock=True)
             _check_live(live, index_id)
@@ -138,7 +135,7 @@ class PgvectorStore:
         self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
         metadata: Mapping[str, Any], *, tag: str | None = None, source_id: str | None = None,
     ) -> str:  # fmt: skip
-        async with self._connection("recording a failed document") as connection:
+        async with connection_for(self._pool, "recording a failed document") as connection:
             live = await self._writable(connection, principal, collection)
             return await documents.fail(connection, live, uri, title, failure, metadata, tag, source_id)
 
@@ -146,7 +143,7 @@ class PgvectorStore:
         self, principal: Principal, document_id: str, version: str, tag: str | None, source_id: str | None = None
     ) -> None:
         document = await self.document(principal, document_id)
-        async with self._connection("confirming a document") as connection:
+        async with connection_for(self._pool, "confirming a document") as connection:
             await self._writable(connection, principal, document.collection)
             cursor = await connection.execute(
                 "UPDATE anchorage.documents SET status = 'indexed', error_code = NULL, error_message = NULL, tag = %s, "
@@ -161,19 +158,19 @@ class PgvectorStore:
         self, principal: Principal, document_id: str, *, index_id: int | None = None
     ) -> Mapping[tuple[str, str], NDArray[np.float32]]:
         document = await self.document(principal, document_id)
-        async with self._connection("reading a document's vectors") as connection:
+        async with connection_for(self._pool, "reading a document's vectors") as connection:
             (live,) = await live_indexes(connection, principal, [document.collection])
             _check_live(live, index_id)
             return await documents.embedded(connection, live, documents.as_uuid(document_id))
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         ids = [documents.as_uuid(item) for item in document_ids]
-        async with self._connection("looking up documents") as connection:
+        async with connection_for(self._pool, "looking up documents") as connection:
             found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": ids})
         return sorted({document.blob_key for document in found if document.blob_key})
 
     async def unused_blobs(self, keys: Sequence[str]) -> Sequence[str]:
-        async with self._connection("looking up originals") as connection:
+        async with connection_for(self._pool, "looking up originals") as connection:
             cursor = await connection.execute(
                 "SELECT key FROM unnest(%s::text[]) AS key WHERE NOT EXISTS "
                 "(SELECT FROM anchorage.documents WHERE blob_key = key)",
@@ -183,7 +180,7 @@ class PgvectorStore:
 
     async def delete(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         wanted = [documents.as_uuid(item) for item in document_ids]
-        async with self._connection("deleting documents") as connection:
+        async with connection_for(self._pool, "deleting documents") as connection:
             found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": wanted})
             deleted: list[str] = []
             for name in sorted({document.collection for document in found}):
@@ -200,7 +197,7 @@ class PgvectorStore:
         self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
         after: tuple[str, str] | None = None,
     ) -> Sequence[Document]:  # fmt: skip
-        async with self._connection("listing documents") as connection:
+        async with connection_for(self._pool, "listing documents") as connection:
             if collection is not None:
                 await live_indexes(connection, principal, [collection])
             return await documents.find(
@@ -212,21 +209,21 @@ class PgvectorStore:
             )
 
     async def document(self, principal: Principal, document_id: str) -> Document:
-        async with self._connection("reading a document") as connection:
+        async with connection_for(self._pool, "reading a document") as connection:
             found = await documents.find(connection, principal, "d.id = %(id)s", {"id": documents.as_uuid(document_id)})
         if not found:
             raise NotFound(f"No document {document_id!r} that you may read. `anchorage documents list` shows them.")
         return found[0]
 
     async def text(self, principal: Principal, document_id: str, version: str | None = None) -> DocumentText:
-        async with self._connection("reading a document's text") as connection:
+        async with connection_for(self._pool, "reading a document's text") as connection:
             text = await documents.text_of(connection, principal, documents.as_uuid(document_id), version)
         if text is None:
             raise NotFound(f"No text of document {document_id!r} (version {version or 'current'}) that you may read.")
         return text
 
     async def excerpts(self, principal: Principal, spans: Sequence[Span], width: int = 32) -> Sequence[Excerpt | None]:
-        async with self._connection("reading cited passages") as connection:
+        async with connection_for(self._pool, "reading cited passages") as connection:
             return await documents.excerpts(connection, principal, spans, width)
 
     async def search(
@@ -244,11 +241,11 @@ class PgvectorStore:
             return await ranking(connection, principal, parts, query)
 
     async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
-        async with self._connection("reading the state of the collections") as connection:
+        async with connection_for(self._pool, "reading the state of the collections") as connection:
             return await collections.state_of(connection, await live_indexes(connection, principal, names))
 
     async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
-        async with self._connection("marking cited versions") as connection:
+        async with connection_for(self._pool, "marking cited versions") as connection:
             await connection.execute(
                 "UPDATE anchorage.document_texts t SET cited = true FROM unnest(%s::uuid[], %s::text[]) AS v(id, version) "
                 "WHERE t.document_id = v.id AND t.version = v.version AND NOT t.cited",
@@ -256,7 +253,7 @@ class PgvectorStore:
             )
 
     async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:
-        async with self._connection("merging index segments") as connection:
+        async with connection_for(self._pool, "merging index segments") as connection:
             while not await _is_alone(connection):
                 if not wait:
                     return 0
