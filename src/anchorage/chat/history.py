@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from anchorage.chat.completion import completed
 from anchorage.errors import AnchorageError
 from anchorage.model import Answer, Message, Turn, Usage
 from anchorage.ports.llm import Generator
@@ -107,12 +108,7 @@ class Summaries:
         for turn in turns:
             lines += [f"User: {turn.question[:_TURN_CHARACTERS]}", f"Assistant: {turn.answer[:_TURN_CHARACTERS]}"]
         messages = [Message("system", system), Message("user", "\n".join(lines))]
-        text, usage = "", Usage()
-        async for piece in self._generator.stream(messages, max_tokens=_SUMMARY_TOKENS):
-            if isinstance(piece, Usage):
-                usage = piece
-            else:
-                text += piece
+        text, usage = await completed(self._generator, messages, max_tokens=_SUMMARY_TOKENS)
         return " ".join(text.split()), usage
 
     async def settle(self, seconds: float) -> None:

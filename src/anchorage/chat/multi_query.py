@@ -16,6 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from anchorage.chat.completion import completed
 from anchorage.chat.retrieve import found_for, ordered
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
@@ -51,17 +52,12 @@ async def wordings(context: TurnContext, question: str, count: int) -> tuple[lis
     if generator is None or count < 1:
         return [], Usage()
     system = files("anchorage.chat.prompts").joinpath("queries.md").read_text("utf-8").replace("{count}", str(count))
-    text, usage = "", Usage()
+    messages = [Message("system", system), Message("user", question)]
     try:
-        messages = [Message("system", system), Message("user", question)]
-        async for piece in generator.stream(messages, max_tokens=_MAX_TOKENS):
-            if isinstance(piece, Usage):
-                usage = piece
-            else:
-                text += piece
+        text, usage = await completed(generator, messages, max_tokens=_MAX_TOKENS)
     except AnchorageError as error:
         degraded("one_query", error.message)
-        return [], usage
+        return [], Usage()
     lines = (_NUMBERING.sub("", line).strip() for line in text.splitlines())
     found = dict.fromkeys(line for line in lines if line and len(line) <= limit and line != question)
     return list(found)[:count], usage

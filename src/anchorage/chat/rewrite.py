@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
+from anchorage.chat.completion import completed
 from anchorage.chat.prompt import as_data
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
@@ -110,15 +111,10 @@ async def rewrite(context: TurnContext, question: str, history: Sequence[Turn]) 
     system = files("anchorage.chat.prompts").joinpath("rewrite.md").read_text("utf-8")
     thread = "\n".join(f"User: {as_data(turn.question)}\nAssistant: {as_data(turn.answer)}" for turn in history)
     messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {as_data(question)}")]
-    text, usage = "", Usage()
     try:
-        async for piece in generator.stream(messages, max_tokens=200):
-            if isinstance(piece, Usage):
-                usage = piece
-            else:
-                text += piece
+        text, usage = await completed(generator, messages, max_tokens=200)
     except AnchorageError as error:
         degraded("rewrite_without_model", error.message)
-        return carried_over(question, history), usage
+        return carried_over(question, history), Usage()
     line = " ".join(text.split())
     return (line if 0 < len(line) <= context.services.limits.question_limit else carried_over(question, history)), usage
