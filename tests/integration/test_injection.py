@@ -5,10 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import pytest
 
-from anchorage.adapters.models.http import Endpoint
+from anchorage.adapters.models.http import Endpoint, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.prompt import ABSTENTION, instructions
@@ -42,7 +41,7 @@ async def poisoned(world: World, tmp_path: Path) -> World:
 
 @asynccontextmanager
 async def answered_by(world: World, answer: Callable[..., str]) -> AsyncIterator[tuple[ChatServices, list[object]]]:
-    async with model_server(Behaviour(answer=answer)) as server, httpx.AsyncClient() as client:
+    async with model_server(Behaviour(answer=answer)) as server, model_client() as client:
         generator = OpenAIGenerator(client, Endpoint(server.url), "m", max_tokens=2000)
         yield replace(world.chat, generator=generator), server.requests  # type: ignore[arg-type]
 

@@ -51,7 +51,7 @@ async def search(
     store: PgvectorStore, text: str, *, k: int = 10, principal: Principal = ANNA, names: Sequence[str] | None = ("c",)
 ):
     vectors = {spec().embedder: hashed_vectors([text], DIMENSION)[0]}
-    return await store.search(principal, Query(text, vectors, k), names)
+    return await store.search(principal, Query(text, vectors, k, lists=True), names)
 
 
 def reference_bm25(passages: dict[str, str], question: str) -> dict[str, float]:
@@ -152,7 +152,8 @@ async def test_a_deleted_document_answers_no_more(store: PgvectorStore) -> None:
 
 async def test_the_text_of_a_cited_version_stays(store: PgvectorStore) -> None:
     (one,) = await store.replace(ANNA, "c", [document("a", "the old harbour of Ghent")])
-    await store.keep_cited(ANNA, [(one, "v1")])
+    assert list(await store.excerpts(BEN, [Span(one, "v1", 4, 15)], keep=True)) == [None]
+    await store.excerpts(ANNA, [Span(one, "v1", 4, 15)], keep=True)
     await store.replace(ANNA, "c", [document("a", "new", version="v2")])
     (excerpt,) = await store.excerpts(ANNA, [Span(one, "v1", 4, 15)], width=4)
     assert excerpt is not None

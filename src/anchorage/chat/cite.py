@@ -9,17 +9,19 @@ from anchorage.model import Citation, Principal
 from anchorage.ports.store import Span, Store
 
 
-async def cite(store: Store, principal: Principal, statements: Sequence[Statement]) -> list[Citation]:
+async def cite(
+    store: Store, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
+) -> list[Citation]:
     """Resolve statements against the stored text of their document versions.
 
     The quote is read from the stored text, not copied from the passage, so that it is verbatim at its offsets. A
-    statement whose document has gone meanwhile is left out.
+    statement whose document has gone meanwhile is left out. `keep`: the citations last, and so must what they point at.
     """
     spans = [
         Span(item.hit.document_id, item.hit.version, item.hit.start + item.start, item.hit.start + item.end)
         for item in statements
     ]
-    excerpts = await store.excerpts(principal, spans) if spans else []
+    excerpts = await store.excerpts(principal, spans, keep=keep) if spans else []
     return [
         Citation(
             marker=item.marker, claim=item.claim, document_id=span.document_id, version=span.version, uri=item.hit.uri,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
@@ -15,11 +15,13 @@ ABSTENTION = "I could not find an answer to this in these documents."
 _TITLE = 200
 _ROLES = "system|user|assistant|human|developer|tool|model|question"
 # Looked for in a folded copy of the same length, so that look-alikes of the letters do not get by.
+_ROLE = rf"^(?P<role>[ \t>#*_-]*(?:{_ROLES})[ \t*_]*):"
+_FORGED_ROLE = re.compile(_ROLE, re.IGNORECASE | re.MULTILINE)
 _FORGED = re.compile(
     rf"(?P<open><|&lt;|&#0*60;|&#x0*3c;)(?=[\s/\\|]*(?:passages?|{_ROLES}|instructions?|rules?|context|functions?|im_|start|end|eot|sys|inst|s>|\|))"
     rf"|(?P<bracket>\[)(?=/?(?:inst|sys|{_ROLES})\b)"
     rf"|(?P<bar>\|)(?=>)"
-    rf"|^(?P<role>[ \t>#*_-]*(?:{_ROLES})[ \t*_]*):",
+    rf"|{_ROLE}",
     re.IGNORECASE | re.MULTILINE,
 )
 _LOOKALIKES = str.maketrans(
@@ -55,13 +57,20 @@ def as_data(text: str) -> str:
     text = visible(text)
     folded = text if text.isascii() else text.translate(_folding())
     out, at = [], 0
-    for match in _FORGED.finditer(folded):
+    for match in _forged(folded):
         if match["role"] is not None:
             out += [text[at : match.end() - 1], "∶"]
         else:
             out += [text[at : match.start()], "‹" if match["open"] else "(" if match["bracket"] else "¦"]
         at = match.end()
     return "".join(out) + text[at:] if out else text
+
+
+def _forged(folded: str) -> Iterable[re.Match[str]]:
+    """What `_FORGED` matches; most texts hold nothing that it could begin with, and looking for that costs far less."""
+    if any(character in folded for character in "<&[|"):
+        return _FORGED.finditer(folded)
+    return _FORGED_ROLE.finditer(folded) if ":" in folded else ()
 
 
 def as_attribute(title: str) -> str:

@@ -41,14 +41,14 @@ async def retrieve(
     k: int | None = None,
     *,
     index_id: int | None = None,
-    vector: NDArray[Any] | None = None,
+    lists: bool = False,
 ) -> tuple[Ranking, NDArray[Any]]:
     """Hybrid retrieval of the `k` best passages, in the reranker's order where there is one, with the question's vector.
 
-    `index_id` takes that index version instead of the live one; `vector` is that of the question, where it is known.
+    `index_id` takes that index version instead of the live one; `lists` wants the rankings that were fused, too.
     """
     k = k or services.limits.k
-    found, vector = await found_for(services, principal, question, collections, k, index_id=index_id, vector=vector)
+    found, vector = await found_for(services, principal, question, collections, k, index_id=index_id, lists=lists)
     return await ordered(services, question, found, k), vector
 
 
@@ -61,6 +61,7 @@ async def found_for(
     *,
     index_id: int | None = None,
     vector: NDArray[Any] | None = None,
+    lists: bool = False,
 ) -> tuple[Ranking, NDArray[Any]]:
     """What the index finds, as many as `ordered` will choose `k` from, with the question's vector."""
     if vector is None:
@@ -68,7 +69,7 @@ async def found_for(
     limits, reranking = services.limits, services.reranking
     wanted = max(k or limits.k, reranking.candidates if reranking else 0)
     vectors = {services.embedder.spec: vector}
-    query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight)
+    query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight, lists)
     while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
             vectors[spec] = await (await services.embedders.of(spec)).embed_query(question)

@@ -142,7 +142,7 @@ async def _ask(
     ids: dict[str, str],
 ) -> None:
     started = time.perf_counter()
-    ranking, vector = await retrieve(chat, principal, query.text, [collection], DEPTH)
+    ranking, vector = await retrieve(chat, principal, query.text, [collection], DEPTH, lists=True)
     figures.seconds.append(time.perf_counter() - started)
     ids.update({hit.document_id: _corpus_id(hit.uri) for hit in ranking.hits})
     if query.relevant:

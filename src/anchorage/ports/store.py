@@ -77,11 +77,13 @@ class Query:
     k: int
     depth: int = 100
     dense_weight: float = 0.5
+    lists: bool = False
+    """Whether the two rankings are wanted too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What retrieval found: the fused hits, and the two rankings they came from as chunk ids, best first."""
+    """What retrieval found: the fused hits and, where the query wants them, the two rankings they came from, best first."""
 
     hits: Sequence[Hit]
     dense: Sequence[tuple[str, str]] = ()
@@ -196,8 +198,13 @@ class Store(Protocol):
         """The text of a version (of the current one by default). Raises `NotFound`."""
         ...
 
-    async def excerpts(self, principal: Principal, spans: Sequence[Span], width: int = 32) -> Sequence[Excerpt | None]:
-        """What the versions' texts hold at the spans, with `width` characters on both sides; None where there is no text."""
+    async def excerpts(
+        self, principal: Principal, spans: Sequence[Span], width: int = 32, *, keep: bool = False
+    ) -> Sequence[Excerpt | None]:
+        """What the versions' texts hold at the spans, with `width` characters on both sides; None where there is no text.
+
+        `keep`: these texts stay when their versions are replaced, since something that lasts is going to cite them.
+        """
         ...
 
     async def search(
@@ -216,10 +223,6 @@ class Store(Protocol):
 
     async def state(self, principal: Principal, collections: Sequence[str] | None) -> str:
         """A word that is another one whenever what `search` finds may be. Raises `NotFound`."""
-        ...
-
-    async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
-        """Keep the text of these (document id, version) pairs after they are replaced."""
         ...
 
     async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:

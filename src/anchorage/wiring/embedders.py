@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import httpx
+from aiohttp import ClientSession
 
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.errors import ConfigurationError, IndexMismatch
@@ -17,7 +17,7 @@ from anchorage.wiring.models import open_embedder
 class ConfiguredEmbedders:
     """Implements the `Embedders` port."""
 
-    def __init__(self, settings: Settings, client: httpx.AsyncClient, default: Embedder) -> None:
+    def __init__(self, settings: Settings, client: ClientSession, default: Embedder) -> None:
         self._settings, self._client = settings, client
         self._opened = {default.spec: default}
         self._default = default

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+from aiohttp import ClientSession
 
 from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
 from anchorage.adapters.models.http import RetryPolicy
@@ -15,7 +15,7 @@ from anchorage.wiring.providers import GUARD, configured_provider, endpoint_of, 
 _RULES = ("length", "secrets", "pii", "injection", "model")
 
 
-def open_guards(settings: Settings, client: httpx.AsyncClient) -> Guards:
+def open_guards(settings: Settings, client: ClientSession) -> Guards:
     """The rules with their actions, and the guard's model where one is named. Raises `ConfigurationError`."""
     guard = settings.guard
     return Guards(
@@ -29,7 +29,7 @@ def open_guards(settings: Settings, client: httpx.AsyncClient) -> Guards:
     )
 
 
-def _judge(settings: Settings, client: httpx.AsyncClient) -> Guard | None:
+def _judge(settings: Settings, client: ClientSession) -> Guard | None:
     guard, llm = settings.guard, settings.llm
     if not guard.model:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from anchorage.adapters.models.fallback import FallbackEmbedder, FallbackGenerator
@@ -37,12 +37,12 @@ from anchorage.wiring.providers import (
 _DEFAULT_MODELS = {"openai": "gpt-4o-mini", "ollama": "llama3.2"}
 
 
-def open_client(settings: Settings) -> httpx.AsyncClient:
+def open_client(settings: Settings) -> ClientSession:
     """The pooled client that all model servers share."""
     return model_client(settings.llm.connect_timeout, max_connections=settings.llm.connections)
 
 
-def open_generator(llm: LlmSettings, client: httpx.AsyncClient) -> Generator | None:
+def open_generator(llm: LlmSettings, client: ClientSession) -> Generator | None:
     """The generator that the settings name, with its fallbacks; None where they name none. Raises `ConfigurationError`."""
     provider = configured_provider(llm)
     if provider == "none":
@@ -54,7 +54,7 @@ def open_generator(llm: LlmSettings, client: httpx.AsyncClient) -> Generator | N
     return FallbackGenerator([first, *others], failures=llm.breaker_failures, pause=llm.breaker_pause)
 
 
-def _fallback(llm: LlmSettings, fallback: LlmFallback, client: httpx.AsyncClient) -> Generator:
+def _fallback(llm: LlmSettings, fallback: LlmFallback, client: ClientSession) -> Generator:
     own = {
         name: value
         for name in ("first_token_timeout", "idle_timeout", "retries")
@@ -69,7 +69,7 @@ def _generator(
     llm: LlmSettings,
     provider: str,
     model: str | None,
-    client: httpx.AsyncClient,
+    client: ClientSession,
     base_url: str | None = None,
     api_key: SecretStr | None = None,
 ) -> Generator:
@@ -90,7 +90,7 @@ def _generator(
     )
 
 
-async def open_embedder(settings: Settings, client: httpx.AsyncClient) -> Embedder:
+async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
     """The embedder that the settings name; the local one where they name none.
 
     Raises `ConfigurationError`, and `ModelUnavailable` or `ModelError` where a server must be asked for the vectors' length.
@@ -137,7 +137,7 @@ def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:
     return "openai" if found == "none" else found
 
 
-async def open_reranking(settings: Settings, client: httpx.AsyncClient) -> Reranking | None:
+async def open_reranking(settings: Settings, client: ClientSession) -> Reranking | None:
     """The reranker that the settings name, with its bounds; None where they name none. Raises `ConfigurationError`."""
     rerank = settings.rerank
     if not rerank.model:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+from aiohttp import ClientError, ClientSession
 
 from anchorage.adapters.models.http import (
     CallFailed,
@@ -27,7 +27,7 @@ from anchorage.adapters.models.pace import Pace
 class JsonCall:
     """`POST {endpoint}/{path}` with all that its errors should name. The client is shared and belongs to the caller."""
 
-    client: httpx.AsyncClient = field(repr=False)
+    client: ClientSession = field(repr=False)
     endpoint: Endpoint
     path: str
     model: str
@@ -48,22 +48,29 @@ class JsonCall:
     async def _send(self, body: bytes, what: str) -> Any:
         headers = {**self.endpoint.headers, "Content-Type": "application/json"}
         try:
-            async with asyncio.timeout(self.timeout):
-                response = await self.client.post(self.endpoint.url(self.path), content=body, headers=headers)
+            async with (
+                asyncio.timeout(self.timeout),
+                self.client.post(
+                    self.endpoint.url(self.path),
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    proxy=self.endpoint.proxy,
+                ) as response,
+            ):
+                said = await response.read()
+        except ClientError as error:  # before TimeoutError, which some of these are too
+            raise transport_failed(self.endpoint, error) from error
         except TimeoutError as error:
             raise timed_out(self.endpoint, self.timeout, what, self.timeout_setting) from error
-        except httpx.HTTPError as error:
-            raise transport_failed(self.endpoint, error) from error
         if self.pace is not None:
             self.pace.learn(response.headers)
-        if response.status_code != 200:
-            raise status_failed(
-                self.endpoint, self.model, self.path, response.status_code, response.headers, response.content
-            )
+        if response.status != 200:
+            raise status_failed(self.endpoint, self.model, self.path, response.status, response.headers, said)
         try:
-            return json.loads(response.content)
+            return json.loads(said)
         except ValueError as error:
-            raise not_json(self.endpoint, response.content) from error
+            raise not_json(self.endpoint, said) from error
 
     async def pause_after(self, failed: CallFailed, attempt: int) -> None:
         """Wait before the next attempt (0 was the first); raises the failure's error when there is to be none."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+from aiohttp import ClientSession
 
 from anchorage.adapters.models.calls import JsonCall
 from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, counted, not_json, ping_server
@@ -31,7 +31,7 @@ _HAZARDS = {
 class _HttpGuard:
     """What both share. The client is shared and belongs to the caller."""
 
-    client: httpx.AsyncClient = field(repr=False)
+    client: ClientSession = field(repr=False)
     endpoint: Endpoint
     model: str
     timeout: float = 5.0

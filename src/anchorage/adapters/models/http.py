@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
+import certifi
+from aiohttp import (
+    BasicAuth,
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    DummyCookieJar,
+    TCPConnector,
+)
+from yarl import URL
 
 from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.model import Usage
@@ -31,12 +46,15 @@ class Endpoint:
     key_setting: str = "OPENAI_API_KEY"
     model_setting: str = "LLM_MODEL"
 
+    _address: URL = field(default_factory=URL, init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "base_url", self.base_url.strip().rstrip("/"))
         try:
-            url = httpx.URL(self.base_url)
-        except (httpx.InvalidURL, ValueError):
-            url = httpx.URL("")  # the URL may hold a password, so the error below does not quote it either
+            url = URL(self.base_url)
+        except ValueError:
+            url = URL()  # the URL may hold a password, so the error below does not quote it either
+        object.__setattr__(self, "_address", url)
         if url.scheme not in ("http", "https") or not url.host:
             raise ConfigurationError(
                 f"{self.url_setting} is not an http:// or https:// address of a model server. "
@@ -58,39 +76,46 @@ class Endpoint:
         if "://" not in address:
             address = f"http://{address}"
         try:
-            url = httpx.URL(address)
-        except (httpx.InvalidURL, ValueError):
+            url = URL(address)
+            if url.host in ("0.0.0.0", "::"):  # noqa: S104 - what the server listens on; a client needs a real address
+                url = url.with_host("127.0.0.1")
+            if url.explicit_port is None and url.scheme == "http":
+                url = url.with_port(OLLAMA_PORT)
+        except ValueError:
             raise ConfigurationError(
                 f"{url_setting} is not an address. Give it as http://localhost:{OLLAMA_PORT}."
             ) from None
-        if url.host in ("0.0.0.0", "::"):  # noqa: S104 - what the server listens on; a client needs a real address
-            url = url.copy_with(host="127.0.0.1")
-        if url.port is None and url.scheme == "http":
-            url = url.copy_with(port=OLLAMA_PORT)
         base = str(url).rstrip("/").removesuffix("/v1")
         return cls(f"{base}/v1", None, url_setting, "OPENAI_API_KEY", model_setting)
 
     @property
     def shown(self) -> str:
         """The address without what may be secret in it."""
-        url = httpx.URL(self.base_url)
-        port = f":{url.port}" if url.port else ""
-        return f"{url.scheme}://{url.host}{port}{url.path.rstrip('/')}"
+        return str(self._address.with_user(None).with_query(None).with_fragment(None)).rstrip("/")
 
     @property
     def is_openai(self) -> bool:
         """Whether this is OpenAI itself and not a compatible server."""
-        host = httpx.URL(self.base_url).host
+        host = self._address.host or ""
         return host == "openai.com" or host.endswith(".openai.com")
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of every request."""
-        return {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        """Headers of every request: the key, or else the name and password that the address holds."""
+        if self.api_key:
+            return {"Authorization": f"Bearer {self.api_key}"}
+        if self._address.user is None:
+            return {}
+        return {"Authorization": BasicAuth(self._address.user, self._address.password or "").encode()}
 
-    def url(self, path: str) -> str:
+    @property
+    def proxy(self) -> str | None:
+        """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for it."""
+        return _proxy(self._address.scheme, f"{self._address.host}:{self._address.port}")
+
+    def url(self, path: str) -> URL:
         """The address of one of its calls."""
-        return f"{self.base_url}/{path}"
+        return _call(self._address, path)
 
     def scrub(self, text: str) -> str:
         """The text without the key, for servers that echo it."""
@@ -139,16 +164,30 @@ class CallFailed(Exception):
         self.text = text
 
 
-def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100) -> httpx.AsyncClient:
+def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100) -> ClientSession:
     """The one pooled client that all model servers share; close it (`async with`) when the process ends.
 
-    Reading has no timeout here: each call sets its own, since the first token and the next ones differ.
+    Reading has no timeout here: each call sets its own, since the first token and the next ones differ. `connect_timeout`
+    (seconds) bounds the wait for a free connection and the making of a new one.
     """
-    return httpx.AsyncClient(
-        timeout=httpx.Timeout(None, connect=connect_timeout, pool=connect_timeout),
-        limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=20, keepalive_expiry=30.0),
+    authorities = ssl.create_default_context()  # the system's, or those that SSL_CERT_FILE and SSL_CERT_DIR name
+    authorities.load_verify_locations(certifi.where())  # slim images have none
+    return ClientSession(
+        connector=TCPConnector(limit=max_connections, keepalive_timeout=30.0, ssl=authorities),
+        timeout=ClientTimeout(total=None, connect=connect_timeout, ceil_threshold=60.0),
         headers={"User-Agent": "anchorage"},
+        cookie_jar=DummyCookieJar(),
     )
+
+
+@lru_cache(maxsize=64)
+def _call(address: URL, path: str) -> URL:
+    return address.with_user(None) / path
+
+
+@lru_cache(maxsize=64)
+def _proxy(scheme: str, host: str) -> str | None:
+    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 def encode(payload: Mapping[str, Any]) -> bytes:
@@ -156,7 +195,7 @@ def encode(payload: Mapping[str, Any]) -> bytes:
     return json.dumps(payload, separators=(",", ":")).encode()
 
 
-def retry_after(headers: httpx.Headers, now: datetime | None = None) -> float | None:
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that the server asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
     value = headers.get("retry-after-ms")
     try:
@@ -196,17 +235,17 @@ def transport_failed(endpoint: Endpoint, error: Exception, *, started: bool = Fa
     where = f"model server at {endpoint.shown}"
     if started:
         return cut_off(endpoint)
-    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
-        reason = (
-            "did not accept a connection in time" if isinstance(error, httpx.ConnectTimeout) else "cannot be reached"
-        )
-        cause = endpoint.scrub(str(error))
+    if isinstance(error, ClientConnectorError):
+        cause = endpoint.scrub(error.strerror or str(error.os_error))
         message = (
-            f"The {where} {reason}{f' ({cause})' if cause else ''}. Check that it runs and that "
+            f"The {where} cannot be reached{f' ({cause})' if cause else ''}. Check that it runs and that "
             f"{endpoint.url_setting} is right."
         )
-    elif isinstance(error, httpx.PoolTimeout):
-        message = f"All connections to the {where} are busy. Try again, or run more replicas of it."
+    elif isinstance(error, ConnectionTimeoutError):
+        message = (
+            f"The {where} had no free connection in time. Check that it runs and that {endpoint.url_setting} is right; if it is "
+            "only busy, run more replicas of it or raise ANCHORAGE_LLM__CONNECTIONS."
+        )
     else:
         message = f"The {where} dropped the connection before it answered. Try again; if it stays, look at its log."
     return CallFailed(ModelUnavailable(message), retry=True)
@@ -248,7 +287,7 @@ def not_json(endpoint: Endpoint, body: bytes) -> CallFailed:
 
 
 def status_failed(
-    endpoint: Endpoint, model: str, path: str, status: int, headers: httpx.Headers, body: bytes
+    endpoint: Endpoint, model: str, path: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> CallFailed:
     """What an HTTP status other than 200 means, and what to do about it."""
     said = endpoint.scrub(server_message(body))
@@ -311,17 +350,15 @@ def counted(model: str, counts: Any) -> Usage:
     return Usage(model, prompt, completion)
 
 
-async def read_limited(response: httpx.Response, limit: int = ERROR_BODY_LIMIT) -> bytes:
+async def read_limited(response: ClientResponse, limit: int = ERROR_BODY_LIMIT) -> bytes:
     """The beginning of a body, however long it goes on."""
     body = b""
-    async for piece in response.aiter_bytes():
+    while len(body) < limit and (piece := await response.content.readany()):
         body += piece
-        if len(body) >= limit:
-            break
     return body[:limit]
 
 
-async def ping_server(client: httpx.AsyncClient, endpoint: Endpoint, timeout: float) -> str:
+async def ping_server(client: ClientSession, endpoint: Endpoint, timeout: float) -> str:
     """A word on the server's state, at no cost.
 
     OpenAI itself is not asked: a key is all that can be checked without depending on a service that bills and
@@ -330,12 +367,14 @@ async def ping_server(client: httpx.AsyncClient, endpoint: Endpoint, timeout: fl
     if endpoint.is_openai:
         return "available" if endpoint.api_key else "not_configured"
     try:
-        response = await client.get(
-            endpoint.url("models"), headers=endpoint.headers, timeout=httpx.Timeout(timeout, connect=timeout)
-        )
-    except httpx.HTTPError:
+        async with client.get(
+            endpoint.url("models"), headers=endpoint.headers, timeout=ClientTimeout(timeout), allow_redirects=False,
+            proxy=endpoint.proxy,
+        ) as response:  # fmt: skip
+            status = response.status
+    except (ClientError, TimeoutError):
         return "unreachable"
-    if response.status_code in (401, 403):
+    if status in (401, 403):
         return "unauthorized"
     # 404 and 405: a server that answers but does not list its models.
-    return "available" if response.status_code < 300 or response.status_code in (404, 405, 429) else "failing"
+    return "available" if status < 300 or status in (404, 405, 429) else "failing"

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import httpx
+from aiohttp import ClientSession
 
 from anchorage.adapters.models.calls import JsonCall
 from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, not_json, ping_server
@@ -34,7 +34,7 @@ class HttpReranker:
     server takes at once go in several requests, at the same time: a cross-encoder judges each passage for itself.
     """
 
-    client: httpx.AsyncClient = field(repr=False)
+    client: ClientSession = field(repr=False)
     endpoint: Endpoint
     model: str
     shape: Shape | None = None

@@ -1,4 +1,4 @@
-"""OpenAI-compatible servers (OpenAI, Ollama, FPT Cloud, vLLM, llama.cpp) over one pooled httpx client.
+"""OpenAI-compatible servers (OpenAI, Ollama, FPT Cloud, vLLM, llama.cpp) over one pooled client.
 
 No SDK: it costs several times what the rest of a turn does. All that differs between servers is in `Dialect`.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import httpx
+from aiohttp import ClientError, ClientResponse, ClientSession, StreamReader
 
 from anchorage.adapters.models.http import (
     CallFailed,
@@ -80,7 +80,7 @@ class OpenAIGenerator:
     again: anything of which a piece was handed over. A server that does not count tokens yields a `Usage` of zeros.
     """
 
-    client: httpx.AsyncClient = field(repr=False)
+    client: ClientSession = field(repr=False)
     endpoint: Endpoint
     model: str
     max_tokens: int = 1024
@@ -160,39 +160,40 @@ class OpenAIGenerator:
                 raise self._empty(reply, limit)
             yield reply.usage
         finally:
-            await response.aclose()
+            response.close()  # what was read to its end has given its connection back already
 
-    async def _send(self, payload: dict[str, Any], deadline: float) -> httpx.Response:
+    async def _send(self, payload: dict[str, Any], deadline: float) -> ClientResponse:
         """The response with its headers read, if they are those of an answer."""
         # A compressing proxy would hold tokens back until its buffer is full.
         headers = {**self.endpoint.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
-        request = self.client.build_request("POST", self.endpoint.url(CHAT), content=encode(payload), headers=headers)
         try:
             async with asyncio.timeout_at(deadline):
-                response = await self.client.send(request, stream=True)
-                if response.status_code == 200:
+                response = await self.client.post(
+                    self.endpoint.url(CHAT), data=encode(payload), headers=headers, allow_redirects=False,
+                    proxy=self.endpoint.proxy,
+                )  # fmt: skip
+                if response.status == 200:
                     return response
                 try:
                     body = await read_limited(response)
                 finally:
-                    await response.aclose()
+                    response.close()
+        except ClientError as error:  # before TimeoutError, which some of these are too
+            raise transport_failed(self.endpoint, error) from error
         except TimeoutError as error:
             raise self._slow_start() from error
-        except httpx.HTTPError as error:
-            raise transport_failed(self.endpoint, error) from error
-        raise status_failed(self.endpoint, self.model, CHAT, response.status_code, response.headers, body)
+        raise status_failed(self.endpoint, self.model, CHAT, response.status, response.headers, body)
 
-    async def _pieces(self, response: httpx.Response, reply: _Reply, deadline: float) -> AsyncGenerator[str, None]:
+    async def _pieces(self, response: ClientResponse, reply: _Reply, deadline: float) -> AsyncGenerator[str, None]:
         if "event-stream" not in response.headers.get("content-type", "text/event-stream"):
             yield await self._whole(response, reply, deadline)
             return
         decoder = SseDecoder()
-        # Without an encoding to undo, the raw bytes spare a layer for every token.
-        chunks = response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+        content = response.content
         next_deadline: float | None = deadline
         while not reply.done:
             next_deadline = next_deadline or asyncio.get_running_loop().time() + self.idle_timeout
-            chunk = await self._chunk(chunks, reply, next_deadline)
+            chunk = await self._chunk(content, reply, next_deadline)
             for data in self._decode(decoder, chunk):
                 text = self._read_event(data, reply)
                 if text:
@@ -204,21 +205,24 @@ class OpenAIGenerator:
                 if not reply.done and reply.finish is None:
                     raise cut_off(self.endpoint)
                 return
-        await _drain(chunks)
+        await _drain(content)
 
-    async def _chunk(self, chunks: AsyncIterator[bytes], reply: _Reply, deadline: float) -> bytes | None:
+    async def _chunk(self, content: StreamReader, reply: _Reply, deadline: float) -> bytes | None:
+        """What has come since, or the next that comes; None at the end."""
         try:
+            if chunk := content.read_nowait():
+                return chunk
             async with asyncio.timeout_at(deadline):
-                return await anext(chunks, None)
+                return await content.readany() or None
+        except ClientError as error:
+            if reply.finish is not None:
+                return None  # the answer was whole
+            raise transport_failed(self.endpoint, error, started=True) from error
         except TimeoutError as error:
             if reply.text or reply.thinking:
                 setting = "ANCHORAGE_LLM__IDLE_TIMEOUT"
                 raise timed_out(self.endpoint, self.idle_timeout, "further piece of the answer", setting) from error
             raise self._slow_start() from error
-        except httpx.HTTPError as error:
-            if reply.finish is not None:
-                return None  # the answer was whole
-            raise transport_failed(self.endpoint, error, started=True) from error
 
     def _decode(self, decoder: SseDecoder, chunk: bytes | None) -> list[bytes]:
         try:
@@ -260,17 +264,17 @@ class OpenAIGenerator:
         """Servers that fail after the headers are sent report it in the stream."""
         code = error.get("code") or error.get("status") if isinstance(error, dict) else None
         status = int(str(code)) if str(code) in _ERROR_CODES else 500
-        return status_failed(self.endpoint, self.model, CHAT, status, httpx.Headers(), data)
+        return status_failed(self.endpoint, self.model, CHAT, status, {}, data)
 
-    async def _whole(self, response: httpx.Response, reply: _Reply, deadline: float) -> str:
+    async def _whole(self, response: ClientResponse, reply: _Reply, deadline: float) -> str:
         """The answer of a server that does not stream though asked to."""
         try:
             async with asyncio.timeout_at(deadline):
-                body = await response.aread()
+                body = await response.read()
+        except ClientError as error:
+            raise transport_failed(self.endpoint, error, started=True) from error
         except TimeoutError as error:
             raise self._slow_start() from error
-        except httpx.HTTPError as error:
-            raise transport_failed(self.endpoint, error, started=True) from error
         text = self._read_event(body, reply)
         if not text and reply.finish is None:
             raise not_json(self.endpoint, body)
@@ -291,13 +295,15 @@ class OpenAIGenerator:
         return CallFailed(ModelError(f"The model {self.model!r} at {self.endpoint.shown} {why}."))
 
 
-async def _drain(chunks: AsyncIterator[bytes]) -> None:
+async def _drain(content: StreamReader) -> None:
     """Read the few bytes after the end mark, so that the connection can be used again; give up soon."""
+    if content.at_eof():
+        return
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in chunks:
+            while await content.readany():
                 pass
-    except (TimeoutError, httpx.HTTPError):
+    except (TimeoutError, ClientError):
         return  # the answer is whole; only the connection is lost
 
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
 import numpy as np
+from aiohttp import ClientSession
 from numpy.typing import NDArray
 
 from anchorage.adapters.models.calls import JsonCall
@@ -39,7 +39,7 @@ class OpenAIEmbedder:
     Texts longer than `max_tokens` (estimated) are cut, as most models do themselves; batches go one after another.
     """
 
-    client: httpx.AsyncClient = field(repr=False)
+    client: ClientSession = field(repr=False)
     endpoint: Endpoint
     model: str
     dimension: int
@@ -55,7 +55,7 @@ class OpenAIEmbedder:
     @classmethod
     async def create(
         cls,
-        client: httpx.AsyncClient,
+        client: ClientSession,
         endpoint: Endpoint,
         model: str,
         *,

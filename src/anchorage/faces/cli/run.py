@@ -6,6 +6,7 @@ import asyncio
 import shlex
 import signal
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import structlog
@@ -51,7 +52,13 @@ def _serve(settings: Settings, *, worker: bool, docs: bool, ready: Any) -> None:
     from anchorage.faces.http.server import serve as run_server
     from anchorage.faces.sample import ingest_own_docs
 
-    asyncio.run(run_server(settings, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready))
+    serving = run_server(settings, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready)
+    if find_spec("uvloop"):  # made for Linux and macOS; a tenth less work for each request
+        import uvloop
+
+        uvloop.run(serving)
+    else:
+        asyncio.run(serving)
 
 
 def worker(data: Data = None) -> None:

@@ -308,25 +308,33 @@ async def text_of(
     return DocumentText(str(document_id), row[0], row[1], tuple(Page(*page) for page in row[2])) if row else None
 
 
-_EXCERPTS = """
+_SPANS = """
+unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(ends)s::int[]) WITH ORDINALITY
+    AS n(id, version, start, finish, place)
+JOIN anchorage.documents d ON d.id = n.id
+JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s
+"""
+_EXCERPTS = f"""
 SELECT n.place, substr(t.text, greatest(n.start - %(width)s, 0) + 1, least(n.start, %(width)s)),
     substr(t.text, n.start + 1, n.finish - n.start), substr(t.text, n.finish + 1, %(width)s),
     (SELECT (p ->> 0)::int FROM jsonb_array_elements(t.pages) AS p
      WHERE (p ->> 1)::int <= n.start ORDER BY (p ->> 1)::int DESC, (p ->> 0)::int DESC LIMIT 1)
-FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(ends)s::int[]) WITH ORDINALITY
-    AS n(id, version, start, finish, place)
-JOIN anchorage.documents d ON d.id = n.id
-JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s
-JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
+FROM {_SPANS} JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
+"""
+_KEPT_EXCERPTS = f"""
+WITH kept AS (
+    UPDATE anchorage.document_texts t SET cited = true FROM {_SPANS}
+    WHERE t.document_id = d.id AND t.version = n.version AND NOT t.cited
+) {_EXCERPTS}
 """
 
 
 async def excerpts(
-    connection: AsyncConnection[Any], principal: Principal, spans: Sequence[Span], width: int
+    connection: AsyncConnection[Any], principal: Principal, spans: Sequence[Span], width: int, *, keep: bool
 ) -> list[Excerpt | None]:
     """The text at each span with its surroundings; None where the principal can read no such version."""
     cursor = await connection.execute(
-        _EXCERPTS,
+        _KEPT_EXCERPTS if keep else _EXCERPTS,
         {
             "readers": principal.readers,
             "width": width,

@@ -106,8 +106,6 @@ async def _copy(connection: AsyncConnection[Any], tables: IndexTables, rows: Ite
             await copy.write_row(row)
 
 
-STATISTICS = "SELECT coalesce(sum(chunks), 0), coalesce(sum(tokens), 0) FROM {segments}"
-
 # Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way
 # are the words that say least. The rarest is always read.
 POSTINGS = """
@@ -118,17 +116,19 @@ WITH frequency AS (
     SELECT term, df, sum(size) OVER (ORDER BY size, term) AS upto, row_number() OVER (ORDER BY size, term) AS place
     FROM frequency
 )
-SELECT p.term, r.df, r.upto > %(budget)s AND r.place > 1 AS dropped, p.first_id, p.gaps, p.frequencies, p.lengths
+SELECT p.term, r.df, p.first_id, p.gaps, p.frequencies, p.lengths, s.chunks, s.tokens
 FROM ranked r JOIN {postings} p ON p.term = r.term
+CROSS JOIN (SELECT sum(chunks)::bigint AS chunks, sum(tokens)::bigint AS tokens FROM {segments}) s
 WHERE (r.upto <= %(budget)s OR r.place = 1) AND octet_length(p.frequencies) > 0
 """
 
 
-def score_rows(query: Mapping[str, int], statistics: tuple[int, int], rows: Sequence[tuple[Any, ...]]) -> bm25.Scores:
-    """BM25 scores from the answers to `STATISTICS` and `POSTINGS`."""
+def score_rows(query: Mapping[str, int], rows: Sequence[tuple[Any, ...]]) -> bm25.Scores:
+    """BM25 scores from the answer to `POSTINGS`."""
     frequencies = {row[0]: row[1] for row in rows}
-    blocks = ((row[0], bm25.Block(row[3], row[4], row[5], row[6])) for row in rows)
-    return bm25.score(bm25.Statistics(*statistics), frequencies, query, blocks)
+    blocks = ((row[0], bm25.Block(row[2], row[3], row[4], row[5])) for row in rows)
+    statistics = bm25.Statistics(*rows[0][6:]) if rows else bm25.Statistics(0, 0)
+    return bm25.score(statistics, frequencies, query, blocks)
 
 
 async def merge_step(connection: AsyncConnection[Any], tables: IndexTables) -> int:

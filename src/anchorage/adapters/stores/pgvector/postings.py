@@ -22,7 +22,7 @@ K1 = 1.2
 B = 0.75
 BLOCK = 4096
 _LIMITS = (1 << 8, 1 << 16, 1 << 32)  # gaps below these take 1, 2 and 4 bytes
-_DENSE_SPAN = 4_000_000  # ids up to this far apart are scored in one flat array of 16 MB
+_DENSE_SPAN = 4_000_000  # ids up to this far apart are scored in one flat array of 32 MB
 
 Ids = NDArray[np.int64]
 
@@ -39,8 +39,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Postings:
-    """Parallel arrays, ascending by chunk id."""
+    """Parallel arrays: the postings of blocks, one block after another, each ascending by chunk id."""
 
+    counts: Ids
+    """How many each block has."""
     chunk_ids: Ids
     frequencies: NDArray[np.uint8]
     lengths: NDArray[np.uint16]
@@ -83,13 +85,13 @@ def encode(table: Table) -> Iterator[tuple[int, int, Block]]:
         )  # fmt: skip
 
 
-def decode_all(terms: Sequence[int], blocks: Sequence[Block]) -> Table:
-    """The postings of many blocks, each of the term of that number; in the order of `Table`."""
+def decode(blocks: Sequence[Block]) -> Postings:
+    """The postings of many blocks at once; the width of a block's gaps follows from how many there are."""
     counts = np.array([len(block.frequencies) for block in blocks], dtype=np.int64)
     widths = np.array([len(block.gaps) for block in blocks], dtype=np.int64) // np.maximum(counts - 1, 1)
     starts = np.cumsum(counts) - counts
     gaps = np.zeros(int(counts.sum()), dtype=np.int64)
-    for width in (1, 2, 4, 8):
+    for width in set(widths.tolist()) - {0}:
         (chosen,) = np.nonzero(widths == width)
         follow = counts[chosen] - 1
         at = np.arange(follow.sum()) + np.repeat(starts[chosen] + 1 - (np.cumsum(follow) - follow), follow)
@@ -97,26 +99,20 @@ def decode_all(terms: Sequence[int], blocks: Sequence[Block]) -> Table:
     ids = np.cumsum(gaps)
     first = np.array([block.first_id for block in blocks], dtype=np.int64)
     ids += np.repeat(first - ids[starts], counts)
-    table = Table(
-        np.repeat(np.array(terms, dtype=np.int64), counts),
+    return Postings(
+        counts,
         ids,
         np.frombuffer(b"".join([block.frequencies for block in blocks]), dtype=np.uint8),
         np.frombuffer(b"".join([block.lengths for block in blocks]), dtype="<u2"),
     )
+
+
+def decode_all(terms: Sequence[int], blocks: Sequence[Block]) -> Table:
+    """The postings of many blocks, each of the term of that number; in the order of `Table`."""
+    found = decode(blocks)
+    numbers = np.repeat(np.array(terms, dtype=np.int64), found.counts)
+    table = Table(numbers, found.chunk_ids, found.frequencies, found.lengths)
     return table.take(np.lexsort((table.chunk_ids, table.terms)))
-
-
-def decode(block: Block) -> Postings:
-    """The postings of a block; the width of the gaps follows from how many there are."""
-    count = len(block.frequencies)
-    ids = np.empty(count, dtype=np.int64)
-    ids[0] = block.first_id
-    if count > 1:
-        width = len(block.gaps) // (count - 1)
-        np.cumsum(np.frombuffer(block.gaps, dtype=f"<u{width}"), out=ids[1:])
-        ids[1:] += block.first_id
-    frequencies = np.frombuffer(block.frequencies, dtype=np.uint8)
-    return Postings(ids, frequencies, np.frombuffer(block.lengths, dtype="<u2"))
 
 
 def invert(counts: Mapping[int, Mapping[str, int]]) -> tuple[list[str], Table]:
@@ -184,37 +180,30 @@ def score(
     blocks: Iterable[tuple[str, Block]],
 ) -> Scores:
     """BM25 scores of all chunks in the blocks. `frequencies` are document frequencies, `query` the question's term counts."""
-    parts: list[tuple[Ids, NDArray[np.float32]]] = []
-    for term, block in blocks:
-        postings = decode(block)
-        weight = query[term] * inverse_document_frequency(frequencies[term], statistics.chunks)
-        parts.append((postings.chunk_ids, _weights(postings, weight, statistics.average_length)))
-    return _summed(parts)
-
-
-def _weights(postings: Postings, weight: float, average_length: float) -> NDArray[np.float32]:
-    frequency = postings.frequencies.astype(np.float32)
-    norm = postings.lengths.astype(np.float32)
-    norm *= np.float32(K1 * B / average_length)
-    norm += np.float32(K1 * (1 - B))
-    norm += frequency
-    frequency *= np.float32(weight * (K1 + 1))
-    frequency /= norm
-    result: NDArray[np.float32] = frequency
-    return result
-
-
-def _summed(parts: list[tuple[Ids, NDArray[Any]]]) -> Scores:
-    if not parts:
+    read = list(blocks)
+    if not read:
         return Scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-    lowest = min(int(ids[0]) for ids, _ in parts)
-    span = max(int(ids[-1]) for ids, _ in parts) - lowest + 1
-    if span <= _DENSE_SPAN:
-        flat = np.zeros(span, dtype=np.float32)
-        for ids, values in parts:
-            flat[ids - lowest] += values  # ids are unique within a block
+    known = {
+        term: query[term] * inverse_document_frequency(frequencies[term], statistics.chunks)
+        for term in {term for term, _ in read}
+    }
+    postings = decode([block for _, block in read])
+    weights = np.array([known[term] * (K1 + 1) for term, _ in read], dtype=np.float32)
+    values = postings.frequencies.astype(np.float32)
+    norm = postings.lengths.astype(np.float32)
+    norm *= np.float32(K1 * B / statistics.average_length)
+    norm += np.float32(K1 * (1 - B))
+    norm += values
+    values /= norm
+    values *= np.repeat(weights, postings.counts)
+    return _summed(postings.chunk_ids, values)
+
+
+def _summed(ids: Ids, values: NDArray[np.float32]) -> Scores:
+    lowest = int(ids.min())
+    if int(ids.max()) - lowest < _DENSE_SPAN:
+        flat = np.bincount(ids - lowest, weights=values)
         touched = np.flatnonzero(flat)
-        return Scores(touched + lowest, flat[touched])
-    ids, inverse = np.unique(np.concatenate([ids for ids, _ in parts]), return_inverse=True)
-    summed = np.bincount(inverse, weights=np.concatenate([values for _, values in parts]))
-    return Scores(ids, summed.astype(np.float32))
+        return Scores(touched + lowest, flat[touched].astype(np.float32))
+    ids, inverse = np.unique(ids, return_inverse=True)
+    return Scores(ids, np.bincount(inverse, weights=values).astype(np.float32))

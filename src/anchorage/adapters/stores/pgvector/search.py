@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import tuple_row
 
-from anchorage.adapters.stores.pgvector.lexical import POSTINGS, STATISTICS, score_rows
+from anchorage.adapters.stores.pgvector.lexical import POSTINGS, score_rows
 from anchorage.adapters.stores.pgvector.postings import Scores
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.model import Hit, Principal
@@ -24,32 +24,35 @@ from anchorage.ports.store import Query, Ranking
 from anchorage.telemetry import DENSE_PROBES
 from anchorage.text.analyser import analyser_named
 
+SETTINGS = "SELECT set_config('hnsw.ef_search', %s, false), set_config('hnsw.iterative_scan', 'strict_order', false)"
+
 # The access check is a one-time filter here: it decides once per query whether the index is read at all, so that
 # a filter never costs recall.
 _MAY_READ = "EXISTS (SELECT FROM anchorage.collections WHERE id = %(collection)s AND readers && %(readers)s)"
 _DENSE = f"""
-SELECT id, document_id::text, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}} WHERE {_MAY_READ}
+SELECT id, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}} WHERE {_MAY_READ}
 ORDER BY embedding <=> %(vector)s::halfvec LIMIT %(depth)s
 """
 _DENSE_OF = f"""
-SELECT id, document_id::text, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}}
-WHERE id = ANY(%(ids)s) AND {_MAY_READ}
+SELECT id, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}}
+WHERE id = ANY(%(ids)s::bigint[]) AND {_MAY_READ}
 """
 # HNSW can lose a whole neighbourhood: a small cluster of passages among many others is hard to reach from the top of the
 # graph. From passages inside that the lexical index found, it is near.
 _PROBE = f"""
-SELECT id, document_id, 1 - (embedding <=> %(vector)s::halfvec) FROM (
-    SELECT id, document_id::text, embedding FROM {{chunks}} WHERE {_MAY_READ}
-    ORDER BY embedding <=> (SELECT avg(embedding) FROM {{chunks}} WHERE id = ANY(%(inside)s)) LIMIT %(depth)s
+SELECT id, 1 - (embedding <=> %(vector)s::halfvec) FROM (
+    SELECT id, embedding FROM {{chunks}} WHERE {_MAY_READ}
+    ORDER BY embedding <=> (SELECT avg(embedding) FROM {{chunks}} WHERE id = ANY(%(inside)s::bigint[])) LIMIT %(depth)s
 ) AS near
 """
 _MISSED = 3  # lexical candidates that belong among the neighbours and are not there, before the index is searched again
 _MISSED_SHARE = 0.25
 _INSIDE = 3
+_DOCUMENTS = "SELECT id, document_id::text FROM {chunks} WHERE id = ANY(%(ids)s::bigint[])"
 _HITS = f"""
 SELECT k.id, d.id::text, d.version, d.uri, d.title, k.span_start, k.span_end, k.text, k.page, k.heading_path
 FROM {{chunks}} k JOIN anchorage.documents d ON d.id = k.document_id
-WHERE k.id = ANY(%(ids)s) AND d.version IS NOT NULL AND {_MAY_READ}
+WHERE k.id = ANY(%(ids)s::bigint[]) AND d.version IS NOT NULL AND {_MAY_READ}
 """
 
 
@@ -63,66 +66,80 @@ class SearchLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Candidates:
-    """What one collection offers: chunk ids with their documents and both scores, and which list each is in."""
+    """What one collection offers: chunk ids with both scores, and which list each is in."""
 
     live: LiveIndex
     ids: NDArray[np.int64]
-    documents: Sequence[str]
     dense: NDArray[np.float32]
     lexical: NDArray[np.float32]
     in_dense: NDArray[np.bool_]
     in_lexical: NDArray[np.bool_]
 
 
-async def candidates(
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one collection was asked."""
+
+    live: LiveIndex
+    terms: Mapping[str, int]
+    values: Mapping[str, Any]
+    dense: AsyncCursor[tuple[Any, ...]]
+    postings: AsyncCursor[tuple[Any, ...]]
+
+
+async def asked(
     connection: AsyncConnection[Any], principal: Principal, live: LiveIndex, query: Query, limits: SearchLimits
-) -> _Candidates:
-    """The best chunks of one collection by each of the two scores. Runs in the caller's transaction (one snapshot)."""
+) -> _Asked:
+    """Ask one collection by meaning and by words. In the caller's pipeline nothing is waited for."""
     values = {
         "vector": "[" + ",".join(map(str, query.vectors[live.spec.embedder].tolist())) + "]",
         "depth": query.depth,
         "collection": live.collection_id,
         "readers": principal.readers,
     }
-    counts = Counter(analyser_named(live.spec.analyser).terms(query.text))
-    tables = live.tables
-    async with connection.pipeline():
-        dense_cursor = connection.cursor(row_factory=tuple_row, binary=True)
-        statistics_cursor = connection.cursor(row_factory=tuple_row)
-        postings_cursor = connection.cursor(row_factory=tuple_row, binary=True)
-        await connection.execute(f"SET LOCAL hnsw.ef_search = {max(limits.ef_search, query.depth)}")
-        await connection.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-        await dense_cursor.execute(tables.fill(_DENSE), values)
-        await statistics_cursor.execute(tables.fill(STATISTICS))
-        await postings_cursor.execute(tables.fill(POSTINGS), {"terms": list(counts), "budget": limits.max_postings})
-        neighbours = await dense_cursor.fetchall()
-        statistics = await statistics_cursor.fetchone()
-        rows = await postings_cursor.fetchall()
-    assert statistics is not None
-    scores = score_rows(counts, (int(statistics[0]), int(statistics[1])), rows)
-    found = {row[0]: (row[1], row[2]) for row in neighbours}
+    terms = Counter(analyser_named(live.spec.analyser).terms(query.text))
+    dense = connection.cursor(row_factory=tuple_row, binary=True)
+    postings = connection.cursor(row_factory=tuple_row, binary=True)
+    await dense.execute(live.tables.fill(_DENSE), values)
+    await postings.execute(live.tables.fill(POSTINGS), {"terms": list(terms), "budget": limits.max_postings})
+    return _Asked(live, terms, values, dense, postings)
+
+
+async def candidates(connection: AsyncConnection[Any], asked: _Asked, depth: int) -> _Candidates:
+    """The best chunks of one collection by each of the two scores."""
+    live, values = asked.live, asked.values
+    found: dict[int, float] = dict(await asked.dense.fetchall())
+    scores = score_rows(asked.terms, await asked.postings.fetchall())
     near = set(found)
-    lexical = await _alive(connection, live, scores, query.depth, values, found)
-    if inside := _missed(found, near, lexical, query.depth):
+    lexical = await _alive(connection, live, scores, depth, values, found)
+    if inside := _missed(found, near, lexical, depth):
         DENSE_PROBES.inc()
-        await dense_cursor.execute(tables.fill(_PROBE), {**values, "inside": inside})
-        found.update({row[0]: (row[1], row[2]) for row in await dense_cursor.fetchall()})
+        await asked.dense.execute(live.tables.fill(_PROBE), {**values, "inside": _array(inside)})
+        found.update(await asked.dense.fetchall())
     ids = np.array(sorted(found), dtype=np.int64)
-    dense = np.array([found[i][1] for i in ids.tolist()], dtype=np.float32)
-    in_dense = np.zeros(len(ids), dtype=np.bool_)
-    in_dense[np.argsort(-dense, kind="stable")[: query.depth]] = True
-    return _Candidates(
-        live, ids, [found[i][0] for i in ids.tolist()], dense, scores.of(ids), in_dense, np.isin(ids, lexical)
-    )
+    dense = np.array([found[i] for i in ids.tolist()], dtype=np.float32)
+    in_dense = _marked(np.argsort(-dense, kind="stable")[:depth], len(ids))
+    return _Candidates(live, ids, dense, scores.of(ids), in_dense, _marked(np.searchsorted(ids, lexical), len(ids)))
 
 
-def _missed(found: Mapping[int, tuple[str, float]], near: set[int], lexical: Sequence[int], depth: int) -> list[int]:
+def _marked(positions: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[positions] = True
+    return mask
+
+
+def _array(ids: Sequence[int]) -> str:
+    """Ids as a literal: the driver's own way of writing a list costs more than the search of it."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+def _missed(found: Mapping[int, float], near: set[int], lexical: Sequence[int], depth: int) -> list[int]:
     """The lexical candidates, nearest first, that the vector index should have returned and did not, where they are many."""
     if len(near) < depth:
         return []
-    worst = min(found[chunk_id][1] for chunk_id in near)
-    expected = [chunk_id for chunk_id in lexical if found[chunk_id][1] > worst]
-    missed = sorted((chunk_id for chunk_id in expected if chunk_id not in near), key=lambda i: -found[i][1])
+    worst = min(found[chunk_id] for chunk_id in near)
+    expected = [chunk_id for chunk_id in lexical if found[chunk_id] > worst]
+    missed = sorted((chunk_id for chunk_id in expected if chunk_id not in near), key=lambda i: -found[i])
     return missed[:_INSIDE] if len(missed) >= max(_MISSED, _MISSED_SHARE * len(expected)) else []
 
 
@@ -132,9 +149,9 @@ async def _alive(
     scores: Scores,
     depth: int,
     values: Mapping[str, Any],
-    found: dict[int, tuple[str, float]],
+    found: dict[int, float],
 ) -> list[int]:
-    """The best `depth` live chunks by lexical score; `found` gets their documents and dense scores.
+    """The best `depth` live chunks by lexical score; `found` gets their dense scores.
 
     Postings of deleted chunks stay until a merge, so more are asked for until enough are found or none is left.
     """
@@ -143,8 +160,8 @@ async def _alive(
         batch = scores.best(depth if asked == 0 else asked * 4)[0][asked:].tolist()
         asked += len(batch)
         cursor = connection.cursor(row_factory=tuple_row, binary=True)
-        await cursor.execute(live.tables.fill(_DENSE_OF), {**values, "ids": batch})
-        present = {row[0]: (row[1], row[2]) for row in await cursor.fetchall()}
+        await cursor.execute(live.tables.fill(_DENSE_OF), {**values, "ids": _array(batch)})
+        present: dict[int, float] = dict(await cursor.fetchall())
         found.update(present)
         alive.extend(chunk_id for chunk_id in batch if chunk_id in present)
     return alive[:depth]
@@ -177,8 +194,8 @@ def _nearness(
     embedders = [part.live.spec.embedder for part in parts]
     scaled, near = np.zeros(len(dense), dtype=np.float32), np.zeros(len(dense), dtype=np.bool_)
     for embedder in dict.fromkeys(embedders):
-        mine = np.isin(owner, [number for number, item in enumerate(embedders) if item == embedder])
-        best = np.isin(np.arange(len(dense)), _top(dense, listed & mine, depth))
+        mine = np.array([item == embedder for item in embedders])[owner]
+        best = _marked(_top(dense, listed & mine, depth), len(dense))
         scaled[mine] = normalised(dense, best)[mine]
         near |= best
     return scaled, near
@@ -196,7 +213,7 @@ async def ranking(
     nearness, near = _nearness(parts, owner, dense, query.depth)
     by_dense = _top(nearness, near, query.depth)
     by_lexical = _top(lexical, np.concatenate([part.in_lexical for part in parts]), query.depth)
-    worded = np.isin(np.arange(len(ids)), by_lexical)
+    worded = _marked(by_lexical, len(ids))
     fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalised(lexical, worded)
     order = _top(fused.astype(np.float32), near | worded, query.depth * 2)
     best = order[: query.k]
@@ -206,12 +223,26 @@ async def ranking(
         for at in best.tolist()
         if (owner[at], ids[at]) in rows
     ]
-    documents = [document for part in parts for document in part.documents]
+    if not query.lists:
+        return Ranking(hits)
+    documents = await _documents(connection, parts)
 
     def pairs(positions: NDArray[np.int64]) -> list[tuple[str, str]]:
-        return [(f"{parts[owner[at]].live.tables.id}.{ids[at]}", documents[at]) for at in positions.tolist()]
+        numbers = [(parts[owner[at]].live.tables.id, int(ids[at])) for at in positions.tolist()]
+        return [(f"{index}.{chunk_id}", documents[index, chunk_id]) for index, chunk_id in numbers]
 
     return Ranking(hits, pairs(by_dense), pairs(by_lexical))
+
+
+async def _documents(connection: AsyncConnection[Any], parts: Sequence[_Candidates]) -> dict[tuple[int, int], str]:
+    """The document of each candidate, by index and chunk."""
+    found = {}
+    for part in parts:
+        tables = part.live.tables
+        cursor = connection.cursor(row_factory=tuple_row)
+        await cursor.execute(tables.fill(_DOCUMENTS), {"ids": _array(part.ids.tolist())})
+        found.update({(tables.id, row[0]): row[1] for row in await cursor.fetchall()})
+    return found
 
 
 async def _read(
@@ -226,7 +257,7 @@ async def _read(
     for number, part in enumerate(parts):
         wanted = ids[best[owner[best] == number]].tolist()
         if wanted:
-            values = {"ids": wanted, "collection": part.live.collection_id, "readers": principal.readers}
+            values = {"ids": _array(wanted), "collection": part.live.collection_id, "readers": principal.readers}
             cursor = connection.cursor(row_factory=tuple_row)
             await cursor.execute(part.live.tables.fill(_HITS), values)
             rows.update({(number, row[0]): (part.live.tables.id, *row) for row in await cursor.fetchall()})

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from anchorage.adapters.postgres.pool import connection_for, ping, translate_err
 from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
 from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
-from anchorage.adapters.stores.pgvector.search import SearchLimits, candidates, ranking
+from anchorage.adapters.stores.pgvector.search import SETTINGS, SearchLimits, asked, candidates, ranking
 from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
 from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Collection, Document, DocumentText, Failure, IndexSpec, Principal
@@ -36,15 +37,19 @@ class PgvectorStore:
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], limits: SearchLimits) -> None:
         self._pool = pool
         self._limits = limits
+        self._set_to: WeakKeyDictionary[AsyncConnection[Any], int] = WeakKeyDictionary()
         self._growing: dict[int, tuple[int, float]] = {}  # size and since when, of what has no vector index yet
 
     @asynccontextmanager
-    async def _snapshot(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-        """A read-only transaction that sees one state of the data throughout."""
+    async def _snapshot(self, what: str, ef_search: int) -> AsyncIterator[AsyncConnection[Any]]:
+        """A transaction that sees one state of the data throughout, and waits only where it reads."""
         async with connection_for(self._pool, what) as connection:
+            if self._set_to.get(connection) != ef_search:
+                await connection.execute(SETTINGS, (str(ef_search),))
+                self._set_to[connection] = ef_search
             await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
             try:
-                async with connection.transaction():
+                async with connection.pipeline(), connection.transaction():
                     yield connection
             finally:
                 if not connection.closed:
@@ -222,14 +227,16 @@ class PgvectorStore:
             raise NotFound(f"No text of document {document_id!r} (version {version or 'current'}) that you may read.")
         return text
 
-    async def excerpts(self, principal: Principal, spans: Sequence[Span], width: int = 32) -> Sequence[Excerpt | None]:
+    async def excerpts(
+        self, principal: Principal, spans: Sequence[Span], width: int = 32, *, keep: bool = False
+    ) -> Sequence[Excerpt | None]:
         async with connection_for(self._pool, "reading cited passages") as connection:
-            return await documents.excerpts(connection, principal, spans, width)
+            return await documents.excerpts(connection, principal, spans, width, keep=keep)
 
     async def search(
         self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
     ) -> Ranking:
-        async with self._snapshot("searching") as connection:
+        async with self._snapshot("searching", max(self._limits.ef_search, query.depth)) as connection:
             if index_id is None:
                 indexes = await live_indexes(connection, principal, names)
             else:
@@ -237,20 +244,13 @@ class PgvectorStore:
             embedders = dict.fromkeys(index.spec.embedder for index in indexes)
             if needs := tuple(spec for spec in embedders if spec not in query.vectors):
                 return Ranking((), needs=needs)
-            parts = [await candidates(connection, principal, index, query, self._limits) for index in indexes]
+            all_asked = [await asked(connection, principal, index, query, self._limits) for index in indexes]
+            parts = [await candidates(connection, item, query.depth) for item in all_asked]
             return await ranking(connection, principal, parts, query)
 
     async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
         async with connection_for(self._pool, "reading the state of the collections") as connection:
             return await collections.state_of(connection, await live_indexes(connection, principal, names))
-
-    async def keep_cited(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> None:
-        async with connection_for(self._pool, "marking cited versions") as connection:
-            await connection.execute(
-                "UPDATE anchorage.document_texts t SET cited = true FROM unnest(%s::uuid[], %s::text[]) AS v(id, version) "
-                "WHERE t.document_id = v.id AND t.version = v.version AND NOT t.cited",
-                ([documents.as_uuid(item[0]) for item in versions], [item[1] for item in versions]),
-            )
 
     async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:
         async with connection_for(self._pool, "merging index segments") as connection:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, sql
 
@@ -33,9 +34,15 @@ class IndexTables:
     def postings(self) -> sql.Identifier:
         return sql.Identifier("anchorage", f"postings_{self.id}")
 
-    def fill(self, template: str) -> sql.Composed:
+    def fill(self, template: LiteralString) -> bytes:
         """A statement with {chunks}, {segments} and {postings} filled in."""
-        return sql.SQL(template).format(chunks=self.chunks, segments=self.segments, postings=self.postings)
+        return _filled(self, template)
+
+
+@lru_cache(maxsize=1024)  # the same few for every question
+def _filled(tables: IndexTables, template: LiteralString) -> bytes:
+    statement = sql.SQL(template).format(chunks=tables.chunks, segments=tables.segments, postings=tables.postings)
+    return statement.as_bytes()
 
 
 @dataclass(frozen=True, slots=True)
