@@ -1,4 +1,4 @@
-"""A turn through a generator: python -m bench.chat [--turns N] [--rounds N].
+"""A turn through a generator: python -m bench.chat [overhead] [streaming] [--turns N] [--rounds N].
 
 `overhead`: p50 and CPU (of the server and of Postgres) of a turn as a multiple of a hand-written handler's (bench/floor.py), 16
 clients, each turn a new conversation, a model server without latency in a process of its own; the two take turns, round by round.
@@ -38,6 +38,7 @@ _EMBEDDINGS = {
     "ANCHORAGE_EMBEDDING__DIMENSION": "64",
 }
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
+_LONGER = 6
 
 
 def question(number: int) -> str:
@@ -67,20 +68,27 @@ async def turns(
 
 
 async def streaming(data: Path) -> dict[str, Any]:
+    """Streamed turns beside the model server's own streams. The processor time of a token is the slope between short answers and long ones."""
     async with model_server(Behaviour(answer=_ANSWER)) as server:
         asked: dict[str, object] = {"model": "x", "stream": True, "messages": []}
         direct, _ = await turns(server.url, "/chat/completions", [asked] * _TURNS, '"content"')
 
-        def serving() -> tuple[list[tuple[float, float]], float]:
+        def serving() -> tuple[list[tuple[float, float]], float, list[float]]:
             bodies: list[dict[str, object]] = [
                 {"message": question(number), "stream": True} for number in range(_TURNS)
             ]
-            with served(data, OPENAI_BASE_URL=server.url, LLM_MODEL="x", **_EMBEDDINGS) as (client, _, _):
-                return asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
+            with served(data, OPENAI_BASE_URL=server.url, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
+                found, rate = asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
+                used = []
+                for answer in (_ANSWER, _ANSWER * _LONGER):
+                    server.behaviour = Behaviour(answer=answer)
+                    before = cpu_seconds(pid)
+                    asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
+                    used.append((cpu_seconds(pid) - before) / (2 * _TURNS) * 1000)  # `turns` asks each twice
+                return found, rate, used
 
-        ours, rate = await asyncio.to_thread(serving)
+        ours, rate, (short, long) = await asyncio.to_thread(serving)
     tokens = len(_ANSWER.split())
-    added = np.median([end for _, end in ours]) - np.median([end for _, end in direct])
     return {
         "turns": _TURNS,
         "first_token_ms": {
@@ -91,7 +99,7 @@ async def streaming(data: Path) -> dict[str, Any]:
             "direct": percentiles([end for _, end in direct]),
             "anchorage": percentiles([end for _, end in ours]),
         },
-        "added_ms_per_token": round(float(added) * 1000 / tokens, 3),
+        "cpu_ms_per_token": round((long - short) / (tokens * (_LONGER - 1)), 4),
         "turns_per_second_at_once": round(rate, 1),
     }
 
@@ -184,6 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--turns", type=int, default=600, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("parts", nargs="*", default=["overhead", "streaming"])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, model_process() as server:
         folder = Path(scratch) / "texts"
@@ -197,8 +206,12 @@ def main() -> None:
             stdout=subprocess.DEVNULL,
             env={**os.environ, "OPENAI_BASE_URL": server, **_EMBEDDINGS},
         )
-        against = overhead(data, folder, server, given.turns, given.rounds)
-        report(overhead=against, streaming=asyncio.run(streaming(data)))
+        figures: dict[str, Any] = {}
+        if "overhead" in given.parts:
+            figures["overhead"] = overhead(data, folder, server, given.turns, given.rounds)
+        if "streaming" in given.parts:
+            figures["streaming"] = asyncio.run(streaming(data))
+    report(**figures)
 
 
 if __name__ == "__main__":

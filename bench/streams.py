@@ -227,7 +227,7 @@ async def kills(data: Path, answers: int, at_once: int) -> dict[str, Any]:
 class SlowModel(asyncio.Protocol):
     """A model server by hand, since a framework's own delay would count: each token is the time at which it was sent."""
 
-    tokens, pause = 20, 1.0
+    tokens, pause = 60, 1.0
 
     def connection_made(self, transport: Any) -> None:
         self._transport, self._data, self._task = transport, b"", None
@@ -311,9 +311,13 @@ async def streaming(port: int, body: dict[str, Any]) -> AsyncIterator[AsyncItera
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     content = json.dumps(body).encode()
     writer.write(
-        b"POST /api/chat HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+        b"POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
         % (len(content), content)
     )
+
+    status = await reader.readline()
+    if b" 200 " not in status:
+        raise SystemExit(f"POST /api/chat: {status.decode()}")
 
     async def events() -> AsyncIterator[dict[str, Any]]:
         while line := await reader.readline():
@@ -360,7 +364,7 @@ async def open_streams(data: Path, count: int) -> dict[str, Any]:
             started = time.perf_counter()
 
             async def one(number: int) -> bool:
-                await asyncio.sleep(number * SlowModel.tokens * SlowModel.pause / 4 / count)
+                await asyncio.sleep(number * SlowModel.tokens * SlowModel.pause / 2 / count)  # all open for half of the time
                 return await opened(servers.port, delays)
 
             async def weigh() -> None:

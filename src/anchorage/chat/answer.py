@@ -18,7 +18,7 @@ from anchorage.chat.prompt import ABSTENTION, prompt
 from anchorage.chat.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
 from anchorage.chat.verify import Verified, verify
-from anchorage.model import LOCAL_OWNER, Citation, Hit, Message, Principal, Turn, Unsupported, Usage
+from anchorage.model import LOCAL_OWNER, Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
 
@@ -112,12 +112,13 @@ async def generate(context: TurnContext, question: str, hits: Sequence[Hit], his
     # What is to be withheld is not known before the end.
     aloud, reciting = limits.unsupported == "mark", False
     messages = prompt(question, passages, history)
-    whole = False
+    read, whole = sum(len(message.content) for message in messages), False
     try:
         async for piece in generator.stream(messages, max_tokens=limits.max_tokens):
             if isinstance(piece, Usage):
                 usage, whole = piece, True
                 continue
+            messages.clear()  # it was read; a slow answer need not hold it to its end
             text += piece
             reciting = reciting or recites(text)
             safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
@@ -125,10 +126,10 @@ async def generate(context: TurnContext, question: str, hits: Sequence[Hit], his
                 await context.emit("token", {"text": safe})
     except BaseException:  # also when it is cancelled: what was written is paid for
         if text:
-            services.spent(context.principal, _estimated(generator.model, messages, text))
+            services.spent(context.principal, _estimated(generator.model, read, text))
         raise
     if not whole:  # it was stopped
-        usage = _estimated(generator.model, messages, text)
+        usage = _estimated(generator.model, read, text)
     if aloud and not reciting and (rest := shown.end()):
         await context.emit("token", {"text": rest})
     draft = replace(await verified(services, question, text, passages), usage=usage)
@@ -137,9 +138,8 @@ async def generate(context: TurnContext, question: str, hits: Sequence[Hit], his
     return draft
 
 
-def _estimated(model: str, messages: Sequence[Message], text: str) -> Usage:
-    """About what an answer cost that was broken off before the server told it."""
-    read = sum(len(message.content) for message in messages)
+def _estimated(model: str, read: int, text: str) -> Usage:
+    """About what an answer cost that was broken off before the server told it; `read` in characters."""
     return Usage(model, read // CHARACTERS_PER_TOKEN + 1, len(text) // CHARACTERS_PER_TOKEN + 1)
 
 

@@ -20,7 +20,7 @@ from anchorage.ports.streams import Piece, StreamLog, StreamState
 from anchorage.telemetry import degraded
 
 COALESCE = 0.05  # seconds that tokens wait for one another
-_BETWEEN_WRITES = 0.005  # seconds, so that many streams share a write
+_BETWEEN_WRITES = 0.015  # seconds, so that many streams share a write
 _RETRY = 0.5
 _MAX_UNWRITTEN = 1000  # tokens and events after which a turn waits for the log
 

@@ -151,6 +151,7 @@ class OpenAIGenerator:
         """One request. Raises `CallFailed`."""
         deadline = asyncio.get_running_loop().time() + self.first_token_timeout
         response = await self._send(payload, deadline)
+        payload.clear()  # the prompt is sent, and a slow answer takes long
         try:
             reply = _Reply(Usage(self.model))
             async with aclosing(self._pieces(response, reply, deadline)) as pieces:
