@@ -1,7 +1,8 @@
-"""A turn through a generator: python -m bench.chat [overhead] [streaming] [--turns N] [--rounds N].
+"""A turn through a generator: python -m bench.chat [overhead] [tutorial] [streaming] [--turns N] [--rounds N].
 
 `overhead`: p50 and CPU (of the server and of Postgres) of a turn as a multiple of a hand-written handler's (bench/floor.py), 16
-clients, each turn a new conversation, a model server without latency in a process of its own; the two take turns, round by round.
+clients, each turn a new conversation, a model server without latency in a process of its own; the servers take turns, round by round.
+`tutorial`: the same with the backend of the common tutorials (bench/tutorial.py) as a third, for its turns per second.
 `streaming`: a streamed turn against the model server asked directly.
 """
 
@@ -39,6 +40,13 @@ _EMBEDDINGS = {
 }
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
 _LONGER = 6
+
+
+_FLOOR = [sys.executable, "-m", "bench.floor"]
+_TUTORIAL = [
+    "uv", "run", "--quiet", "--no-project", "--with", "fastapi", "--with", "uvicorn", "--with", "langgraph-checkpoint-postgres",
+    "--with", "langchain-openai", "--with", "langchain-postgres", "--with", "psycopg[binary,pool]", "bench/tutorial.py",
+]  # fmt: skip
 
 
 def question(number: int) -> str:
@@ -104,18 +112,18 @@ async def streaming(data: Path) -> dict[str, Any]:
     }
 
 
-def overhead(data: Path, folder: Path, server: str, count: int, rounds: int) -> dict[str, Any]:
-    """Ours and the floor, on one Postgres, round by round."""
+def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, tutorial: bool) -> dict[str, Any]:
+    """Ours and the others, on one Postgres, round by round."""
     found: dict[str, dict[str, list[float]]] = {}
     with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
         postgres = server_pid(Cluster(data / "postgres"))
         assert postgres
         url = asyncio.run(embedded_url(data))
-        with floor(url, server, folder) as (port, floor_pid):
-            sides = {
-                "floor": (port, "/chat", floor_pid),
-                "anchorage": (client.base_url.port or 80, "/api/chat", pid),
-            }
+        with contextlib.ExitStack() as stack:
+            sides = {"anchorage": (client.base_url.port or 80, "/api/chat", pid)}
+            for name, command in {"floor": _FLOOR, **({"tutorial": _TUTORIAL} if tutorial else {})}.items():
+                port, process_id = stack.enter_context(other(command, url, server, folder))
+                sides[name] = (port, "/chat", process_id)
             for number in range(rounds + 1):
                 for name, (at, path, process) in sides.items():
                     questions = [question(part) for part in range(count)]
@@ -138,7 +146,13 @@ def overhead(data: Path, folder: Path, server: str, count: int, rounds: int) -> 
         for name, side in found.items()
     }
     ours, least = shown["anchorage"], shown["floor"]
+    times = {
+        "times_the_tutorials_turns_per_second": round(
+            ours["turns_per_second"] / shown["tutorial"]["turns_per_second"], 1
+        )
+    }
     return {
+        **(times if tutorial else {}),
         "p50_ratio": round(ours["turn_ms"]["p50"] / least["turn_ms"]["p50"], 2),
         "cpu_ratio": round(sum(ours["cpu_ms"].values()) / sum(least["cpu_ms"].values()), 2),
         **shown,
@@ -152,10 +166,11 @@ async def embedded_url(data: Path) -> str:
 
 
 @contextlib.contextmanager
-def floor(url: str, server: str, folder: Path) -> Iterator[tuple[int, int]]:
+def other(command: list[str], url: str, server: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Another chat server, with its port and process."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    process = subprocess.Popen([sys.executable, "-m", "bench.floor", str(port), url, server, str(folder)])
+    process = subprocess.Popen([*command, str(port), url, server, str(folder)])
     try:
         wait_for(port, process)
         yield port, process.pid
@@ -207,8 +222,9 @@ def main() -> None:
             env={**os.environ, "OPENAI_BASE_URL": server, **_EMBEDDINGS},
         )
         figures: dict[str, Any] = {}
-        if "overhead" in given.parts:
-            figures["overhead"] = overhead(data, folder, server, given.turns, given.rounds)
+        if "overhead" in given.parts or "tutorial" in given.parts:
+            tutorial = "tutorial" in given.parts
+            figures["overhead"] = overhead(data, folder, server, given.turns, given.rounds, tutorial=tutorial)
         if "streaming" in given.parts:
             figures["streaming"] = asyncio.run(streaming(data))
     report(**figures)

@@ -364,7 +364,9 @@ async def open_streams(data: Path, count: int) -> dict[str, Any]:
             started = time.perf_counter()
 
             async def one(number: int) -> bool:
-                await asyncio.sleep(number * SlowModel.tokens * SlowModel.pause / 2 / count)  # all open for half of the time
+                await asyncio.sleep(
+                    number * SlowModel.tokens * SlowModel.pause / 2 / count
+                )  # all open for half of the time
                 return await opened(servers.port, delays)
 
             async def weigh() -> None:
