@@ -1,5 +1,7 @@
 """Pure parts of a turn: rewriting, extraction, anchoring, the prompt."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,63 @@ def test_headings_are_no_answers_and_places_count_once() -> None:
     text = "Setup\n\nThe setup takes a minute."
     twice = [hit(text, heading_path=("Setup",)), hit(text, heading_path=("Setup",))]
     assert [item.text for item in sentences_of(twice)] == ["The setup takes a minute."]
+
+
+MANUAL = """Start the harbour server
+
+Which port does the harbour server take?
+
+The harbour server takes port 8000 unless another is given. To start the harbour server, do this:
+
+pip install harbour-server
+harbour-server up --port 8000 --data DIR
+
+Limits of the harbour server
+
+limit | meaning of the limit of the harbour server
+200 MB | largest file that the harbour server takes
+5 | files at a time"""
+
+
+def test_what_is_not_prose_is_quoted_only_where_no_prose_is() -> None:
+    passage = hit(MANUAL)
+    quoted = ranked("Which port does the harbour server take?", [passage])
+    assert quoted[0] == "The harbour server takes port 8000 unless another is given."
+    rows = ["200 MB | largest file that the harbour server takes", "5 | files at a time"]
+    assert {*quoted[:3]} == {quoted[0], *rows}
+    assert len(quoted) == len(sentences_of([passage])) == 9
+    assert ranked("What is the command to start the harbour server?", [passage])[0] != quoted[0]
+    assert ranked("How?", [hit("Start the server")]) == ["Start the server"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("Harbours\n\nA harbour is where ships lie.", [False, True]),
+        ("3.2 Harbours of the north\n\nA harbour is where ships lie.", [False, True]),
+        ("# Harbours\nA harbour is where ships lie.", [False, True]),
+        ("Open: 9 to 5\n\nThe harbour is closed on Sundays.", [True, True]),
+        ("- Ghent\n- Antwerp is a port too.", [True, True]),
+        ("Make sure that it is empty.\n\nmake sure", [True, False]),
+        ("$ ls /tmp\n\nIt lists files.", [False, True]),
+        ("Lists:\n\nls | list files\ncd | change folder", [False, False, True]),
+        ("city | people\nGhent | 260,000", [False, True]),
+        ("city: Ghent | people: 260,000\ncity: Bruges | people: 118,000", [True, True]),
+        ('{"port": 8000,\n"host": "x"}', [False]),
+        ("Call `serve(port=8000)` to start it.", [True]),
+        ("港口\n\n港口于1827年开放。", [False, True]),
+    ],
+)  # fmt: skip
+def test_prose_is_told_from_headings_tables_and_code(text: str, says: list[bool]) -> None:
+    assert [sentence.prose for sentence in sentences_of([hit(text, title="T")])] == says
+
+
+def test_copies_of_a_file_are_quoted_once() -> None:
+    one = hit("The harbour of Ghent was opened in 1827.")
+    copy = replace(one, document_id="d2", collection="other", chunk_id="2.1")
+    other = replace(copy, version="v2")
+    assert [item.hit.document_id for item in sentences_of([one, copy])] == ["d1"]
+    assert len(sentences_of([one, copy, other])) == 2
 
 
 def test_retrieved_text_cannot_close_its_delimiter() -> None:

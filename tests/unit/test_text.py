@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from anchorage.chat.markers import without_markers
 from anchorage.errors import ConfigurationError
 from anchorage.text.analyser import analyser_name, analyser_named
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import sentence_spans, statement_spans
 
 
 def sentences(text: str) -> list[str]:
@@ -34,6 +34,31 @@ def sentences(text: str) -> list[str]:
 )
 def test_sentences(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("**It opened in 1827.** It has three docks.", ["**It opened in 1827.**", "It has three docks."]),
+        ("*One.* Two. __Three.__ Four.", ["*One.*", "Two.", "__Three.__", "Four."]),
+        ("## Opening\nIt opened in 1827.", ["## Opening", "It opened in 1827."]),
+        ("**Opening**\nIt opened in 1827.", ["**Opening**", "It opened in 1827."]),
+        ("It has three docks:\nThe first is old.\nThe second is new.", ["It has three docks:", "The first is old.", "The second is new."]),
+        ("Es begann am 3. Mai 1889. Es war kalt.", ["Es begann am 3. Mai 1889.", "Es war kalt."]),
+        ("**Note:** it is 5.** 3", ["**Note:** it is 5.**", "3"]),
+        ("Opening\n=======\nIt opened in 1827.\n---\nIt is old.", ["Opening\n=======", "It opened in 1827.", "---", "It is old."]),
+        ("a **bold** word\nin a line", ["a **bold** word\nin a line"]),
+    ],
+)  # fmt: skip
+def test_statements(text: str, expected: list[str]) -> None:
+    assert [text[start:end] for start, end in statement_spans(text)] == expected
+
+
+@given(st.text(alphabet="ab .!?\n#*_:1A|-。é”", max_size=200))
+def test_statements_miss_nothing_but_white_space_and_do_not_overlap(text: str) -> None:
+    spans = list(statement_spans(text))
+    assert "".join("".join(text[a:b].split()) for a, b in spans) == "".join(text.split())
+    assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
 
 
 @given(st.text(alphabet="ab .!?\n\t|-。é”", max_size=200))
@@ -63,7 +88,7 @@ def test_an_unknown_language_names_the_setting() -> None:
 
 @pytest.mark.parametrize("text", ["." * 300_000 + "x", '."' * 150_000 + "x", "?!" * 150_000 + "x"])
 def test_long_runs_of_punctuation_are_read_in_linear_time(text: str) -> None:
-    assert list(sentence_spans(text)) == [(0, len(text))]
+    assert list(sentence_spans(text)) == list(statement_spans(text)) == [(0, len(text))]
 
 
 def test_long_runs_of_spaces_are_searched_for_markers_in_linear_time() -> None:

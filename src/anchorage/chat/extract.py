@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anchorage.chat.prose import prose
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import statement_spans
 
 # What a question is made of besides its subject; matching it says nothing.
 _QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
@@ -46,16 +47,20 @@ _ASKS_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\b(?:who|whose|whom|where)\b|\bwhich (?:country|city|place|person)\b", re.IGNORECASE)
+_ASKS_CODE = re.compile(
+    r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?|headings?|columns?)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`hit.text[start:end]`, from the passage at position `place` of the ranking."""
+    """`hit.text[start:end]`, from the passage at position `place` of the ranking. `prose`: it says something."""
 
     hit: Hit
     place: int
     start: int
     end: int
+    prose: bool = True
 
     @property
     def text(self) -> str:
@@ -71,16 +76,20 @@ class Extraction:
 
 
 def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
-    """All sentences of the hits, each place of a document once, best passage first. Headings announce; they do not answer."""
-    seen: set[tuple[str, str, int, int]] = set()
+    """All sentences of the hits, best passage first. Headings announce; they do not answer.
+
+    A place of a document counts once, and so does that of a copy of it in another collection.
+    """
+    seen: set[tuple[str, int, int, str]] = set()
     found = []
     for place, hit in enumerate(hits):
         headings = {hit.title, *hit.heading_path}
-        for start, end in sentence_spans(hit.text):
-            key = (hit.document_id, hit.version, hit.start + start, hit.start + end)
+        spans = list(statement_spans(hit.text))
+        for (start, end), says in zip(spans, prose(hit.text, spans, hit.start > 0), strict=True):
+            key = (hit.version, hit.start + start, hit.start + end, hit.text[start:end])
             if key not in seen and " ".join(hit.text[start:end].split()) not in headings:
                 seen.add(key)
-                found.append(Sentence(hit, place, start, end))
+                found.append(Sentence(hit, place, start, end, says))
     return found
 
 
@@ -124,7 +133,10 @@ def extract(
     nearest = max(hit.dense_score or 0.0 for hit in {s.hit.chunk_id: s.hit for s in sentences}.values())
     wording = in_passage[sentences[int(order[0])].place]
     evidence = _E_NEAREST * nearest + _E_SENTENCE * float(meaning.max()) + _E_WORDING * wording
-    return Extraction([sentences[int(i)] for i in order], evidence)
+    ranked = [sentences[int(i)] for i in order]
+    if not _ASKS_CODE.search(question):
+        ranked.sort(key=lambda sentence: not sentence.prose)  # stable: the best prose first
+    return Extraction(ranked, evidence)
 
 
 def _header(hit: Hit) -> str:

@@ -15,6 +15,17 @@ _END = re.compile(
     # Items of a list, and rows of a table, are sentences of their own.
     r"""|\n(?=[ \t]*(?:[-*•‣◦▪●]|\d{1,3}[.)])[ \t]+\S)|\n(?=[^\n]*[ ]\|[ ])"""
 )
+# Within one of these spans: behind a heading, an announcement, and a sentence that ends in emphasis.
+_INNER = re.compile(
+    r"^[ \t]*#{1,6}[ \t][^\n]*\n|^[^\n]*[:：][ \t*_]*\n|(?<=[.!?…])(?:\*{1,3}|_{1,3})[ \t\n]+(?=[\"“‘'(*_]*[A-ZÀ-ÞΑ-ΩЀ-Я\d])|"
+    r"^[ \t]*\*\*[^*\n]+\*\*[ \t]*\n|^[ \t]*[-=*_]{3,}[ \t]*\n",
+    re.MULTILINE,
+)
+# A German date or century: "am 1. Juni".
+_ORDINAL = re.compile(r"(?<!\S)\d{1,2}\.\Z")
+_ORDERED = re.compile(
+    r"\s(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert)\b"
+)
 _WORD_BEFORE = re.compile(r"(\S+)$")
 
 
@@ -28,6 +39,29 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterato
         yield from _trimmed(text, begin, match.end())
         begin = match.end()
     yield from _trimmed(text, begin, stop)
+
+
+def statement_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Spans of what is said one by one: sentences, with headings, announcements and emphasised sentences on their own.
+
+    Passages are not cut so: the chunker's cuts belong to an index version.
+    """
+    marked = "\n" in text or "*" in text or "_" in text
+    begin = -1
+    for start, end in sentence_spans(text):
+        begin = start if begin < 0 else begin
+        if not marked and not text[end - 2 : end - 1].isdigit():
+            yield begin, end
+            begin = -1
+            continue
+        if _ORDINAL.search(text, max(begin, end - 4), end) and _ORDERED.match(text, end):
+            continue
+        for match in _INNER.finditer(text, begin, end) if marked else ():
+            if match.start() >= begin:
+                yield from _trimmed(text, begin, match.end())
+                begin = match.end()
+        yield from _trimmed(text, begin, end)
+        begin = -1
 
 
 def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

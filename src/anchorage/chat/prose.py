@@ -1,0 +1,113 @@
+"""Which lines of a passage say something: not headings, announcements, the names of a table's columns, commands and code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+_STOPS = ".!?…。！？"
+_CLOSING = "\"'”’»)]*_ "
+_HEADING_WORDS = 8
+_TEXT_WORDS = 12  # a paragraph of so many words says something, whatever it ends with
+_SHORT_COMMAND = 5  # words, with which a line that begins like a command is one
+_SYMBOLS = 0.12  # the share of its characters by which a line is code
+_ITEM = re.compile(r"\s*(?:[-*•‣◦▪●+]|\d{1,3}[.)])\s")
+_NUMBERING = re.compile(r"^\W*(?:[^\W\d]+ )?\d{1,3}(?:\.\d{1,3})*[.:)]?\s+")
+_PROMPT = re.compile(r"\s*(?:[$%>] |>>> |\.\.\. |#!)")
+_COMMAND = re.compile(
+    r"\s*(?:sudo\s+)?(?:pip3?|uvx?|npm|npx|pnpm|yarn|docker|podman|kubectl|helm|git|curl|wget|cd|ls|cp|mv|rm|mkdir|export|make|python3?|apt|apt-get|"
+    r"brew|cargo|go|ssh|scp|psql|systemctl|terraform|java|node|dotnet|ollama|anchorage)\s+\S"
+)
+_ARGUMENT = re.compile(r"\s--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
+_FLAG = re.compile(r"\s--[a-z]")
+_CODE = re.compile(
+    r"\s*(?:[{\[]?\s*\"[\w.-]+\"\s*:\s|import [\w.]+$|from [\w.]+ import |def \w+\(|class \w+[(:]|"
+    r"(?:const|let|var|function|return|SELECT|INSERT|CREATE|public|static) .*[;{(]|"
+    r"</?\w+[ >]|[{}\[\]];?$|\"?[\w.-]+\"?\s*[:=]\s*[\[{\"']|[A-Z][A-Z0-9_]{3,}=|//|/\*)"
+)
+
+
+def prose(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[bool]:
+    """For each of these spans of a passage's text, in order, whether it says something.
+
+    `middle`: the passage begins in the middle of its document, so that a table at its start may have its head before it.
+    """
+    return [
+        not (_is_announcement(piece) or _is_code(piece) or _is_table_head(text, spans, place, middle)
+             or _is_heading(text, spans, place))
+        for place, piece in enumerate(text[start:end] for start, end in spans)
+    ]  # fmt: skip
+
+
+def _ends(piece: str) -> bool:
+    return piece.rstrip(_CLOSING).endswith(tuple(_STOPS))
+
+
+def _is_announcement(piece: str) -> bool:
+    """Whether it only says that something follows; a long one may say more."""
+    return piece.rstrip(_CLOSING).endswith((":", "：")) and len(piece.split()) <= _TEXT_WORDS
+
+
+def _is_code(piece: str) -> bool:
+    lines = [line for line in piece.splitlines() if line.strip()]
+    return bool(lines) and all(_is_code_line(line) for line in lines)
+
+
+def _is_code_line(line: str) -> bool:
+    if _PROMPT.match(line) or _CODE.match(line):
+        return True
+    if _ends(line) or " | " in line:
+        return False
+    if _FLAG.search(line) and line.lstrip()[:1].islower():
+        return True
+    if _COMMAND.match(line):
+        return len(line.split()) <= _SHORT_COMMAND or bool(_ARGUMENT.search(line))
+    return sum(char in "{}()[];=<>$\\&`" for char in line) > _SYMBOLS * len(line)
+
+
+def _is_table_head(text: str, spans: Sequence[tuple[int, int]], place: int, middle: bool) -> bool:
+    """Whether this is the first row of a table, and names its columns."""
+    row = _row(text, spans, place)
+    below = _row(text, spans, place + 1)
+    if not row or not below or (_row(text, spans, place - 1) and not _gap(text, spans, place)):
+        return False
+    if _gap(text, spans, place + 1) or (": " in row and ": " in below):
+        return False
+    names = [cell.strip() for cell in row.split(" | ")]
+    if all(f"{name}: " in below for name in names[:1]):
+        return True
+    digits = any(char.isdigit() for char in row)
+    if place == 0 and middle:
+        return not digits and any(char.isdigit() for char in below)
+    return not digits and not _ends(row)
+
+
+def _row(text: str, spans: Sequence[tuple[int, int]], place: int) -> str:
+    if not 0 <= place < len(spans):
+        return ""
+    piece = text[slice(*spans[place])]
+    return piece if " | " in piece else ""
+
+
+def _gap(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool:
+    """Whether an empty line lies before this span."""
+    return place == 0 or text[spans[place - 1][1] : spans[place][0]].count("\n") > 1
+
+
+def _is_heading(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool:
+    """Whether this is a short paragraph of its own that introduces the next: a title, or a question."""
+    piece = text[slice(*spans[place])]
+    if piece.startswith("#") and "\n" not in piece:
+        return True
+    if place + 1 == len(spans) or not _gap(text, spans, place) or not _gap(text, spans, place + 1):
+        return False
+    if "\n" in piece or " | " in piece or _ITEM.match(piece):
+        return False
+    if piece.rstrip(_CLOSING).endswith(("?", "？")):
+        return True
+    bare = _NUMBERING.sub("", piece, count=1)
+    if _ends(piece) or ": " in bare or any(char.isdigit() for char in bare):
+        return False
+    following = text[slice(*spans[place + 1])]
+    introduces = _ends(following) or len(following.split()) >= _TEXT_WORDS or " | " in following or _is_code(following)
+    return introduces and len(piece.split()) <= _HEADING_WORDS
