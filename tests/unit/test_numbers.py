@@ -2,6 +2,7 @@
 
 import pytest
 
+from anchorage.text.languages import language_named
 from anchorage.text.numbers import numbers, values_of
 
 
@@ -28,3 +29,23 @@ def test_values(text: str, values: set[float]) -> None:
 def test_what_is_called_approximate_may_round(said: str, written: str, same: bool) -> None:
     (number,) = numbers(said)
     assert number.among(values_of(written)) is same
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "values"),
+    [
+        ("german", "drei Bögen und fünfundzwanzig Leute", {3, 25}), ("german", "im März 1889", {3, 1889}),
+        ("german", "am 1. Juni", {1, 6}), ("french", "vingt-cinq ans, douze salles", {25, 12}),
+        ("french", "quatre-vingts, quatre-vingt-cinq", {80, 85}), ("spanish", "treinta y cinco", {35}),
+        ("spanish", "el 3 de mayo de 1889", {3, 5, 1889}), ("italian", "ventidue", {22}), ("portuguese", "dois milhões", {2e6}),
+        ("dutch", "vijfendertig", {35}), ("russian", "двадцать пять, 3 мая, двух", {25, 3, 5, 2}), ("vietnamese", "ba nhà máy, 12 triệu", {3, 12e6}),
+        ("chinese", "三百二十, 二〇一九年, 两百", {320, 2019, 200}), ("japanese", "三千円と五万円", {3000, 50000}), ("finnish", "two", {2}),
+    ],
+)  # fmt: skip
+def test_values_in_other_languages(language: str, text: str, values: set[float]) -> None:
+    assert values_of(text, language_named(language)) == values
+
+
+def test_a_scale_is_shared_by_the_numbers_of_a_list() -> None:
+    assert values_of("14, 22 and 31 million") == {14, 22, 14e6, 22e6, 31e6}
+    assert values_of("5 trucks and 3 million tonnes") == {5, 3e6}

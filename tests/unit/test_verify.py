@@ -235,3 +235,27 @@ async def test_a_sentence_in_bold_is_a_claim_like_any_other() -> None:
     found = await verified("**The harbour of Ghent was opened in 1827.** [2]")
     assert found.claims == 1 and found.text == "**The harbour of Ghent was opened in 1827.** [1]"
     assert not (await verified("**The harbour**\n\nIt has three docks [1].")).unsupported
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "## The moon in 2024", "### 3.2 The moon\n", "**The moon**", "**Step 2: The moon**", "**3.1 The moon**", "The moon has this to say:",
+        "**What the moon says:**", "这里有月亮：", "What of the moon?", "---", "The moon\n========",
+    ],
+)  # fmt: skip
+async def test_headings_and_announcements_are_no_claims_and_hide_none(frame: str) -> None:
+    for gap in ("\n", "\n\n"):
+        found = await verified(f"{frame}{gap}Bread is made of flour and water [1].")
+        assert not found.unsupported and found.claims == 1
+        assert found.text == f"{frame}{gap}Bread is made of flour and water [3]."
+        found = await verified(
+            f"{frame}{gap}The moon is made of green cheese.\n\nBread is made of flour and water [3]."
+        )
+        assert [item.text for item in found.unsupported] == ["The moon is made of green cheese."]
+
+
+async def test_a_sentence_behind_one_in_bold_stands_for_itself() -> None:
+    found = await verified("**Bread is made of flour and water.** The moon is made of green cheese. [3]")
+    assert [item.text for item in found.unsupported] == ["The moon is made of green cheese."]
+    assert quotes(found) == ["Bread is made of flour and water."]

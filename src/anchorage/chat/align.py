@@ -8,14 +8,18 @@ number or another name, or denies what the claim says, does not support it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from anchorage.chat.reading import Reading, opposites
+from anchorage.chat import characters
+from anchorage.chat.bindings import rebound
+from anchorage.chat.reading import Reading
+from anchorage.chat.sense import opposed, same_trend
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser, words
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.languages import Language, language_of
+from anchorage.text.sentences import statement_spans
 
 SUPPORTED = 0.65
 """The share of a claim's weight that its support must hold."""
@@ -28,6 +32,9 @@ _ALIKE = 0.85  # the share of a sentence that a claim holds when it is the same 
 _AGAINST = 0.1  # what a sentence that says otherwise must hold more than one that does not
 _TRIED = 3  # sentences of a passage that are looked at closely
 _WHOLE = 3  # a claim of fewer content terms must be found whole, where the question's terms are
+_TERSE = 3  # a claim of so few plain words, of which no verb is held, says something else
+_ROOT = 4  # letters by which two words may be forms of one
+_ROOT_SHARE = 0.55
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,8 @@ class Support:
     end: int
     score: float
     conflict: bool = False
+    bare: bool = False
+    """Whether it holds the claim's names and numbers, and not what the claim says of them."""
 
     @property
     def good(self) -> bool:
@@ -53,18 +62,23 @@ class Support:
 class Passage:
     """A passage that is read when a claim is first held against it."""
 
-    def __init__(self, hit: Hit, analyser: Analyser) -> None:
+    def __init__(self, hit: Hit, analyser: Analyser, expected: Language) -> None:
         self.hit = hit
         self._analyser = analyser
+        self._expected = expected
+
+    @cached_property
+    def language(self) -> Language:
+        return language_of(self.hit.text, self._expected)
 
     @cached_property
     def spans(self) -> Sequence[tuple[int, int]]:
-        return list(sentence_spans(self.hit.text))
+        return list(statement_spans(self.hit.text))
 
     @cached_property
     def sentences(self) -> Sequence[tuple[int, int, Reading]]:
         text = self.hit.text
-        return [(start, end, Reading(text[start:end], self._analyser)) for start, end in self.spans]
+        return [(start, end, Reading(text[start:end], self._analyser, self.language)) for start, end in self.spans]
 
     def verbatim(self, claim: str) -> tuple[int, int] | None:
         """The sentence that is the claim, white space aside."""
@@ -73,7 +87,7 @@ class Passage:
 
     @cached_property
     def header(self) -> frozenset[str]:
-        return Reading(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser).terms
+        return Reading(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser, self.language).terms
 
     @cached_property
     def terms(self) -> frozenset[str]:
@@ -84,14 +98,15 @@ class Passage:
 class Claim:
     """A piece of an answer with what is needed to hold it against passages."""
 
-    def __init__(self, text: str, question: Callable[[], Reading], analyser: Analyser) -> None:
+    def __init__(self, text: str, question: Callable[[], Reading], analyser: Analyser, language: Language) -> None:
         self.text = text
         self.analyser = analyser
+        self.language = language
         self._question = question
 
     @cached_property
     def reading(self) -> Reading:
-        return Reading(self.text, self.analyser)
+        return Reading(self.text, self.analyser, self.language)
 
     @cached_property
     def weights(self) -> dict[str, float]:
@@ -149,7 +164,8 @@ class Claim:
         return worst if worst and best and best.good and worst.score > best.score + _AGAINST else best
 
     def _share(self, weights: dict[str, float], terms: frozenset[str]) -> float:
-        return sum(weight for term, weight in weights.items() if term in terms) / self.total if self.total else 0.0
+        held = [weight for term, weight in weights.items() if term in terms]
+        return sum(held) / self.total if self.total else 0.0
 
     def _off_topic(self, passage: Passage, place: int) -> float:
         """How little of the question a sentence speaks of, for claims that are too short to tell sentences apart."""
@@ -178,13 +194,40 @@ class Claim:
             score = min(score, SUPPORTED - 0.01)
         if self.short:
             score = self._short_score(passage, held, score)
+        main = self._nearest(others)
+        bare = score >= SUPPORTED and not self._says_it(held | passage.header, others)
         conflict = (
             self._other_number(reading, values)
             or self._turned_round(reading)
             or self._other_name(others, context, passage)
             or self._denied(others, held)
+            or opposed(self.reading, main, others, held)
+            or rebound(self.reading, others)
         )
-        return Support(number, start, end, score, conflict)
+        if not conflict and self.language.characters:
+            conflict = characters.says_otherwise(self.reading, main, held)
+        return Support(number, start, end, min(score, SUPPORTED - 0.01) if bare else score, conflict, bare)
+
+    def _nearest(self, readings: Sequence[Reading]) -> Reading:
+        """The one that holds most of the claim."""
+        return max(readings, key=lambda reading: self._share(self.weights, reading.terms))
+
+    def _says_it(self, held: frozenset[str], readings: Sequence[Reading]) -> bool:
+        """Whether these terms hold what the claim says of its names and numbers, and not just those."""
+        if self.language.characters:
+            return not characters.strange(self.reading, held)
+        plain = self.reading.plain_terms
+        written: frozenset[str] = frozenset().union(*(reading.plain for reading in readings))
+        missed = {
+            term for term, word in plain.items()
+            if term not in held and not _is_form(word, written) and not same_trend(word, readings)
+        }  # fmt: skip
+        if not missed:
+            return True
+        if len(missed) > (1 - self.language.said) * len(plain):
+            return False
+        verbs = {term for term, word in plain.items() if word.endswith(self.language.verbs)}
+        return not (verbs & missed and len(plain) <= _TERSE)
 
     def _short_score(self, passage: Passage, held: frozenset[str], score: float) -> float:
         if self.reading.content - passage.terms or self.new - held:
@@ -277,14 +320,22 @@ class Claim:
             return True
         theirs_all = frozenset().union(*(reading.content for reading in readings))
         negations = sum(reading.negations for reading in readings)
-        if len(theirs_all & self.reading.terms) >= _ALIKE * len(theirs_all) and negations != self.reading.negations:
-            return True  # the same sentence but for a "not" somewhere
-        pairs = opposites(self.analyser)
-        return any(
-            term not in held and not pairs[term].isdisjoint(held - self.reading.terms)
-            for term in self.reading.terms
-            if term in pairs
-        )
+        # The same sentence but for a "not" somewhere.
+        return len(theirs_all & self.reading.terms) >= _ALIKE * len(theirs_all) and negations != self.reading.negations
+
+
+def _is_form(word: str, written: Iterable[str]) -> bool:
+    """Whether one of these words looks like a form of this one: the same letters at the start, "ge" aside."""
+    word = word.removeprefix("ge")
+    if len(word) < _ROOT:
+        return False
+    for other in written:
+        other = other.removeprefix("ge")
+        short, long = (word, other) if len(word) <= len(other) else (other, word)
+        root = max(_ROOT, round(_ROOT_SHARE * len(long)))
+        if len(short) >= root and short[:root] == long[:root]:
+            return True
+    return False
 
 
 def _initials(group: tuple[str, ...]) -> set[str]:

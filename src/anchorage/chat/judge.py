@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from anchorage.chat.align import Claim, Passage, Support
 from anchorage.chat.reading import Reading
 from anchorage.model import Hit
-from anchorage.text.analyser import Analyser
+from anchorage.text.analyser import Analyser, analyser_name, analyser_named
+from anchorage.text.languages import KNOWN, Language, language_named, language_of
 
 _MARGIN = 0.2  # a marked passage that supports a claim is kept unless another does so much better
 _SURE = 0.95  # a marked passage that holds this much is not compared with others
@@ -43,18 +44,18 @@ class Finding:
 class Judge:
     """Holds claims against the passages of one answer. Passages are numbered from 1."""
 
-    def __init__(self, passages: Sequence[Hit], question: str, analyser: Analyser) -> None:
-        self.passages = [Passage(hit, analyser) for hit in passages]
+    def __init__(self, passages: Sequence[Hit], question: str, analyser: Analyser, answer: str) -> None:
+        self._language, self._analyser = _language(passages, answer, analyser)
+        self.passages = [Passage(hit, self._analyser, self._language) for hit in passages]
         self._question = question
-        self._analyser = analyser
         self._read: Reading | None = None
         self._before: int | None = None
 
     def claim(self, text: str) -> Claim:
-        return Claim(" ".join(text.split()), self._asked, self._analyser)
+        return Claim(" ".join(text.split()), self._asked, self._analyser, self._language)
 
     def _asked(self) -> Reading:
-        self._read = self._read or Reading(self._question, self._analyser)
+        self._read = self._read or Reading(self._question, self._analyser, self._language)
         return self._read
 
     def quoted(self, claim: Claim, cited: Sequence[int]) -> Finding | None:
@@ -106,7 +107,10 @@ class Judge:
     ) -> Finding:  # fmt: skip
         """The finding with the candidates whose meaning is near enough. Vectors are of length 1."""
         near = vectors @ vector
-        good = [(float(likeness), item) for likeness, item in zip(near, candidates, strict=True) if likeness >= least]
+        good = [
+            (float(likeness), item) for likeness, item in zip(near, candidates, strict=True)
+            if likeness >= ((1 + least) / 2 if item.bare else least)  # names and numbers alone make sentences alike
+        ]  # fmt: skip
         if not good:
             return finding
         chosen = [item for _, item in good if item.passage in cited] or [max(good, key=lambda pair: pair[0])[1]]
@@ -120,3 +124,15 @@ class Judge:
 
     def _rank(self, support: Support) -> tuple[float, int]:
         return support.score + (_SAME_SOURCE if support.passage == self._before else 0), -support.passage
+
+
+def _language(passages: Sequence[Hit], answer: str, analyser: Analyser) -> tuple[Language, Analyser]:
+    """The language that an answer is in, as far as it shows, and the analyser for it."""
+    expected = language_named(analyser.language)
+    if passages:
+        expected = language_of(passages[0].text, expected)
+    language = language_of(answer, expected)
+    if language.name == analyser.language or language.name not in KNOWN:
+        return language, analyser
+    stemmed = language.name not in ("vietnamese", "chinese", "japanese")
+    return language, analyser_named(analyser_name(language.name if stemmed else "none"))

@@ -4,66 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from anchorage.text.analyser import Analyser, words
+from anchorage.text.analyser import Analyser, lowered_words, words
 from anchorage.text.hidden import visible
-from anchorage.text.numbers import Number, months_of, numbers, values_of
+from anchorage.text.languages import Language
+from anchorage.text.numbers import MONTHS, Number, months_of, numbers, values_of
 
-_LIGHT = frozenset(
-    "a about above after again all almost along already also although always am among an and another any are around as at be "
-    "became because become been before being between both but by came can come could did do does done due during each either "
-    "especially etc even ever every for from further get given had has have having he hence her here hers him his how however i if in "
-    "include included includes including indeed instead into is it its itself just known later least less let like made mainly make many "
-    "may me might more most much must my namely near nearly neither nor not now of off often on once one only onto or other "
-    "others our out over own per perhaps quite rather s same shall she should since so some such than that the their theirs them then "
-    "there therefore these they this those though through thus to together too toward towards under until up upon us use used using "
-    "usually various very via was we well were what when where whether which while who whom whose why will with within without would yes yet "
-    "you your t re ve ll d m "
-    # Words about the answer, not of it.
-    "according answer answers based context document documents passage passages provided question source sources stated states text".split()
-)
-_NEGATORS = frozenset(
-    "no not never none nor neither without cannot nobody nothing nowhere hardly barely fails failed unable lacks lacked sin sans zonder "
-    "nicht kein keine keinen keiner keines nie niemals ohne pas jamais aucun aucune ningún ninguno nunca jamás nem não "
-    "nunca niet geen nooit không chưa chẳng nessun nessuno mai senza".split()
-)
-_ANAPHORS = frozenset(
-    "he she it they him her them his hers its their this that these those such here there who which er sie es ihr sein diese dieser "
-    "dieses il elle ils elles ce cette ces son sa ses leur él ella ellos ellas este esta estos estas su sus".split()
-)
-_OPPOSITES = (
-    "increase decrease, increased decreased, rise fall, rose fell, higher lower, highest lowest, more less, most least, larger smaller, "
-    "largest smallest, bigger smaller, longer shorter, longest shortest, older younger, oldest youngest, faster slower, before after, "
-    "first last, earlier later, north south, northern southern, east west, eastern western, win lose, won lost, open close, "
-    "opened closed, allow forbid, allowed forbidden, accept reject, accepted rejected, true false, male female, best worst, better "
-    "worse, always never, up down, left right, above below, inside outside, majority minority, positive negative, activate inhibit, "
-    "activates inhibits, promote inhibit, promotes inhibits, upregulate downregulate, legal illegal, possible impossible, maximum minimum, "
-    "enable disable, enabled disabled, start end, started ended, begin end, began ended, import export, imports exports, married unmarried, "
-    "guilty innocent, alive dead, safe unsafe, present absent, gain loss, add remove, added removed, buy sell, bought sold, early late, over under, "
-    "born died, metre foot, metres feet, km miles, kilometres miles, kilograms pounds, kg lb, "
-    "celsius fahrenheit, dollars euros, dollars pounds, euros pounds, buyer seller, double triple, doubled tripled, doubled halved"
-)
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;:.!?()—–]")
+_PARTS = re.compile(r"[,;:—–()，、；：]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
 _SCOPE = 4  # terms after a negator that it may reach
-_JOINTS = frozenset("but and or aber und oder mais et ou pero y o".split())
+# These deny nothing: "no more than", "not only".
+_NO_DENIAL = re.compile(
+    r"\b(?:(?:no|not) (?:more|less|fewer|later|earlier) than|nicht (?:mehr|weniger) als|no (?:más|menos) de|non (?:più|meno) di|"
+    r"não (?:mais|menos) de|niet (?:meer|minder) dan|не (?:более|менее|больше|меньше)|không (?:quá|dưới|hơn)|"
+    r"(?:not only|nicht nur|non seulement|no s[oó]lo|non solo|não (?:só|apenas)|niet alleen|не только|không chỉ)"
+    r"(?=.*\b(?:but|sondern|mais|sino|ma|mas|maar|но|mà)\b))\b",
+    re.IGNORECASE,
+)
+_KANA = re.compile("[\u3040-\u309f]+")
 _NAME_WEIGHT, _NUMBER_WEIGHT, _WORD_WEIGHT, _LIGHT_WEIGHT = 1.5, 2.0, 1.0, 0.1
 _SHORT = 3
+_YEAR_DIGITS, _YEARS = 4, range(1000, 2101)
 _TITLE_CASE = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A word of a sentence with its term and weight, or what parts two clauses (no term)."""
+
+    word: str
+    term: str
+    weight: float
+    start: int
+    end: int
+    name: bool
 
 
 class Reading:
     """A sentence read. Everything but its words is worked out when it is first asked for."""
 
-    def __init__(self, text: str, analyser: Analyser) -> None:
-        self.text = _DOTTED.sub(lambda match: match.group().replace(".", ""), visible(text))
+    def __init__(self, text: str, analyser: Analyser, language: Language) -> None:
+        text = visible(text)
+        self.text = _DOTTED.sub(lambda match: match.group().replace(".", ""), text) if text.count(".") > 1 else text
+        self.language = language
         self._analyser = analyser
-        self._words = words(self.text)
-        lowered = [word.lower() for word, _, _ in self._words]
-        self.stems = analyser.stems(lowered)
-        self.lowered = lowered
+        # Few sentences are looked at closely enough to need the places of their words.
+        self.lowered = lowered_words(self.text)
+        self.stems = analyser.stems(self.lowered)
         self.terms = frozenset(self.stems)
+
+    @cached_property
+    def _words(self) -> list[tuple[str, int, int]]:
+        return words(self.text)
 
     @cached_property
     def weights(self) -> Mapping[str, float]:
@@ -76,7 +71,7 @@ class Reading:
             elif low in named:
                 weight = _NAME_WEIGHT
             else:
-                weight = _LIGHT_WEIGHT if is_light(low) else _WORD_WEIGHT
+                weight = _LIGHT_WEIGHT if is_light(low, self.language) else _WORD_WEIGHT
             found[stem] = max(weight, found.get(stem, 0.0))
         return found
 
@@ -87,22 +82,22 @@ class Reading:
 
     @cached_property
     def numbers(self) -> list[Number]:
-        return numbers(self.text)
+        return numbers(self.text, self.language)
 
     @cached_property
     def values(self) -> set[float]:
-        return values_of(self.text)
+        return values_of(self.text, self.language)
 
     @cached_property
     def months(self) -> set[float]:
-        return months_of(self.text) if self.numbers else set()
+        return months_of(self.text, self.language) if self.numbers else set()
 
     @cached_property
     def names(self) -> list[tuple[str, ...]]:
         """Runs of capitalised words, in lower case; none where capitals mean something else (titles, German nouns)."""
         capital = [word[0].isupper() for word, _, _ in self._words]
         counted = [is_capital for is_capital, low in zip(capital, self.lowered, strict=True) if len(low) > _SHORT]
-        if self._analyser.capitalises_nouns or (len(counted) >= 5 and sum(counted) > _TITLE_CASE * len(counted)):
+        if self.language.capitalises_nouns or (len(counted) >= 5 and sum(counted) > _TITLE_CASE * len(counted)):
             return []
         groups: list[tuple[str, ...]] = []
         run: list[str] = []
@@ -111,7 +106,7 @@ class Reading:
             acronym = len(low) > 1 and self._words[place][0].isupper()
             # The first word is capitalised anyway; it is part of a name when the next word is.
             first_alone = place == 0 and not (len(capital) > 1 and capital[1] and self._adjoin(0))
-            if acronym or (is_capital and low not in _LIGHT and not first_alone):
+            if acronym or (is_capital and low not in self.language.grammar and not first_alone):
                 if run and (last != place - 1 or not self._adjoin(last)):
                     groups.append(tuple(run))
                     run = []
@@ -122,10 +117,10 @@ class Reading:
     @property
     def opening(self) -> str | None:
         """The first word, in lower case, if it could be a name that stands alone."""
-        if not self._words or self._analyser.capitalises_nouns:
+        if not self._words or self.language.capitalises_nouns:
             return None
         word = self._words[0][0]
-        return self.lowered[0] if word[0].isupper() and not is_light(self.lowered[0]) else None
+        return self.lowered[0] if word[0].isupper() and not is_light(self.lowered[0], self.language) else None
 
     @cached_property
     def plain(self) -> frozenset[str]:
@@ -138,45 +133,115 @@ class Reading:
 
     @cached_property
     def negations(self) -> int:
-        return sum(low in _NEGATORS or low.endswith(("n't", "n’t")) for low in self.lowered)
+        if self.language.characters:
+            return sum(self.text.count(word) for word in self.language.negators)
+        found = sum(self._negates(low) for low in self.lowered)
+        return found - len(_NO_DENIAL.findall(self.text)) if found else 0
+
+    def _negates(self, low: str) -> bool:
+        return low in self.language.negators or low.endswith(("n't", "n’t"))
 
     @cached_property
     def denied(self) -> tuple[frozenset[str], frozenset[str]]:
         """Terms that a negation denies outright, and those that it may reach; not those that are also affirmed."""
-        if not self.negations:
+        if not self.negations or self.language.characters:
             return frozenset(), frozenset()
         strict: set[str] = set()
         wide: set[str] = set()
         affirmed: set[str] = set()
         clause: list[str] = []
         marks: list[int] = []
-        for piece in [*_PIECE.findall(self.text), "."]:
+        for piece in [*_PIECE.findall(_NO_DENIAL.sub(" ", self.text)), "."]:
             low = piece.lower()
-            if not piece[0].isalnum() or low in _JOINTS:
+            if not piece[0].isalnum() or low in self.language.joints:
                 near, reach = _under(clause, marks)
                 strict |= near
                 wide |= reach
                 affirmed.update(term for term in clause if term not in reach)
                 clause, marks = [], []
-            elif low in _NEGATORS or low.endswith(("n't", "n’t")):
+            elif self._negates(low):
                 marks.append(len(clause))
-            elif not is_light(low):
+            elif not is_light(low, self.language):
                 clause.append(self._analyser.stems([low])[0])
         return frozenset(strict - affirmed), frozenset(wide)
 
     @cached_property
     def points_back(self) -> bool:
         """Whether the sentence speaks of something by a pronoun."""
-        return not _ANAPHORS.isdisjoint(self.lowered)
+        return not self.language.anaphors.isdisjoint(self.lowered)
 
     @cached_property
     def opens_by_pointing_back(self) -> bool:
-        return not _ANAPHORS.isdisjoint(self.lowered[:3])
+        return not self.language.anaphors.isdisjoint(self.lowered[:3]) or not self.language.openers.isdisjoint(
+            self.lowered[:1]
+        )
+
+    @cached_property
+    def moods(self) -> frozenset[str]:
+        """The words that oblige or allow; the month of May does not."""
+        found = self.plain & self.language.moods
+        if "may" in found and self.language.name == "english" and not any(word == "may" for word, _, _ in self._words):
+            return found - {"may"}
+        return found
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """Its words in order, punctuation that parts clauses between them."""
+        found: list[Piece] = []
+        named = {word for group in self.names for word in group} | {self.opening}
+        nouns = self.language.capitalises_nouns
+        weights = self.weights
+        end = 0
+        for (word, start, stop), low, stem in zip(self._words, self.lowered, self.stems, strict=True):
+            mark = _PARTS.search(self.text, end, start)
+            if mark or low in self.language.joints:
+                found.append(Piece(mark.group() if mark else low, "", 0.0, start, start, False))
+            if low not in self.language.joints:
+                found.append(
+                    Piece(low, stem, weights[stem], start, stop, low in named or (nouns and word[0].isupper()))
+                )
+            end = stop
+        return found
+
+    @property
+    def opposites(self) -> Mapping[str, frozenset[str]]:
+        """Terms that deny each other in its language, both ways."""
+        return _opposites(self._analyser, self.language)
+
+    def is_year(self, number: Number) -> bool:
+        """Whether one of its numbers looks like a year."""
+        text = self.text[number.start : number.end]
+        return len(text) == _YEAR_DIGITS and text.isdigit() and int(text) in _YEARS
+
+    @cached_property
+    def plain_terms(self) -> Mapping[str, str]:
+        """The terms of what is said of the names and numbers, each with its word: verbs, adjectives, common nouns.
+
+        Where nouns are capitalised, those are left out too. A word right behind a number is its unit.
+        """
+        found: dict[str, str] = {}
+        last = -1
+        counted = {item.end for item in self.numbers if not self.is_year(item)}
+        spelled = [(item.start, item.end) for item in self.numbers]
+        dates = _month_names(self.language)
+        for (word, start, stop), low, stem in zip(self._words, self.lowered, self.stems, strict=True):
+            unit = last in counted
+            last = stop
+            if self.weights[stem] != _WORD_WEIGHT or unit or low in dates or word[0].isdigit():
+                continue
+            if any(begin <= start < end for begin, end in spelled):
+                continue
+            if self.language.capitalises_nouns and word[0].isupper():
+                continue
+            found[stem] = low
+        return found
 
 
-def is_light(word: str) -> bool:
+def is_light(word: str, language: Language) -> bool:
     """Whether a lower-case word is one of grammar; short words of any language count as such."""
-    return word in _LIGHT or word in _NEGATORS or (len(word) < _SHORT and word.isascii() and not word[0].isdigit())
+    if word in language.grammar or (len(word) < _SHORT and word.isascii() and not word[0].isdigit()):
+        return True
+    return language.characters and _KANA.fullmatch(word) is not None
 
 
 def _under(clause: list[str], marks: list[int]) -> tuple[set[str], set[str]]:
@@ -191,10 +256,14 @@ def _under(clause: list[str], marks: list[int]) -> tuple[set[str], set[str]]:
 
 
 @lru_cache(maxsize=32)
-def opposites(analyser: Analyser) -> Mapping[str, frozenset[str]]:
-    """Terms that deny each other, both ways. English."""
+def _month_names(language: Language) -> frozenset[str]:
+    return frozenset(language.months.split()) or MONTHS
+
+
+@lru_cache(maxsize=32)
+def _opposites(analyser: Analyser, language: Language) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for pair in _OPPOSITES.split(","):
+    for pair in language.opposites.split(",") if language.opposites else ():
         one, other = analyser.stems(pair.split())
         if one != other:
             found.setdefault(one, set()).add(other)

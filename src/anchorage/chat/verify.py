@@ -19,11 +19,13 @@ from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Unsupported
 from anchorage.telemetry import degraded
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import statement_spans
 
 _CANDIDATES = 8  # sentences of passages that one claim is compared with by meaning
 _DOUBTS = 4  # claims of one answer that are
-_FRAME = re.compile(r"^\s*#|[:?][\s*_]*$|^\s*\*\*[^*.!\d]+\*\*\s*$")  # headings, announcements, questions
+_FRAME = re.compile(  # headings, which may be numbered, announcements, questions
+    r"^\s*#|[:?：？][\s*_]*$|^\s*(?:\*\*|__)(?:(?:[^\W\d]+ )?\d{1,3}(?:\.\d{1,3})*[.:)]? )?[^*.!\d]+(?:\*\*|__)\s*$|^[\s*_=#-]+$|\n[ \t]*[=-]{3,}\s*$"
+)
 _ABSENCE = re.compile(
     r"^[^\d\n]{0,60}\b(?:passages?|documents?|sources?|texts?)\b[^\n]{0,30}\b(?:do(?:es)? not|don't|doesn't|did not)\s+"
     r"(?:mention|say|tell|contain|provide|specify|state|hold|give|include|describe|explain)\b"
@@ -86,7 +88,7 @@ async def verify(
 
     `likeness` is the least cosine that counts as support; `withhold` leaves out what is not supported.
     """
-    judge = Judge(passages, question, analyser)
+    judge = Judge(passages, question, analyser, text)
     bare, sentences = _read(text, judge)
     if vectors is not None:
         await _by_meaning(sentences, judge, vectors, likeness)
@@ -114,7 +116,7 @@ def _placed(text: str) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[
     """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
     marks = without_markers(text)
     bare = marks.bare
-    spans = list(sentence_spans(bare))
+    spans = list(statement_spans(bare))
     starts = [start for start, _ in spans]
     cited: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
     for place, numbers in marks.places if spans else ():

@@ -29,7 +29,7 @@ def judge_citations(draft: Draft, question: str, analyser: Analyser) -> Citation
     """The figures of one answer, from its text and its markers alone."""
     hits = {statement.marker: statement.hit for statement in draft.statements}
     markers = sorted(hits)
-    judge = Judge([hits[marker] for marker in markers], question, analyser)
+    judge = Judge([hits[marker] for marker in markers], question, analyser, draft.text)
     figures = CitationFigures()
     for text, numbers in cited_sentences(draft.text):
         claim = judge.claim(text)

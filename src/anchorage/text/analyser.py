@@ -32,8 +32,7 @@ class Analyser:
 
     def __init__(self, language: str) -> None:
         self._stop = _ENGLISH_STOP_WORDS if language == "english" else frozenset()
-        self.capitalises_nouns = language == "german"
-        """Capital letters do not tell names from other nouns."""
+        self.language = language
         self._stemmer = None if language == "none" else Stemmer.Stemmer(language)
 
     def terms(self, text: str) -> list[str]:
@@ -52,7 +51,7 @@ class Analyser:
 
     def stems(self, words: list[str]) -> list[str]:
         """The stem of each of these lower-case words, stop words too."""
-        bare = [_without_possessive(word) for word in words]
+        bare = [word if word.isalnum() else _without_possessive(word) for word in words]
         stems: list[str] = self._stemmer.stemWords(bare) if self._stemmer else bare
         return stems
 
@@ -63,7 +62,14 @@ class Analyser:
 
 def words(text: str) -> list[tuple[str, int, int]]:
     """The words of a text as they stand, each with its span."""
-    return [(match.group(), match.start(), match.end()) for match in _TERM.finditer(text)]
+    return [(match[0], *match.span()) for match in _TERM.finditer(text)]
+
+
+def lowered_words(text: str) -> list[str]:
+    """The same words in lower case."""
+    if text.isascii():
+        return _TERM.findall(text.lower())
+    return [word.lower() for word in _TERM.findall(text)]  # a letter in lower case may be two characters
 
 
 def _without_possessive(word: str) -> str:

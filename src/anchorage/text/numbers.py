@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from anchorage.text.languages import Language
 
 _UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 _ORDINALS = (
@@ -21,23 +25,68 @@ _SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion"
 _MONTHS = "january february march april may june july august september october november december".split()
 # These stand in many texts without counting anything.
 _LOOSE = frozenset(("zero", "one", "first", "second"))
-
-_WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
-_TAIL = rf"(?:(?P<range>[-\u2013](?P<last>\d\d)(?!\d))|[- ]?(?P<scale>{'|'.join(_SCALES)})s?\b)?"
+_HEDGES = "about around approximately roughly nearly almost over (?:more|less|fewer)[ ]than some circa ~".split()
+_MORE_HEDGES = (  # of the other languages
+    "etwa rund ungefähr knapp fast gut über environ près[ ]de presque plus[ ]de unos unas casi cerca[ ]de aproximadamente alrededor[ ]de más[ ]de "
+    "quasi più[ ]di circa mais[ ]de ongeveer bijna ruim meer[ ]dan около примерно почти более свыше khoảng gần hơn 约 大约 約"
+).split()
 _DIGITS = r"(?P<digits>\d+(?:[.,'\u2019\u00a0\u202f]\d+)*)"
-_ONLY_DIGITS = re.compile(_DIGITS + _TAIL, re.IGNORECASE)
-_NUMBER = re.compile(rf"(?:{_DIGITS}|\b(?P<word>{_WORD})(?:[- ](?P<more>{_WORD}))?\b){_TAIL}", re.IGNORECASE)
-_HEDGE = re.compile(
-    r"\b(?:about|around|approximately|roughly|nearly|almost|over|(?:more|less|fewer) than|some|circa|~)\s*$",
-    re.IGNORECASE,
-)
 _MINUS = re.compile(r"(?<![\w.,)\]])[-\u2212]$")
-_SPLIT = re.compile(r"[^a-z]+")
-_DATE = re.compile(
-    rf"\b(?:{'|'.join(_MONTHS)})\b(?=\.?,? \d)|(?:(?<=\d )|(?<=\d[a-z]{{2}} ))(?:{'|'.join(_MONTHS)})\b", re.IGNORECASE
-)
+_SPLIT = re.compile(r"[\W\d_]+")
 _GROUPED = re.compile(r"\d{1,3}(?:[.,'\u2019\u00a0\u202f]\d{3})+")
 _SEPARATORS = re.compile(r"[.,'\u2019\u00a0\u202f]")
+_LISTED = re.compile(
+    r"(?:, ?|,? (?:and|or|to|und|oder|bis|et|ou|à|y|o|a|e|en|of|tot|и|или|до|và|hoặc|đến) ?|[-\u2013])"
+)
+_CHINESE = {char: value for value, char in enumerate("〇一二三四五六七八九")} | {"两": 2, "兩": 2, "零": 0}
+_CHINESE_SCALES = {"十": 1e1, "百": 1e2, "千": 1e3, "万": 1e4, "萬": 1e4, "億": 1e8, "亿": 1e8}
+_CHINESE_NUMBER = re.compile(f"[{''.join(_CHINESE)}{''.join(_CHINESE_SCALES)}]+")
+
+
+class _Notation:
+    """How a language writes numbers and dates in words."""
+
+    def __init__(
+        self,
+        words: Mapping[str, float],
+        scales: Mapping[str, float],
+        months: Sequence[str],
+        hedges: Sequence[str],
+        of: str,
+    ) -> None:
+        self.words, self.scales, self.months = words, scales, {name: place for place, name in enumerate(months, 1)}
+        word = "|".join(sorted(map(re.escape, words), key=len, reverse=True))
+        tail = rf"(?:(?P<range>[-\u2013](?P<last>\d\d)(?!\d))|[- ]?(?P<scale>{'|'.join(scales)})s?\b)?"
+        self.only_digits = re.compile(_DIGITS + tail, re.IGNORECASE)
+        spelled = rf"\b(?P<word>{word})(?:[- ](?P<more>{word}))?\b"
+        self.number = re.compile(rf"(?:{_DIGITS}|{spelled}){tail}", re.IGNORECASE) if words else self.only_digits
+        # The parts of a compound tell that there may be one.
+        self.parts = frozenset(part for text in words for part in text.split())
+        self.hedge = re.compile(rf"(?:^|\W)(?:{'|'.join(hedges)})\s*$", re.IGNORECASE)
+        names = "|".join(months)
+        before = r"(?<=\d )|(?<=\d[a-z]{2} )" + (r"|(?<=\d\. )|(?<=\d de )" if of else "")
+        date = rf"\b(?:{names})\b(?=\.?,?{of} \d)|(?:{before})(?:{names})\b"
+        self.date = re.compile(date, re.IGNORECASE) if months else None
+
+
+MONTHS = frozenset(_MONTHS)
+"""Those of English, in lower case."""
+_ENGLISH = _Notation(_WORDS, _SCALES, _MONTHS, _HEDGES, "")
+
+
+@lru_cache(maxsize=32)
+def _notation(language: Language) -> _Notation:
+    if language.name in ("english", "none"):
+        return _ENGLISH
+    units = {word: float(value) for value, word in enumerate(language.units.split()) if word != "_"}
+    tens = {word: 20.0 + 10 * place for place, word in enumerate(language.tens.split())}
+    made = {
+        language.compound.format(ten=ten.removesuffix("s"), unit=unit): high + low
+        for ten, high in tens.items() for unit, low in units.items() if language.compound and low < 10
+    }  # fmt: skip
+    scales = language.scales or _SCALES
+    words = made | tens | units | dict(language.spellings)
+    return _Notation(words, scales, language.months.split(), [*_HEDGES, *_MORE_HEDGES], "(?: del?)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +106,73 @@ class Number:
         return self.hedged and any(_rounds(value, other) for value in self.values for other in others)
 
 
-def numbers(text: str) -> list[Number]:
-    """The numbers in order; a date in digits is three of them, a range two."""
-    found = []
-    spelled = not _WORDS.keys().isdisjoint(_SPLIT.split(text.lower()))
-    for match in (_NUMBER if spelled else _ONLY_DIGITS).finditer(text):
+def numbers(text: str, language: Language | None = None) -> list[Number]:
+    """The numbers in order; a date in digits is three of them, a range two. Without a language, in English."""
+    found: list[Number] = []
+    notation = _notation(language) if language else _ENGLISH
+    spelled = not notation.parts.isdisjoint(_SPLIT.split(text.lower()))
+    for match in (notation.number if spelled else notation.only_digits).finditer(text):
         digits, scale = match["digits"], match["scale"]
         if digits:
             parts = _of_digits(digits)
         else:
-            value = float(_WORDS[match["word"].lower()])
-            parts = [{_compound(value, float(_WORDS[match["more"].lower()])) if match["more"] else value}]
+            value = float(notation.words[match["word"].lower()])
+            more = match["more"]
+            parts = [{_compound(value, float(notation.words[more.lower()])) if more else value}]
         if match["range"] and digits and len(digits) == 4:  # 1914-18
             parts.append({float(digits[:2] + match["last"])})
         before = text[max(match.start() - 16, 0) : match.start()]
-        factor = (_SCALES[scale.lower()] if scale else 1) * (-1 if _MINUS.search(before) else 1)
+        scaled = notation.scales[scale.lower()] if scale else 1
+        factor = scaled * (-1 if _MINUS.search(before) else 1)
         loose = not digits and not scale and not match["more"] and match["word"].lower() in _LOOSE
+        if scale and found and _LISTED.fullmatch(text, found[-1].end, match.start()):
+            _share_scale(found, text, scaled)
         for values in parts:
             meant = frozenset(value * factor for value in values)
-            found.append(Number(meant, bool(_HEDGE.search(before)), loose, *match.span()))
+            found.append(Number(meant, bool(notation.hedge.search(before)), loose, *match.span()))
     return found
 
 
-def values_of(text: str) -> set[float]:
+def _share_scale(found: list[Number], text: str, scale: float) -> None:
+    """In "14, 22 and 31 million", the numbers listed before may be millions too."""
+    for place in range(len(found) - 1, -1, -1):
+        number = found[place]
+        if not text[number.start : number.end].isdigit():
+            return
+        found[place] = replace(number, values=number.values | {value * scale for value in number.values})
+        if place and not _LISTED.fullmatch(text, found[place - 1].end, number.start):
+            return
+
+
+def values_of(text: str, language: Language | None = None) -> set[float]:
     """All that the numbers of a text may mean, its months counted as numbers too."""
-    values = {value for number in numbers(text) for value in number.values}
-    return values | months_of(text) if values else values
+    values = {value for number in numbers(text, language) for value in number.values}
+    if language and language.characters:
+        values |= {_of_characters(match.group()) for match in _CHINESE_NUMBER.finditer(text)}
+    return values | months_of(text, language) if values else values
 
 
-def months_of(text: str) -> set[float]:
+def months_of(text: str, language: Language | None = None) -> set[float]:
     """The months of the dates in a text that are written in words, 1 to 12."""
-    return {float(_MONTHS.index(match.group().lower()) + 1) for match in _DATE.finditer(text)}
+    notation = _notation(language) if language else _ENGLISH
+    if notation.date is None:
+        return set()
+    return {float(notation.months[match.group().lower()]) for match in notation.date.finditer(text)}
+
+
+def _of_characters(text: str) -> float:
+    """A number in Chinese characters: `三百二十` is 320."""
+    whole = part = 0.0
+    digit: float | None = None
+    for char in text:
+        scale = _CHINESE_SCALES.get(char)
+        if scale is None:
+            digit = (digit or 0) * 10 + _CHINESE[char]
+        elif scale < 1e4:
+            part, digit = part + (1 if digit is None else digit) * scale, None
+        else:
+            whole, part, digit = (whole + part + (digit or 0)) * scale, 0.0, None
+    return whole + part + (digit or 0)
 
 
 def _of_digits(digits: str) -> list[set[float]]:
