@@ -69,7 +69,7 @@ class ScriptedGenerator:
     prompts: list[Sequence[Message]] = field(default_factory=list)
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
-        self.prompts.append(messages)
+        self.prompts.append(tuple(messages))
         answer = self.answers.pop(0)
         if isinstance(answer, AnchorageError):
             raise answer
