@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from anchorage.chat.completion import completed
+from anchorage.chat.prompt import as_data
 from anchorage.errors import AnchorageError
 from anchorage.model import Answer, Message, Turn, Usage
 from anchorage.ports.llm import Generator
@@ -104,9 +105,9 @@ class Summaries:
 
     async def _written(self, before: str, turns: Sequence[Turn]) -> tuple[str, Usage]:
         system = files("anchorage.chat.prompts").joinpath("summary.md").read_text("utf-8")
-        lines = [f"Summary so far: {before}"] if before else []
+        lines = [f"Summary so far: {_as_line(before)}"] if before else []
         for turn in turns:
-            lines += [f"User: {turn.question[:_TURN_CHARACTERS]}", f"Assistant: {turn.answer[:_TURN_CHARACTERS]}"]
+            lines += [f"User: {_as_line(turn.question)}", f"Assistant: {_as_line(turn.answer)}"]
         messages = [Message("system", system), Message("user", "\n".join(lines))]
         text, usage = await completed(self._generator, messages, max_tokens=_SUMMARY_TOKENS)
         return " ".join(text.split()), usage
@@ -118,3 +119,8 @@ class Summaries:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _as_line(text: str) -> str:
+    """What somebody said, as data on one line: none of it can pass for a line of the transcript."""
+    return as_data(" ".join(text[:_TURN_CHARACTERS].split()))

@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anchorage.chat.completion import completed
+from anchorage.chat.prompt import as_data
 from anchorage.chat.retrieve import found_for, ordered
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
@@ -52,7 +53,7 @@ async def wordings(context: TurnContext, question: str, count: int) -> tuple[lis
     if generator is None or count < 1:
         return [], Usage()
     system = files("anchorage.chat.prompts").joinpath("queries.md").read_text("utf-8").replace("{count}", str(count))
-    messages = [Message("system", system), Message("user", question)]
+    messages = [Message("system", system), Message("user", f"Question: {as_data(question)}")]
     try:
         text, usage = await completed(generator, messages, max_tokens=_MAX_TOKENS)
     except AnchorageError as error:
