@@ -6,7 +6,7 @@ the metrics, a text without it, or `Blocked`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,21 +53,41 @@ class Guards:
 
 def check(text: str, side: Side, guards: Guards) -> str:
     """The text as the rules let it pass. Raises `Blocked`."""
+    out = []
+    for action, finding in _findings(text, side, guards):
+        _act(side, action, finding)
+        if action == "redact":
+            out.append(finding)
+    return redacted(text, out) if out else text
+
+
+def as_kept(services: ChatServices, question: str) -> str:
+    """A question that waits to be checked, as it may be written down meanwhile: `check` counts and tells later what this finds.
+
+    Raises `Blocked` for one that will not pass.
+    """
+    if services.guards is None:
+        return question
+    out = []
+    for action, finding in _findings(question, "question", services.guards):
+        if action == "block":
+            raise _blocked("question", finding.rule, finding.what)
+        if action == "redact":
+            out.append(finding)
+    return redacted(question, out) if out else question
+
+
+def _findings(text: str, side: Side, guards: Guards) -> Iterator[tuple[str, Finding]]:
+    """What the rules find, with what follows from it."""
     actions, limit = (
         (guards.question, guards.max_question_chars) if side == "question" else (guards.answer, guards.max_answer_chars)
     )
     if len(text) > limit and actions["length"] != "off":
-        _act(side, actions["length"], Finding("length", f"more than {limit} characters", 0, len(text)))
-    out: list[Finding] = []
+        yield actions["length"], Finding("length", f"more than {limit} characters", 0, len(text))
     for name, rule in (QUESTION_RULES if side == "question" else ANSWER_RULES).items():
-        action = actions[name]
-        if action == "off":
-            continue
-        for finding in rule(text):
-            _act(side, action, finding)
-            if action == "redact":
-                out.append(finding)
-    return redacted(text, out) if out else text
+        if (action := actions[name]) != "off":
+            for finding in rule(text):
+                yield action, finding
 
 
 def _act(side: Side, action: str, finding: Finding) -> None:

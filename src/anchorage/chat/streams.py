@@ -15,11 +15,12 @@ from uuid import uuid4
 import structlog
 
 from anchorage.chat.events import kind_of, line
+from anchorage.chat.guard import as_kept
 from anchorage.chat.hub import Hub, Reader, Sign
 from anchorage.chat.live import End, Live, Writer
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import Asked, again, error_data, prepare, tell
-from anchorage.errors import AnchorageError, BadRequest, Conflict, NotFound, Unavailable
+from anchorage.errors import AnchorageError, BadRequest, Blocked, Conflict, NotFound, Unavailable
 from anchorage.model import Principal
 from anchorage.ports.memory import Place
 from anchorage.ports.streams import Line, StreamLog, StreamRequest, StreamState
@@ -74,9 +75,7 @@ class Streams:
         deadline, waited = asyncio.get_running_loop().time() + self._limits.wait, False
         while True:
             asked = await ask()
-            request = StreamRequest(
-                asked.question, tuple(asked.collections) if asked.collections else None, asked.parent, asked.fresh
-            )
+            request = stored_request(services, asked)
             await self._beat_if_due()
             state, mine = await self._log.open(
                 principal, asked.conversation_id, asked.message_id, request, asked.turn, self._holder
@@ -234,6 +233,8 @@ class Streams:
         _log.info("stream_taken_over", conversation_id=state.conversation_id, attempt=claimed.attempt)
 
         async def ask() -> Asked:
+            if request.blocked:
+                raise Blocked(*request.blocked)
             asked = await prepare(
                 services, principal, request.question, conversation_id=state.conversation_id, message_id=state.message_id,
                 collections=request.collections, place=Place(number=request.parent),
@@ -321,6 +322,15 @@ _ENDINGS = {
         "Nobody read the answer any more, so it was not finished. Ask again, with the same message_id.",
     ),
 }
+
+
+def stored_request(services: ChatServices, asked: Asked) -> StreamRequest:
+    """What the log keeps until the answer has ended: nothing that the guard would not let into the history."""
+    collections = tuple(asked.collections) if asked.collections else None
+    try:
+        return StreamRequest(as_kept(services, asked.question), collections, asked.parent, asked.fresh)
+    except Blocked as error:
+        return StreamRequest("", collections, asked.parent, asked.fresh, (error.rule, error.message))
 
 
 def _until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:

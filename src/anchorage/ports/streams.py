@@ -14,12 +14,16 @@ Line = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class StreamRequest:
-    """What was asked, so that another process can answer it."""
+    """What was asked, as the guard's rules let it pass, so that another process can answer it.
+
+    Of a question that they block, `question` is empty and `blocked` has the rule and its message.
+    """
 
     question: str
     collections: tuple[str, ...] | None
     parent: int | None
     fresh: bool = False
+    blocked: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

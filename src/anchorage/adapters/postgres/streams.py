@@ -257,6 +257,7 @@ def _state(row: Sequence[Any] | None) -> StreamState:
             None if collections is None else tuple(collections),
             request["parent"],
             request["fresh"],
+            tuple(request["blocked"]) if request.get("blocked") else None,  # an older release's have no such field
         )
     return StreamState(*(*row[:9], request))
 
