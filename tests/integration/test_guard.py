@@ -254,3 +254,40 @@ async def test_history_that_a_caller_sends_is_checked_too(asked: World) -> None:
     prompts = str(chat.generator.prompts)  # type: ignore[union-attr]
     assert "A place for ships" in prompts and OTHER_KEY not in prompts
     assert "previous instructions" not in prompts and "I will" not in prompts
+
+
+async def test_the_guards_model_judges_history_that_a_caller_sends(asked: World, server: ModelServer) -> None:
+    def said() -> list[str]:
+        return [body["messages"][0]["content"] for body in server.bodies() if len(body["messages"]) == 1]
+
+    settings = load_settings(
+        guard={"model": "llama-guard", "base_url": server.url, "retries": 0, "max_question_chars": 100}
+    )
+    history = [
+        Turn(1, "1", f"{'x' * 60} what is a harbour?", "A place for ships."),
+        Turn(2, "2", "Where is it?", "In Ghent."),
+    ]
+    async with model_client(1.0) as client:
+        guards = open_guards(settings, client)
+
+        async def prompts(*verdicts: str, earlier: list[Turn]) -> str:
+            server.requests.clear()
+            server.script(*(Behaviour(answer=verdict) for verdict in verdicts))
+            chat = replace(tokens(asked.chat, "When did the harbour open?", "In 1827 [1]."), guards=guards)
+            await ask(chat, asked.principal, "And when did it open?", history=earlier)
+            return str(chat.generator.prompts)  # type: ignore[union-attr]
+
+        assert "In Ghent" in await prompts("safe", "safe", "safe", earlier=history)
+        assert said() == [
+            "And when did it open?",
+            "\n\n".join([*(turn.question for turn in history), "And when did it open?"]),
+        ]
+        found = await prompts("safe", "unsafe\nS9", "safe", earlier=history)
+        assert "In Ghent" not in found and "A place for ships" not in found
+        # Bounded: what the guard is not shown, nobody is.
+        found = await prompts("safe", "safe", "safe", earlier=[*history, Turn(3, "3", "y" * 50, "Why?")])
+        assert "A place for ships" not in found and "In Ghent" in found
+        assert len(said()[1]) < 100
+        server.script(Behaviour(answer="safe"), Behaviour(status=503))
+        with pytest.raises(ModelUnavailable, match="ANCHORAGE_GUARD__ON_FAILURE"):
+            await ask(replace(asked.chat, guards=guards), asked.principal, "And when?", history=history)

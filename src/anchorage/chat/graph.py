@@ -16,7 +16,7 @@ from langgraph.runtime import Runtime
 from anchorage.chat import answer as answering
 from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
-from anchorage.chat.guard import guard_in, guard_out, speaking
+from anchorage.chat.guard import guard_history, guard_in, guard_out, speaking
 from anchorage.chat.multi_query import retrieve_many
 from anchorage.chat.remember import recount
 from anchorage.chat.rewrite import is_about_conversation, rewrite
@@ -31,9 +31,12 @@ async def _rewrite(state: TurnState, context: TurnContext) -> TurnState:
     asked = await guard_in(context.services, context.principal, state["question"])
     if is_about_conversation(asked):
         return {"question": asked, "about_conversation": True, "standalone_question": asked, "hits": ()}
-    question, usage = await rewrite(context, asked, state["history"])
+    history = await guard_history(context, asked, state["history"])
+    question, usage = await rewrite(context, asked, history)
     context.services.spent(context.principal, usage)
-    return {"question": asked, "about_conversation": False, "standalone_question": question, "usage": usage}
+    return {
+        "question": asked, "about_conversation": False, "history": history, "standalone_question": question, "usage": usage,
+    }  # fmt: skip
 
 
 async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:

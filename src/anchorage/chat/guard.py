@@ -129,6 +129,33 @@ async def guard_in(services: ChatServices, principal: Principal, question: str) 
     return question
 
 
+async def guard_history(context: TurnContext, question: str, history: Sequence[Turn]) -> Sequence[Turn]:
+    """The turns that a caller sends, as the guard's model lets them pass; those that we keep ourselves were judged when they were asked.
+
+    One call judges what the user is said to have asked, together with the question, which may ask for what only all of it makes
+    unsafe; then the question stands alone. What is older than the guard's limit of a question's length is left out unseen.
+    Raises `ModelUnavailable` where it fails closed.
+    """
+    guards = context.services.guards
+    if context.history is None or not history or guards is None or guards.judge is None:
+        return history
+    if guards.question["model"] == "off":
+        return history
+    left, kept = guards.max_question_chars, 0
+    for turn in reversed(history):
+        left -= len(turn.question)
+        if left < 0:
+            break
+        kept += 1
+    seen = history[len(history) - kept :]
+    said = [turn.question for turn in seen if turn.question]
+    with suppress(Blocked):  # counted, and told in the log
+        if said:
+            await _judge(context.services, context.principal, guards, "question", "\n\n".join([*said, question]), None)
+        return seen
+    return ()
+
+
 async def guard_out(
     context: TurnContext, question: str, answer: str, citations: Sequence[Citation], unsupported: Sequence[Unsupported]
 ) -> tuple[str, Sequence[Citation], Sequence[Unsupported]]:
