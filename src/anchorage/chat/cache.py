@@ -61,7 +61,7 @@ async def recall(context: TurnContext, state: TurnState) -> Recollection:
             return Recollection(payload)
         vector = None
         if caching.similar is not None:
-            vector = await services.embedder.embed_query(question)
+            vector = await services.vector_of(context.principal, question)
             for payload in await caching.cache.near(slot, vector, caching.similar):
                 if _DECIDING.findall(payload["question"]) == _DECIDING.findall(question):
                     CACHED.labels("similar").inc()

@@ -129,6 +129,21 @@ async def guard_in(services: ChatServices, principal: Principal, question: str) 
     return question
 
 
+async def guard_search(services: ChatServices, principal: Principal, question: str) -> str:
+    """A question that only passages are wanted for, as it may be embedded. Raises `Blocked` and `BudgetExceeded`.
+
+    No generator reads it, so that orders in it and what a guard's model thinks of it do not matter; nor does a budget where
+    the embedder costs nothing.
+    """
+    if services.ledger is not None and services.pays_for(services.embedder.spec):
+        await services.ledger.check(principal)
+    if services.guards is None:
+        return question
+    return check(
+        question, "question", replace(services.guards, question={**services.guards.question, "injection": "off"})
+    )
+
+
 async def guard_history(context: TurnContext, question: str, history: Sequence[Turn]) -> Sequence[Turn]:
     """The turns that a caller sends, as the guard's model lets them pass; those that we keep ourselves were judged when they were asked.
 

@@ -65,14 +65,14 @@ async def found_for(
 ) -> tuple[Ranking, NDArray[Any]]:
     """What the index finds, as many as `ordered` will choose `k` from, with the question's vector."""
     if vector is None:
-        vector = await services.embedder.embed_query(question)
+        vector = await services.vector_of(principal, question)
     limits, reranking = services.limits, services.reranking
     wanted = max(k or limits.k, reranking.candidates if reranking else 0)
     vectors = {services.embedder.spec: vector}
     query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight, lists)
     while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
-            vectors[spec] = await (await services.embedders.of(spec)).embed_query(question)
+            vectors[spec] = await services.vector_of(principal, question, await services.embedders.of(spec))
     return found, vector
 
 

@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+from numpy.typing import NDArray
+
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
 from anchorage.chat.history import Summaries
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.stop import Stop
-from anchorage.model import Citation, Hit, Principal, Turn, Unsupported, Usage
+from anchorage.model import Citation, EmbedderSpec, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
@@ -63,6 +65,22 @@ class ChatServices:
     caching: Caching | None = None
     summaries: Summaries | None = None
     """Summarises long threads; without it they are read back as a window alone."""
+
+    metered: Callable[[EmbedderSpec], bool] | None = None
+    """Which embedders are paid for: their tokens count too."""
+
+    def pays_for(self, spec: EmbedderSpec) -> bool:
+        """Whether vectors of this embedder cost something."""
+        return self.metered is not None and self.metered(spec)
+
+    async def vector_of(self, principal: Principal, question: str, embedder: Embedder | None = None) -> NDArray[Any]:
+        """A question's vector, by the default embedder if none is given, on the principal's account. Raises what embedders raise."""
+        embedder = embedder or self.embedder
+        vector = await embedder.embed_query(question)
+        if self.pays_for(embedder.spec):
+            tokens = min(len(embedder.token_starts(question)), embedder.max_tokens)
+            self.spent(principal, Usage(embedder.spec.name, tokens))
+        return vector
 
     def spent(self, principal: Principal, usage: Usage) -> None:
         """Put a model's call on the principal's account."""

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 
 from anchorage.adapters.leftovers import remove_leftovers
+from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.adapters.models.minilm import MiniLMEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
@@ -258,6 +259,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         ledger=storage.ledger,
         caching=storage.caching,
         summaries=_open_summaries(storage, generator, stack),
+        metered=lambda spec: spec.name != LOCAL_MODEL,
     )
     streams = _open_streams(storage, stack)
     return Services(storage, embedder, embedders, generator, ingest, worker, chat, streams)

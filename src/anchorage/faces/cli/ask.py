@@ -25,7 +25,8 @@ def search(
 ) -> None:
     """Find the passages that fit a question best."""
     from anchorage.chat.events import hit_json
-    from anchorage.chat.retrieve import checked_question, retrieve
+    from anchorage.chat.retrieve import checked_question
+    from anchorage.chat.search import search as find
     from anchorage.wiring import open_services
 
     settings = settings_for(data)
@@ -33,13 +34,11 @@ def search(
 
     async def run() -> None:
         async with open_services(settings) as services:
-            ranking, _ = await retrieve(
-                services.chat, services.principal, text, [collection] if collection else None, k
-            )
+            hits = await find(services.chat, services.principal, text, [collection] if collection else None, k)
         if json:
-            print_json({"hits": [hit_json(hit) for hit in ranking.hits]})
+            print_json({"hits": [hit_json(hit) for hit in hits]})
         else:
-            print_hits(ranking.hits)
+            print_hits(hits)
 
     asyncio.run(run())
 

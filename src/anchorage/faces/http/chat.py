@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, model_validator
 
 from anchorage.chat.events import answer_json, hit_json
-from anchorage.chat.retrieve import checked_question, retrieve
+from anchorage.chat.search import search as find
 from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
@@ -72,10 +72,8 @@ class SearchRequest(BaseModel, extra="forbid"):
 @router.post("/search", summary="Find passages")
 async def search(body: SearchRequest, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The best passages for a question."""
-    chat = services.chat
-    question = checked_question(body.question, chat.limits.question_limit)
-    ranking, _ = await retrieve(chat, principal, question, _named(body.collection), body.k)
-    return {"hits": [hit_json(hit) for hit in ranking.hits]}
+    hits = await find(services.chat, principal, body.question, _named(body.collection), body.k)
+    return {"hits": [hit_json(hit) for hit in hits]}
 
 
 @router.post("/chat", summary="Ask", response_model=None,

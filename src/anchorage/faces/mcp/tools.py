@@ -13,7 +13,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnn
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anchorage.chat.events import answer_json, hit_json
-from anchorage.chat.retrieve import checked_question, retrieve
+from anchorage.chat.search import search
 from anchorage.chat.turn import ask
 from anchorage.errors import AnchorageError
 from anchorage.faces.paging import document_page
@@ -50,9 +50,8 @@ class ListDocuments(_Arguments):
 
 
 async def _search(services: Services, principal: Principal, given: Search) -> dict[str, Any]:
-    question = checked_question(given.question, services.chat.limits.question_limit)
-    ranking, _ = await retrieve(services.chat, principal, question, _named(given.collection), given.k)
-    return {"hits": [hit_json(hit) for hit in ranking.hits]}
+    hits = await search(services.chat, principal, given.question, _named(given.collection), given.k)
+    return {"hits": [hit_json(hit) for hit in hits]}
 
 
 async def _ask(services: Services, principal: Principal, given: Ask) -> dict[str, Any]:
