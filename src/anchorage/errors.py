@@ -18,6 +18,7 @@
     ├── Unavailable                 503  unavailable        a service that we need does not answer
     │   ├── DatabaseUnavailable     503  database_unavailable
     │   └── ModelUnavailable        503  model_unavailable
+    │       └── ModelBudgetSpent    503  model_budget_spent the budget of a model, or of all in a chain, is spent for today
     └── ModelError                  502  model_error        a model server answered, but not usefully
 
 Every message says what happened to what, and what to do about it. Adapters translate their driver's errors at
@@ -160,6 +161,13 @@ class ModelUnavailable(Unavailable):
     """A model server cannot be reached, timed out, or asked to slow down."""
 
     code = "model_unavailable"
+
+
+class ModelBudgetSpent(ModelUnavailable):
+    """A model's own budget of the day is spent; the message says when it begins anew."""
+
+    code = "model_budget_spent"
+    temporary = False
 
 
 class ModelError(AnchorageError):

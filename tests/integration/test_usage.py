@@ -17,19 +17,22 @@ from anchorage.adapters.postgres.usage import PostgresLedger, open_ledger
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask, ask_events
-from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable
+from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable, ModelBudgetSpent, ModelUnavailable
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.faces.mcp.tools import call
 from anchorage.ingest.pipeline import ingest_source
-from anchorage.model import LOCAL_OWNER, Principal, Usage
+from anchorage.model import LOCAL_OWNER, Message, Principal, Usage
+from anchorage.ports.llm import Generator
 from anchorage.ports.usage import Allowance
 from anchorage.settings import load_settings
+from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import HashEmbedder, ScriptedGenerator
-from anchorage.wiring import open_client, open_guards
+from anchorage.testing.model_server import Behaviour, model_server
+from anchorage.wiring import open_client, open_generator, open_guards
 from anchorage.wiring.usage import ledger_for
 
-from .conftest import World
+from .conftest import Bakery, World
 
 ANNA, BEN = Principal("anna"), Principal("ben")
 PRICES = {"m": (1.0, 10.0), "*": (2.0, 2.0)}
@@ -145,7 +148,7 @@ async def test_what_other_processes_used_counts(pool: Pool) -> None:
         one.add(ANNA, Usage("m", 10, 0))
         await one.flush()
         await two.check(ANNA)  # its sums are a few seconds old
-        two._sums[ANNA.id].read_at -= 60
+        two._sums["principal", ANNA.id].read_at -= 60
         with pytest.raises(BudgetExceeded):
             await two.check(ANNA)
 
@@ -284,3 +287,127 @@ async def test_plain_searches_keep_to_rules_and_budgets(world: World, pool: Pool
         assert len(read) == 3
         with pytest.raises(BudgetExceeded):
             await ask(chat, world.principal, "Who?")
+
+
+async def test_of_many_at_once_only_as_many_are_let_in_as_fit(pool: Pool) -> None:
+    """The bound: what is let in sets aside what it may use at most, and the budget is overrun by one question at the worst."""
+    async with opened(pool, Allowance(daily_tokens=1000)) as ledger:
+        ledger.add(ANNA, Usage("m", 700, 0))
+        most, used, refused = Usage("m", 60, 40), 0, []
+        everybody_in, go = asyncio.Event(), asyncio.Event()
+
+        async def turn() -> None:
+            nonlocal used
+            try:
+                async with ledger.hold(ANNA, most):
+                    used += 100
+                    if used == 300:
+                        everybody_in.set()
+                    await go.wait()
+                    ledger.add(ANNA, most)
+            except BudgetExceeded as error:
+                refused.append(error.message)
+
+        tasks = [asyncio.create_task(turn()) for _ in range(50)]
+        async with asyncio.timeout(10):
+            await everybody_in.wait()
+            while len(refused) < 47:
+                await asyncio.sleep(0)
+        assert "nearly spent: 700 used, and 300 set aside" in refused[0] and "Ask again" in refused[0]
+        await ledger.check(BEN)
+        go.set()
+        await asyncio.gather(*tasks)
+        assert used == 300 and not ledger._held
+        with pytest.raises(BudgetExceeded, match=r"is spent \(1000 used\)"):
+            await ledger.check(ANNA)
+
+
+async def test_a_small_budget_can_be_used_up_by_a_big_question(pool: Pool) -> None:
+    async with opened(pool, Allowance(daily_tokens=10)) as ledger:
+        async with ledger.hold(ANNA, Usage("m", 5000, 1000)):
+            with pytest.raises(BudgetExceeded, match="nearly spent"):
+                await ledger.check(ANNA)
+        with pytest.raises(ValueError, match="broken off"):
+            async with ledger.hold(ANNA, Usage("m", 5000, 1000)):
+                raise ValueError("broken off")
+        await ledger.check(ANNA)
+
+
+async def test_turns_at_once_keep_to_the_budget(bakery: Bakery) -> None:
+    go, started = asyncio.Event(), 0
+
+    class Waiting(ScriptedGenerator):
+        async def stream(self, messages: Any, *, max_tokens: int | None = None) -> Any:
+            nonlocal started
+            started += 1
+            await go.wait()
+            yield "Flour [1]."
+            yield Usage("m", 90, 10)
+
+    async with opened(bakery.pool, Allowance(daily_tokens=100)) as ledger:
+        chat = replace(bakery.chat, generator=Waiting([], model="m"), ledger=ledger)
+        asked = [asyncio.create_task(ask(chat, bakery.principal, "What is bread made of?")) for _ in range(10)]
+        async with asyncio.timeout(20):
+            while sum(task.done() for task in asked) < 9:
+                await asyncio.sleep(0.01)
+        go.set()
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        assert sum(isinstance(item, BudgetExceeded) for item in found) == 9 and started == 1
+
+
+async def test_when_the_budget_of_a_model_is_spent_the_next_is_asked(pool: Pool) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("anchorage_degradations_total", {"which": "llm_budget"}) or 0.0
+
+    async def said(generator: Generator) -> str:
+        pieces = [piece async for piece in generator.stream([Message("user", "Hello?")])]
+        assert isinstance(pieces[-1], Usage)
+        ledger.add(BEN, pieces[-1])
+        return "".join(str(piece) for piece in pieces[:-1])
+
+    async with (
+        model_server(Behaviour(answer="From the first.")) as one,
+        model_server(Behaviour(answer="From the second.")) as two,
+        opened(pool) as ledger,
+    ):
+        fallback = {"provider": "compatible", "model": "n", "base_url": two.url, "daily_cost": 0.0001}
+        llm: dict[str, Any] = {"provider": "compatible", "model": "m", "base_url": one.url, "daily_tokens": 50}
+        settings = load_settings(llm={**llm, "fallbacks": [fallback]})
+        async with open_client(settings) as client:
+            generator = open_generator(settings.llm, client, ledger)
+            alone = open_generator(load_settings(llm=llm).llm, client, ledger)
+            assert generator and alone
+            before = counted()
+            assert await said(generator) == "From the first." and counted() == before
+            ledger.add(ANNA, Usage("m", 50, 0))  # whoever asks
+            assert await said(generator) == "From the second."
+            assert counted() == before + 1 and (one.count(), two.count()) == (1, 1)
+            with pytest.raises(
+                ModelBudgetSpent, match=r"model 'm' of 50 tokens a day is spent.*anew on .*DAILY_TOKENS"
+            ):
+                await said(alone)
+            ledger.add(ANNA, Usage("n", 1000, 0))
+            with pytest.raises(
+                ModelBudgetSpent, match=r"None of 2 models.*\(1\).*'m'.*\(2\).*'n' of 0\.0001 cost a day"
+            ):
+                await said(generator)
+            assert (one.count(), two.count()) == (1, 1)
+            ledger.today = lambda: date(2099, 1, 1)
+            assert await said(generator) == "From the first."
+
+
+async def test_a_model_that_is_down_is_tried_where_the_other_has_no_budget(pool: Pool) -> None:
+    async with model_server(Behaviour(status=503)) as two, opened(pool) as ledger:
+        fallback = {"provider": "compatible", "model": "n", "base_url": two.url, "retries": 0}
+        settings = load_settings(
+            llm={"provider": "compatible", "model": "m", "base_url": two.url, "daily_tokens": 0, "fallbacks": [fallback],
+                 "breaker_failures": 1, "breaker_pause": 60}
+        )  # fmt: skip
+        async with open_client(settings) as client:
+            generator = open_generator(settings.llm, client, ledger)
+            assert generator
+            for _ in range(2):
+                with pytest.raises(ModelUnavailable, match="None of 2 models") as raised:
+                    _ = [piece async for piece in generator.stream([Message("user", "Hello?")])]
+                assert not isinstance(raised.value, ModelBudgetSpent)
+            assert two.count() == 2

@@ -119,9 +119,7 @@ def let_through(services: ChatServices, history: Sequence[Turn]) -> Sequence[Tur
 
 
 async def guard_in(services: ChatServices, principal: Principal, question: str) -> str:
-    """The question as it may be used and kept. Raises `Blocked`, and `BudgetExceeded` where it may not be asked at all."""
-    if services.ledger is not None:
-        await services.ledger.check(principal)
+    """The question as it may be used and kept. Raises `Blocked`."""
     if services.guards is None:
         return question
     question = check(question, "question", services.guards)

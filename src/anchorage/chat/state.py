@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
-from anchorage.chat.history import Summaries
+from anchorage.chat.history import CHARACTERS_PER_TOKEN, Summaries
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.stop import Stop
@@ -22,6 +23,7 @@ from anchorage.ports.memory import Memory
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Ledger
 
+_PASSAGE_TOKENS = 512  # of the longest
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Takes an event's type and data."""
 
@@ -81,6 +83,21 @@ class ChatServices:
             tokens = min(len(embedder.token_starts(question)), embedder.max_tokens)
             self.spent(principal, Usage(embedder.spec.name, tokens))
         return vector
+
+    def underway(self, principal: Principal, question: str) -> AbstractAsyncContextManager[None]:
+        """Within a turn: its principal's budget has room for it. Raises `BudgetExceeded`."""
+        if self.ledger is None:
+            return nullcontext()
+        return self.ledger.hold(principal, self._most(question))
+
+    def _most(self, question: str) -> Usage:
+        """What a turn uses at most, about; nothing where answers are quotations."""
+        if self.generator is None:
+            return Usage()
+        read = (
+            self.limits.passages * _PASSAGE_TOKENS + self.limits.history_tokens + len(question) // CHARACTERS_PER_TOKEN
+        )
+        return Usage(self.generator.model, read, self.limits.max_tokens)
 
     def spent(self, principal: Principal, usage: Usage) -> None:
         """Put a model's call on the principal's account."""

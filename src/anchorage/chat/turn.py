@@ -115,7 +115,8 @@ async def run(
         "fresh": asked.fresh,
     }
     context = TurnContext(stoppable(services, stop), principal, emit, asked.history, stop)
-    answer = _answer(await turn_graph().ainvoke(state, context=context), stop)
+    async with services.underway(principal, asked.question):
+        answer = _answer(await turn_graph().ainvoke(state, context=context), stop)
     if services.summaries and asked.history is None:
         services.summaries.after(asked, answer, lambda usage: services.spent(principal, usage))
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -28,7 +29,19 @@ class Ledger(Protocol):
         ...
 
     async def check(self, principal: Principal) -> None:
-        """Raises `BudgetExceeded` when a budget of the principal is spent."""
+        """Raises `BudgetExceeded` when a budget of the principal is spent, or set aside for what is under way."""
+        ...
+
+    def hold(self, principal: Principal, most: Usage) -> AbstractAsyncContextManager[None]:
+        """Set aside, for as long as the context lasts, what a question may use at most. Raises what `check` raises.
+
+        Whoever comes first is let in while anything is left, however little, so that a small budget can be used up: what
+        this process lets in overruns a budget by one question.
+        """
+        ...
+
+    def hold_model(self, allowance: Allowance, most: Usage) -> AbstractAsyncContextManager[None]:
+        """The same for a model that has a budget of its own, whoever asks it. Raises `ModelBudgetSpent`."""
         ...
 
     def allowance(self, principal: Principal) -> Allowance:

@@ -79,6 +79,8 @@ class LlmFallback(Section):
     first_token_timeout: float | None = Field(None, gt=0)
     idle_timeout: float | None = Field(None, gt=0)
     retries: int | None = Field(None, ge=0, le=10)
+    daily_tokens: int | None = Field(None, ge=0)
+    daily_cost: float | None = Field(None, ge=0)
 
     @model_validator(mode="before")
     @classmethod
@@ -138,13 +140,22 @@ class LlmSettings(Section):
     first_token_timeout: float = Field(60, gt=0, description="seconds until the first piece of an answer")
     idle_timeout: float = Field(30, gt=0, description="seconds between two pieces of an answer")
     retries: int = Field(2, ge=0, le=10, description="attempts after the first, before anything was streamed")
+    daily_tokens: int | None = Field(
+        None,
+        ge=0,
+        description="of this model on one day (UTC), by all principals; then the next of the fallbacks is taken",
+    )
+    daily_cost: float | None = Field(
+        None, ge=0, description="likewise, in the currency of the prices; a fallback has a budget where it names one"
+    )
     connections: int = Field(
         1000, ge=1, description="to model servers at once; an answer holds one while it is written"
     )
     fallbacks: tuple[LlmFallback, ...] = Field(
         (),
         description="models to take, in this order, while those before fail, as JSON: "
-        '`["ollama:llama3.2", {"provider": "compatible", "model": "...", "base_url": "...", "api_key": "...", "retries": 0}]`',
+        '`["ollama:llama3.2", {"provider": "compatible", "model": "...", "base_url": "...", "api_key": "...", "retries": 0, '
+        '"daily_tokens": 1000000}]`',
     )
     breaker_failures: int = Field(
         3, ge=1, description="failures in a row after which a model with fallbacks is left alone for a while"

@@ -7,6 +7,7 @@ from pathlib import Path
 from aiohttp import ClientSession
 from pydantic import SecretStr
 
+from anchorage.adapters.models.budget import BudgetedGenerator
 from anchorage.adapters.models.fallback import FallbackEmbedder, FallbackGenerator
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
@@ -21,6 +22,7 @@ from anchorage.errors import ConfigurationError
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator
 from anchorage.ports.reranker import Reranker
+from anchorage.ports.usage import Allowance, Ledger
 from anchorage.settings import Settings
 from anchorage.settings.model_sections import RerankSettings
 from anchorage.settings.sections import EmbeddingSettings, LlmFallback, LlmSettings
@@ -42,16 +44,30 @@ def open_client(settings: Settings) -> ClientSession:
     return model_client(settings.llm.connect_timeout, max_connections=settings.llm.connections)
 
 
-def open_generator(llm: LlmSettings, client: ClientSession) -> Generator | None:
-    """The generator that the settings name, with its fallbacks; None where they name none. Raises `ConfigurationError`."""
+def open_generator(llm: LlmSettings, client: ClientSession, ledger: Ledger | None = None) -> Generator | None:
+    """The generator that the settings name, with its fallbacks; None where they name none. Raises `ConfigurationError`.
+
+    Budgets of models are kept to where there is a ledger.
+    """
     provider = configured_provider(llm)
     if provider == "none":
         return None
-    first = _generator(llm, provider, llm.model, client)
+    first = _within_budget(_generator(llm, provider, llm.model, client), llm, llm.max_tokens, ledger)
     if not llm.fallbacks:
         return first
-    others = [_fallback(llm, fallback, client) for fallback in llm.fallbacks]
+    others = [
+        _within_budget(_fallback(llm, fallback, client), fallback, llm.max_tokens, ledger) for fallback in llm.fallbacks
+    ]
     return FallbackGenerator([first, *others], failures=llm.breaker_failures, pause=llm.breaker_pause)
+
+
+def _within_budget(
+    generator: Generator, budget: LlmSettings | LlmFallback, max_tokens: int, ledger: Ledger | None
+) -> Generator:
+    allowance = Allowance(daily_cost=budget.daily_cost, daily_tokens=budget.daily_tokens)
+    if ledger is None or allowance == Allowance():
+        return generator
+    return BudgetedGenerator(generator, ledger, allowance, max_tokens)
 
 
 def _fallback(llm: LlmSettings, fallback: LlmFallback, client: ClientSession) -> Generator:

@@ -213,7 +213,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     client = await stack.enter_async_context(open_client(settings))
     embedder = await open_embedder(settings, client)
     embedders = ConfiguredEmbedders(settings, client, embedder)
-    generator = open_generator(settings.llm, client)
+    generator = open_generator(settings.llm, client, storage.ledger)
     limits = settings.ingest
     parser = await stack.enter_async_context(_parser(limits))
     index = IndexSpec(

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 from numpy.typing import NDArray
 
-from anchorage.errors import AnchorageError, ConfigurationError, ModelUnavailable
+from anchorage.errors import AnchorageError, ConfigurationError, ModelBudgetSpent, ModelUnavailable
 from anchorage.model import EmbedderSpec, Message, Usage
 from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.ports.llm import Generator
@@ -60,22 +60,26 @@ class Breaker:
             _log.warning("model_left_alone", model=self.name, seconds=self.pause, reason=error.message)
 
 
-def _in_turn(choices: Sequence[tuple[T, Breaker]]) -> Iterator[tuple[T, Breaker]]:
-    """Those whose breaker is closed; all of them where none is, since trying is better than refusing."""
-    tried = False
-    for item, breaker in choices:
-        if breaker.lets_through():
-            tried = True
-            yield item, breaker
-    if not tried:
-        yield from choices
+def _in_turn(choices: Sequence[tuple[T, Breaker]], spent: Sequence[AnchorageError] = ()) -> Iterator[tuple[T, Breaker]]:
+    """Those whose breaker is closed; all of them where none is, since trying is better than refusing.
+
+    `spent` grows by those that had no budget left, which is no trial.
+    """
+    closed = []
+    for choice in choices:
+        if choice[1].lets_through():
+            closed.append(choice)
+            yield choice
+    if len(closed) == len(spent):
+        yield from [choice for choice in choices if choice not in closed]
 
 
 def _none_left(errors: Sequence[AnchorageError]) -> AnchorageError:
     if len(errors) == 1:
         return errors[0]
     told = " ".join(f"({number}) {error.message}" for number, error in enumerate(errors, 1))
-    return ModelUnavailable(f"None of {len(errors)} models answers. {told}")
+    kind = ModelBudgetSpent if all(isinstance(error, ModelBudgetSpent) for error in errors) else ModelUnavailable
+    return kind(f"None of {len(errors)} models answers. {told}")
 
 
 class FallbackGenerator:
@@ -94,7 +98,8 @@ class FallbackGenerator:
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
         errors: list[AnchorageError] = []
-        for generator, breaker in _in_turn(self._choices):
+        spent: list[AnchorageError] = []
+        for generator, breaker in _in_turn(self._choices, spent):
             started = False
             try:
                 async with aclosing(generator.stream(messages, max_tokens=max_tokens)) as pieces:  # type: ignore[type-var]
@@ -103,6 +108,10 @@ class FallbackGenerator:
                         yield piece
                 breaker.succeeded()
                 return
+            except ModelBudgetSpent as error:
+                degraded("llm_budget", error.message)
+                spent.append(error)
+                errors.append(error)
             except AnchorageError as error:
                 breaker.failed(error)
                 if started or not error.temporary:

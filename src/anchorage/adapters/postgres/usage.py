@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Literal
 
 import structlog
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
-from anchorage.errors import AnchorageError, BudgetExceeded
+from anchorage.errors import AnchorageError, BudgetExceeded, ModelBudgetSpent
 from anchorage.model import Principal, Usage, UsageRow
 from anchorage.ports.usage import Allowance
 from anchorage.telemetry import degraded
@@ -32,8 +33,10 @@ _SUMS = (
     "SELECT coalesce(sum(cost) FILTER (WHERE day = %(day)s), 0), coalesce(sum(cost), 0), "
     "coalesce(sum(prompt_tokens + completion_tokens) FILTER (WHERE day = %(day)s), 0)::float8, "
     "coalesce(sum(prompt_tokens + completion_tokens), 0)::float8 "
-    "FROM anchorage.usage WHERE principal = %(principal)s AND day BETWEEN %(first)s AND %(day)s"
+    "FROM anchorage.usage WHERE {column} = %(name)s AND day BETWEEN %(first)s AND %(day)s"
 )
+_Account = tuple[Literal["principal", "model"], str]
+"""Whose budget, as the table's columns have it."""
 
 
 @dataclass(slots=True)
@@ -49,10 +52,20 @@ class _Counts:
         self.completion_tokens += other.completion_tokens
         self.cost += other.cost
 
+    def negative(self) -> _Counts:
+        return _Counts(-self.requests, -self.prompt_tokens, -self.completion_tokens, -self.cost)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+_NOTHING = _Counts()
+
 
 @dataclass(slots=True)
 class _Sums:
-    """What a principal has used on `day` and in its month, as of `read_at` and counted on since."""
+    """What an account has used on `day` and in its month, as of `read_at` and counted on since."""
 
     day: date
     read_at: float
@@ -62,11 +75,10 @@ class _Sums:
     month_tokens: float
 
     def add(self, counts: _Counts) -> None:
-        tokens = counts.prompt_tokens + counts.completion_tokens
         self.day_cost += counts.cost
         self.month_cost += counts.cost
-        self.day_tokens += tokens
-        self.month_tokens += tokens
+        self.day_tokens += counts.tokens
+        self.month_tokens += counts.tokens
 
 
 def _today() -> date:
@@ -85,59 +97,106 @@ class PostgresLedger:
     """Of single principals, by id."""
     today: Callable[[], date] = _today
     _pending: dict[tuple[str, date, str], _Counts] = field(default_factory=dict)
-    _sums: dict[str, _Sums] = field(default_factory=dict)
+    _sums: dict[_Account, _Sums] = field(default_factory=dict)
+    _held: dict[_Account, _Counts] = field(default_factory=dict)
+    """What is set aside for what is under way."""
     _something: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def add(self, principal: Principal, usage: Usage) -> None:
-        model = usage.model or "unknown"
-        read, written = self.prices.get(model) or self.prices.get("*") or (0.0, 0.0)
-        cost = (usage.prompt_tokens * read + usage.completion_tokens * written) / _PRICED
-        counts = _Counts(1, usage.prompt_tokens, usage.completion_tokens, cost)
-        day = self.today()
+        counts, model, day = self._counts(usage), usage.model or "unknown", self.today()
         self._pending.setdefault((principal.id, day, model), _Counts()).add(counts)
-        if (sums := self._sums.get(principal.id)) and sums.day == day:
-            sums.add(counts)
+        accounts: tuple[_Account, ...] = (("principal", principal.id), ("model", model))
+        for account in accounts:
+            if (sums := self._sums.get(account)) and sums.day == day:
+                sums.add(counts)
         self._something.set()
+
+    def _counts(self, usage: Usage) -> _Counts:
+        read, written = self.prices.get(usage.model or "unknown") or self.prices.get("*") or (0.0, 0.0)
+        cost = (usage.prompt_tokens * read + usage.completion_tokens * written) / _PRICED
+        return _Counts(1, usage.prompt_tokens, usage.completion_tokens, cost)
 
     def allowance(self, principal: Principal) -> Allowance:
         return self.allowances.get(principal.id, self.default)
 
     async def check(self, principal: Principal) -> None:
-        allowed = self.allowance(principal)
+        spent = await self._spent(("principal", principal.id), self.allowance(principal))
+        if spent:
+            raise BudgetExceeded(f"Your budget {spent}; whoever runs this server can raise it (ANCHORAGE_USAGE__*).")
+
+    @asynccontextmanager
+    async def hold(self, principal: Principal, most: Usage) -> AsyncIterator[None]:
+        await self.check(principal)
+        with self._set_aside(("principal", principal.id), most):
+            yield
+
+    @asynccontextmanager
+    async def hold_model(self, allowance: Allowance, most: Usage) -> AsyncIterator[None]:
+        account: _Account = ("model", most.model or "unknown")
+        if spent := await self._spent(account, allowance):
+            raise ModelBudgetSpent(
+                f"The budget of the model {most.model!r} {spent}; whoever runs this server can raise it, or name another model to go on "
+                "with (ANCHORAGE_LLM__DAILY_TOKENS, ANCHORAGE_LLM__DAILY_COST, ANCHORAGE_LLM__FALLBACKS)."
+            )
+        with self._set_aside(account, most):
+            yield
+
+    @contextmanager
+    def _set_aside(self, account: _Account, most: Usage) -> Iterator[None]:
+        counts = self._counts(most)
+        held = self._held.setdefault(account, _Counts())
+        held.add(counts)
+        try:
+            yield
+        finally:
+            held.add(counts.negative())
+            if not held.requests:
+                self._held.pop(account, None)
+
+    async def _spent(self, account: _Account, allowed: Allowance) -> str:
+        """What to say of a budget that leaves nothing for another question; empty where there is room."""
         if allowed == Allowance():
-            return
+            return ""
         day = self.today()
-        sums = self._sums.get(principal.id)
+        sums = self._sums.get(account)
         if sums is None or sums.day != day or time.monotonic() - sums.read_at > _FRESH:
-            sums = await self._read_sums(principal.id, day)
+            sums = await self._read_sums(account, day)
+        held = self._held.get(account, _NOTHING)
         tomorrow = day + timedelta(days=1)
         next_month = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-        for used, limit, what, period, anew in (
-            (sums.day_cost, allowed.daily_cost, "cost", "day", tomorrow),
-            (sums.month_cost, allowed.monthly_cost, "cost", "month", next_month),
-            (sums.day_tokens, allowed.daily_tokens, "tokens", "day", tomorrow),
-            (sums.month_tokens, allowed.monthly_tokens, "tokens", "month", next_month),
+        for used, aside, limit, what, period, anew in (
+            (sums.day_cost, held.cost, allowed.daily_cost, "cost", "day", tomorrow),
+            (sums.month_cost, held.cost, allowed.monthly_cost, "cost", "month", next_month),
+            (sums.day_tokens, held.tokens, allowed.daily_tokens, "tokens", "day", tomorrow),
+            (sums.month_tokens, held.tokens, allowed.monthly_tokens, "tokens", "month", next_month),
         ):
-            if limit is not None and used >= limit:
-                raise BudgetExceeded(
-                    f"Your budget of {limit:g} {what} a {period} is spent ({used:.6g} used). It begins anew on {anew} at 00:00 UTC; "
-                    "whoever runs this server can raise it (ANCHORAGE_USAGE__*)."
+            if limit is None or used + aside < limit:
+                continue
+            if used >= limit:
+                return (
+                    f"of {limit:g} {what} a {period} is spent ({used:.6g} used). It begins anew on {anew} at 00:00 UTC"
                 )
+            return (
+                f"of {limit:g} {what} a {period} is nearly spent: {used:.6g} used, and {aside:.6g} set aside for questions under way. "
+                "Ask again when they are answered"
+            )
+        return ""
 
-    async def _read_sums(self, principal: str, day: date) -> _Sums:
+    async def _read_sums(self, account: _Account, day: date) -> _Sums:
+        column, name = account
         async with self._writing:  # so that nothing is half written: it is either in the table or still pending
             async with connection_for(self.pool, "reading what was used") as connection:
-                values = {"principal": principal, "day": day, "first": day.replace(day=1)}
-                row = await (await connection.execute(_SUMS, values)).fetchone()
+                values = {"name": name, "day": day, "first": day.replace(day=1)}
+                row = await (await connection.execute(_SUMS.format(column=column), values)).fetchone()
             assert row is not None
             sums = _Sums(day, time.monotonic(), *row)
-            for (who, when, _), counts in self._pending.items():
-                if who == principal and when == day:
+            for (who, when, model), counts in self._pending.items():
+                if when == day and name == (who if column == "principal" else model):
                     sums.add(counts)
             if len(self._sums) >= _MOST_SUMS:
                 self._sums.clear()
-            self._sums[principal] = sums
+            self._sums[account] = sums
             return sums
 
     async def rows(self, since: date, principal: Principal | None = None) -> Sequence[UsageRow]:
