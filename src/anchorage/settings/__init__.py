@@ -18,7 +18,13 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from anchorage.errors import ConfigurationError
 from anchorage.settings.conversations import ConversationSettings, StreamSettings
-from anchorage.settings.model_sections import CacheSettings, GuardSettings, RerankSettings, UsageSettings
+from anchorage.settings.model_sections import (
+    CacheSettings,
+    GuardSettings,
+    RedisSettings,
+    RerankSettings,
+    UsageSettings,
+)
 from anchorage.settings.sections import (
     AnswerSettings,
     BlobSettings,
@@ -57,6 +63,9 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "CONFLUENCE_PASSWORD": ("confluence", "password"),
     "APP_HOST": ("http", "host"),
     "APP_PORT": ("http", "port"),
+    "REDIS_URL": ("redis", "url"),
+    "REDIS_HOST": ("redis", "host"),
+    "REDIS_PORT": ("redis", "port"),
     "CORS_ORIGINS": ("http", "cors_origins"),
     "LOG_LEVEL": ("log", "level"),
     "TESSDATA_PREFIX": ("ingest", "ocr_data"),
@@ -124,6 +133,7 @@ class Settings(BaseSettings):
     guard: GuardSettings = GuardSettings()
     usage: UsageSettings = UsageSettings()
     cache: CacheSettings = CacheSettings()
+    redis: RedisSettings = RedisSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answer: AnswerSettings = AnswerSettings()

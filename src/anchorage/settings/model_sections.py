@@ -77,7 +77,9 @@ class GuardSettings(Section):
 class CacheSettings(Section):
     """Answers that were given before, while neither documents nor settings have changed since."""
 
-    backend: Literal["off", "postgres"] = Field("off", description="postgres: in the state database")
+    backend: Literal["off", "postgres", "redis"] = Field(
+        "off", description="postgres: in the state database; redis: at REDIS_URL"
+    )
     similarity: float | None = Field(
         None,
         gt=0,
@@ -86,6 +88,30 @@ class CacheSettings(Section):
     )
     ttl: float = Field(86_400, gt=0, description="seconds for which an answer is kept")
     max_entries: int = Field(10_000, ge=1, description="answers kept, about")
+
+
+class RedisSettings(Section):
+    """A Redis (6 or later) or Valkey server; the answer cache is kept there where its backend is `redis`."""
+
+    url: SecretStr | None = Field(
+        None, description="`redis://HOST:PORT/0`, or `rediss://USER:PASSWORD@HOST:PORT/0` for TLS"
+    )
+    host: str | None = Field(None, description="its host, in place of a URL")
+    port: int = Field(6379, ge=1, le=65535, description="its port, beside the host")
+    timeout: float = Field(1, gt=0, description="seconds for a connection, and for one command")
+
+    @field_validator("port", mode="before")
+    @classmethod
+    def _of_a_service(cls, value: object) -> object:
+        """Kubernetes sets REDIS_PORT=tcp://ADDRESS:PORT in pods beside a service named redis."""
+        return value.rpartition(":")[2] if isinstance(value, str) and value.startswith("tcp://") else value
+
+    @property
+    def address(self) -> str | None:
+        """The URL, made of host and port where there is none."""
+        if self.url:
+            return self.url.get_secret_value()
+        return f"redis://{self.host}:{self.port}/0" if self.host else None
 
 
 class Price(Section):

@@ -1,5 +1,6 @@
 """The composition root: settings in, services out. The only part that names adapters."""
 
+from anchorage.wiring.cache import redis_cache
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.services import (
@@ -40,6 +41,7 @@ __all__ = [
     "open_services",
     "open_storage",
     "pending_migrations",
+    "redis_cache",
     "s3_config",
     "source_at",
 ]

@@ -194,7 +194,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             blobs=open_blobs(settings, s3),
             s3=s3,
             ledger=await stack.enter_async_context(ledger_for(settings.usage, state)),
-            caching=open_caching(settings, state),
+            caching=await open_caching(settings, state, stack),
             principal=LOCAL_OWNER,
         )
 
