@@ -266,11 +266,12 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a model charged for; zeros where no model was asked."""
+    """Tokens that a model charged for; zeros where no model was asked. `cut`: it ended at its limit of tokens, not by itself."""
 
     model: str | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)

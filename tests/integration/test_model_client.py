@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.langchain_models import LangChainGenerator
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable
@@ -159,3 +161,22 @@ async def test_probing_openai_itself_calls_nobody() -> None:
     async with model_client() as client:
         for key, word in (("sk-x", "available"), (None, "not_configured")):
             assert await OpenAIGenerator(client, Endpoint(api_key=key), "gpt").ping() == word
+
+
+@pytest.mark.parametrize(
+    ("said", "cut"),
+    [
+        ({"finish_reason": "length"}, True), ({"stop_reason": "max_tokens"}, True), ({"finish_reason": "MAX_TOKENS"}, True),
+        ({"done_reason": "length"}, True), ({"finish_reason": "stop"}, False), ({}, False),
+    ],
+)  # fmt: skip
+async def test_langchain_says_that_an_answer_was_cut(said: dict[str, str], cut: bool) -> None:
+    from langchain_core.messages import AIMessageChunk
+
+    class Chat:
+        async def astream(self, thread: object) -> AsyncIterator[Any]:
+            yield AIMessageChunk("Bread")
+            yield AIMessageChunk("", response_metadata=said)
+
+    found = [piece async for piece in LangChainGenerator(Chat(), "fake", timeout=5).stream([Message("user", "?")])]
+    assert found[0] == "Bread" and isinstance(found[-1], Usage) and found[-1].cut is cut

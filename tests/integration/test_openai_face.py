@@ -108,6 +108,30 @@ async def test_the_clients_history_is_the_conversation(api: Api) -> None:
     assert not await api.services.storage.memory.conversations(api.services.principal)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_that_the_model_cut_says_so(asked: World, pool: Pool, tmp_path: Path, stream: bool) -> None:
+    async with (
+        model_server(Behaviour(answer="Bread is made of flour [1].", finish="length")) as model,
+        model_client() as http,
+    ):
+        generator = OpenAIGenerator(http, Endpoint(model.url), "m")
+        caching = Caching(PostgresAnswerCache(pool, ttl=60, max_entries=10), "f", None)
+        world = replace(asked, chat=replace(asked.chat, caching=caching))
+        async with running_api(world, pool, tmp_path / "data", generator=generator) as api, client_of(api) as client:
+            for finish in ("length", "stop", "stop"):
+                question: dict[str, Any] = {"model": "anchorage", "messages": [user("What is bread made of?")]}
+                if stream:
+                    chunks = [chunk async for chunk in await client.chat.completions.create(**question, stream=True)]
+                    assert [c.choices[0].finish_reason for c in chunks if c.choices[0].finish_reason] == [finish]
+                else:
+                    done = await client.chat.completions.create(**question)
+                    assert done.choices[0].finish_reason == finish
+                body = (await api.client.post("/api/chat", json={"message": "What is bread made of?"})).json()
+                assert body.get("cut", False) is (finish == "length") and "cut" not in body["usage"]
+                model.behaviour = Behaviour(answer="Bread is made of flour [1].")
+            assert model.count() == 4  # what was cut is not given again; of the last round, both came from the cache
+
+
 async def test_a_generator_gets_the_history_and_its_limit(asked: World, pool: Pool, tmp_path: Path) -> None:
     generator = ScriptedGenerator(["Where does Victor Horta live?", "In Saint-Gilles [1]."])
     async with running_api(asked, pool, tmp_path / "data", generator=generator) as api, client_of(api) as client:

@@ -74,9 +74,9 @@ async def recall(context: TurnContext, state: TurnState) -> Recollection:
 
 
 async def keep(context: TurnContext, state: TurnState) -> None:
-    """Remember the answer of a turn, where `recall` found a slot for it."""
+    """Remember the answer of a turn, where `recall` found a slot for it and the model came to its end."""
     caching, slot = context.services.caching, state.get("slot")
-    if caching is None or slot is None:
+    if caching is None or slot is None or state["usage"].cut:
         return
     payload = {
         "question": state["standalone_question"],

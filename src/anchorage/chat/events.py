@@ -94,7 +94,8 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "hits": [hit_json(hit) for hit in answer.hits],
         "conversation_id": answer.conversation_id,
         "message_id": answer.message_id,
-        "usage": asdict(answer.usage),
+        "usage": {key: value for key, value in asdict(answer.usage).items() if key != "cut"},
         "unsupported": [asdict(item) for item in answer.unsupported],
         **({"stopped": True} if answer.stopped else {}),
+        **({"cut": True} if answer.usage.cut else {}),
     }

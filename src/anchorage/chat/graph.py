@@ -137,4 +137,5 @@ def _total(first: Usage, second: Usage) -> Usage:
         second.model or first.model,
         first.prompt_tokens + second.prompt_tokens,
         first.completion_tokens + second.completion_tokens,
+        second.cut,
     )

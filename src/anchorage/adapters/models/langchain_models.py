@@ -73,7 +73,8 @@ class LangChainGenerator:
                         break
                     counts = getattr(piece, "usage_metadata", None) or {}
                     usage = Usage(self._model, usage.prompt_tokens + counts.get("input_tokens", 0),
-                                  usage.completion_tokens + counts.get("output_tokens", 0))  # fmt: skip
+                                  usage.completion_tokens + counts.get("output_tokens", 0),
+                                  usage.cut or _cut(piece))  # fmt: skip
                     if text := _text(piece.content):
                         yield text
         except AnchorageError:
@@ -85,6 +86,13 @@ class LangChainGenerator:
     async def ping(self) -> str:
         """LangChain has no free call: that the model could be opened is all that is known."""
         return "available"
+
+
+def _cut(piece: Any) -> bool:
+    """Whether the answer ends here because of its limit, in the words of OpenAI and Google, Anthropic, or Ollama."""
+    said = getattr(piece, "response_metadata", None) or {}
+    ends = (said.get("finish_reason"), said.get("stop_reason"), said.get("done_reason"))
+    return any(str(end).lower() in ("length", "max_tokens") for end in ends)
 
 
 def _text(content: Any) -> str:

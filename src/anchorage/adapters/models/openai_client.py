@@ -159,7 +159,7 @@ class OpenAIGenerator:
                     yield piece
             if not reply.text:
                 raise self._empty(reply, limit)
-            yield reply.usage
+            yield replace(reply.usage, cut=True) if reply.finish == "length" else reply.usage
         finally:
             response.close()  # what was read to its end has given its connection back already
 

@@ -29,6 +29,7 @@ from anchorage.faces.http.openai_shapes import (
     about,
     citations_json,
     conversation_of,
+    finish_reason,
     usage_json,
 )
 from anchorage.faces.http.problems import OPENAI_PREFIX, openai_error
@@ -163,7 +164,7 @@ def _completion(asked: _Asked, answer: Answer) -> dict[str, Any]:
     }  # fmt: skip
     return asked.frame(
         "chat.completion",
-        choices=[{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        choices=[{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(answer)}],
         usage=usage_json(answer.usage),
         anchorage=about(answer, kept=asked.history is None),
     )
@@ -246,7 +247,7 @@ class _Writer:
         _count(answer)
         out = self._text(_remainder(answer, self.sent, self.overtaken))
         extension = about(answer, kept=self.asked.history is None, streamed=self.sent)
-        out += self.chunk({"citations": citations_json(answer)}, "stop", anchorage=extension)
+        out += self.chunk({"citations": citations_json(answer)}, finish_reason(answer), anchorage=extension)
         if self.with_usage:
             out += _frame(self.asked.frame("chat.completion.chunk", choices=[], usage=usage_json(answer.usage)))
         return out + b"data: [DONE]\n\n"

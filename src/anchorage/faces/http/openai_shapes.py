@@ -140,6 +140,11 @@ def _text(message: ChatMessage, number: int) -> str:
     return storable("\n".join(pieces))
 
 
+def finish_reason(answer: Answer) -> str:
+    """`length` where the model ended at its limit of tokens, or the client's."""
+    return "length" if answer.usage.cut else "stop"
+
+
 def usage_json(usage: Usage) -> dict[str, int]:
     return {
         "prompt_tokens": usage.prompt_tokens,
