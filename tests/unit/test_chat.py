@@ -29,7 +29,20 @@ def hit(text: str, score: float = 1.0, title: str = "Doc", **more: object) -> Hi
     [
         ("what have I asked so far?", True), ("What was my first question?", True), ("summarise our conversation", True),
         ("List my questions", True), ("What have the Romans done for us?", False), ("What did Newton ask?", False),
-        ("what is a conversation?", False),
+        ("what is a conversation?", False), ("What have I asked you about bread?", True), ("What did we talk about?", True),
+        ("What have we discussed so far?", True), ("Which questions have I already asked?", True), ("what did I just ask", True),
+        ("Repeat my last question", True), ("Do you remember my first message?", True), ("What were my previous questions?", True),
+        ("Summarize this conversation", True), ("Can you recap the conversation so far?", True), ("Show me all my questions.", True),
+        ("Summarize our chat about the harbour", True), ("What was I asking about?", True), ("What was my first message to you?", True),
+        ("Summarize the conversation", True), ("summarise the discussion so far", True),
+        ("Summarize the discussion of the 2019 treaty", False), ("Summarize the conversation between Romeo and Juliet", False),
+        ("Recap our discussion with the supplier", False), ("What did we discuss in the board meeting of May?", False),
+        ("What have we said about Russia in the annual report?", False), ("What did I ask the bank for?", False),
+        ("List the discussion papers", False), ("Regarding my earlier question, when did the harbour open?", False),
+        ("Answer my previous question in German", False), ("What was my last message to Bob?", False),
+        ("What questions did I answer in the exam?", False), ("Show the chat settings", False), ("Summarize the chat protocol", False),
+        ("What were our first questions to the witness?", False), ("What did we cover the roof with?", False),
+        ("Tell me about the conversation", False), ("Show me the questions of the exam", False),
     ],
 )  # fmt: skip
 def test_questions_about_the_conversation(question: str, about: bool) -> None:

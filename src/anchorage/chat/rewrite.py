@@ -37,12 +37,20 @@ _STOP = frozenset(
     "of the a an and but so to for from by with about it he she they him her them his its their this that these those there "
     "tell me explain list name give show please i you we my your our much many not be been than then as".split()
 )
+# Documents tell of conversations, discussions and questions too: where one is named that is not this one, they are asked.
+_SO_FAR = r"(?:so far|until now|up to now|already|before|earlier|just now|today|here|yet|in (?:this|our) (?:conversation|chat))"
+_END = r"\s*[?.!]*\s*$"
+_NOT_THIS = r"(?!\s+(?:of|on|between|from|in|at|by|for|with(?! you)|to(?! you))\b)"
+_MINE = rf"my (?:(?:very )?(?:first|last|second|previous|earlier|other|past) )?(?:questions?|messages?)\b{_NOT_THIS}"
 _ABOUT_CONVERSATION = re.compile(
-    r"\bwhat (?:have|did|were) (?:i|we)\b.{0,30}\b(?:ask|asked|asking|said|say|talk|talked|talking|discuss\w*|cover\w*)\b|"
-    r"\b(?:my|our) (?:first|last|previous|earlier|other|past) (?:question|message)s?\b|"
-    r"\b(?:list|repeat|show|recap|summari[sz]e|recall)\b.{0,20}\b(?:my questions?|"
-    r"(?:this|our|the) (?:conversation|chat|discussion))\b|"
-    r"\bwhat was my\b.{0,20}\bquestion\b|\bquestions (?:have|did) i\b",
+    rf"\bwhat (?:have|did|was|were) i (?:just |already )?ask(?:ed|ing)?(?:\s+(?:you|about|{_SO_FAR})\b.*)?{_END}|"
+    rf"\bwhat (?:have|did|were) (?:i|we) (?:just |already |been )*(?:said|say|talk(?:ed|ing)?|discuss(?:ed|ing)?|cover(?:ed|ing)?)"
+    rf"(?: about)?(?:\s+(?:with you|{_SO_FAR}))*{_END}|"
+    rf"\b(?:what|which) (?:was|were|is|are) {_MINE}|\bquestions (?:have|did) (?:i|we) (?:just |already )?ask(?:ed)?"
+    rf"(?:\s+(?:you|about|{_SO_FAR})\b.*)?{_END}|"
+    rf"\b(?:list|repeat|show|recap|summari[sz]e|recall|remember|tell me|remind me of)\b (?:me )?(?:all )?(?:of )?"
+    rf"(?:{_MINE}|(?:this|our) (?:whole |entire )?(?:conversation|chat|discussion)\b{_NOT_THIS}|"
+    rf"the (?:whole |entire )?(?:conversation|chat|discussion)(?:\s+{_SO_FAR})*{_END})",
     re.IGNORECASE,
 )
 _MAX_ADDED = 12

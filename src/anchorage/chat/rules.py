@@ -142,6 +142,15 @@ _OWN = r"my\s|(?:(?:the|that|this)\s+)?(?:previous|prior|earlier)\s+message\b"
 _RULES = r"(?:instructions?|prompts?|rules?|directions?|directives?|guidelines?|commands?|messages?)"
 _QUALIFIED = r"(?:system|initial|hidden|original|secret|developer|confidential)"
 _DROP_HINTS = ("ignore", "disregard", "forget", "override", "bypass", "discard", "follow")
+# "The system prompt of a shell", "the instructions above the sink": documents have such things too.
+_OF_SOMETHING = (
+    r"(?!\s+(?:formats?|handlers?|logs?|queues?)\b|\s+of\s+(?!(?:this|your|yours|it)\b|"
+    r"(?:the\s+)?(?:chat|conversation|assistant|model|session|ai|bot|chatbot|llm|system)\b))"
+)
+_A_PLACE = (
+    r"(?!-|\s+(?:\d|(?:the|a|an|my|our|his|her|its|their|each|every)\s+"
+    r"(?!(?:\w+\s+)?(?:line|message|question|passages?|prompt|text|point|sentence|mark)\b)))"
+)
 _RULES_HINTS = ("instruction", "prompt", "rule", "direct", "guideline", "command", "message")
 _QUALIFIED_HINTS = ("system", "initial", "hidden", "original", "secret", "developer", "confidential", "above")
 # Each pattern with what must be there: one of each group of words.
@@ -179,8 +188,9 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
             (_QUALIFIED_HINTS, (*_RULES_HINTS, "above")),
             "an order to reveal the instructions",
             rf"{_ORDER}(?:reveal|show|print|repeat|output|display|leak|dump|recite|tell|give|write|copy|translate|summari[sz]e)\s+"
-            rf"(?:\w+\s+){{0,4}}?(?:your\s+{_QUALIFIED}\s+(?:\w+\s+)?{_RULES}|(?:the|this|your)\s+system\s+(?:prompt|message)|"
-            r"(?:everything|all|the\s+(?:text|words|prompt|instructions?|messages?))\s+above)\b|"
+            rf"(?:\w+\s+){{0,4}}?(?:your\s+{_QUALIFIED}\s+(?:\w+\s+)?{_RULES}|your\s+system\s+(?:prompt|message)\b|"
+            rf"(?:the|this)\s+system\s+(?:prompt|message)\b{_OF_SOMETHING}|"
+            rf"(?:everything|all|the\s+(?:text|words|prompt|instructions?|messages?))\s+above\b{_A_PLACE})|"
             rf"\bwhat(?:'s|\s+is|\s+are|\s+were)\s+your\s+{_QUALIFIED}\s+{_RULES}\b",
         ),
         (
