@@ -1,6 +1,7 @@
 """The classic APIs, feedback, and what keeps strangers' pages out, over HTTP."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.errors import BadRequest
 from anchorage.evaluation.dataset import passages, read_dataset
@@ -111,6 +113,15 @@ async def test_feedback(world: World, pool: Pool, tmp_path: Path) -> None:
             if (after := page["next"]) is None:
                 break
         assert pages == listed
+        # A rating that is taken back or given again between two pages: the place stays where it was.
+        page = (await client.get("/api/feedback", params={"limit": 1})).json()
+        seen = {"message_id": "m1", "conversation_id": "t2", "rating": "down"}
+        rest = {"params": {"limit": 5, "after": page["next"]}}
+        await client.delete("/api/feedback/m1", params={"conversation_id": "t2"})
+        assert (await client.get("/api/feedback", **rest)).json()["feedback"] == listed[1:]
+        await client.post("/api/feedback", json=seen)
+        assert (await client.get("/api/feedback", **rest)).json()["feedback"] == listed[1:]
+        problem(await client.get("/api/feedback", params={"after": f"{'9' * 40}/a/b"}), 400, "bad_request")
         assert len((await client.get("/api/feedback", params={"rating": "up"})).json()["feedback"]) == 2
 
         other = {"x-who": "other"}
@@ -152,6 +163,36 @@ async def test_feedback(world: World, pool: Pool, tmp_path: Path) -> None:
         async with pool.connection() as connection:
             cursor = await connection.execute("SELECT count(*) FROM anchorage.feedback WHERE conversation_id = 't1'")
             assert await cursor.fetchone() == (0,)
+
+
+async def test_an_export_misses_no_rating_that_is_given_again_meanwhile(
+    world: World, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchorage.evaluation.feedback._PAGE", 2)
+    async with running_api(world, pool, tmp_path / "data") as api:
+        store, owner = api.services.storage.feedback, api.services.principal
+        for number in range(5):
+            await ask(api, "What is bread made of?", "t", f"m{number}")
+            await store.rate(owner, f"m{number}", 1, "")
+
+        class Rerating(PostgresFeedback):
+            rerated = False
+
+            async def ratings(self, *args: Any, **more: Any) -> Any:
+                page = await super().ratings(*args, **more)
+                if not self.rerated:
+                    self.rerated = True
+                    for message in ("m0", "m4"):  # one at either end
+                        await self.withdraw(owner, message)
+                        await self.rate(owner, message, -1, "again")
+                return page
+
+        report = await export_feedback(Rerating(pool), api.services.storage.store, owner, tmp_path / "set")
+        assert report["queries"] == 5
+        lines = [json.loads(line) for line in (tmp_path / "set/queries.jsonl").read_text().splitlines()]
+        assert {line["_id"]: line["comment"] for line in lines} == {
+            "t/m4": "again", "t/m0": "again", "t/m1": "", "t/m2": "", "t/m3": "",
+        }  # fmt: skip
 
 
 async def test_pages_of_strangers_are_kept_out(world: World, pool: Pool, tmp_path: Path) -> None:

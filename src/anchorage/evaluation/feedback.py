@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from anchorage.errors import BadRequest, NotFound
 from anchorage.model import Feedback, Principal
-from anchorage.ports.feedback import FeedbackStore
+from anchorage.ports.feedback import FeedbackStore, Place
 from anchorage.ports.store import Store
 
 _PAGE = 500
@@ -53,12 +53,16 @@ async def export_feedback(
 
 
 async def _all(feedback: FeedbackStore, principal: Principal) -> list[Feedback]:
-    found: list[Feedback] = []
-    after: tuple[str, str] | None = None
-    while page := await feedback.ratings(principal, limit=_PAGE, after=after):
-        found += page
-        after = (page[-1].conversation_id, page[-1].message_id)
-    return found
+    """Each once, the newest first, also what is rated again while they are read."""
+    found: dict[tuple[str, str], Feedback] = {}
+    after: Place | None = None
+    while page := await feedback.ratings(principal, limit=_PAGE, after=after, oldest_first=True):
+        for item in page:
+            key = (item.conversation_id, item.message_id)
+            found.pop(key, None)
+            found[key] = item
+            after = (item.created_at, *key)
+    return list(reversed(found.values()))
 
 
 def _prepare(folder: Path) -> None:

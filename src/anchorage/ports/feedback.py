@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from anchorage.model import Feedback, Principal
+
+Place = tuple[datetime, str, str]
+"""Where a rating stands in their order: when it was given, the conversation's id, and the message's."""
 
 
 class FeedbackStore(Protocol):
@@ -25,7 +29,11 @@ class FeedbackStore(Protocol):
         ...
 
     async def ratings(
-        self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: tuple[str, str] | None = None
-    ) -> Sequence[Feedback]:
-        """The principal's, the newest first; `after` is (conversation id, message id) of the last one seen."""
+        self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: Place | None = None,
+        oldest_first: bool = False,
+    ) -> Sequence[Feedback]:  # fmt: skip
+        """The principal's, the newest first or the oldest; `after` is the place of the last one seen, which may be gone by now.
+
+        Read to the end, the oldest first, a list misses none that was given again meanwhile.
+        """
         ...

@@ -8,6 +8,7 @@ from typing import Any
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.errors import Conflict, NotFound
 from anchorage.model import Citation, Feedback, Principal
+from anchorage.ports.feedback import Place
 
 _COLUMNS = "conversation_id, message_id, rating, comment, question, standalone_question, answer, abstained, citations, trace, created_at"
 
@@ -55,20 +56,22 @@ class PostgresFeedback:
             )
 
     async def ratings(
-        self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: tuple[str, str] | None = None
-    ) -> Sequence[Feedback]:
-        conversation, message = after or (None, None)
+        self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: Place | None = None,
+        oldest_first: bool = False,
+    ) -> Sequence[Feedback]:  # fmt: skip
+        moment, conversation, message = after or (None, None, None)
+        beyond, order = (">", "ASC") if oldest_first else ("<", "DESC")
         async with connection_for(self._pool, "listing ratings") as connection:
             cursor = await connection.execute(
                 f"SELECT {_COLUMNS} FROM anchorage.feedback WHERE owner = %(owner)s "
                 "AND (%(rating)s::int IS NULL OR rating = %(rating)s) "
-                "AND (%(conversation)s::text IS NULL OR (created_at, conversation_id, message_id) < (SELECT created_at, "
-                "conversation_id, message_id FROM anchorage.feedback "
-                "WHERE owner = %(owner)s AND conversation_id = %(conversation)s AND message_id = %(message)s)) "
-                "ORDER BY created_at DESC, conversation_id DESC, message_id DESC LIMIT %(limit)s",
+                f"AND (%(moment)s::timestamptz IS NULL OR (created_at, conversation_id, message_id) {beyond} "
+                "(%(moment)s, %(conversation)s, %(message)s)) "
+                f"ORDER BY created_at {order}, conversation_id {order}, message_id {order} LIMIT %(limit)s",
                 {
                     "owner": principal.id,
                     "rating": rating,
+                    "moment": moment,
                     "conversation": conversation,
                     "message": message,
                     "limit": limit,

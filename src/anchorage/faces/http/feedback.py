@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -11,10 +12,13 @@ from anchorage.chat.retrieve import storable
 from anchorage.errors import BadRequest, TooLarge
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import feedback_json
+from anchorage.model import Feedback
+from anchorage.ports.feedback import Place
 from anchorage.telemetry import FEEDBACK
 
 router = APIRouter(prefix="/api/feedback", tags=["Feedback"])
 Rating = Literal["up", "down", 1, -1]
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VALUES = {"up": 1, "down": -1}
 
 
@@ -50,17 +54,12 @@ async def ratings(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Your ratings with the answers as they were rated, the newest first. `after` is the `next` of the page before."""
-    place = None
-    if after is not None:
-        conversation, slash, message = after.partition("/")
-        if not slash:
-            raise BadRequest("`after` is no place in this list: take it from `next` of the page before.")
-        place = (conversation, message)
+    place = _place(after) if after is not None else None
     found = await services.storage.feedback.ratings(
         principal, rating=_value(rating) if rating else None, limit=limit + 1, after=place
     )
     page = found[:limit]
-    following = f"{page[-1].conversation_id}/{page[-1].message_id}" if len(found) > limit else None
+    following = _mark(page[-1]) if len(found) > limit else None
     return {"feedback": [feedback_json(item) for item in page], "next": following}
 
 
@@ -71,6 +70,24 @@ async def withdraw(
     """Forget what you thought of an answer."""
     await services.storage.feedback.withdraw(principal, message_id, conversation_id=conversation_id)
     return Response(status_code=204)
+
+
+def _mark(item: Feedback) -> str:
+    """Where a page ends. It holds the moment too, since the rating may be taken back, or given again, before the next page."""
+    moment = (item.created_at - _EPOCH) // timedelta(microseconds=1)
+    return f"{moment}/{item.conversation_id}/{item.message_id}"
+
+
+def _place(after: str) -> Place:
+    """The place of a mark. Raises `BadRequest` for one that no list gave out."""
+    moment, _, rest = storable(after).partition("/")
+    conversation, slash, message = rest.partition("/")
+    try:
+        if not slash:
+            raise ValueError("too few parts")
+        return _EPOCH + timedelta(microseconds=int(moment)), conversation, message
+    except (ValueError, OverflowError) as error:
+        raise BadRequest("`after` is no place in this list: take it from `next` of the page before.") from error
 
 
 def _value(rating: Rating) -> int:
