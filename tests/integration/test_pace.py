@@ -10,6 +10,7 @@ from anchorage.adapters.models import pace as module
 from anchorage.adapters.models.http import Endpoint, model_client
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.models.pace import Pace, reset_seconds
+from anchorage.errors import ModelUnavailable
 from anchorage.testing.model_server import Behaviour, model_server
 
 
@@ -94,3 +95,37 @@ async def test_an_ingest_waits_instead_of_being_refused() -> None:
         # The first two calls know of no limit; then one request in 0.2 s fits.
         assert asyncio.get_running_loop().time() - started >= 0.35
         assert server.count("/v1/embeddings") == 4
+
+
+async def test_a_question_does_not_wait_behind_an_ingest_for_long() -> None:
+    """The gate is the ingest's for half a minute; a question is told to come again, and takes no place of anybody's."""
+    limited = {
+        "x-ratelimit-limit-requests": "2",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "60s",
+    }
+    async with model_server(Behaviour(headers=limited)) as server, model_client() as client:
+        embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_wait=0.1)
+        await embedder.embed_query("first")
+        with pytest.raises(ModelUnavailable, match=r"rate limit.*within 0\.1 s.*Ask again.*QUERY_WAIT") as raised:
+            await embedder.embed_query("no room")
+        assert raised.value.temporary
+        ingest = asyncio.create_task(embedder.embed_passages(["a", "b"]))
+        async with asyncio.timeout(5):
+            while not embedder._pace._gate.locked():
+                await asyncio.sleep(0)
+        with pytest.raises(ModelUnavailable, match="Ask again"):
+            await embedder.embed_query("behind")
+        assert not ingest.done() and server.count("/v1/embeddings") == 1
+        assert embedder._pace._flying == {"requests": 0.0, "tokens": 0.0}
+        ingest.cancel()
+        await asyncio.wait({ingest})
+
+
+async def test_a_question_does_not_wait_for_a_long_retry_after() -> None:
+    behaviour = Behaviour(status=429, retry_after="30")
+    async with model_server(behaviour) as server, model_client() as client:
+        embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_wait=1)
+        with pytest.raises(ModelUnavailable):
+            await embedder.embed_query("?")
+        assert server.count("/v1/embeddings") == 1

@@ -139,6 +139,19 @@ def test_overlapping_findings_leave_nothing_behind() -> None:
     assert "AKIA" not in redacted(text, list(secrets(text)))
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("See ![x](https://evil.example/?q=1[2]) it stands [3].", "See [image or active markup removed] [2] it stands [3]."),
+        ("It is <img src=x [1][4]>[2].", "It is [image or active markup removed] [1][4] [2]."),
+        ("At https://me:se[1]cret@host.", "At https://[password in an address removed] [1]@host."),
+        ("-----BEGIN PRIVATE KEY-----abc [1] def-----END PRIVATE KEY----- [2].", "[private key removed] [1] [2]."),
+    ],
+)  # fmt: skip
+def test_markers_of_citations_outlive_what_is_taken_out(text: str, shown: str) -> None:
+    assert redacted(text, [*secrets(text), *markup(text)]) == shown
+
+
 def test_each_action() -> None:
     def counted(action: str) -> float:
         labels = {"side": "question", "rule": "pii", "action": action}

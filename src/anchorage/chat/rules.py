@@ -248,14 +248,19 @@ QUESTION_RULES: dict[str, Rule] = {"secrets": secrets, "pii": pii, "injection": 
 ANSWER_RULES: dict[str, Rule] = {"secrets": secrets, "pii": pii, "injection": markup}
 
 
+_CITED = re.compile(r"\[\d{1,3}\]")
+
+
 def redacted(text: str, findings: list[Finding]) -> str:
-    """The text with every finding replaced by a word on what it was."""
+    """The text with every finding replaced by a word on what it was; markers of citations in it stay, after that word."""
     pieces, at = [], 0
     for finding in sorted(findings, key=lambda item: (item.start, -item.end)):
         if finding.start < at:
             continue
         # Brackets before a parenthesis or a colon would be a link, after all care that there is none.
         apart = " " if text[finding.end : finding.end + 1] in ("(", "[", ":") else ""
-        pieces += [text[at : finding.start], f"[{finding.what.split(' ', 1)[-1]} removed]{apart}"]
+        marked = "".join(_CITED.findall(text[finding.start : finding.end]))
+        word = f"[{finding.what.split(' ', 1)[-1]} removed]"
+        pieces += [text[at : finding.start], f"{word} {marked}" if marked else word, apart]
         at = finding.end
     return "".join([*pieces, text[at:]])

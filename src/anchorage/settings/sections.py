@@ -112,6 +112,7 @@ class EmbeddingSettings(Section):
     longest_wait: float = Field(
         60, ge=0, description="longest wait that a server's rate limit or Retry-After may ask for, in seconds"
     )
+    query_wait: float = Field(10, ge=0, description="longest such wait of a question; then it is told to ask again")
     concurrency: int = Field(4, ge=1, le=64, description="calls to a remote model at once")
     fallbacks: tuple[EmbeddingFallback, ...] = Field(
         (),

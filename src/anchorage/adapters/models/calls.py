@@ -36,13 +36,15 @@ class JsonCall:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     pace: Pace | None = None
     """Keeps to the rate limits that the server tells, where given."""
+    longest_wait: float | None = None
+    """Seconds that this call may be held back for that."""
 
     async def once(self, payload: Mapping[str, Any], what: str, *, tokens: int = 0) -> Any:
-        """The answer's JSON; `what` names it in an error, `tokens` is about what it costs. Raises `CallFailed`."""
+        """The answer's JSON; `what` names it in an error, `tokens` is about what it costs. Raises `CallFailed` and `NoRoom`."""
         body = encode(payload)
         if self.pace is None:
             return await self._send(body, what)
-        async with self.pace.turn(tokens):
+        async with self.pace.turn(tokens, self.longest_wait):
             return await self._send(body, what)
 
     async def _send(self, body: bytes, what: str) -> Any:

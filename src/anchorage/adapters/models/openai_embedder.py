@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from anchorage.adapters.models.calls import JsonCall
 from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, not_json, ping_server
-from anchorage.adapters.models.pace import Pace
+from anchorage.adapters.models.pace import NoRoom, Pace
 from anchorage.adapters.models.vectors import (
     KnownModel,
     estimate_token_starts,
@@ -22,7 +22,7 @@ from anchorage.adapters.models.vectors import (
     known_model,
     unit_vectors,
 )
-from anchorage.errors import ConfigurationError
+from anchorage.errors import ConfigurationError, ModelUnavailable
 from anchorage.model import EmbedderSpec
 from anchorage.ports.embedder import Vectors
 
@@ -49,6 +49,8 @@ class OpenAIEmbedder:
     timeout: float = 60.0
     retry: RetryPolicy = field(default_factory=lambda: PATIENT)
     ping_timeout: float = 2.0
+    query_wait: float = 10.0
+    """Seconds that a question is held back for a rate limit: somebody waits for its answer."""
     _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
     _pace: Pace = field(default_factory=Pace, init=False, repr=False, compare=False)
 
@@ -64,6 +66,7 @@ class OpenAIEmbedder:
         batch_size: int = 32,
         timeout: float = 60.0,
         retry: RetryPolicy | None = None,
+        query_wait: float = 10.0,
     ) -> OpenAIEmbedder:
         """With the dimension that is set, or else known of the model, or else learned from one embedding.
 
@@ -77,11 +80,13 @@ class OpenAIEmbedder:
         known = known_model(model)
         retry = retry or PATIENT
         found = dimension or (known.dimension if known else 0)
-        embedder = cls(client, endpoint, model, found, known, max_tokens, batch_size, timeout, retry)
+        embedder = cls(
+            client, endpoint, model, found, known, max_tokens, batch_size, timeout, retry, query_wait=query_wait
+        )
         if found:
             return embedder
         probe = await embedder._vectors(["dimension"], None)
-        return cls(client, endpoint, model, int(probe.shape[1]), known, max_tokens, batch_size, timeout, retry)
+        return replace(embedder, dimension=int(probe.shape[1]))
 
     @property
     def spec(self) -> EmbedderSpec:
@@ -106,15 +111,25 @@ class OpenAIEmbedder:
     async def embed_query(self, text: str) -> NDArray[Any]:
         """One vector, with the words before it that the model wants before a question."""
         prefix = self.known.query_prefix if self.known else ""
-        vectors = await self._vectors([prefix + first_tokens(text, self.max_tokens)], self.dimension)
+        call = replace(
+            self._call, longest_wait=self.query_wait,
+            retry=replace(self.retry, longest_wait=min(self.retry.longest_wait, self.query_wait)),
+        )  # fmt: skip
+        try:
+            vectors = await self._vectors([prefix + first_tokens(text, self.max_tokens)], self.dimension, call)
+        except NoRoom as error:
+            raise ModelUnavailable(
+                f"The embedding server at {self.endpoint.shown} is at its rate limit, and had no room for a question within "
+                f"{self.query_wait:g} s; documents may be being indexed. Ask again in a moment, or raise ANCHORAGE_EMBEDDING__QUERY_WAIT."
+            ) from error
         return vectors[0]  # type: ignore[no-any-return]
 
     async def ping(self) -> str:
         """See `http.ping_server`: no paid call."""
         return await ping_server(self.client, self.endpoint, self.ping_timeout)
 
-    async def _vectors(self, texts: list[str], dimension: int | None) -> Vectors:
-        attempt, call = 0, self._call
+    async def _vectors(self, texts: list[str], dimension: int | None, call: JsonCall | None = None) -> Vectors:
+        attempt, call = 0, call or self._call
         # A token is about four characters; keeping to a rate limit needs no better.
         tokens = sum(len(text) for text in texts) // 4
         while True:

@@ -62,6 +62,10 @@ class _Bucket:
         return max(0.0, self.at + share * (self.full_at - self.at) - now)
 
 
+class NoRoom(Exception):
+    """A caller's patience is over, and the provider still has no room."""
+
+
 @dataclass(slots=True)
 class Pace:
     """Lets a call through when the provider has room for it. One for each endpoint and model; for any number of callers."""
@@ -73,23 +77,31 @@ class Pace:
     _flying: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_KINDS, 0.0))
 
     @asynccontextmanager
-    async def turn(self, tokens: int) -> AsyncIterator[None]:
-        """Wait until one request of about so many tokens fits, and hold its place while it is under way."""
+    async def turn(self, tokens: int, longest: float | None = None) -> AsyncIterator[None]:
+        """Wait until one request of about so many tokens fits, and hold its place while it is under way.
+
+        Raises `NoRoom` after `longest` seconds, behind others who wait or not.
+        """
         needed = {"requests": 1.0, "tokens": float(tokens)}
-        async with self._gate:  # in turn: whoever waits for room must not be overtaken into it
-            await self._room(needed)
-            for kind in _KINDS:
-                self._flying[kind] += needed[kind]
+        try:
+            async with asyncio.timeout(longest), self._gate:  # in turn: whoever waits must not be overtaken
+                await self._room(needed, self.longest_wait if longest is None else longest)
+                for kind in _KINDS:
+                    self._flying[kind] += needed[kind]
+        except TimeoutError as error:
+            raise NoRoom from error
         try:
             yield
         finally:
             for kind in _KINDS:
                 self._flying[kind] -= needed[kind]
 
-    async def _room(self, needed: Mapping[str, float]) -> None:
+    async def _room(self, needed: Mapping[str, float], longest: float) -> None:
         now = time.monotonic()
         waits = [bucket.wait(needed[kind] + self._flying[kind], now) for kind, bucket in self._buckets.items()]
         wait = max(waits, default=0.0)
+        if longest < wait <= self.longest_wait:
+            raise NoRoom  # whoever waits longest knows it now
         if 0 < wait <= self.longest_wait:
             if wait >= _TOLD:
                 _log.info("waiting_for_rate_limit", seconds=round(wait, 1))
