@@ -25,6 +25,10 @@ from anchorage.wiring import (
 )
 
 _TIMEOUT = 60
+_ADVICE = {
+    "wrong_address": ". Its API answers below /v1 only: end its address in /v1 (OPENAI_BASE_URL, or the BASE_URL of this part)",
+    "unauthorized": ". It does not take the key, or wants one: check OPENAI_API_KEY, or the API_KEY of this part",
+}
 _ROOM = 2 * 1024**3
 
 
@@ -136,7 +140,7 @@ async def _embedder(settings: Settings) -> Check:
     return Check(
         "embedder",
         "ok" if word == "available" else "failed",
-        f"{spec.name}, {spec.dimension} dimensions, {spec.precision}: {word}",
+        f"{spec.name}, {spec.dimension} dimensions, {spec.precision}: {word}{_ADVICE.get(word, '')}",
     )
 
 
@@ -161,7 +165,11 @@ async def _generator(settings: Settings) -> Check:
     except AnchorageError as error:
         return Check("generator", "failed", error.message)
     fine = word == "available"
-    advice = "" if fine else ". Check that its server runs, its address and its key; until then questions fail"
+    advice = (
+        ""
+        if fine
+        else _ADVICE.get(word, ". Check that its server runs, its address and its key") + "; until then questions fail"
+    )
     return Check("generator", "ok" if fine else "failed", f"{generator.model}: {word}{advice}")
 
 
@@ -188,7 +196,11 @@ async def _guard(settings: Settings) -> Check:
     except AnchorageError as error:
         return Check("guard", "failed", error.message)
     fine = word == "available"
-    advice = "" if fine else ". Until it answers, questions " + ("pass" if guards.fails_open else "fail")
+    advice = (
+        ""
+        if fine
+        else _ADVICE.get(word, "") + ". Until it answers, questions " + ("pass" if guards.fails_open else "fail")
+    )
     return Check("guard", "ok" if fine else "failed", f"rules, and {guards.judge.model}: {word}{advice}")
 
 

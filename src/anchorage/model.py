@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -272,19 +272,6 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cut: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """What one principal used of one model on one day (UTC); `cost` is in the currency of the price table."""
-
-    day: date
-    principal: str
-    model: str
-    requests: int
-    prompt_tokens: int
-    completion_tokens: int
-    cost: float
 
 
 @dataclass(frozen=True, slots=True)

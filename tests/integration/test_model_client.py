@@ -10,9 +10,12 @@ from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
 from anchorage.adapters.models.langchain_models import LangChainGenerator
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.diagnosis import _embedder, _generator, _guard
 from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable
 from anchorage.model import Message, Usage
+from anchorage.settings import load_settings
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
+from anchorage.testing.web_site import web_site
 
 FAST = RetryPolicy(2, 0.01, 0.05, 0.2)
 ASK = (Message("user", "Hello?"),)
@@ -180,3 +183,28 @@ async def test_langchain_says_that_an_answer_was_cut(said: dict[str, str], cut: 
 
     found = [piece async for piece in LangChainGenerator(Chat(), "fake", timeout=5).stream([Message("user", "?")])]
     assert found[0] == "Bread" and isinstance(found[-1], Usage) and found[-1].cut is cut
+
+
+@pytest.mark.parametrize("part", ["generator", "embedder", "guard"])
+async def test_an_address_without_v1_is_told_with_what_to_change(server: ModelServer, part: str) -> None:
+    """The doctor said ok of a server that answers 404 to every question."""
+    for url, status in ((server.url, "ok"), (server.url.removesuffix("/v1"), "failed")):
+        sections: dict[str, dict[str, Any]] = {
+            "generator": {"llm": {"provider": "compatible", "base_url": url, "model": "m"}},
+            "embedder": {"embedding": {"base_url": url, "model": "m", "dimension": 64}},
+            "guard": {"guard": {"base_url": url, "model": "m"}},
+        }
+        settings = load_settings(**sections[part])
+        check = await {"generator": _generator, "embedder": _embedder, "guard": _guard}[part](settings)
+        assert check.status == status, check
+        if status == "failed":
+            assert "below /v1" in check.detail and "end its address in /v1" in check.detail
+
+
+async def test_a_page_for_people_is_no_api(server: ModelServer) -> None:
+    async with web_site() as site, model_client() as client:
+        site.page("/models", "<html>Welcome</html>")
+        assert await OpenAIGenerator(client, Endpoint(site.url), "m").ping() == "failing"
+        assert (
+            await OpenAIGenerator(client, Endpoint(f"{site.url}/api/v1"), "m").ping() == "available"
+        )  # lists no models

@@ -1,10 +1,16 @@
 """Which requests are taken for those of a stranger's page."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
-from anchorage.faces.http.browser import BrowserSafety
+from anchorage.errors import DatabaseUnavailable
+from anchorage.faces.cli.doctor import _host_names
+from anchorage.faces.http.browser import BrowserSafety, rebinding_risk
+from anchorage.faces.http.server import serve
+from anchorage.settings import load_settings
 
 
 async def status(headers: dict[str, str], *, method: str = "POST", path: str = "/api/chat", **settings: str) -> int:
@@ -70,3 +76,31 @@ async def test_origins(headers: dict[str, str], expected: int) -> None:
 
 async def test_every_origin_may_be_allowed() -> None:
     assert await status({"host": "localhost", "origin": "http://evil.example"}, cors_origins="*") == 204
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "risk"),
+    [
+        ("127.0.0.1", "", False), ("::1", "", False), ("localhost", "", False), ("0.0.0.0", "", True), ("::", "", True),
+        ("192.168.1.5", " , ", True), ("0.0.0.0", "docs.example.org", False), ("0.0.0.0", "*", False),
+    ],
+)  # fmt: skip
+async def test_who_answers_any_name_is_told_what_to_set(host: str, allowed: str, risk: bool) -> None:
+    told = rebinding_risk(host, allowed)
+    assert (told is not None) is risk
+    if told:
+        assert host in told and "ANCHORAGE_HTTP__ALLOWED_HOSTS" in told
+        assert await status({"host": "evil.example"}, host=host, allowed_hosts=allowed) == 204, "it is a risk"
+
+
+async def test_the_log_and_the_doctor_tell_of_it(tmp_path: Path) -> None:
+    away = "postgresql://127.0.0.1:9/x"
+    database = {"vector_url": away, "state_url": away, "connect_timeout": 0.1}
+    for host, told in (("0.0.0.0", True), ("127.0.0.1", False)):
+        settings = load_settings(data={"dir": tmp_path}, database=database, http={"host": host, "port": 0})
+        with capture_logs() as logs, pytest.raises(DatabaseUnavailable):
+            await serve(settings)
+        warned = [log for log in logs if log["event"] == "answers_any_host_name"]
+        assert len(warned) == told and all("ALLOWED_HOSTS" in log["reason"] for log in warned)
+        check = _host_names(settings)
+        assert check.status == ("warning" if told else "ok") and ("ALLOWED_HOSTS" in check.detail) is told

@@ -8,9 +8,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from anchorage.chat.events import citation_json
-from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource, UsageRow
+from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
 from anchorage.ports.store import Store
-from anchorage.ports.usage import Allowance
+from anchorage.ports.usage import Allowance, UsageRow
 
 
 def failure_json(failure: Failure | None) -> dict[str, str] | None:

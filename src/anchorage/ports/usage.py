@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from anchorage.model import Principal, Usage, UsageRow
+from anchorage.model import Principal, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,19 @@ class Allowance:
     monthly_cost: float | None = None
     daily_tokens: int | None = None
     monthly_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one principal used of one model on one day (UTC); `cost` is in the currency of the price table."""
+
+    day: date
+    principal: str
+    model: str
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float
 
 
 class Ledger(Protocol):

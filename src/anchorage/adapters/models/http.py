@@ -358,23 +358,33 @@ async def read_limited(response: ClientResponse, limit: int = ERROR_BODY_LIMIT) 
     return body[:limit]
 
 
-async def ping_server(client: ClientSession, endpoint: Endpoint, timeout: float) -> str:
-    """A word on the server's state, at no cost.
+async def ping_server(client: ClientSession, endpoint: Endpoint, timeout: float, *, below_v1: bool = True) -> str:
+    """A word on the server's state, at no cost; `wrong_address` where its API is below `/v1`, and the address ends before that.
 
     OpenAI itself is not asked: a key is all that can be checked without depending on a service that bills and
     rate-limits, and a health probe must not. Any other server is asked for its list of models, which is free everywhere.
     """
     if endpoint.is_openai:
         return "available" if endpoint.api_key else "not_configured"
-    try:
+
+    async def listed(path: str) -> tuple[int, bool]:
+        """The status, and whether what came is a document of an API and not a page for people."""
         async with client.get(
-            endpoint.url("models"), headers=endpoint.headers, timeout=ClientTimeout(timeout), allow_redirects=False,
+            endpoint.url(path), headers=endpoint.headers, timeout=ClientTimeout(timeout), allow_redirects=False,
             proxy=endpoint.proxy,
         ) as response:  # fmt: skip
             status = response.status
+            return status, status < 300 and (await read_limited(response)).lstrip()[:1] in (b"{", b"[")
+
+    try:
+        status, lists = await listed("models")
+        if status in (401, 403):
+            return "unauthorized"
+        if lists or status == 429:
+            return "available"
+        if below_v1 and not endpoint.base_url.endswith("/v1") and (await listed("v1/models"))[1]:
+            return "wrong_address"
     except (ClientError, TimeoutError):
         return "unreachable"
-    if status in (401, 403):
-        return "unauthorized"
     # 404 and 405: a server that answers but does not list its models.
-    return "available" if status < 300 or status in (404, 405, 429) else "failing"
+    return "available" if status in (404, 405) else "failing"

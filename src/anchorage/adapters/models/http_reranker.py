@@ -63,7 +63,7 @@ class HttpReranker:
 
     async def ping(self) -> str:
         """See `http.ping_server`: no paid call."""
-        return await ping_server(self.client, self.endpoint, self.ping_timeout)
+        return await ping_server(self.client, self.endpoint, self.ping_timeout, below_v1=False)
 
     @property
     def _shape(self) -> Shape:

@@ -14,8 +14,8 @@ import structlog
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.errors import AnchorageError, BudgetExceeded, ModelBudgetSpent
-from anchorage.model import Principal, Usage, UsageRow
-from anchorage.ports.usage import Allowance
+from anchorage.model import Principal, Usage
+from anchorage.ports.usage import Allowance, UsageRow
 from anchorage.telemetry import degraded
 
 _log = structlog.get_logger(__name__)

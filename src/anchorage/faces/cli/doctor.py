@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json
-from anchorage.settings import describe_settings
+from anchorage.settings import Settings, describe_settings
+
+if TYPE_CHECKING:
+    from anchorage.diagnosis import Check
 
 _STYLE = {"ok": "green", "off": "dim", "failed": "red", "warning": "yellow"}
 
@@ -19,7 +23,7 @@ def doctor(data: Data = None, json: Json = False) -> int:
     from anchorage.diagnosis import diagnose
 
     settings = settings_for(data)
-    checks = asyncio.run(diagnose(settings))
+    checks = [*asyncio.run(diagnose(settings)), _host_names(settings)]
     rows = describe_settings(settings)
     if json:
         print_json({"settings": rows, "checks": [asdict(check) for check in checks]})
@@ -35,3 +39,13 @@ def doctor(data: Data = None, json: Json = False) -> int:
             style = _STYLE[check.status]
             out.print(f"[{style}]{check.status:<8}[/{style}] [bold]{check.name}[/bold]  {escape(check.detail)}")
     return 1 if any(check.status == "failed" for check in checks) else 0
+
+
+def _host_names(settings: Settings) -> Check:
+    from anchorage.diagnosis import Check
+    from anchorage.faces.http.browser import rebinding_risk
+
+    http = settings.http
+    if risk := rebinding_risk(http.host, http.allowed_hosts):
+        return Check("host names", "warning", risk)
+    return Check("host names", "ok", http.allowed_hosts or f"this machine's alone: the server listens on {http.host}")

@@ -76,6 +76,17 @@ class BrowserSafety:
         return origin is None or origin.lower().partition("://")[2] == headers.get("host", "").lower() != ""
 
 
+def rebinding_risk(host: str, allowed_hosts: str) -> str | None:
+    """What to say of a server that others can reach and that answers to any name; None where there is no such risk."""
+    if is_local(host) or listed(allowed_hosts):
+        return None
+    return (
+        f"The server listens on {host} and answers to any host name, so a stranger's web page that is open in a browser on your network can reach it "
+        "under a name of its own (DNS rebinding). Set ANCHORAGE_HTTP__ALLOWED_HOSTS to the names that people use, such as "
+        "docs.example.org, or to * where something before it checks them."
+    )
+
+
 def is_local(host: str) -> bool:
     """Whether nobody but this machine can reach a server that listens there."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -15,6 +15,7 @@ import uvicorn
 from anchorage.chat.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app
+from anchorage.faces.http.browser import rebinding_risk
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.worker import run_worker
 from anchorage.settings import Settings
@@ -68,6 +69,8 @@ async def serve(settings: Settings, *, worker: bool = False, prepare: Prepare | 
     state = ProcessState()
     listener = _listen(settings.http.host, settings.http.port, shared=settings.http.reuse_port)
     host, port = listener.getsockname()[:2]
+    if risk := rebinding_risk(settings.http.host, settings.http.allowed_hosts):
+        _log.warning("answers_any_host_name", reason=risk)
     config = uvicorn.Config(
         create_app(settings.http, state, mcp=settings.mcp.enabled),
         log_config=None,
