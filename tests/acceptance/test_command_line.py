@@ -169,6 +169,20 @@ def test_a_collection_is_reindexed_checked_and_switched_back(ingested: Cli, tmp_
     assert ingested("reindex", "nosuch", code=1).err
 
 
+def test_what_there_is_not_is_told(ingested: Cli, tmp_path: Path) -> None:
+    for index, said in enumerate(("There is no conversation 'mistyped' of yours yet", "")):
+        run = ingested("ask", "Who designed the Hôtel Tassel?", "--conversation", "mistyped", "--json")
+        assert run.json["conversation_id"] == "mistyped" and said in run.err and ("yet" in run.err) is (index == 0)
+    run = ingested("reindex", "default", "--json")
+    assert "nothing to build" in run.err and run.json["unchanged"] and not run.json["switched"]
+    assert "Nothing is queued or running" in ingested("jobs", "watch").err
+    empty = Cli(tmp_path / "empty")
+    for command in ("search", "ask"):
+        run = empty(command, "Where is the harbour?", "--json")
+        assert "Nothing has been ingested yet" in run.err and str(tmp_path / "empty") in run.err.replace("\n", "")
+        assert run.json["hits"] == []
+
+
 def test_eval(ingested: Cli, tmp_path: Path) -> None:
     topics = ["harbours of Ghent", "bread and flour", "melting iron", "purring cats", "white lighthouses"]
     corpus = [

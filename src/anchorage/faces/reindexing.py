@@ -36,13 +36,17 @@ def _services(services: Services) -> ReindexServices:
 async def reindex(services: Services, principal: Principal, plan: Plan, progress: Progress) -> dict[str, Any]:
     """Build the planned version, check it, and switch to it unless it is worse than the plan tolerates.
 
-    Raises `NotFound`, `NotAllowed`, `BadRequest`, and `Conflict` when there is nothing to build or another version is kept.
+    Does nothing where the live version is the planned one already. Raises `NotFound`, `NotAllowed`, `BadRequest`, and `Conflict`
+    when another version is kept.
     """
     versions = services.storage.index_versions
     live, *_ = await versions.versions(principal, plan.collection)
     queries = read_golden(plan.golden) if plan.golden else []
     embedder = await services.embedders.named(plan.embedder, plan.dimension) if plan.embedder else None
     spec = target_spec(live.spec, services.ingest.index, embedder.spec if embedder else None, plan.chunk)
+    if spec == live.spec:
+        found = await status(services.storage, principal, plan.collection)
+        return {**found, "check": None, "switched": False, "refused": False, "unchanged": True}
     await check_cut(services.embedders, spec)
     version = await versions.begin(principal, plan.collection, spec)
     await build(_services(services), principal, version, progress)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anchorage.errors import NotFound
 from anchorage.faces.cli.options import Collection, Data, Json, settings_for
-from anchorage.faces.cli.output import print_answer, print_hits, print_json
+from anchorage.faces.cli.output import errors, print_answer, print_hits, print_json
+
+if TYPE_CHECKING:
+    from anchorage.wiring import Services
 
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.")]
 Conversation = Annotated[
@@ -35,6 +39,8 @@ def search(
     async def run() -> None:
         async with open_services(settings) as services:
             hits = await find(services.chat, services.principal, text, [collection] if collection else None, k)
+            if not hits:
+                await _tell_if_empty(services)
         if json:
             print_json({"hits": [hit_json(hit) for hit in hits]})
         else:
@@ -61,13 +67,42 @@ def ask(
 
     async def run() -> None:
         async with open_services(settings) as services:
+            if conversation:
+                await _tell_if_new(services, conversation)
             answer = await ask_question(
                 services.chat, services.principal, text, conversation_id=conversation,
                 collections=[collection] if collection else None,
             )  # fmt: skip
+            if not answer.hits:
+                await _tell_if_empty(services)
         if json:
             print_json(answer_json(answer))
         else:
             print_answer(answer)
 
     asyncio.run(run())
+
+
+async def _tell_if_empty(services: Services) -> None:
+    """Say where nothing was looked for, when nothing has been ingested there."""
+    if any(item.documents for item in await services.storage.store.collections(services.principal)):
+        return
+    settings = services.settings
+    url = settings.database.vector_url
+    where = "the database of VECTOR_DB_URL" if url else f"the data directory {settings.data.dir}"
+    other = "" if url else " Another one is named with --data DIR or ANCHORAGE_DATA."
+    errors.print(
+        f"Nothing has been ingested yet into {where}: begin with `anchorage ingest FOLDER`.{other}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+async def _tell_if_new(services: Services, conversation: str) -> None:
+    """Say that a conversation is not there yet, in case its id was mistyped. One of somebody else is refused when it is asked in."""
+    try:
+        await services.storage.memory.conversation(services.principal, conversation)
+    except NotFound:
+        errors.print(
+            f"There is no conversation {conversation!r} of yours yet: this begins it.", markup=False, soft_wrap=True
+        )

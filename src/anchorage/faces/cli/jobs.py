@@ -61,18 +61,25 @@ def show(job_id: JobId, data: Data = None, json: Json = False) -> None:
 
 
 @app.command()
-def watch(data: Data = None) -> None:
+def watch(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait for more when none is left.")] = False,
+    data: Data = None,
+) -> None:
     """A progress bar of all jobs, until none is left."""
 
-    async def run() -> None:
+    async def run() -> int:
         async with open_storage(settings) as storage:
-            await _watch(storage)
+            return await _watch(storage, follow=follow)
 
     settings = settings_for(data)
-    asyncio.run(run())
+    if not asyncio.run(run()):
+        errors.print(
+            "Nothing is queued or running. `anchorage jobs watch --follow` waits for what comes.", markup=False
+        )
 
 
-async def _watch(storage: Storage) -> None:
+async def _watch(storage: Storage, *, follow: bool) -> int:
+    """Returns how many jobs there were to wait for; never, if it follows."""
     start, first = time.monotonic(), None
     with Progress(*progress_columns(), console=errors) as progress:
         task = progress.add_task("jobs", total=None)
@@ -84,9 +91,12 @@ async def _watch(storage: Storage) -> None:
             rate = done / (time.monotonic() - start)
             told = f"{counts['running']} running, {counts['failed']} failed, {rate:.1f}/s"
             told += f", about {left / rate:.0f} s left" if done and left else ""
+            told = told if left or not follow else f"waiting for jobs, {counts['failed']} failed"
             progress.update(task, total=first, completed=done, description=told)
+            if not left and not follow:
+                return first
             if not left:
-                return
+                start, first = time.monotonic(), None  # the next ones are counted anew
             await asyncio.sleep(_PAUSE)
 
 

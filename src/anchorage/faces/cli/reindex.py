@@ -63,6 +63,8 @@ def command(
         print_json(found)
     else:
         _print(found)
+    if found.get("unchanged"):
+        errors.print(f"The collection {collection!r} has this index already: there is nothing to build.", markup=False)
     if found.get("refused"):
         raise Conflict(
             f"The new index loses more than {tolerance} nDCG@10 on the golden set, so {collection!r} was not switched. Switch "
