@@ -52,7 +52,7 @@ async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
         context, state["standalone_question"], state.get("collections"), vector=earlier.vector
     )
     await context.emit("hits", {"hits": ranking.hits})
-    return {"hits": ranking.hits, "question_vector": vector, "slot": earlier.slot}
+    return {"hits": ranking.hits, "question_vector": vector, "slot": None if ranking.by_words else earlier.slot}
 
 
 async def _answer(state: TurnState, context: TurnContext) -> TurnState:

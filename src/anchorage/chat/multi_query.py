@@ -32,7 +32,7 @@ _MAX_TOKENS = 300
 
 async def retrieve_many(
     context: TurnContext, question: str, collections: Sequence[str] | None, *, vector: NDArray[Any] | None
-) -> tuple[Ranking, NDArray[Any]]:
+) -> tuple[Ranking, NDArray[Any] | None]:
     """What `retrieve` gives, over the question and its other wordings. Without wordings it is the question's alone."""
     services = context.services
     others, usage = await wordings(context, question, services.limits.queries - 1)
@@ -42,6 +42,8 @@ async def retrieve_many(
         *(found_for(services, context.principal, other, collections) for other in others),
     )
     ranking, vector = first
+    if vector is None and services.generator is None:  # quotations are chosen by meaning
+        vector = await services.vector_of(context.principal, question)
     if more:
         ranking = replace(ranking, hits=fused(ranking.hits, [other.hits for other, _ in more]))
     return await ordered(services, question, ranking, services.limits.k), vector

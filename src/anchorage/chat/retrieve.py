@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from anchorage.chat.rerank import rerank
 from anchorage.chat.state import ChatServices
-from anchorage.errors import BadRequest, TooLarge
-from anchorage.model import Principal
+from anchorage.errors import BadRequest, ModelUnavailable, TooLarge
+from anchorage.model import EmbedderSpec, Principal
 from anchorage.ports.store import Query, Ranking
+from anchorage.telemetry import degraded
 
 
 def storable(text: str) -> str:
@@ -42,10 +43,11 @@ async def retrieve(
     *,
     index_id: int | None = None,
     lists: bool = False,
-) -> tuple[Ranking, NDArray[Any]]:
+) -> tuple[Ranking, NDArray[Any] | None]:
     """Hybrid retrieval of the `k` best passages, in the reranker's order where there is one, with the question's vector.
 
-    `index_id` takes that index version instead of the live one; `lists` wants the rankings that were fused, too.
+    `index_id` takes that index version instead of the live one; `lists` wants the rankings that were fused, too: whoever
+    measures either wants no embedder to be missing.
     """
     k = k or services.limits.k
     found, vector = await found_for(services, principal, question, collections, k, index_id=index_id, lists=lists)
@@ -62,18 +64,42 @@ async def found_for(
     index_id: int | None = None,
     vector: NDArray[Any] | None = None,
     lists: bool = False,
-) -> tuple[Ranking, NDArray[Any]]:
-    """What the index finds, as many as `ordered` will choose `k` from, with the question's vector."""
+) -> tuple[Ranking, NDArray[Any] | None]:
+    """What the index finds, as many as `ordered` will choose `k` from, with the question's vector by the default embedder.
+
+    Where one of several embedders is away, its collections are searched by words alone; with the default one, there is no vector.
+    """
+    default, away = services.embedder.spec, dict[EmbedderSpec, ModelUnavailable]()
+    vectors: dict[EmbedderSpec, NDArray[Any] | None] = {}
+
+    async def embed(spec: EmbedderSpec) -> NDArray[Any] | None:
+        if spec in away:
+            return None
+        try:
+            embedder = services.embedder if spec == default else await services.embedders.of(spec)
+            return await services.vector_of(principal, question, embedder)
+        except ModelUnavailable as error:
+            if lists or index_id is not None:
+                raise
+            away[spec] = error
+            return None
+
     if vector is None:
-        vector = await services.vector_of(principal, question)
+        vector = await embed(default)
+    if vector is not None:
+        vectors[default] = vector
     limits, reranking = services.limits, services.reranking
     wanted = max(k or limits.k, reranking.candidates if reranking else 0)
-    vectors = {services.embedder.spec: vector}
     query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight, lists)
     while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
-            vectors[spec] = await services.vector_of(principal, question, await services.embedders.of(spec))
-    return found, vector
+            vectors[spec] = await embed(spec)
+        if all(item is None for item in vectors.values()):
+            raise next(iter(away.values()))
+    if not (by_words := [spec for spec in away if spec in vectors]):
+        return found, vector
+    degraded("by_words_alone", away[by_words[0]].message)
+    return replace(found, by_words=by_words), vector
 
 
 async def ordered(services: ChatServices, question: str, found: Ranking, k: int) -> Ranking:

@@ -148,6 +148,7 @@ async def _ask(
     if query.relevant:
         await _judge_retrieval(chat, principal, query, ranking, figures, ids)
     if query.asks_answer:
+        assert vector is not None  # an embedder that is away is an error where the rankings are wanted
         draft, evident = await draft_answer(chat, query.text, vector, ranking.hits[:k])
         citations = await anchored_citations(chat, principal, draft)
         _judge_answer(query, draft, evident, citations, figures)

@@ -73,7 +73,8 @@ class Query:
     """
 
     text: str
-    vectors: Mapping[EmbedderSpec, NDArray[np.float32]]
+    vectors: Mapping[EmbedderSpec, NDArray[np.float32] | None]
+    """None: that embedder is away, and its collections are searched by words alone."""
     k: int
     depth: int = 100
     dense_weight: float = 0.5
@@ -91,6 +92,8 @@ class Ranking:
     """(chunk id, document id) pairs."""
     needs: Sequence[EmbedderSpec] = ()
     """Embedders whose vector of the question is missing: nothing was searched yet."""
+    by_words: Sequence[EmbedderSpec] = ()
+    """Embedders that were away, so that their collections were searched by words alone."""
 
 
 class Store(Protocol):

@@ -33,6 +33,7 @@ _DENSE = f"""
 SELECT id, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}} WHERE {_MAY_READ}
 ORDER BY embedding <=> %(vector)s::halfvec LIMIT %(depth)s
 """
+_ALIVE = f"SELECT id, 0::float8 FROM {{chunks}} WHERE id = ANY(%(ids)s::bigint[]) AND {_MAY_READ}"
 _DENSE_OF = f"""
 SELECT id, 1 - (embedding <=> %(vector)s::halfvec) FROM {{chunks}}
 WHERE id = ANY(%(ids)s::bigint[]) AND {_MAY_READ}
@@ -83,7 +84,8 @@ class _Asked:
     live: LiveIndex
     terms: Mapping[str, int]
     values: Mapping[str, Any]
-    dense: AsyncCursor[tuple[Any, ...]]
+    dense: AsyncCursor[tuple[Any, ...]] | None
+    """None where the collection is searched by words alone."""
     postings: AsyncCursor[tuple[Any, ...]]
 
 
@@ -91,16 +93,19 @@ async def asked(
     connection: AsyncConnection[Any], principal: Principal, live: LiveIndex, query: Query, limits: SearchLimits
 ) -> _Asked:
     """Ask one collection by meaning and by words. In the caller's pipeline nothing is waited for."""
+    vector = query.vectors[live.spec.embedder]
     values = {
-        "vector": "[" + ",".join(map(str, query.vectors[live.spec.embedder].tolist())) + "]",
+        "vector": None if vector is None else "[" + ",".join(map(str, vector.tolist())) + "]",
         "depth": query.depth,
         "collection": live.collection_id,
         "readers": principal.readers,
     }
     terms = Counter(analyser_named(live.spec.analyser).terms(query.text))
-    dense = connection.cursor(row_factory=tuple_row, binary=True)
+    dense = None
+    if vector is not None:
+        dense = connection.cursor(row_factory=tuple_row, binary=True)
+        await dense.execute(live.tables.fill(_DENSE), values)
     postings = connection.cursor(row_factory=tuple_row, binary=True)
-    await dense.execute(live.tables.fill(_DENSE), values)
     await postings.execute(live.tables.fill(POSTINGS), {"terms": list(terms), "budget": limits.max_postings})
     return _Asked(live, terms, values, dense, postings)
 
@@ -108,17 +113,17 @@ async def asked(
 async def candidates(connection: AsyncConnection[Any], asked: _Asked, depth: int) -> _Candidates:
     """The best chunks of one collection by each of the two scores."""
     live, values = asked.live, asked.values
-    found: dict[int, float] = dict(await asked.dense.fetchall())
+    found: dict[int, float] = dict(await asked.dense.fetchall()) if asked.dense else {}
     scores = score_rows(asked.terms, await asked.postings.fetchall())
     near = set(found)
     lexical = await _alive(connection, live, scores, depth, values, found)
-    if inside := _missed(found, near, lexical, depth):
+    if asked.dense and (inside := _missed(found, near, lexical, depth)):
         DENSE_PROBES.inc()
         await asked.dense.execute(live.tables.fill(_PROBE), {**values, "inside": _array(inside)})
         found.update(await asked.dense.fetchall())
     ids = np.array(sorted(found), dtype=np.int64)
     dense = np.array([found[i] for i in ids.tolist()], dtype=np.float32)
-    in_dense = _marked(np.argsort(-dense, kind="stable")[:depth], len(ids))
+    in_dense = _marked(np.argsort(-dense, kind="stable")[: depth if asked.dense else 0], len(ids))
     return _Candidates(live, ids, dense, scores.of(ids), in_dense, _marked(np.searchsorted(ids, lexical), len(ids)))
 
 
@@ -160,7 +165,9 @@ async def _alive(
         batch = scores.best(depth if asked == 0 else asked * 4)[0][asked:].tolist()
         asked += len(batch)
         cursor = connection.cursor(row_factory=tuple_row, binary=True)
-        await cursor.execute(live.tables.fill(_DENSE_OF), {**values, "ids": _array(batch)})
+        await cursor.execute(
+            live.tables.fill(_DENSE_OF if values["vector"] else _ALIVE), {**values, "ids": _array(batch)}
+        )
         present: dict[int, float] = dict(await cursor.fetchall())
         found.update(present)
         alive.extend(chunk_id for chunk_id in batch if chunk_id in present)
