@@ -69,13 +69,14 @@ class ScriptedGenerator:
     prompts: list[Sequence[Message]] = field(default_factory=list)
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
-        self.prompts.append(tuple(messages))
+        prompt = tuple(messages)  # the caller lets go of its own when the first piece comes
+        self.prompts.append(prompt)
         answer = self.answers.pop(0)
         if isinstance(answer, AnchorageError):
             raise answer
         for word in answer.split(" "):
             yield word if word is answer else f"{word} "
-        yield Usage(self.model, sum(len(message.content.split()) for message in messages), len(answer.split()))
+        yield Usage(self.model, sum(len(message.content.split()) for message in prompt), len(answer.split()))
 
     async def ping(self) -> str:
         return "available"
