@@ -308,24 +308,20 @@ async def text_of(
     return DocumentText(str(document_id), row[0], row[1], tuple(Page(*page) for page in row[2])) if row else None
 
 
-_SPANS = """
-unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(ends)s::int[]) WITH ORDINALITY
-    AS n(id, version, start, finish, place)
-JOIN anchorage.documents d ON d.id = n.id
-JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s
-"""
-_EXCERPTS = f"""
-SELECT n.place, substr(t.text, greatest(n.start - %(width)s, 0) + 1, least(n.start, %(width)s)),
+_EXCERPTS = """
+SELECT n.place, t.cited, substr(t.text, greatest(n.start - %(width)s, 0) + 1, least(n.start, %(width)s)),
     substr(t.text, n.start + 1, n.finish - n.start), substr(t.text, n.finish + 1, %(width)s),
     (SELECT (p ->> 0)::int FROM jsonb_array_elements(t.pages) AS p
      WHERE (p ->> 1)::int <= n.start ORDER BY (p ->> 1)::int DESC, (p ->> 0)::int DESC LIMIT 1)
-FROM {_SPANS} JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
+FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(ends)s::int[]) WITH ORDINALITY
+    AS n(id, version, start, finish, place)
+JOIN anchorage.documents d ON d.id = n.id
+JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s
+JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
 """
-_KEPT_EXCERPTS = f"""
-WITH kept AS (
-    UPDATE anchorage.document_texts t SET cited = true FROM {_SPANS}
-    WHERE t.document_id = d.id AND t.version = n.version AND NOT t.cited
-) {_EXCERPTS}
+_KEEP = """
+UPDATE anchorage.document_texts t SET cited = true FROM unnest(%s::uuid[], %s::text[]) AS v(id, version)
+WHERE t.document_id = v.id AND t.version = v.version RETURNING t.document_id::text, t.version
 """
 
 
@@ -334,7 +330,7 @@ async def excerpts(
 ) -> list[Excerpt | None]:
     """The text at each span with its surroundings; None where the principal can read no such version."""
     cursor = await connection.execute(
-        _KEPT_EXCERPTS if keep else _EXCERPTS,
+        _EXCERPTS,
         {
             "readers": principal.readers,
             "width": width,
@@ -344,5 +340,17 @@ async def excerpts(
             "ends": [span.end for span in spans],
         },
     )
-    found = {row[0]: Excerpt(*row[1:]) for row in await cursor.fetchall()}
-    return [found.get(place) for place in range(1, len(spans) + 1)]
+    rows = await cursor.fetchall()
+    found = {row[0] - 1: Excerpt(*row[2:]) for row in rows}
+    if keep and (new := [spans[row[0] - 1] for row in rows if not row[1]]):
+        for place in await _gone(connection, spans, new):
+            found.pop(place, None)
+    return [found.get(place) for place in range(len(spans))]
+
+
+async def _gone(connection: AsyncConnection[Any], spans: Sequence[Span], new: Sequence[Span]) -> list[int]:
+    """Mark versions as cited that were not; the places of the spans whose text has gone since it was read."""
+    versions = sorted({(span.document_id, span.version) for span in new})
+    cursor = await connection.execute(_KEEP, ([as_uuid(item[0]) for item in versions], [item[1] for item in versions]))
+    gone = set(versions) - {(row[0], row[1]) for row in await cursor.fetchall()}
+    return [place for place, span in enumerate(spans) if (span.document_id, span.version) in gone]
