@@ -27,7 +27,6 @@ import numpy as np
 from anchorage.adapters.postgres.embedded.cluster import Cluster
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres, server_pid
 from anchorage.evaluation.metrics import percentiles
-from anchorage.testing.model_server import Behaviour, model_server
 from bench.overhead import cpu_seconds
 from bench.overhead import turns as load
 from bench.support import ANCHORAGE, made_up_text, report, served
@@ -75,41 +74,54 @@ async def turns(
         return found, len(bodies) / (time.perf_counter() - started)
 
 
-async def streaming(data: Path) -> dict[str, Any]:
-    """Streamed turns beside the model server's own streams. The processor time of a token is the slope between short answers and long ones."""
-    async with model_server(Behaviour(answer=_ANSWER)) as server:
-        asked: dict[str, object] = {"model": "x", "stream": True, "messages": []}
-        direct, _ = await turns(server.url, "/chat/completions", [asked] * _TURNS, '"content"')
-
-        def serving() -> tuple[list[tuple[float, float]], float, list[float]]:
-            bodies: list[dict[str, object]] = [
-                {"message": question(number), "stream": True} for number in range(_TURNS)
-            ]
-            with served(data, OPENAI_BASE_URL=server.url, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
-                found, rate = asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
-                used = []
-                for answer in (_ANSWER, _ANSWER * _LONGER):
-                    server.behaviour = Behaviour(answer=answer)
-                    before = cpu_seconds(pid)
-                    asyncio.run(turns(str(client.base_url), "/api/chat", bodies, '"token"'))
-                    used.append((cpu_seconds(pid) - before) / (2 * _TURNS) * 1000)  # `turns` asks each twice
-                return found, rate, used
-
-        ours, rate, (short, long) = await asyncio.to_thread(serving)
-    tokens = len(_ANSWER.split())
+def streaming(data: Path, folder: Path) -> dict[str, Any]:
+    """Streamed turns, alone on the machine: of ours with and without the log that they can be resumed from, of the floor, and of the
+    model server itself. The processor time of a token is the slope between short answers and long ones.
+    """
+    with model_process(_ANSWER) as short, model_process(_ANSWER * _LONGER) as long:
+        found: dict[str, dict[str, Any]] = {
+            name: {"cpu": []} for name in ("anchorage", "anchorage_without_log", "floor", "direct")
+        }
+        for server in (short, long):
+            with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
+                url = asyncio.run(embedded_url(data))
+                with other(_FLOOR, url, server, folder) as (port, floor_pid):
+                    asked = [question(number) for number in range(_TURNS)]
+                    ours, openai = (
+                        [{"message": text, "stream": True} for text in asked],
+                        [_openai(text) for text in asked],
+                    )
+                    least = [{"message": text, "conversation_id": "c"} for text in asked]
+                    sides: dict[str, tuple[str, str, int, list[dict[str, object]], str]] = {
+                        "anchorage": (str(client.base_url), "/api/chat", pid, ours, '"token"'),
+                        "anchorage_without_log": (str(client.base_url), "/v1/chat/completions", pid, openai, '"content":"'),
+                        "floor": (f"http://127.0.0.1:{port}", "/stream", floor_pid, least, '"token"'),
+                        "direct": (server, "/chat/completions", 0, openai, '"content"'),
+                    }  # fmt: skip
+                    for name, (base, path, process, bodies, mark) in sides.items():
+                        asyncio.run(turns(base, path, bodies[:10], mark))
+                        before = cpu_seconds(process) if process else 0.0
+                        seconds, rate = asyncio.run(turns(base, path, bodies, mark))
+                        used = (cpu_seconds(process) if process else 0.0) - before
+                        found[name]["cpu"].append(used / (2 * _TURNS) * 1000)  # `turns` asks each twice
+                        if server == short:
+                            found[name] |= {
+                                "first": [at for at, _ in seconds],
+                                "whole": [at for _, at in seconds],
+                                "rate": rate,
+                            }
+    tokens = len(_ANSWER.split()) * (_LONGER - 1)
     return {
-        "turns": _TURNS,
-        "first_token_ms": {
-            "direct": percentiles([first for first, _ in direct]),
-            "anchorage": percentiles([first for first, _ in ours]),
-        },
-        "whole_ms": {
-            "direct": percentiles([end for _, end in direct]),
-            "anchorage": percentiles([end for _, end in ours]),
-        },
-        "cpu_ms_per_token": round((long - short) / (tokens * (_LONGER - 1)), 4),
-        "turns_per_second_at_once": round(rate, 1),
-    }
+        name: {
+            "first_token_ms": percentiles(side["first"]), "whole_ms": percentiles(side["whole"]),
+            "cpu_ms_per_token": round((side["cpu"][1] - side["cpu"][0]) / tokens, 4), "turns_per_second_at_once": round(side["rate"], 1),
+        }
+        for name, side in found.items()
+    }  # fmt: skip
+
+
+def _openai(text: str) -> dict[str, object]:
+    return {"model": "anchorage", "stream": True, "messages": [{"role": "user", "content": text}]}
 
 
 def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, tutorial: bool) -> dict[str, Any]:
@@ -180,10 +192,11 @@ def other(command: list[str], url: str, server: str, folder: Path) -> Iterator[t
 
 
 @contextlib.contextmanager
-def model_process() -> Iterator[str]:
+def model_process(answer: str | None = None) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    process = subprocess.Popen([sys.executable, "-m", "anchorage.testing.model_server", "--port", str(port)])
+    said = [] if answer is None else ["--behaviour", f"answer={answer}"]
+    process = subprocess.Popen([sys.executable, "-m", "anchorage.testing.model_server", "--port", str(port), *said])
     try:
         wait_for(port, process)
         yield f"http://127.0.0.1:{port}/v1"
@@ -226,7 +239,7 @@ def main() -> None:
             tutorial = "tutorial" in given.parts
             figures["overhead"] = overhead(data, folder, server, given.turns, given.rounds, tutorial=tutorial)
         if "streaming" in given.parts:
-            figures["streaming"] = asyncio.run(streaming(data))
+            figures["streaming"] = streaming(data, folder)
     report(**figures)
 
 

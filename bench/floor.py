@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
@@ -61,9 +63,8 @@ def app(url: str, server: str) -> FastAPI:
 
     handler = FastAPI(lifespan=lifespan)
 
-    @handler.post("/chat")
-    async def chat(request: Request) -> dict[str, str]:
-        embedded = await client.post("/embeddings", json={"model": "e", "input": request.message})
+    async def found(message: str) -> list[dict[str, str]]:
+        embedded = await client.post("/embeddings", json={"model": "e", "input": message})
         vector = str(embedded.json()["data"][0]["embedding"])
         async with pool.connection() as connection:
             cursor = await connection.execute(
@@ -72,19 +73,43 @@ def app(url: str, server: str) -> FastAPI:
             passages = "\n".join(
                 f'<passage number="{n}">\n{row[0]}\n</passage>' for n, row in enumerate(await cursor.fetchall(), 1)
             )
-        messages = [
+        return [
             {"role": "system", "content": "Answer from the passages."},
-            {"role": "user", "content": f"{passages}\n\nQuestion: {request.message}"},
+            {"role": "user", "content": f"{passages}\n\nQuestion: {message}"},
         ]
-        completed = await client.post("/chat/completions", json={"model": "m", "messages": messages})
-        answer = completed.json()["choices"][0]["message"]["content"]
+
+    async def keep(request: Request, answer: str) -> None:
         async with pool.connection() as connection:
             await connection.execute(
                 "INSERT INTO floor_turns (conversation, question, answer) VALUES (%s, %s, %s)",
                 (request.conversation_id, request.message, answer),
                 prepare=True,
             )
+
+    @handler.post("/chat")
+    async def chat(request: Request) -> dict[str, str]:
+        asked = {"model": "m", "messages": await found(request.message)}
+        completed = await client.post("/chat/completions", json=asked)
+        answer = completed.json()["choices"][0]["message"]["content"]
+        await keep(request, answer)
         return {"answer": answer}
+
+    @handler.post("/stream")
+    async def stream(request: Request) -> StreamingResponse:
+        asked = {"model": "m", "messages": await found(request.message), "stream": True}
+
+        async def events() -> AsyncIterator[str]:
+            answer = ""
+            async with client.stream("POST", "/chat/completions", json=asked) as response:
+                async for line in response.aiter_lines():
+                    if line.startswith("data: {"):
+                        piece = json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
+                        answer += piece
+                        yield f"data: {json.dumps({'token': piece})}\n\n"
+            await keep(request, answer)
+            yield "data: [DONE]\n\n"
+
+        return StreamingResponse(events(), media_type="text/event-stream")
 
     return handler
 

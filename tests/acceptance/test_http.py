@@ -192,7 +192,8 @@ def test_bad_questions_are_problems(client: httpx.Client, stream: bool) -> None:
 def test_request_ids_and_metrics(client: httpx.Client) -> None:
     assert client.get("/livez", headers={"x-request-id": "mine-1"}).headers["x-request-id"] == "mine-1"
     assert client.get("/livez", headers={"x-request-id": "bad id"}).headers["x-request-id"] != "bad id"
-    assert client.get("/livez", headers={"x-request-id": "bad\x7f"}).status_code == 400  # no server takes that in a header
+    # No server takes that in a header.
+    assert client.get("/livez", headers={"x-request-id": "bad\x7f"}).status_code == 400
     text = client.get("/metrics").text
     assert 'anchorage_http_requests_total{method="GET",route="/livez",status="200"}' in text
 
