@@ -74,7 +74,7 @@ async def turns(
         return found, len(bodies) / (time.perf_counter() - started)
 
 
-def streaming(data: Path, folder: Path) -> dict[str, Any]:
+def streaming(data: Path, folder: Path, count: int) -> dict[str, Any]:
     """Streamed turns, alone on the machine: of ours with and without the log that they can be resumed from, of the floor, and of the
     model server itself. The processor time of a token is the slope between short answers and long ones.
     """
@@ -86,7 +86,7 @@ def streaming(data: Path, folder: Path) -> dict[str, Any]:
             with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
                 url = asyncio.run(embedded_url(data))
                 with other(_FLOOR, url, server, folder) as (port, floor_pid):
-                    asked = [question(number) for number in range(_TURNS)]
+                    asked = [question(number) for number in range(count)]
                     ours, openai = (
                         [{"message": text, "stream": True} for text in asked],
                         [_openai(text) for text in asked],
@@ -103,7 +103,7 @@ def streaming(data: Path, folder: Path) -> dict[str, Any]:
                         before = cpu_seconds(process) if process else 0.0
                         seconds, rate = asyncio.run(turns(base, path, bodies, mark))
                         used = (cpu_seconds(process) if process else 0.0) - before
-                        found[name]["cpu"].append(used / (2 * _TURNS) * 1000)  # `turns` asks each twice
+                        found[name]["cpu"].append(used / (2 * count) * 1000)  # `turns` asks each twice
                         if server == short:
                             found[name] |= {
                                 "first": [at for at, _ in seconds],
@@ -239,7 +239,7 @@ def main() -> None:
             tutorial = "tutorial" in given.parts
             figures["overhead"] = overhead(data, folder, server, given.turns, given.rounds, tutorial=tutorial)
         if "streaming" in given.parts:
-            figures["streaming"] = streaming(data, folder)
+            figures["streaming"] = streaming(data, folder, min(given.turns, _TURNS))
     report(**figures)
 
 

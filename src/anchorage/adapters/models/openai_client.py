@@ -195,13 +195,19 @@ class OpenAIGenerator:
         while not reply.done:
             next_deadline = next_deadline or asyncio.get_running_loop().time() + self.idle_timeout
             chunk = await self._chunk(content, reply, next_deadline)
-            for data in self._decode(decoder, chunk):
-                text = self._read_event(data, reply)
-                if text:
-                    reply.text = True
+            texts: list[str] = []  # what came together goes on together: each piece costs all who handle it
+            try:
+                for data in self._decode(decoder, chunk):
+                    texts.append(self._read_event(data, reply))
+                    if texts[-1] or reply.text or reply.thinking:
+                        next_deadline = None  # set anew by events only: a proxy may send comments for a hung server
+            except CallFailed:
+                if text := "".join(texts):
                     yield text
-                if reply.text or reply.thinking:
-                    next_deadline = None  # set anew by events only: a proxy may send comments for a hung server
+                raise
+            if text := "".join(texts):
+                reply.text = True
+                yield text
             if chunk is None:
                 if not reply.done and reply.finish is None:
                     raise cut_off(self.endpoint)
