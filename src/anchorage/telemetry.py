@@ -38,7 +38,12 @@ DENSE_PROBES = Counter(
 STREAMS_TAKEN_OVER = Counter(
     "anchorage_streams_taken_over", "Answers taken over from processes that died or shut down", registry=REGISTRY
 )
-STREAMS = Gauge("anchorage_open_streams", "Answer streams being sent", registry=REGISTRY)
+STREAMS = Gauge("anchorage_inflight_streams", "Answer streams being sent", registry=REGISTRY)
+QUEUE_OLDEST = Gauge(
+    "anchorage_queue_oldest_seconds",
+    "Seconds that the oldest job that is due has waited for a worker; NaN while the state database is away",
+    registry=REGISTRY,
+)
 
 _log = structlog.get_logger(__name__)
 _warned: set[str] = set()

@@ -196,6 +196,7 @@ def test_request_ids_and_metrics(client: httpx.Client) -> None:
     assert client.get("/livez", headers={"x-request-id": "bad\x7f"}).status_code == 400
     text = client.get("/metrics").text
     assert 'anchorage_http_requests_total{method="GET",route="/livez",status="200"}' in text
+    assert "\nanchorage_inflight_streams 0.0\n" in text and "\nanchorage_queue_oldest_seconds 0.0\n" in text
 
 
 def test_many_at_once_and_the_command_line_beside_it(up: tuple[httpx.Client, Cli]) -> None:

@@ -406,3 +406,14 @@ async def test_a_worker_that_slept_gives_back_no_job_of_another(queue: PostgresQ
         with suppress(asyncio.CancelledError):
             await slept
         assert (await queue.job(ANNA, job_id)).status == "running"
+
+
+async def test_the_wait_of_the_oldest_job_is_known(queue: PostgresQueue, pool: Pool) -> None:
+    assert await queue.oldest() == 0
+    first, second, later = await queue.add(ANNA, [new(name) for name in ("first", "second", "later")])
+    async with pool.connection() as connection:
+        due = "UPDATE anchorage.jobs SET not_before = now() - make_interval(secs => %s), status = %s WHERE id = %s"
+        await connection.execute(due, (900, "running", first))
+        await connection.execute(due, (600, "waiting", second))
+        await connection.execute(due, (-60, "waiting", later))
+    assert 600 <= await queue.oldest() < 900

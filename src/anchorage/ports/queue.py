@@ -61,6 +61,10 @@ class Queue(Protocol):
         """How many jobs there are of each status."""
         ...
 
+    async def oldest(self) -> float:
+        """Seconds that the oldest of all jobs that are due has waited for a worker; 0 when none does."""
+        ...
+
     async def retry(self, principal: Principal, job_id: str) -> Job:
         """Queue a failed or cancelled job anew. Raises `NotFound`, `Conflict`."""
         ...

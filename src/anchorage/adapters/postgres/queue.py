@@ -106,6 +106,15 @@ class PostgresQueue:
             found = dict(await cursor.fetchall())
         return {status: found.get(status, 0) for status in _STATUSES}
 
+    async def oldest(self) -> float:
+        async with self._connection("looking for the oldest job") as connection:
+            cursor = await connection.execute(
+                "SELECT coalesce(extract(epoch FROM now() - min(not_before)), 0)::float8 "
+                "FROM anchorage.jobs WHERE status IN ('waiting', 'released') AND not_before <= now()"
+            )
+            row = await cursor.fetchone()
+        return float(row[0]) if row else 0.0
+
     async def retry(self, principal: Principal, job_id: str) -> Job:
         found = await self.job(principal, job_id)
         async with self._connection("retrying a job") as connection:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Annotated, Any
@@ -12,12 +14,15 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from anchorage.errors import Unavailable
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json
 from anchorage.settings import Settings
 
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="Port of the API (APP_PORT).")]
 Host = Annotated[str | None, typer.Option("--host", help="Address of the API (APP_HOST).")]
+
+_PAUSE = 1.0  # seconds between two attempts at a database
 
 
 def _http(host: str | None, port: int | None) -> dict[str, Any]:
@@ -45,14 +50,14 @@ def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
     """Run the API. Uploads wait for a worker: see `anchorage worker`."""
     settings = settings_for(data, quiet=False, http=_http(host, port))
     log = structlog.get_logger(__name__)
-    _serve(settings, worker=False, docs=False, ready=lambda address: log.info("ready", address=address))
+    _serve(settings, ready=lambda address: log.info("ready", address=address))
 
 
-def _serve(settings: Settings, *, worker: bool, docs: bool, ready: Any) -> None:
+def _serve(settings: Settings, *, api: bool = True, worker: bool = False, docs: bool = False, ready: Any) -> None:
     from anchorage.faces.http.server import serve as run_server
     from anchorage.faces.sample import ingest_own_docs
 
-    serving = run_server(settings, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready)
+    serving = run_server(settings, api=api, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready)
     if find_spec("uvloop"):  # made for Linux and macOS; a tenth less work for each request
         import uvloop
 
@@ -61,10 +66,22 @@ def _serve(settings: Settings, *, worker: bool, docs: bool, ready: Any) -> None:
         asyncio.run(serving)
 
 
-def worker(data: Data = None) -> None:
+def worker(
+    probes: Annotated[
+        int | None, typer.Option("--probes", metavar="PORT", min=0, max=65535, help="Serve probes and metrics on it.")
+    ] = None,
+    data: Data = None,
+) -> None:
     """Ingest queued documents, and keep the index tidy, until stopped."""
-    settings = settings_for(data, quiet=False)
-    asyncio.run(_worker(settings))
+    settings = settings_for(data, quiet=False, http=_http(None, probes))
+    if probes is None:
+        asyncio.run(_worker(settings))
+        return
+    log, concurrency = structlog.get_logger(__name__), settings.ingest.concurrency
+    _serve(
+        settings, api=False, worker=True,
+        ready=lambda address: log.info("worker_ready", concurrency=concurrency, address=address),
+    )  # fmt: skip
 
 
 async def _worker(settings: Settings) -> None:
@@ -81,17 +98,56 @@ async def _worker(settings: Settings) -> None:
             await task
 
 
-def migrate(data: Data = None, json: Json = False) -> None:
+def migrate(
+    wait: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="Go on trying while a database does not answer.")
+    ] = 0,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Apply nothing; fail while a step is missing, or wait for somebody to take it."),
+    ] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
     """Bring both databases up to this release."""
-    from anchorage.wiring import migrate_databases, open_databases
-
-    async def run() -> int:
-        async with open_databases(settings) as urls:
-            return await migrate_databases(urls)
-
     settings = settings_for(data)
-    steps = asyncio.run(run())
+    steps = asyncio.run(_patiently(lambda: _check(settings) if check else _migrate(settings), wait))
     if json:
         print_json({"steps": steps})
     else:
         console().print(f"{steps} steps applied." if steps else "The databases are up to date.")
+
+
+async def _migrate(settings: Settings) -> int:
+    from anchorage.wiring import migrate_databases, open_databases
+
+    async with open_databases(settings) as urls:
+        return await migrate_databases(urls)
+
+
+async def _check(settings: Settings) -> int:
+    from anchorage.wiring import open_databases, pending_migrations
+
+    async with open_databases(settings) as urls:
+        missing = await pending_migrations(urls)
+    if missing:
+        raise Unavailable(
+            f"The databases lack {len(missing)} steps of this release, from {missing[0]} on. Apply them with `anchorage migrate`."
+        )
+    return 0
+
+
+async def _patiently(attempt: Callable[[], Awaitable[int]], patience: float) -> int:
+    """Try again while what is needed is not there yet, and say once why."""
+    log = structlog.get_logger(__name__)
+    deadline, told = time.monotonic() + patience, ""
+    while True:
+        try:
+            return await attempt()
+        except Unavailable as error:
+            if time.monotonic() >= deadline:
+                raise
+            if error.message != told:
+                told = error.message
+                log.warning("waiting", reason=told, seconds=round(deadline - time.monotonic()))
+        await asyncio.sleep(_PAUSE)

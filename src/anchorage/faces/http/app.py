@@ -29,6 +29,15 @@ from anchorage.faces.http.state import ProcessState
 from anchorage.settings.sections import HttpSettings
 
 
+def create_probes(state: ProcessState) -> FastAPI:
+    """What a process that serves nobody shows to its probes and to Prometheus."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.state.process = state
+    app.include_router(probes.router)
+    problems.install(app)
+    return app
+
+
 def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True) -> FastAPI:
     """The application over `state`, whose services may still be starting: probes answer from the first moment."""
     app = FastAPIOffline(

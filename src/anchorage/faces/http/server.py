@@ -14,7 +14,7 @@ import uvicorn
 
 from anchorage.chat.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
-from anchorage.faces.http.app import create_app
+from anchorage.faces.http.app import create_app, create_probes
 from anchorage.faces.http.browser import rebinding_risk
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.worker import run_worker
@@ -63,16 +63,19 @@ class _Server(uvicorn.Server):
         await services.streams.hand_over()
 
 
-async def serve(settings: Settings, *, worker: bool = False, prepare: Prepare | None = None,
+async def serve(settings: Settings, *, api: bool = True, worker: bool = False, prepare: Prepare | None = None,
                 on_ready: Callable[[str], None] | None = None) -> None:  # fmt: skip
-    """Serve until SIGINT or SIGTERM. Raises `ConfigurationError` when the address is taken, and what opening services raises."""
+    """Serve until SIGINT or SIGTERM; without the `api`, probes and metrics only.
+
+    Raises `ConfigurationError` when the address is taken, and what opening services raises.
+    """
     state = ProcessState()
     listener = _listen(settings.http.host, settings.http.port, shared=settings.http.reuse_port)
     host, port = listener.getsockname()[:2]
-    if risk := rebinding_risk(settings.http.host, settings.http.allowed_hosts):
+    if api and (risk := rebinding_risk(settings.http.host, settings.http.allowed_hosts)):
         _log.warning("answers_any_host_name", reason=risk)
     config = uvicorn.Config(
-        create_app(settings.http, state, mcp=settings.mcp.enabled),
+        create_app(settings.http, state, mcp=settings.mcp.enabled) if api else create_probes(state),
         log_config=None,
         access_log=False,
         lifespan="off",
