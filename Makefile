@@ -9,7 +9,7 @@ EXTRAS ?=
 OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench e2e image lock clean
+.PHONY: help setup up test lint format bench e2e image manifests lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 12
@@ -43,6 +43,10 @@ bench: setup ## run the benchmarks on small made-up data; bench/README.md tells 
 
 image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim EXTRAS=ocr
 	@OCR_LANGUAGES="$(OCR_LANGUAGES)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(EXTRAS)
+
+manifests: setup ## make the chart's README and schema, and the manifests of deploy/, anew from its values
+	@$(BIN)/python deploy/scripts/chart_docs.py
+	@$(BIN)/python deploy/scripts/manifests.py
 
 LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.txt --generate-hashes --universal \
   --python-version 3.11 --custom-compile-command "make lock"

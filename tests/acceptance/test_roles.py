@@ -3,11 +3,13 @@
 import json
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
 
-from .conftest import Cli, until
+from .conftest import Cli, served, until
 
 
 def _on(url: str, data: Path) -> Cli:
@@ -58,3 +60,16 @@ def test_a_worker_shows_probes_and_metrics_and_nothing_else(tmp_path: Path) -> N
         worker.send_signal(signal.SIGTERM)
         worker.communicate(timeout=60)
     assert worker.returncode == 0
+
+
+def test_the_charts_test_passes_against_a_running_system_and_leaves_nothing(tmp_path: Path) -> None:
+    smoke = Path(__file__).parents[2] / "deploy/chart/files/smoke.py"
+    cli = Cli(tmp_path / "data")
+    with served(cli, "up") as (client, _):
+        command = [sys.executable, "-c", smoke.read_text("utf-8"), str(client.base_url), "60"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90)
+        assert done.returncode == 0 and "1852" in done.stdout, done.stderr
+        assert not client.get("/api/documents", params={"collection": "smoke-test"}).json()["documents"]
+        assert not client.get("/api/conversations").json()["conversations"]
+    gone = subprocess.run([*command[:-1], "1"], capture_output=True, text=True, timeout=30)
+    assert gone.returncode == 1 and "readiness did not come within 1 s" in gone.stderr
