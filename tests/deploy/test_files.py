@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import CHART, EXAMPLES, ROOT, Rendered, helm, render
+from .conftest import EXAMPLES, ROOT, Rendered, helm, render
 from .test_schemas import VERSIONS, all_complaints
 
 OVERLAYS = ROOT / "deploy/manifests/overlays"

@@ -40,7 +40,11 @@ def test_workers_scale_by_the_wait_of_the_oldest_job() -> None:
     (trigger,) = rendered.one("ScaledObject")["spec"]["triggers"]
     assert trigger["type"] == "postgresql" and "anchorage.jobs" in trigger["metadata"]["query"]
     (found,) = rendered.one("TriggerAuthentication")["spec"]["secretTargetRef"]
-    assert (found["parameter"], found["name"]) == ("connection", "anchorage-db-app")
+    assert (found["parameter"], found["name"], found["key"]) == ("password", "anchorage-db-app", "password")
+    assert trigger["metadata"]["host"] == "anchorage-db-rw.rag.svc", "KEDA asks from another namespace"
+    managed = render("managed-postgres", worker={"keda": {"enabled": True}})
+    (found,) = managed.one("TriggerAuthentication")["spec"]["secretTargetRef"]
+    assert (found["parameter"], found["name"], found["key"]) == ("connection", "anchorage-databases", "state")
     assert "replicas" not in rendered.one("Deployment", "-worker")["spec"]
     by_metric = {"enabled": True, "trigger": "prometheus", "prometheusAddress": "http://p:9090"}
     (trigger,) = render(worker={"keda": by_metric}).one("ScaledObject")["spec"]["triggers"]
