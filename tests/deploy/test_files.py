@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import EXAMPLES, ROOT, Rendered, helm, render
+from .conftest import EXAMPLES, ROOT, helm, parsed, render
 from .test_schemas import VERSIONS, all_complaints
 
 OVERLAYS = ROOT / "deploy/manifests/overlays"
@@ -34,7 +34,7 @@ def test_each_example_has_an_overlay_that_kustomize_builds(name: str) -> None:
         pytest.skip("no kubectl, which carries kustomize")
     done = subprocess.run([kubectl, "kustomize", str(OVERLAYS / name)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    built = Rendered(tuple(yaml.safe_load_all(done.stdout)))
+    built = parsed(done.stdout)
     assert not [text for version in VERSIONS for text in all_complaints(built, version)]
     assert {item["metadata"].get("namespace") for item in built.objects if item["kind"] != "Namespace"} == {"anchorage"}
     assert "Helm" not in done.stdout and "helm.sh" not in done.stdout and not built.of("Secret") and not built.of("Pod")

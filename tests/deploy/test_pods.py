@@ -45,8 +45,8 @@ def test_every_container_has_requests_a_memory_limit_and_a_fixed_image(example: 
     for name, _, spec in rendered.pods():
         for container in containers(spec):
             resources = container["resources"]
-            assert {"cpu", "memory"} <= set(resources["requests"]), name
-            assert set(resources["limits"]) == {"memory"}, f"{name}: a limit of CPU throttles"
+            assert set(resources["requests"]) == {"cpu", "memory", "ephemeral-storage"}, name
+            assert set(resources["limits"]) == {"memory", "ephemeral-storage"}, f"{name}: a limit of CPU throttles"
             tag = container["image"].rpartition(":")[2]
             assert tag not in ("latest", container["image"]), name
 

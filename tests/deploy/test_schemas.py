@@ -3,14 +3,16 @@
 import functools
 import json
 import re
+import subprocess
 from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 from kubernetes_validate import utils
 from referencing import Registry, Resource
 
-from .conftest import CHART, EXAMPLES, KUBERNETES, Rendered, refused, render, run_helm
+from .conftest import CHART, EXAMPLES, KUBERNETES, Rendered, refused, render, run_helm, tool
 
 VERSIONS = [version for version in utils.all_versions() if tuple(map(int, version.split("."))) >= (1, 30, 0)]
 # Kinds of operators, of which Kubernetes has no schema; their tests look into them.
@@ -132,3 +134,35 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("values", "told"), MISTAKES, ids=[told + str(n) for n, (_, told) in enumerate(MISTAKES)])
 def test_mistakes_are_told_at_the_install(values: dict[str, Any], told: str) -> None:
     assert told in refused(**values)
+
+
+# What kube-score asks for and we do not do, each with the reason.
+EXCEPTIONS = {
+    "container-image-pull-policy": "tags are fixed, and nodes may have no registry",
+    "deployment-has-host-podantiaffinity": "pods that share a volume of one node must be on it; of others test_pods.py asks it",
+    "deployment-replicas": "the examples for one node have one pod",
+    "service-type": "an example shows a NodePort",
+    "container-security-context-user-group-id": "the official images of Postgres and Redis run as 999",
+    "pod-probes-identical": "pg_isready is all that there is to ask of Postgres",
+    "networkpolicy-targets-pod": "the pods of a CloudNativePG Cluster are made by its operator",
+}
+
+
+@pytest.mark.parametrize("example", ["", *EXAMPLES])
+def test_kube_score_finds_nothing_that_is_not_explained(example: str) -> None:
+    text = "---\n".join(yaml.safe_dump(item) for item in render(example).objects)
+    ignored = [word for name in EXCEPTIONS for word in ("--ignore-test", name)]
+    command = [
+        tool("kube_score"),
+        "score",
+        "--ignore-container-cpu-limit",
+        "--kubernetes-version",
+        "v1.30",
+        *ignored,
+        "-o",
+        "ci",
+        "-",
+    ]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60)
+    found = [line for line in done.stdout.splitlines() if not line.startswith(("[OK]", "[SKIPPED]"))]
+    assert "[OK]" in done.stdout and not found, found
