@@ -16,10 +16,21 @@ EXAMPLES = sorted(path.stem for path in (CHART / "examples").glob("*.yaml"))
 KUBERNETES = "1.33.0"  # Helm as `go install` builds it knows no version by itself
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install what is missing before the tests, since that may take longer than one of them is given."""
+    if any(Path(__file__).parent in item.path.parents for item in session.items):
+        for name in ("helm", "kube_score"):
+            _found(name)
+
+
 @functools.cache
+def _found(name: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["sh", str(ROOT / f"scripts/{name}.sh")], capture_output=True, text=True)
+
+
 def tool(name: str) -> str:
     """The path of a program that a script of the same name finds or installs."""
-    found = subprocess.run(["sh", str(ROOT / f"scripts/{name}.sh")], capture_output=True, text=True)
+    found = _found(name)
     if found.returncode:
         pytest.skip(f"no {name}: {found.stderr.strip().splitlines()[-1]}")
     return found.stdout.strip()
