@@ -14,9 +14,12 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/chart"
 OVERLAYS = ROOT / "deploy/manifests/overlays"
 KUBERNETES = "1.33.0"
-PASSWORD = "anchorage-postgres"  # noqa: S105  the name of a Secret
+PASSWORDS = ["anchorage-postgres", "anchorage-redis"]  # names of Secrets
 # Nothing can be looked up or generated without Helm; Jobs that ended must go, since they cannot be changed.
-VALUES = ["--set", f"postgres.auth.existingSecret={PASSWORD}", "--set", "migrate.ttlSecondsAfterFinished=600"]
+VALUES = [
+    *(word for name in PASSWORDS for word in ("--set", f"{name.removeprefix('anchorage-')}.auth.existingSecret={name}")),
+    "--set", "migrate.ttlSecondsAfterFinished=600",
+]  # fmt: skip
 NAMESPACE = """apiVersion: v1
 kind: Namespace
 metadata:
@@ -45,10 +48,11 @@ def kustomization(example: Path, text: str) -> str:
     """What `kubectl apply -k` reads first, and its reader too."""
     lines = [f"# Made from deploy/chart/examples/{example.name} by `make manifests`: change that, not this.", "#"]
     lines.append("#   kubectl apply -f namespace.yaml")
-    if PASSWORD in text:
-        lines.append(
-            f'#   kubectl -n anchorage create secret generic {PASSWORD} --from-literal=password="$(openssl rand -hex 24)"'
-        )
+    lines += [
+        f'#   kubectl -n anchorage create secret generic {name} --from-literal=password="$(openssl rand -hex 24)"'
+        for name in PASSWORDS
+        if re.search(rf"secretKeyRef:\n +name: {name}\n", text)
+    ]
     for line in example.read_text("utf-8").splitlines():
         if found := re.match(r"#   kubectl create (secret .*)", line):
             lines.append(f"#   kubectl -n anchorage create {found.group(1)}")

@@ -196,7 +196,7 @@ env:
 
 {{/* Restarts pods when what they read at their start has changed. */}}
 {{- define "anchorage.checksums" -}}
-checksum/config: {{ .Values.config | toJson | sha256sum }}
+checksum/config: {{ list .Values.config .Values.redis.enabled | toJson | sha256sum }}
 checksum/secrets: {{ dict "secrets" .Values.secrets "database" .Values.database.kind | toJson | sha256sum }}
 {{- end -}}
 
