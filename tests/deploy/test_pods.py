@@ -201,3 +201,19 @@ def test_labels_follow_the_convention() -> None:
         labels = item["metadata"]["labels"]
         assert {"name", "instance", "version", "part-of", "managed-by"} <= {key.partition("/")[2] for key in labels}
         assert labels["team"] == "search"
+
+
+def test_large_numbers_stay_numbers() -> None:
+    rendered = render(
+        config={"ANCHORAGE_RETRIEVAL__MAX_POSTINGS": 2_000_000, "ANCHORAGE_RETRIEVAL__DENSE_WEIGHT": 0.25, "ANCHORAGE_ANSWER__ABSTAIN": True},
+        postgres={"uid": 1_000_650_000, "settings": {"max_wal_size": 10_000_000}},
+        migrate={"deadline": 3_000_000},
+        sources=[{"location": "https://example.com", "options": {"pages": 5_000_000}}],
+    )  # fmt: skip
+    assert rendered.one("ConfigMap")["data"] == {
+        "ANCHORAGE_RETRIEVAL__MAX_POSTINGS": "2000000", "ANCHORAGE_RETRIEVAL__DENSE_WEIGHT": "0.25", "ANCHORAGE_ANSWER__ABSTAIN": "true",
+    }  # fmt: skip
+    assert rendered.pod("postgres")["securityContext"]["runAsUser"] == 1_000_650_000
+    assert "max_wal_size=10000000" in rendered.pod("postgres")["containers"][0]["args"]
+    assert {job["spec"]["activeDeadlineSeconds"] for job in rendered.of("Job")} == {3_000_000}
+    assert "'pages=5000000'" in rendered.pod("sources")["containers"][0]["args"][0]

@@ -43,9 +43,9 @@ helm.sh/chart: {{ printf "%s-%s" .ctx.Chart.Name .ctx.Chart.Version }}
 {{/* The restricted Pod Security Standard, for a pod that runs as `uid`. */}}
 {{- define "anchorage.podSecurity" -}}
 runAsNonRoot: true
-runAsUser: {{ . }}
-runAsGroup: {{ . }}
-fsGroup: {{ . }}
+runAsUser: {{ int64 . }}
+runAsGroup: {{ int64 . }}
+fsGroup: {{ int64 . }}
 fsGroupChangePolicy: OnRootMismatch
 seccompProfile:
   type: RuntimeDefault
@@ -190,7 +190,7 @@ env:
 {{- end }}
 {{- range $name, $value := .env }}
   - name: {{ $name }}
-    value: {{ $value | toString | quote }}
+    value: {{ include "anchorage.text" $value | quote }}
 {{- end }}
 {{- end -}}
 
@@ -275,4 +275,9 @@ anchorage-documents: one-node
     matchLabels: {{- include "anchorage.selector" (dict "ctx" .ctx) | nindent 6 }}
     matchExpressions:
       - {key: app.kubernetes.io/component, operator: In, values: {{ .components | toJson }}}
+{{- end -}}
+
+{{/* A value as text. Helm reads numbers as floats, and would write a million as 1e+06. */}}
+{{- define "anchorage.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ printf "%.0f" . }}{{- else -}}{{ toString . }}{{- end -}}
 {{- end -}}
