@@ -9,7 +9,7 @@ EXTRAS ?=
 OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format bench e2e image manifests lock clean
+.PHONY: help setup up test types lint format bench e2e image manifests lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 12

@@ -61,9 +61,12 @@ def sent(n: int, logged: str) -> tuple[str, str]:
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit as the contract's `search` shows it."""
-    keys = ("chunk_id", "document_id", "collection", "uri", "title", "page", "start", "end", "score", "text")
-    return {key: getattr(hit, key) for key in keys}
+    """A hit as the contract's `search` shows it, with what it was chosen for."""
+    keys = (
+        "chunk_id", "document_id", "version", "collection", "uri", "title", "page", "start", "end", "score", "dense_score",
+        "lexical_score", "text",
+    )  # fmt: skip
+    return {**{key: getattr(hit, key) for key in keys}, "heading_path": list(hit.heading_path)}
 
 
 def citation_json(citation: Citation) -> dict[str, Any]:

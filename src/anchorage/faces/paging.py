@@ -15,14 +15,17 @@ _UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
 async def document_page(
-    store: Store, principal: Principal, *, collection: str | None = None, limit: int, after: str | None
-) -> tuple[Sequence[Document], str | None]:
+    store: Store, principal: Principal, *, collection: str | None = None, limit: int, after: str | None,
+    status: str | None = None, matching: str = "",
+) -> tuple[Sequence[Document], str | None]:  # fmt: skip
     """Documents by collection and uri, and the mark of the next page; `after` is the mark of this one, or a document's id.
 
     Raises `BadRequest` for a mark that no list gave out, and `NotFound`.
     """
     seen = await _last_seen(store, principal, after) if after else None
-    found = await store.documents(principal, collection=collection, limit=limit + 1, after=seen)
+    found = await store.documents(
+        principal, collection=collection, limit=limit + 1, after=seen, status=status, matching=matching
+    )
     page = found[:limit]
     return page, _mark(page[-1]) if len(found) > limit else None
 

@@ -38,16 +38,26 @@ def document_json(document: Document) -> dict[str, Any]:
         "status": document.status.value,
         "error": failure_json(document.error),
         "chunks": document.chunks,
+        "media_type": document.media_type,
+        "size": document.size,
+        "source_id": document.source_id,
+        "original": bool(document.blob_key),
+        "updated_at": _time(document.updated_at),
     }
 
 
-async def document_with_text(store: Store, principal: Principal, document_id: str) -> dict[str, Any]:
-    """The contract's `documents show`. A document that was never indexed has no text."""
+async def document_with_text(
+    store: Store, principal: Principal, document_id: str, version: str | None = None
+) -> dict[str, Any]:
+    """The contract's `documents show`, with the text of a version, the current one by default. A document that was never indexed has
+    no text.
+    """
     document = await store.document(principal, document_id)
-    shown = {**document_json(document), "version": document.version, "pages": [], "text": None}
-    if document.version:
-        text = await store.text(principal, document_id)
-        shown |= {"pages": [asdict(page) for page in text.pages], "text": text.text}
+    shown = {**document_json(document), "version": version or document.version, "pages": [], "text": None}
+    if shown["version"]:
+        text = await store.text(principal, document_id, version)
+        pages = [{"page": page.number, "start": page.start, "end": page.end} for page in text.pages]
+        shown |= {"pages": pages, "text": text.text}
     return shown
 
 

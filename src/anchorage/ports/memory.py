@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from anchorage.model import Conversation, Principal, Turn
@@ -94,8 +95,12 @@ class Memory(Protocol):
         """Raises `NotFound`."""
         ...
 
-    async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
-        """The newest conversations first."""
+    async def conversations(
+        self, principal: Principal, *, limit: int = 100, after: tuple[datetime, str] | None = None, matching: str = ""
+    ) -> Sequence[Conversation]:
+        """The newest conversations first; those behind `after` (time and id of the last one seen), that have `matching` in
+        their title, a question or an answer.
+        """
         ...
 
     async def change(

@@ -189,8 +189,17 @@ class Store(Protocol):
         ...
 
     async def documents(self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
-                        after: tuple[str, str] | None = None) -> Sequence[Document]:  # fmt: skip
-        """Documents by collection and uri; `after` are those of the last one seen, which may be gone by now."""
+                        after: tuple[str, str] | None = None, status: str | None = None, matching: str = "",
+                        ) -> Sequence[Document]:  # fmt: skip
+        """Documents by collection and uri, of this status, with `matching` in their title or uri; `after` are collection and uri of the
+        last one seen, which may be gone by now.
+        """
+        ...
+
+    async def chunks(
+        self, principal: Principal, document_id: str, *, after: int = -1, limit: int = 100
+    ) -> Sequence[tuple[str, Chunk]]:
+        """The passages of the indexed version with their ids, in order, behind the ordinal `after`. Raises `NotFound`."""
         ...
 
     async def document(self, principal: Principal, document_id: str) -> Document:

@@ -26,12 +26,20 @@ class _Kept:
             raise NotFound(f"No message {message_id!r} in this conversation.")
         return found
 
+    def holds(self, words: str) -> bool:
+        texts = [self.title, *(text for turn in self.turns for text in (turn.question, turn.answer))]
+        return any(words.lower() in text.lower() for text in texts)
+
     def branch(self, end: int, limit: int) -> tuple[Turn, ...]:
         found: list[Turn] = []
         while end and len(found) < limit:
             found.append(self.turns[end - 1])
             end = found[-1].parent or 0
         return tuple(reversed(found))
+
+
+def _newest_first(item: Conversation) -> tuple[float, str]:
+    return -item.updated_at.timestamp(), item.id
 
 
 @dataclass(slots=True)
@@ -112,10 +120,15 @@ class InMemoryMemory:
         first = kept.turns[0].created_at or kept.updated_at
         return Conversation(conversation_id, kept.title, len(kept.turns), first, kept.updated_at, kept.head)
 
-    async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
-        own = [key for key, kept in self._threads.items() if kept.owner == principal.id]
+    async def conversations(
+        self, principal: Principal, *, limit: int = 100, after: tuple[datetime, str] | None = None, matching: str = ""
+    ) -> Sequence[Conversation]:
+        own = [key for key, kept in self._threads.items() if kept.owner == principal.id and kept.holds(matching)]
         found = [await self.conversation(principal, key) for key in own]
-        return sorted(found, key=lambda item: item.updated_at, reverse=True)[:limit]
+        place = (-after[0].timestamp(), after[1]) if after else None
+        return sorted((item for item in found if place is None or _newest_first(item) > place), key=_newest_first)[
+            :limit
+        ]
 
     async def change(
         self, principal: Principal, conversation_id: str, *, title: str | None = None, branch: str | None = None

@@ -56,8 +56,8 @@ class PostgresFeedback:
             )
 
     async def ratings(
-        self, principal: Principal, *, rating: int | None = None, limit: int = 100, after: Place | None = None,
-        oldest_first: bool = False,
+        self, principal: Principal, *, rating: int | None = None, conversation_id: str | None = None, limit: int = 100,
+        after: Place | None = None, oldest_first: bool = False,
     ) -> Sequence[Feedback]:  # fmt: skip
         moment, conversation, message = after or (None, None, None)
         beyond, order = (">", "ASC") if oldest_first else ("<", "DESC")
@@ -65,12 +65,14 @@ class PostgresFeedback:
             cursor = await connection.execute(
                 f"SELECT {_COLUMNS} FROM anchorage.feedback WHERE owner = %(owner)s "
                 "AND (%(rating)s::int IS NULL OR rating = %(rating)s) "
+                "AND (%(within)s::text IS NULL OR conversation_id = %(within)s) "
                 f"AND (%(moment)s::timestamptz IS NULL OR (created_at, conversation_id, message_id) {beyond} "
                 "(%(moment)s, %(conversation)s, %(message)s)) "
                 f"ORDER BY created_at {order}, conversation_id {order}, message_id {order} LIMIT %(limit)s",
                 {
                     "owner": principal.id,
                     "rating": rating,
+                    "within": conversation_id,
                     "moment": moment,
                     "conversation": conversation,
                     "message": message,

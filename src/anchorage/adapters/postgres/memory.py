@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection, errors
@@ -76,6 +77,13 @@ WITH RECURSIVE branch AS (
     WHERE b.depth < %(limit)s
 )
 SELECT {_TURN} FROM branch t ORDER BY t.depth DESC
+"""
+_CONVERSATIONS = f"""
+SELECT {_CONVERSATION} FROM anchorage.conversations c WHERE owner = %(owner)s AND turns > 0
+AND (%(time)s::timestamptz IS NULL OR updated_at < %(time)s OR (updated_at = %(time)s AND id > %(id)s))
+AND (%(words)s::text IS NULL OR strpos(lower(title), %(words)s) > 0 OR EXISTS (SELECT FROM anchorage.turns t
+    WHERE t.conversation_id = c.id AND (strpos(lower(t.question), %(words)s) > 0 OR strpos(lower(t.answer), %(words)s) > 0)))
+ORDER BY updated_at DESC, id LIMIT %(limit)s
 """
 
 
@@ -193,13 +201,15 @@ class PostgresMemory:
             raise _unknown(conversation_id)
         return Conversation(*row)
 
-    async def conversations(self, principal: Principal, *, limit: int = 100) -> Sequence[Conversation]:
+    async def conversations(
+        self, principal: Principal, *, limit: int = 100, after: tuple[datetime, str] | None = None, matching: str = ""
+    ) -> Sequence[Conversation]:
+        values = {
+            "owner": principal.id, "limit": limit, "time": after and after[0], "id": after and after[1],
+            "words": matching.lower() or None,
+        }  # fmt: skip
         async with connection_for(self._pool, "listing conversations") as connection:
-            cursor = await connection.execute(
-                f"SELECT {_CONVERSATION} FROM anchorage.conversations WHERE owner = %s AND turns > 0 "
-                "ORDER BY updated_at DESC, id LIMIT %s",
-                (principal.id, limit),
-            )
+            cursor = await connection.execute(_CONVERSATIONS, values)
             return [Conversation(*row) for row in await cursor.fetchall()]
 
     async def change(

@@ -17,9 +17,11 @@ from anchorage.faces.http import (
     feedback,
     jobs,
     openai,
+    page,
     probes,
     problems,
     sources,
+    system,
     usage,
 )
 from anchorage.faces.http.browser import BrowserSafety, listed
@@ -44,16 +46,16 @@ def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True)
         title="Anchorage",
         version=version("anchorage"),
         description="Answers from your own documents, every sentence anchored to the passage it came from.",
-        root_path=settings.root_path,
         redoc_url=None,
     )
     app.state.process = state
-    for part in (chat, conversations, feedback, documents, jobs, sources, usage, openai, classic, probes):
+    for part in (chat, conversations, feedback, documents, jobs, sources, usage, system, openai, classic, probes):
         app.include_router(part.router)
     if mcp:
         endpoint = McpEndpoint()
         for path in ("/mcp", "/mcp/"):  # both as they are: clients do not follow redirects of a POST
             app.router.routes.append(Route(path, endpoint=endpoint, include_in_schema=False))
+    page.install(app)
     problems.install(app)
     app.add_middleware(
         BodyLimit, limit=settings.max_body_bytes, upload_path="/api/documents", upload_limit=settings.max_upload_bytes

@@ -14,6 +14,9 @@ from anchorage.chat.search import search as find
 from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.events import ChatEvent
+from anchorage.faces.http.shapes import AnswerShape, Hits, Stopping, StreamShape
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.http.streaming import EventStream
 from anchorage.ports.memory import Place
@@ -69,7 +72,7 @@ class SearchRequest(BaseModel, extra="forbid"):
     k: int | None = Field(None, ge=1, le=100, description="how many passages")
 
 
-@router.post("/search", summary="Find passages")
+@router.post("/search", summary="Find passages", **answers(Hits))
 async def search(body: SearchRequest, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The best passages for a question."""
     hits = await find(services.chat, principal, body.question, _named(body.collection), body.k)
@@ -77,7 +80,7 @@ async def search(body: SearchRequest, services: CurrentServices, principal: Curr
 
 
 @router.post("/chat", summary="Ask", response_model=None,
-             responses={200: {"content": {"text/event-stream": {}, "application/json": {}}}})  # fmt: skip
+             responses={200: {"model": AnswerShape, "content": {"text/event-stream": {}}}})  # fmt: skip
 async def chat(
     body: ChatRequest, request: Request, services: CurrentServices, principal: CurrentPrincipal,
     last_event_id: LastEventId = None,
@@ -101,8 +104,20 @@ async def chat(
     return JSONResponse(answer_json(answer))
 
 
-@router.get("/chat/{conversation_id}/events", summary="Resume a stream", response_model=None,
-            responses={200: {"content": {"text/event-stream": {}}}, 204: {"description": "nothing more will come"}})  # fmt: skip
+@router.get("/chat/{conversation_id}", summary="What is being answered", **answers(StreamShape))
+async def stream_state(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """The answer that is being written in a conversation, or was streamed there last."""
+    found = await services.streams.state(principal, conversation_id)
+    return {
+        "conversation_id": found.conversation_id,
+        "message_id": found.message_id,
+        "running": not found.ended,
+        "question": found.request.question if found.request else None,
+    }
+
+
+@router.get("/chat/{conversation_id}/events", summary="Resume a stream", status_code=200, response_model=None, response_class=EventStream,
+            responses={200: {"model": ChatEvent}, 204: {"description": "nothing more will come"}})  # fmt: skip
 async def events(
     conversation_id: str, services: CurrentServices, principal: CurrentPrincipal,
     after: Annotated[int | None, Query(ge=0, le=_MOST, description="the last event that you have; 0 for all that are kept")] = None,
@@ -115,7 +130,7 @@ async def events(
     return await _streamed(services.streams.resume(services.chat, principal, conversation_id, position))
 
 
-@router.post("/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer")
+@router.post("/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer", **answers(Stopping, 202))
 async def stop(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End the running answer, wherever it runs: what was written of it stays, with its citations. Does nothing where none is running."""
     found = await services.streams.stop(services.chat, principal, conversation_id)

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from anchorage.chat.events import citation_json
+from anchorage.chat.events import citation_json, hit_json
 from anchorage.chat.inert import inert
+from anchorage.chat.retrieve import storable
+from anchorage.chat.trace import traced_hits
+from anchorage.errors import BadRequest, NotFound
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.shapes import Conversations, ConversationShape, ConversationWithTurns, Hits
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.model import Conversation, Principal, Turn
 from anchorage.ports.memory import Memory
@@ -21,6 +27,7 @@ router = APIRouter(prefix="/api/conversations")
 _SHOWN = 1000
 _EXPORTED = 100_000
 _PAGE = 200
+_WORDS = 200
 
 
 class ConversationChange(BaseModel):
@@ -30,16 +37,21 @@ class ConversationChange(BaseModel):
     branch: str | None = Field(None, description="a message_id: the branch that it is on becomes the active one")
 
 
-@router.get("", summary="List conversations")
+@router.get("", summary="List conversations", **answers(Conversations))
 async def conversations(
-    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=_SHOWN)
-) -> dict[str, Any]:
-    """Your conversations, the newest first."""
-    found = await services.storage.memory.conversations(principal, limit=limit)
-    return {"conversations": [_conversation_json(item) for item in found]}
+    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=_SHOWN), after: str | None = None,
+    q: Annotated[str, Query(max_length=_WORDS, description="words that title, a question or an answer holds")] = "",
+) -> dict[str, Any]:  # fmt: skip
+    """Your conversations, the newest first. `after` is the `next` of the page before."""
+    found = await services.storage.memory.conversations(
+        principal, limit=limit + 1, after=_place(after) if after else None, matching=storable(q).strip()
+    )
+    page = found[:limit]
+    following = f"{page[-1].updated_at.isoformat()}/{page[-1].id}" if len(found) > limit else None
+    return {"conversations": [_conversation_json(item) for item in page], "next": following}
 
 
-@router.get("/{conversation_id}", summary="Show a conversation")
+@router.get("/{conversation_id}", summary="Show a conversation", **answers(ConversationWithTurns))
 async def conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The turns of the active branch, oldest first; of a long one the last thousand. `siblings` names the messages that stand in the
     same place, in the order in which they were asked.
@@ -51,7 +63,7 @@ async def conversation(conversation_id: str, services: CurrentServices, principa
     return {**_conversation_json(found), "turns": [_turn_json(turn, branches) for turn in turns]}
 
 
-@router.patch("/{conversation_id}", summary="Change a conversation")
+@router.patch("/{conversation_id}", summary="Change a conversation", **answers(ConversationShape))
 async def change(
     conversation_id: str, body: ConversationChange, services: CurrentServices, principal: CurrentPrincipal
 ) -> dict[str, Any]:
@@ -76,6 +88,18 @@ async def export(
     return StreamingResponse(_json(memory, principal, found), media_type="application/json", headers=headers)
 
 
+@router.get("/{conversation_id}/messages/{message_id}/hits", summary="Passages of an answer", **answers(Hits))
+async def hits(
+    conversation_id: str, message_id: str, services: CurrentServices, principal: CurrentPrincipal
+) -> dict[str, Any]:
+    """The passages that were found for an answer, as far as their text is still there."""
+    storage = services.storage
+    turn = await storage.memory.find(principal, conversation_id, message_id)
+    if turn is None:
+        raise NotFound(f"The conversation {conversation_id[:128]!r} has no message {message_id[:128]!r}.")
+    return {"hits": [hit_json(hit) for hit in await traced_hits(storage.store, principal, turn.trace)]}
+
+
 @router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")
 async def delete_conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove it with all that belongs to it; an answer that is being written ends."""
@@ -88,6 +112,17 @@ async def delete_conversations(services: CurrentServices, principal: CurrentPrin
     """Remove all of your conversations."""
     await services.storage.memory.delete_all(principal)
     return Response(status_code=204)
+
+
+def _place(after: str) -> tuple[datetime, str]:
+    moment, slash, key = after.partition("/")
+    try:
+        found = datetime.fromisoformat(moment.replace(" ", "+"))  # a plus sign in an address that was not encoded
+    except ValueError:
+        found = None
+    if not slash or found is None or found.tzinfo is None:
+        raise BadRequest("`after` is no place in this list: take it from `next` of the page before.")
+    return found, storable(key)
 
 
 def _conversation_json(item: Conversation) -> dict[str, Any]:

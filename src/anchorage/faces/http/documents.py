@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import re
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
+from anchorage.chat.retrieve import storable
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.shapes import (
+    Chunks,
+    Collections,
+    Deleted,
+    Documents,
+    DocumentStatus,
+    DocumentWithText,
+    Queued,
+)
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import document_json, document_with_text
@@ -29,6 +42,8 @@ from anchorage.wiring import Services
 router = APIRouter(prefix="/api")
 _PIECE = 1024**2
 _NAME_LIMIT = 255
+_FOLDERS = 16
+_UNUSABLE = re.compile(r"[\x00-\x1f]|(^|/)\.{1,2}(/|$)")
 _PAGE = 1000
 _FORM = {
     "requestBody": {
@@ -49,10 +64,11 @@ _FORM = {
 }
 
 
-@router.post("/documents", status_code=202, summary="Upload documents", openapi_extra=_FORM)
+@router.post("/documents", status_code=202, summary="Upload documents", openapi_extra=_FORM, **answers(Queued, 202))
 async def upload(
-    request: Request, services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None
-) -> dict[str, Any]:
+    request: Request, services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None,
+    paths: Annotated[bool, Query(description="keep the folders in the files' names; else only the last part counts")] = False,
+) -> dict[str, Any]:  # fmt: skip
     """Keep the files and queue them for ingestion. Files of the same name replace each other."""
     async with _received(request, services) as form:
         named = form.get("collection")
@@ -60,7 +76,7 @@ async def upload(
         files = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
         if not files:
             raise BadRequest("No files came. Send them as multipart/form-data in the field `files`.")
-        names = [_checked_name(file) for file in files]
+        names = [_checked_name(file, paths=paths) for file in files]
         for file in files:
             _check_size(file, services)
         await open_indexing(services.ingest, principal, target)
@@ -90,9 +106,10 @@ async def _received(request: Request, services: Services) -> AsyncIterator[FormD
         await form.close()
 
 
-def _checked_name(file: UploadFile) -> str:
-    name = PurePosixPath((file.filename or "").replace("\\", "/")).name.strip()
-    if not name or name in (".", "..") or len(name.encode()) > _NAME_LIMIT or any(ord(char) < 32 for char in name):
+def _checked_name(file: UploadFile, *, paths: bool) -> str:
+    path = PurePosixPath((file.filename or "").replace("\\", "/"))
+    name = "/".join(path.parts[-_FOLDERS:]).lstrip("/") if paths else path.name.strip()
+    if not path.name.strip() or _UNUSABLE.search(name) or any(len(part.encode()) > _NAME_LIMIT for part in path.parts):
         raise BadRequest(
             f"A file came without a usable name ({name[:60]!r}). Give each a name of 1 to {_NAME_LIMIT} bytes."
         )
@@ -110,7 +127,7 @@ def _check_size(file: UploadFile, services: Services) -> None:
 
 async def _kept(services: Services, principal: Principal, collection: str, name: str, file: UploadFile) -> NewJob:
     """Keep the file's bytes; returns the job that is to ingest them."""
-    uri = f"upload://{quote(collection, safe='')}/{quote(name, safe='')}"
+    uri = f"upload://{quote(collection, safe='')}/{quote(name, safe='/')}"
     folder = services.settings.data.dir / "uploads"
     try:
         await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
@@ -126,22 +143,48 @@ async def _kept(services: Services, principal: Principal, collection: str, name:
     return upload_job(principal, collection, uri, name, key)
 
 
-@router.get("/documents", summary="List documents")
+@router.get("/collections", summary="List collections", **answers(Collections))
+async def collections(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
+    """The collections that you may read, by name."""
+    found = await services.storage.store.collections(principal)
+    return {"collections": [{"name": item.name, "documents": item.documents, "chunks": item.chunks} for item in found]}
+
+
+@router.get("/documents", summary="List documents", **answers(Documents))
 async def documents(
     services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None,
-    limit: int = Query(_PAGE, ge=1, le=10_000), after: str | None = None,
+    limit: int = Query(_PAGE, ge=1, le=10_000), after: str | None = None, status: DocumentStatus | None = None,
+    q: Annotated[str, Query(max_length=_NAME_LIMIT, description="what title or uri holds")] = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Documents by collection and uri. `after` is the `next` of the page before."""
     page, following = await document_page(
-        services.storage.store, principal, collection=collection, limit=limit, after=after
-    )
+        services.storage.store, principal, collection=collection, limit=limit, after=after, status=status,
+        matching=storable(q).strip(),
+    )  # fmt: skip
     return {"documents": [document_json(item) for item in page], "next": following}
 
 
-@router.get("/documents/{document_id}", summary="Show a document")
-async def document(document_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
-    """A document with its pages and its extracted text."""
-    return await document_with_text(services.storage.store, principal, document_id)
+@router.get("/documents/{document_id}", summary="Show a document", **answers(DocumentWithText))
+async def document(
+    document_id: str, services: CurrentServices, principal: CurrentPrincipal, version: str | None = None
+) -> dict[str, Any]:
+    """A document with its pages and its extracted text; with `version`, those of a version that was cited."""
+    return await document_with_text(services.storage.store, principal, document_id, version)
+
+
+@router.get("/documents/{document_id}/chunks", summary="List a document's passages", **answers(Chunks))
+async def chunks(
+    document_id: str, services: CurrentServices, principal: CurrentPrincipal,
+    after: Annotated[int, Query(ge=-1, le=2**31 - 1, description="the `next` of the page before")] = -1,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:  # fmt: skip
+    """The passages that a document was cut into, in order."""
+    found = await services.storage.store.chunks(principal, document_id, after=after, limit=limit + 1)
+    page = found[:limit]
+    return {
+        "chunks": [{"chunk_id": key, **asdict(chunk)} for key, chunk in page],
+        "next": page[-1][1].ordinal if len(found) > limit else None,
+    }
 
 
 @router.get("/documents/{document_id}/content", summary="Download a document", response_model=None)
@@ -184,7 +227,7 @@ async def delete(document_id: str, services: CurrentServices, principal: Current
     return Response(status_code=204)
 
 
-@router.delete("/documents", summary="Delete all documents of a collection")
+@router.delete("/documents", summary="Delete all documents of a collection", **answers(Deleted))
 async def delete_all(collection: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Remove every document of one collection."""
     storage = services.storage

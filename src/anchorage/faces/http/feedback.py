@@ -10,6 +10,8 @@ from pydantic import BaseModel, Field
 
 from anchorage.chat.retrieve import storable
 from anchorage.errors import BadRequest, TooLarge
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.shapes import FeedbackShape, Ratings
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import feedback_json
 from anchorage.model import Feedback
@@ -31,7 +33,7 @@ class NewFeedback(BaseModel):
     comment: str = Field("", description="in your own words")
 
 
-@router.post("", summary="Rate an answer")
+@router.post("", summary="Rate an answer", **answers(FeedbackShape))
 async def rate(body: NewFeedback, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Keep a rating of an answer in one of your conversations; a later one replaces it."""
     limit = services.settings.feedback.comment_limit
@@ -48,15 +50,19 @@ async def rate(body: NewFeedback, services: CurrentServices, principal: CurrentP
     return feedback_json(kept)
 
 
-@router.get("", summary="List ratings")
+@router.get("", summary="List ratings", **answers(Ratings))
 async def ratings(
     services: CurrentServices, principal: CurrentPrincipal, rating: Literal["up", "down"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str | None = None, conversation_id: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Your ratings with the answers as they were rated, the newest first. `after` is the `next` of the page before."""
     place = _place(after) if after is not None else None
     found = await services.storage.feedback.ratings(
-        principal, rating=_value(rating) if rating else None, limit=limit + 1, after=place
+        principal,
+        rating=_value(rating) if rating else None,
+        conversation_id=conversation_id,
+        limit=limit + 1,
+        after=place,
     )
     page = found[:limit]
     following = _mark(page[-1]) if len(found) > limit else None

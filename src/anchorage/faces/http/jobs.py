@@ -13,6 +13,8 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from anchorage.errors import NotFound
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.shapes import Jobs, JobShape
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, ProcessState
 from anchorage.faces.shapes import job_json
 from anchorage.model import Principal
@@ -25,7 +27,7 @@ _AT_ONCE = 1000
 _ENDED = ("done", "failed", "cancelled")
 
 
-@router.get("", summary="List or follow jobs", response_model=None)
+@router.get("", summary="List or follow jobs", **answers(Jobs))
 async def jobs(
     request: Request, services: CurrentServices, principal: CurrentPrincipal, status: str | None = None,
     source_id: str | None = None, limit: int = Query(100, ge=1, le=1000), accept: Annotated[str, Header()] = "",
@@ -41,7 +43,7 @@ async def jobs(
     return JSONResponse({"jobs": [job_json(job) for job in found], "counts": dict(await queue.counts(principal))})
 
 
-@router.get("/{job_id}", summary="Show or follow a job", response_model=None)
+@router.get("/{job_id}", summary="Show or follow a job", **answers(JobShape))
 async def job(
     job_id: str, request: Request, services: CurrentServices, principal: CurrentPrincipal,
     accept: Annotated[str, Header()] = "",
@@ -55,13 +57,13 @@ async def job(
     return JSONResponse(job_json(found))
 
 
-@router.post("/{job_id}/retry", summary="Retry a job")
+@router.post("/{job_id}/retry", summary="Retry a job", **answers(JobShape))
 async def retry(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Queue a failed or cancelled job anew."""
     return job_json(await services.storage.queue.retry(principal, job_id))
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a job")
+@router.post("/{job_id}/cancel", summary="Cancel a job", **answers(JobShape))
 async def cancel(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End a job that waits or runs. A document that it has stored already stays."""
     return job_json(await services.storage.queue.cancel(principal, job_id))

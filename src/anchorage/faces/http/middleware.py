@@ -47,7 +47,7 @@ class RequestContext:
                 await self._app(scope, receive, answer)
             finally:
                 HTTP_REQUESTS.labels(scope["method"], _route(scope), str(status)).inc()
-                if scope["path"] not in PROBES:
+                if route_path(scope) not in PROBES:
                     milliseconds = round((time.perf_counter() - started) * 1000, 1)
                     _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
 

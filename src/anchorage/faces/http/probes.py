@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from anchorage.errors import AnchorageError
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.shapes import Health
 from anchorage.faces.http.state import CurrentState, ProcessState
 from anchorage.telemetry import QUEUE_OLDEST, REGISTRY
 
@@ -74,17 +76,23 @@ async def _queue_oldest(state: ProcessState) -> float:
         return math.nan
 
 
-@router.get("/api/health")
-@router.get("/health")
+@router.get("/api/health", **answers(Health))
+@router.get("/health", **answers(Health))
 async def health(state: CurrentState) -> JSONResponse:
     """The state of each part, for people and for older probes; 503 when a database is down."""
+    body = await health_of(state)
+    return JSONResponse(body, 503 if body["status"] == "unhealthy" else 200)
+
+
+async def health_of(state: ProcessState) -> dict[str, str]:
+    """The state of each part in a word."""
     vector, memory = await _databases(state)
     generator = state.services.generator if state.services else None
     model = await generator.ping() if generator else "not_configured"
     embedder = await state.services.embedder.ping() if state.services else "starting"
     down = (vector, memory) != _CONNECTED
     fine = model in ("available", "not_configured") and embedder == "available" and not state.waiting_for
-    body = {
+    return {
         "status": "unhealthy" if down else "healthy" if fine else "degraded",
         "vector_db": vector,
         "state_db": memory,
@@ -92,7 +100,6 @@ async def health(state: CurrentState) -> JSONResponse:
         "embedder": embedder,
         "timestamp": datetime.now(UTC).isoformat(),
     }
-    return JSONResponse(body, 503 if down else 200)
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -80,6 +80,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
         access_log=False,
         lifespan="off",
         server_header=False,
+        root_path=settings.http.root_path.rstrip("/"),
         timeout_graceful_shutdown=int(settings.http.shutdown_timeout),
         timeout_keep_alive=75,
     )

@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from anchorage.faces.http.described import answers
+from anchorage.faces.http.shapes import JobId, Sources, SourceWithJob, SourceWithJobs
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import job_json, source_json
 from anchorage.faces.sources import register, remove_source, request_sync
@@ -24,13 +26,13 @@ class NewSource(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-@router.get("", summary="List sources")
+@router.get("", summary="List sources", **answers(Sources))
 async def sources(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """All registered sources with what their last sync found."""
     return {"sources": [source_json(item) for item in await services.storage.registry.sources(principal)]}
 
 
-@router.post("", status_code=201, summary="Register a source")
+@router.post("", status_code=201, summary="Register a source", **answers(SourceWithJob, 201))
 async def add(body: NewSource, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Register a source and sync it for the first time. Folders of the server are registered by its command line only."""
     source, job_id = await register(
@@ -39,7 +41,7 @@ async def add(body: NewSource, services: CurrentServices, principal: CurrentPrin
     return {**source_json(source), "job_id": job_id}
 
 
-@router.get("/{source_id}", summary="Show a source")
+@router.get("/{source_id}", summary="Show a source", **answers(SourceWithJobs))
 async def show(source_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """A source with its latest jobs."""
     storage = services.storage
@@ -48,7 +50,7 @@ async def show(source_id: str, services: CurrentServices, principal: CurrentPrin
     return {**source_json(found), "jobs": [job_json(job) for job in jobs]}
 
 
-@router.post("/{source_id}/sync", status_code=202, summary="Sync a source")
+@router.post("/{source_id}/sync", status_code=202, summary="Sync a source", **answers(JobId, 202))
 async def sync(
     source_id: str, services: CurrentServices, principal: CurrentPrincipal, confirm: bool = False
 ) -> dict[str, Any]:

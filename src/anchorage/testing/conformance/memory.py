@@ -59,6 +59,11 @@ class MemoryConformance:
         for thread in threads:
             await memory.append(ANNA, thread, turn(f"about {thread}"))
         assert [item.id for item in await memory.conversations(ANNA, limit=2)] == threads[::-1]
+        newest = (await memory.conversations(ANNA, limit=1))[0]
+        behind = await memory.conversations(ANNA, limit=1, after=(newest.updated_at, newest.id))
+        assert [item.id for item in behind] == threads[:1]
+        assert [item.id for item in await memory.conversations(ANNA, matching=f"ABOUT {threads[0]}")] == threads[:1]
+        assert not await memory.conversations(ANNA, matching="%")
         await memory.delete(ANNA, threads[0])
         assert threads[0] not in {item.id for item in await memory.conversations(ANNA)}
         with pytest.raises(NotFound):

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.errors import NotFound, Superseded
-from anchorage.model import Document, DocumentStatus, DocumentText, Failure, Page, Principal
+from anchorage.model import Chunk, Document, DocumentStatus, DocumentText, Failure, Page, Principal
 from anchorage.ports.store import Excerpt, IndexedDocument, Span
 from anchorage.text.analyser import analyser_named
 
@@ -293,6 +293,23 @@ async def find(
         f"SELECT {_COLUMNS} FROM {_FROM} WHERE {condition}", {**parameters, "readers": principal.readers}
     )
     return [as_document(row) for row in await cursor.fetchall()]
+
+
+async def chunks(
+    connection: AsyncConnection[Any], live: LiveIndex, document_id: UUID, after: int, limit: int
+) -> list[tuple[str, Chunk]]:
+    """The passages of a document behind an ordinal, with their ids as hits have them."""
+    cursor = await connection.execute(
+        live.tables.fill(
+            "SELECT id, ordinal, text, span_start, span_end, page, heading_path FROM {chunks} "
+            "WHERE document_id = %s AND ordinal > %s ORDER BY ordinal LIMIT %s"
+        ),
+        (document_id, after, limit),
+    )
+    return [
+        (f"{live.tables.id}.{row_id}", Chunk(ordinal, text, start, end, page, tuple(path)))
+        for row_id, ordinal, text, start, end, page, path in await cursor.fetchall()
+    ]
 
 
 async def text_of(

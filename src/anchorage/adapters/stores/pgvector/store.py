@@ -23,12 +23,18 @@ from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import SETTINGS, SearchLimits, asked, candidates, ranking
 from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
 from anchorage.errors import IndexMoved, NotFound, Superseded
-from anchorage.model import Collection, Document, DocumentText, Failure, IndexSpec, Principal
+from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
 
 _DELETE_AT_ONCE = 200
 _MERGE_LOCK, _POLL = 20762, 0.2  # seconds
 _LISTED = "(%(collection)s::text IS NULL AND c.kind <> 'eval' OR c.name = %(collection)s)"
+_PAGE = (
+    f"{_LISTED} AND (%(uri)s::text IS NULL OR (c.name, d.uri) > (%(name)s::text, %(uri)s::text)) "
+    "AND (%(status)s::text IS NULL OR d.status = %(status)s) "
+    "AND (%(words)s::text IS NULL OR strpos(lower(d.title), %(words)s) > 0 OR strpos(lower(d.uri), %(words)s) > 0) "
+    "ORDER BY c.name, d.uri LIMIT %(limit)s"
+)
 
 
 class PgvectorStore:
@@ -200,18 +206,24 @@ class PgvectorStore:
 
     async def documents(
         self, principal: Principal, *, collection: str | None = None, limit: int = 1000,
-        after: tuple[str, str] | None = None,
+        after: tuple[str, str] | None = None, status: str | None = None, matching: str = "",
     ) -> Sequence[Document]:  # fmt: skip
+        values = {
+            "collection": collection, "name": after and after[0], "uri": after and after[1], "limit": limit, "status": status,
+            "words": matching.lower() or None,
+        }  # fmt: skip
         async with connection_for(self._pool, "listing documents") as connection:
             if collection is not None:
                 await live_indexes(connection, principal, [collection])
-            return await documents.find(
-                connection,
-                principal,
-                f"{_LISTED} AND (%(uri)s::text IS NULL OR (c.name, d.uri) > (%(name)s::text, %(uri)s::text)) "
-                "ORDER BY c.name, d.uri LIMIT %(limit)s",
-                {"collection": collection, "name": after and after[0], "uri": after and after[1], "limit": limit},
-            )
+            return await documents.find(connection, principal, _PAGE, values)
+
+    async def chunks(
+        self, principal: Principal, document_id: str, *, after: int = -1, limit: int = 100
+    ) -> Sequence[tuple[str, Chunk]]:
+        document = await self.document(principal, document_id)
+        async with connection_for(self._pool, "reading a document's passages") as connection:
+            (live,) = await live_indexes(connection, principal, [document.collection])
+            return await documents.chunks(connection, live, documents.as_uuid(document_id), after, limit)
 
     async def document(self, principal: Principal, document_id: str) -> Document:
         async with connection_for(self._pool, "reading a document") as connection:

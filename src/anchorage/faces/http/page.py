@@ -1,0 +1,76 @@
+"""The web page: built files of the package, packed beforehand, under a policy that runs no script but these."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import mimetypes
+from functools import cache
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, Response
+
+import anchorage
+
+BUILT = Path(anchorage.__file__).parent / "static"
+PLACES = ("/", "/c/{id}", "/documents", "/documents/{id}", "/sources", "/system")
+"""What the page itself shows; deep links to these get it."""
+
+_POLICY = "; ".join([
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:", "font-src 'self'",
+    "connect-src 'self'", "worker-src 'self'", "base-uri 'self'", "form-action 'none'", "frame-ancestors 'none'",
+])  # fmt: skip
+_GUARDED = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}  # names carry a hash
+_PACKED = (("br", ".br"), ("gzip", ".gz"))  # the better first
+_UNBUILT = (
+    "<!doctype html><title>Anchorage</title><p>The web page of this installation was not built. In the source tree, "
+    "<code>make setup</code> builds it. The API works: see <a href='docs'>its description</a>."
+)
+
+
+def install(app: FastAPI, folder: Path = BUILT) -> None:
+    """Serve the page at its places, and its files below /assets."""
+
+    async def page(request: Request) -> Response:
+        source = folder / "index.html"
+        if not source.is_file():
+            return HTMLResponse(_UNBUILT, 503)
+        body, tag = _rendered(source, source.stat().st_mtime_ns, request.scope.get("root_path", ""))
+        headers = {**_GUARDED, "Cache-Control": "no-cache", "ETag": tag}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return HTMLResponse(body, headers=headers)
+
+    async def asset(request: Request) -> Response:
+        name = request.path_params["name"]
+        path = (folder / "assets" / name).resolve()
+        if not path.is_relative_to(folder.resolve()) or path.suffix in (".br", ".gz") or not path.is_file():
+            raise HTTPException(404)
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        accepted = request.headers.get("accept-encoding", "")
+        for encoding, suffix in _PACKED:
+            packed = path.with_name(path.name + suffix)
+            if encoding in accepted and packed.is_file():
+                return FileResponse(packed, media_type=kind, headers={**_FOREVER, "Content-Encoding": encoding})
+        return FileResponse(path, media_type=kind, headers=_FOREVER)
+
+    for place in PLACES:
+        app.add_route(place, page, include_in_schema=False)
+    app.add_route("/assets/{name}", asset, include_in_schema=False)
+
+
+@cache
+def _rendered(source: Path, changed: int, root_path: str) -> tuple[str, str]:
+    """The page for this prefix, to which all its addresses are relative, and its tag. `changed` tells a new build from an older one."""
+    base = f'<base href="{html.escape(root_path.rstrip("/"))}/">'
+    body = source.read_text("utf-8").replace("<head>", f"<head>{base}", 1)
+    return body, f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
