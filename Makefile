@@ -14,7 +14,8 @@ OCR_LANGUAGES ?= eng
 help: ## list the targets
 	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 12
 
-setup: $(VENV)/.ready ## make .venv ready: dependencies, the package, the local model
+setup: $(VENV)/.ready ## make .venv ready: dependencies, the package, the local model, the web page
+	@sh scripts/web.sh
 
 $(VENV)/.ready: requirements/dev.lock pyproject.toml scripts/setup.sh
 	@sh scripts/setup.sh $(VENV)
@@ -24,6 +25,7 @@ up: setup ## run everything: make up ARGS="--port 8000 --data DIR"
 	@exec $(BIN)/anchorage up $(ARGS)
 
 test: setup ## run all tests: make test ARGS="-k chunk"
+	sh scripts/web.sh run test
 	$(BIN)/python -m pytest $(ARGS)
 
 e2e: setup ## run only the tests that drive whole processes
@@ -33,10 +35,16 @@ lint: setup ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	sh scripts/web.sh run lint
+
+types: setup ## make the web page's types anew, from the API's description
+	$(BIN)/python -m anchorage.faces.http.openapi > web/openapi.json
+	sh scripts/web.sh run types
 
 format: setup ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	sh scripts/web.sh run format
 
 bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
 	$(BIN)/python -m bench.all $(ARGS)
@@ -53,9 +61,11 @@ LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.tx
 
 lock: setup ## pin the dependencies anew, from pyproject.toml
 	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
-	  $(LOCK) --extra local --extra langchain --extra mcp --extra s3 --extra redis --constraint requirements/dev.lock -o requirements/image.lock
+	  $(LOCK) --extra local --extra langchain --extra mcp --extra s3 --extra redis --constraint requirements/dev.lock -o requirements/image.lock && \
+	  "$$uv" pip compile -q requirements/node.in --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" \
+	    -o requirements/node.lock
 	@! grep -n '://' requirements/*.lock
 
 clean: ## remove what was built; data directories stay
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .setup build dist web/node_modules src/anchorage/static .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

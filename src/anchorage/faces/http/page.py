@@ -65,7 +65,7 @@ def install(app: FastAPI, folder: Path = BUILT) -> None:
 
     for place in PLACES:
         app.add_route(place, page, include_in_schema=False)
-    app.add_route("/assets/{name}", asset, include_in_schema=False)
+    app.add_route("/assets/{name:path}", asset, include_in_schema=False)
 
 
 @cache

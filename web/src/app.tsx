@@ -1,0 +1,94 @@
+import * as Tooltip from '@radix-ui/react-tooltip';
+import { QueryClientProvider } from '@tanstack/react-query';
+import { Menu as MenuIcon } from 'lucide-react';
+import { lazy, Suspense, useEffect, useState } from 'react';
+import { Link, Redirect, Route, Router, Switch, useLocation } from 'wouter';
+import { queryClient } from './api/queries';
+import { ChatPage } from './chat/ChatPage';
+import { basePath } from './config';
+import { Sidebar } from './conversations/Sidebar';
+import { useT } from './i18n';
+import { ServerBanner } from './system/ServerBanner';
+import { Announcements } from './ui/announce';
+import { Banner } from './ui/Banner';
+import { IconButton } from './ui/Button';
+import { Dialog } from './ui/Dialog';
+import { Logo } from './ui/Logo';
+import { storageWorks } from './ui/storage';
+
+const DocumentsPage = lazy(() => import('./documents/DocumentsPage'));
+const DocumentPage = lazy(() => import('./documents/DocumentPage'));
+const SourcesPage = lazy(() => import('./documents/SourcesPage'));
+const SystemPage = lazy(() => import('./system/SystemPage'));
+
+export function App() {
+  return (
+    <QueryClientProvider client={queryClient}>
+      <Tooltip.Provider delayDuration={400} skipDelayDuration={200}>
+        <Router base={basePath}>
+          <Shell />
+        </Router>
+      </Tooltip.Provider>
+    </QueryClientProvider>
+  );
+}
+
+function Shell() {
+  const t = useT();
+  const [place] = useLocation();
+  const [drawer, setDrawer] = useState(false);
+  const [told, setTold] = useState(false);
+  useEffect(() => {
+    if (place) setDrawer(false);
+  }, [place]);
+  return (
+    <div className="shell">
+      <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
+        {t('skip')}
+      </button>
+      <header className="topbar">
+        <IconButton icon={MenuIcon} label={t('menu')} side="bottom" onClick={() => setDrawer(true)} />
+        <Link href="/" className="brand">
+          <Logo />
+          Anchorage
+        </Link>
+      </header>
+      <aside className="side" aria-label={t('sidebar')}>
+        <Sidebar />
+      </aside>
+      {drawer && (
+        <Dialog title={t('menu')} className="drawer" onClose={() => setDrawer(false)}>
+          <Sidebar onChoose={() => setDrawer(false)} />
+        </Dialog>
+      )}
+      <div className="stage">
+        <ServerBanner />
+        {!storageWorks && !told && <Banner onClose={() => setTold(true)}>{t('storage.off')}</Banner>}
+        <Suspense
+          fallback={
+            <main id="main" className="pad quiet" role="status">
+              {t('loading')}
+            </main>
+          }
+        >
+          <Pages />
+        </Suspense>
+      </div>
+      <Announcements />
+    </div>
+  );
+}
+
+function Pages() {
+  return (
+    <Switch>
+      <Route path="/">{() => <ChatPage id={null} />}</Route>
+      <Route path="/c/:id">{({ id }) => <ChatPage id={id} />}</Route>
+      <Route path="/documents">{() => <DocumentsPage />}</Route>
+      <Route path="/documents/:id">{({ id }) => <DocumentPage key={id} id={id} />}</Route>
+      <Route path="/sources">{() => <SourcesPage />}</Route>
+      <Route path="/system">{() => <SystemPage />}</Route>
+      <Route>{() => <Redirect to="/" />}</Route>
+    </Switch>
+  );
+}

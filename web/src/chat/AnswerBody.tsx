@@ -1,0 +1,52 @@
+import { SearchX } from 'lucide-react';
+import { lazy, memo, Suspense, useCallback, useMemo } from 'react';
+import { useT } from '@/i18n';
+import { unitSpans } from '@/text/codepoints';
+import { CitationChip } from './CitationChip';
+import { NearestPassages } from './NearestPassages';
+import type { Shown } from './shown';
+
+const Markdown = lazy(() => import('./markdown/Markdown'));
+
+/** The words of an answer. */
+export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) {
+  const t = useT();
+  const { text, unsupported, citations, writing, hits } = shown;
+  const passages = writing ? (hits?.length ?? 0) : 0;
+  const anchors = useMemo(
+    () => ({ unsupported: unitSpans(text, unsupported), citations, passages }),
+    [text, unsupported, citations, passages],
+  );
+  const chip = useCallback(
+    ({ marker, citation }: { marker: number; citation: number }) => (
+      <CitationChip marker={marker} citation={citations[citation]} shown={shown} />
+    ),
+    [citations, shown],
+  );
+  if (shown.abstained) {
+    return (
+      <section className="abstention" aria-label={t('abstained')}>
+        <SearchX aria-hidden="true" />
+        <div>
+          <h3>{t('abstained')}</h3>
+          <p>{text}</p>
+          <NearestPassages shown={shown} />
+        </div>
+      </section>
+    );
+  }
+  return (
+    <div className={writing ? 'answer writing' : 'answer'}>
+      <Suspense fallback={<p className="plain">{text}</p>}>
+        <Markdown text={text} anchors={anchors} chip={chip} />
+      </Suspense>
+      {unsupported.length > 0 && (
+        <p className="unsupported-sum">{t('answer.unsupported.count', { count: unsupported.length })}</p>
+      )}
+    </div>
+  );
+}, same);
+
+function same({ shown: a }: { shown: Shown }, { shown: b }: { shown: Shown }): boolean {
+  return (Object.keys(a) as (keyof Shown)[]).every((key) => a[key] === b[key]);
+}

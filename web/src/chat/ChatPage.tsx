@@ -1,0 +1,81 @@
+import { useQuery } from '@tanstack/react-query';
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useLocation } from 'wouter';
+import { asProblem } from '@/api/problem';
+import { conversationQuery } from '@/api/queries';
+import { useT } from '@/i18n';
+import { type Opened, SourcesContext } from '@/sources/context';
+import { ProblemNote } from '@/ui/ProblemNote';
+import { Composer } from './Composer';
+import { ConversationHeader } from './ConversationHeader';
+import { Greeting } from './Greeting';
+import { newId } from './ids';
+import { liveAnswers } from './live';
+import { Thread } from './Thread';
+
+const SourcePanel = lazy(() => import('@/sources/SourcePanel'));
+
+/** A conversation, or with no id the start of one. */
+export function ChatPage({ id }: { id: string | null }) {
+  const t = useT();
+  const [, navigate] = useLocation();
+  const live = useSyncExternalStore(liveAnswers.subscribe, () => (id ? liveAnswers.of(id) : undefined));
+  // What was not answered yet is no conversation for the server: then the live answer alone is shown.
+  const found = useQuery({
+    ...conversationQuery(id ?? ''),
+    enabled: id !== null,
+    retry: (count, error) => count < 2 && asProblem(error).status !== 404 && asProblem(error).temporary,
+  });
+  const [opened, setOpened] = useState<Opened | null>(null);
+  const sources = useMemo(() => ({ opened, open: setOpened }), [opened]);
+
+  useEffect(() => {
+    setOpened(null);
+    if (id) void liveAnswers.resume(id);
+  }, [id]);
+  useEffect(() => {
+    const title = found.data?.title;
+    document.title = id && title ? `${title} · Anchorage` : 'Anchorage';
+  }, [id, found.data?.title]);
+
+  const ask = useCallback(
+    (text: string, options: { insteadOf?: string; again?: boolean; collection?: string | null } = {}) => {
+      const conversationId = id ?? newId();
+      const { insteadOf = null, again = false, collection = null } = options;
+      liveAnswers.ask({ conversationId, messageId: newId(), text, insteadOf, again, collection });
+      if (!id) navigate(`/c/${conversationId}`);
+    },
+    [id, navigate],
+  );
+
+  const missing = found.error && !found.data && !live;
+  const empty = !id || (missing && asProblem(found.error).status === 404);
+  return (
+    <SourcesContext value={sources}>
+      <div className={opened ? 'chat with-sources' : 'chat'}>
+        <main id="main" className="chat-main" tabIndex={-1}>
+          {id && found.data && <ConversationHeader conversation={found.data} />}
+          {empty ? (
+            <Greeting lost={id !== null} onAsk={ask} />
+          ) : missing ? (
+            <div className="column pad">
+              <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
+            </div>
+          ) : found.data || live ? (
+            <Thread key={id} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
+          ) : (
+            <p className="column pad quiet" role="status">
+              {t('loading')}
+            </p>
+          )}
+          <Composer key={id ?? 'new'} id={id} live={live} onAsk={ask} />
+        </main>
+        {opened && (
+          <Suspense fallback={<aside className="sources" aria-busy="true" />}>
+            <SourcePanel />
+          </Suspense>
+        )}
+      </div>
+    </SourcesContext>
+  );
+}

@@ -1,0 +1,97 @@
+import { request } from '@/api/client';
+import { asProblem, Problem } from '@/api/problem';
+import type { ChatEvent, ChatRequest } from '@/api/types';
+import { apiUrl } from '@/config';
+import type { Question } from './answer';
+import { serverEvents } from './sse';
+
+const PAUSES = [250, 500, 1000, 2000, 4000, 8000]; // milliseconds before each new try without any event in between
+const SILENCE = 1500; // milliseconds
+const MOMENT = 100; // milliseconds
+
+export interface Listener {
+  /** Events, those together that came together. */
+  events: (events: ChatEvent[]) => void;
+  /** The connection is cut, for the so manyth time in a row; `given` says that it is not tried again. */
+  cut: (attempt: number, problem: Problem, given: boolean) => void;
+  /** There is nothing (more) to come. */
+  nothing: () => void;
+  /** After a long silence all events came at once, as a proxy that buffers would send them. */
+  suspicious: () => void;
+}
+
+/**
+ * Asks, or with `after` goes on with what was asked before, until the last event came; gets the rest wherever the connection breaks.
+ * The ids are ours, so that a question that is sent twice is asked once.
+ */
+export async function follow(
+  question: Question,
+  after: number | null,
+  listener: Listener,
+  signal: AbortSignal,
+): Promise<void> {
+  let last = after;
+  let tries = 0;
+  for (;;) {
+    const watch = last === null ? new Watch() : null;
+    try {
+      const response = await connect(question, last, signal);
+      if (response.status === 204 || !response.body) return listener.nothing();
+      for await (const events of decoded(response.body)) {
+        if (events.length === 0) continue;
+        tries = 0;
+        last = events[events.length - 1]?.n ?? last;
+        listener.events(events);
+        if (watch?.sees(events)) listener.suspicious();
+        if (events.some((event) => event.type === 'done')) return;
+      }
+      throw new Problem(0, 'cut', '');
+    } catch (error) {
+      if (signal.aborted) return;
+      const problem = asProblem(error);
+      const pause = PAUSES[tries];
+      tries += 1;
+      if (!problem.temporary || problem.status === 429 || pause === undefined)
+        return listener.cut(tries, problem, true);
+      if (tries > 1) listener.cut(tries, problem, false); // the first new try is not worth a word
+      await new Promise((resolve) => setTimeout(resolve, problem.retryAfter ? problem.retryAfter * 1000 : pause));
+      if (signal.aborted) return;
+    }
+  }
+}
+
+/** `after`: null asks; 0 wants all of what is being answered; a number what comes after that event. */
+function connect(question: Question, after: number | null, signal: AbortSignal): Promise<Response> {
+  if (after !== null) {
+    const place = `/api/chat/${encodeURIComponent(question.conversationId)}/events`;
+    return request(apiUrl(after ? `${place}?after=${after}` : place), { signal });
+  }
+  const asked: ChatRequest = {
+    conversation_id: question.conversationId,
+    message_id: question.messageId,
+    stream: true,
+    ...(!question.again && { message: question.text }),
+    ...(question.insteadOf && { instead_of: question.insteadOf }),
+    ...(question.collection && { collection: question.collection }),
+  };
+  const headers = { 'Content-Type': 'application/json', Accept: 'text/event-stream' };
+  return request(apiUrl('/api/chat'), { method: 'POST', headers, body: JSON.stringify(asked), signal });
+}
+
+async function* decoded(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatEvent[], void> {
+  for await (const found of serverEvents(body)) yield found.map((item) => JSON.parse(item.data) as ChatEvent);
+}
+
+/** Notices answers whose words, many of them, all come in one moment after a long silence. */
+class Watch {
+  private readonly begun = performance.now();
+  private first = 0;
+  private words = 0;
+
+  sees(events: ChatEvent[]): boolean {
+    this.first ||= performance.now();
+    this.words += events.filter((event) => event.type === 'token').length;
+    const whole = events.some((event) => event.type === 'done');
+    return whole && this.words > 3 && this.first - this.begun > SILENCE && performance.now() - this.first < MOMENT;
+  }
+}

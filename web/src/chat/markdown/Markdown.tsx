@@ -1,0 +1,116 @@
+import './markdown.css';
+import { type ComponentProps, useEffect, useMemo, useState } from 'react';
+import ReactMarkdown, { type Components, type ExtraProps, type Options } from 'react-markdown';
+import rehypeSanitize, { defaultSchema } from 'rehype-sanitize';
+import remarkGfm from 'remark-gfm';
+import { useT } from '@/i18n';
+import { type Anchors, rehypeAnchors } from './anchors';
+import { CodeBlock } from './CodeBlock';
+import { hasMath, hasSingleDollars, type MathPlugins, mathSource } from './math';
+
+const SCHEMA = {
+  ...defaultSchema,
+  attributes: {
+    ...defaultSchema.attributes,
+    code: [['className', /^language-[\w+#-]+$/, 'math-inline', 'math-display']],
+  },
+} as typeof defaultSchema;
+
+type Chip = (props: { marker: number; citation: number }) => React.ReactNode;
+
+interface MarkdownProps {
+  text: string;
+  anchors: Omit<Anchors, 'source'>;
+  chip: Chip;
+}
+
+/** An answer's Markdown. Whatever stands in it, nothing is loaded from elsewhere, and no markup of its own gets into the page. */
+export default function Markdown({ text, anchors, chip }: MarkdownProps) {
+  const source = mathSource(text);
+  const math = useMath(source);
+  const components = useMemo(() => componentsWith(chip), [chip]);
+  const remarkPlugins: Options['remarkPlugins'] = [[remarkGfm, { singleTilde: false }]];
+  const rehypePlugins: Options['rehypePlugins'] = [
+    [rehypeSanitize, SCHEMA],
+    [rehypeAnchors, { ...anchors, source }],
+  ];
+  if (math) {
+    remarkPlugins.push([math.remarkMath, { singleDollarTextMath: hasSingleDollars(source) }]);
+    rehypePlugins.push([
+      math.rehypeKatex,
+      { throwOnError: false, strict: false, trust: false, maxSize: 20, maxExpand: 200 },
+    ]);
+  }
+  return (
+    <div className="markdown">
+      <ReactMarkdown remarkPlugins={remarkPlugins} rehypePlugins={rehypePlugins} components={components}>
+        {source}
+      </ReactMarkdown>
+    </div>
+  );
+}
+
+/** The plugins for formulas, loaded when there are some. */
+function useMath(source: string): MathPlugins | null {
+  const [plugins, setPlugins] = useState<MathPlugins | null>(null);
+  const wanted = hasMath(source);
+  useEffect(() => {
+    if (wanted && !plugins) void import('./katex').then((loaded) => setPlugins(loaded.plugins));
+  }, [wanted, plugins]);
+  return wanted ? plugins : null;
+}
+
+function componentsWith(chip: Chip): Components {
+  return {
+    a: SafeLink,
+    // A picture is loaded from where its address says as soon as it is shown: its words alone are.
+    img: ({ alt }) => <span className="no-picture">{alt}</span>,
+    pre: ({ node }) => <CodeBlock node={node} />,
+    table: ScrollingTable,
+    h1: 'h3',
+    h2: 'h3',
+    h3: 'h4',
+    h4: 'h5',
+    h5: 'h6',
+    cite: ({ node }) => {
+      const { dataMarker, dataCitation } = node?.properties ?? {};
+      return chip({ marker: Number(dataMarker), citation: Number(dataCitation) });
+    },
+    mark: Unsupported,
+    input: ({ checked }) => (
+      <input type="checkbox" checked={checked ?? false} disabled aria-label={checked ? '✓' : '✗'} />
+    ),
+  };
+}
+
+function SafeLink({ href, children }: ComponentProps<'a'>) {
+  if (!/^(https?:|mailto:)/i.test(href ?? '')) return <span>{children}</span>;
+  return (
+    <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow">
+      {children}
+    </a>
+  );
+}
+
+function ScrollingTable({ children }: ComponentProps<'table'>) {
+  const t = useT();
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <div className="table-scroll" tabIndex={0} role="region" aria-label={t('table')}>
+      <table>{children}</table>
+    </div>
+  );
+}
+
+/** A sentence that no passage supports, or the place of one that is withheld. */
+function Unsupported({ node, children }: ComponentProps<'mark'> & ExtraProps) {
+  const t = useT();
+  const { dataWithheld, dataLast } = node?.properties ?? {};
+  if (dataWithheld) return <mark className="withheld">{t('answer.withheld')}</mark>;
+  return (
+    <mark className="unsupported" title={t('answer.unsupported')}>
+      {children}
+      {dataLast && <span className="unsupported-note">{t('answer.unsupported.mark')}</span>}
+    </mark>
+  );
+}

@@ -1,0 +1,105 @@
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { FileText, Trash2 } from 'lucide-react';
+import { useDeferredValue, useState } from 'react';
+import { Link } from 'wouter';
+import {
+  collectionsQuery,
+  type DocumentFilter,
+  deleteDocument,
+  documentPage,
+  documentsKey,
+  queryClient,
+} from '@/api/queries';
+import type { Document } from '@/api/types';
+import { useT } from '@/i18n';
+import { notify } from '@/ui/announce';
+import { Button, IconButton } from '@/ui/Button';
+import { Confirm } from '@/ui/Confirm';
+import { ProblemNote } from '@/ui/ProblemNote';
+import { ago } from '@/ui/time';
+import { StatusBadge } from './StatusBadge';
+
+/** The documents that the filter lets through, page by page. */
+export function DocumentList({ filter }: { filter: DocumentFilter }) {
+  const t = useT();
+  const wanted = useDeferredValue(filter);
+  const [deleting, setDeleting] = useState<Document | null>(null);
+  const found = useInfiniteQuery({
+    queryKey: [...documentsKey, wanted],
+    queryFn: ({ pageParam }) => documentPage(wanted, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    placeholderData: (before) => before,
+  });
+  const documents = found.data?.pages.flatMap((page) => page.documents) ?? [];
+  if (found.isError && !found.data) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />;
+  if (found.isPending) return <p className="quiet">{t('loading')}</p>;
+  if (documents.length === 0) {
+    const filtered = filter.words || filter.collection || filter.status;
+    return <p className="empty">{t(filtered ? 'documents.none-found' : 'documents.none')}</p>;
+  }
+  return (
+    <>
+      <ul className="rows">
+        {documents.map((document) => (
+          <li key={document.document_id} className="row">
+            <FileText aria-hidden="true" />
+            <div className="row-text">
+              <Link href={`/documents/${document.document_id}`}>{document.title || nameOf(document.uri)}</Link>
+              <span className="quiet row-more">
+                {document.collection} · {nameOf(document.uri)}
+                {document.updated_at && ` · ${ago(t.language, document.updated_at)}`}
+              </span>
+              {document.error && <span className="row-reason">{document.error.message}</span>}
+            </div>
+            <span className="quiet row-count">{t('passages', { count: document.chunks })}</span>
+            <StatusBadge status={document.status} />
+            <IconButton
+              icon={Trash2}
+              label={t('document.delete-of', { title: document.title || nameOf(document.uri) })}
+              onClick={() => setDeleting(document)}
+            />
+          </li>
+        ))}
+      </ul>
+      {found.hasNextPage && (
+        <Button className="more" disabled={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
+          {t('more')}
+        </Button>
+      )}
+      {deleting && <DeleteDocument document={deleting} onClose={() => setDeleting(null)} />}
+    </>
+  );
+}
+
+interface DeleteDocumentProps {
+  document: Pick<Document, 'document_id' | 'title' | 'uri'>;
+  onClose: () => void;
+  onDeleted?: () => void;
+}
+
+export function DeleteDocument({ document, onClose, onDeleted }: DeleteDocumentProps) {
+  const t = useT();
+  const remove = async () => {
+    await deleteDocument(document.document_id);
+    notify(t('document.deleted'));
+    void queryClient.invalidateQueries({ queryKey: documentsKey });
+    void queryClient.invalidateQueries(collectionsQuery);
+    onDeleted?.();
+  };
+  return (
+    <Confirm title={t('document.delete')} action={t('delete')} onConfirm={remove} onClose={onClose}>
+      <p>{t('document.delete.sure', { title: document.title || nameOf(document.uri) })}</p>
+    </Confirm>
+  );
+}
+
+/** The last part of an address, readable. */
+export function nameOf(uri: string): string {
+  const last = uri.replace(/\/+$/, '').split('/').at(-1) ?? uri;
+  try {
+    return decodeURIComponent(last) || uri;
+  } catch {
+    return last || uri;
+  }
+}

@@ -1,0 +1,100 @@
+import { RefreshCw, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import { asProblem } from '@/api/problem';
+import { documentsKey, queryClient, removeSource, sourcesQuery, syncSource } from '@/api/queries';
+import type { Source } from '@/api/types';
+import { useT } from '@/i18n';
+import { notify } from '@/ui/announce';
+import { Button } from '@/ui/Button';
+import { Confirm } from '@/ui/Confirm';
+import { explained } from '@/ui/ProblemNote';
+import { ago } from '@/ui/time';
+import { INTERVALS, intervalKey } from './intervals';
+
+const TONES = { new: 'busy', syncing: 'busy', synced: 'good', held: 'bad', failed: 'bad' } as const;
+
+export function SourceCard({ source }: { source: Source }) {
+  const t = useT();
+  const [removing, setRemoving] = useState(false);
+  const [keep, setKeep] = useState(false);
+  const sync = (confirm: boolean) =>
+    syncSource(source.id, confirm).then(
+      () => {
+        notify(t('source.sync.asked'));
+        void queryClient.invalidateQueries(sourcesQuery);
+      },
+      (error: unknown) => notify(explained(t, asProblem(error)).title),
+    );
+  const remove = async () => {
+    await removeSource(source.id, keep);
+    notify(t('source.removed'));
+    void queryClient.invalidateQueries(sourcesQuery);
+    void queryClient.invalidateQueries({ queryKey: documentsKey });
+  };
+  const interval = INTERVALS.find((item) => item.seconds === source.every);
+  return (
+    <li className="card source">
+      <div className="source-head">
+        <b className="source-place">{source.location}</b>
+        <span className={`badge badge-${TONES[source.status]}`}>{t(`source.${source.status}`)}</span>
+      </div>
+      <p className="quiet">
+        {t('source.into', { name: source.collection })} ·{' '}
+        {source.every === null
+          ? t('every.demand')
+          : interval
+            ? t(intervalKey(interval))
+            : t('every.minutes', { count: Math.round(source.every / 60) })}
+        {source.synced_at && ` · ${t('source.synced-ago', { ago: ago(t.language, source.synced_at) })}`}
+      </p>
+      <Report source={source} />
+      {source.error && <p className="row-reason">{source.error.message}</p>}
+      <div className="row-end">
+        {source.status === 'held' && (
+          <Button kind="danger" onClick={() => void sync(true)}>
+            {t('source.confirm')}
+          </Button>
+        )}
+        <Button onClick={() => void sync(false)} disabled={source.status === 'syncing'}>
+          <RefreshCw aria-hidden="true" />
+          {t('source.sync')}
+        </Button>
+        <Button kind="quiet" onClick={() => setRemoving(true)}>
+          <Trash2 aria-hidden="true" />
+          {t('source.remove')}
+        </Button>
+      </div>
+      {removing && (
+        <Confirm
+          title={t('source.remove')}
+          action={t('source.remove')}
+          onConfirm={remove}
+          onClose={() => setRemoving(false)}
+        >
+          <p>{t('source.remove.sure', { location: source.location })}</p>
+          <label className="check">
+            <input type="checkbox" checked={keep} onChange={(event) => setKeep(event.target.checked)} />
+            {t('source.remove.keep')}
+          </label>
+        </Confirm>
+      )}
+    </li>
+  );
+}
+
+/** The numbers of the last sync. */
+function Report({ source }: { source: Source }) {
+  const { language } = useT();
+  const numbers = Object.entries(source.report).filter(([, value]) => typeof value === 'number' && value > 0);
+  if (numbers.length === 0) return null;
+  return (
+    <dl className="report">
+      {numbers.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name.replaceAll('_', ' ')}</dt>
+          <dd>{Number(value).toLocaleString(language)}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,1 @@
+declare const __PDFJS_VERSION__: string;

@@ -1,0 +1,32 @@
+import { useSyncExternalStore } from 'react';
+import { keep, kept } from './storage';
+
+export type Theme = 'system' | 'light' | 'dark';
+export const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
+
+let theme: Theme = THEMES.find((known) => known === kept('theme')) ?? 'system';
+const listeners = new Set<() => void>();
+
+function apply(): void {
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+}
+
+export function setTheme(wanted: Theme): void {
+  theme = wanted;
+  keep('theme', wanted === 'system' ? null : wanted);
+  apply();
+  for (const listener of listeners) listener();
+}
+
+export function useTheme(): Theme {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => theme,
+  );
+}
+
+apply();
