@@ -23,7 +23,7 @@ export function ChatPage({ id }: { id: string | null }) {
   // What was not answered yet is no conversation for the server: then the live answer alone is shown.
   const found = useQuery({
     ...conversationQuery(id ?? ''),
-    enabled: id !== null,
+    enabled: (query) => id !== null && (live === undefined || query.state.data !== undefined),
     retry: (count, error) => count < 2 && asProblem(error).status !== 404 && asProblem(error).temporary,
   });
   const [opened, setOpened] = useState<Opened | null>(null);
@@ -62,13 +62,13 @@ export function ChatPage({ id }: { id: string | null }) {
               <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
             </div>
           ) : found.data || live ? (
-            <Thread key={id} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
+            <Thread key={`thread ${id}`} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
           ) : (
             <p className="column pad quiet" role="status">
               {t('loading')}
             </p>
           )}
-          <Composer key={id ?? 'new'} id={id} live={live} onAsk={ask} />
+          <Composer key={`composer ${id}`} id={id} live={live} onAsk={ask} />
         </main>
         {opened && (
           <Suspense fallback={<aside className="sources" aria-busy="true" />}>

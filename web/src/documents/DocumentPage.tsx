@@ -78,7 +78,7 @@ function Shown({ document }: { document: DocumentWithText }) {
       </div>
       {view === 'document' ? (
         <div className="document-frame">
-          <DocumentView key={place.start} place={place} />
+          <DocumentView key={place.start} place={place} alone />
         </div>
       ) : (
         <Passages

@@ -118,7 +118,6 @@ export const de: Messages = {
   'answer.withheld': 'ein Satz ohne Quelle wurde ausgelassen',
   chip: 'Quelle {marker}: {title} {page}',
   'code.copy': 'Code kopieren',
-  'rating.comment': 'Kommentar',
   'rating.commented': 'Danke, der Kommentar ist gespeichert.',
   'rating.down': 'Schlechte Antwort',
   'rating.failed': 'Die Bewertung konnte nicht gespeichert werden.',

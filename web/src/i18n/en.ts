@@ -119,7 +119,6 @@ export const en = {
   'answer.withheld': 'a sentence without a source was left out',
   chip: 'Source {marker}: {title} {page}',
   'code.copy': 'Copy the code',
-  'rating.comment': 'Comment',
   'rating.commented': 'Thank you, the comment is kept.',
   'rating.down': 'Bad answer',
   'rating.failed': 'The rating could not be kept.',

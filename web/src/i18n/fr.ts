@@ -118,7 +118,6 @@ export const fr: Messages = {
   'answer.withheld': 'une phrase sans source a été retirée',
   chip: 'Source {marker} : {title} {page}',
   'code.copy': 'Copier le code',
-  'rating.comment': 'Commentaire',
   'rating.commented': 'Merci, le commentaire est conservé.',
   'rating.down': 'Mauvaise réponse',
   'rating.failed': 'La note n’a pas pu être conservée.',

@@ -23,7 +23,7 @@ export interface Translate {
 }
 
 function isLanguage(name: string): name is Language {
-  return name in LANGUAGES;
+  return Object.hasOwn(LANGUAGES, name);
 }
 
 /** The language that was chosen, else the first of the browser's that there is. */

@@ -14,8 +14,8 @@ import { TextView } from './TextView';
 
 const PdfView = lazy(() => import('./PdfView'));
 
-/** A document, opened at a place: as its pages where it is a PDF, else as the text that was read from it. */
-export function DocumentView({ place }: { place: Place }) {
+/** A document, opened at a place: as its pages where it is a PDF, else as the text that was read from it. `alone`: on its own page. */
+export function DocumentView({ place, alone = false }: { place: Place; alone?: boolean }) {
   const t = useT();
   const found = useQuery({ ...documentQuery(place.documentId, place.version), staleTime: 60_000 });
   if (found.isPending) {
@@ -38,10 +38,10 @@ export function DocumentView({ place }: { place: Place }) {
       </div>
     );
   }
-  return <Shown document={found.data} place={place} />;
+  return <Shown document={found.data} place={place} alone={alone} />;
 }
 
-function Shown({ document, place }: { document: DocumentWithText; place: Place }) {
+function Shown({ document, place, alone }: { document: DocumentWithText; place: Place; alone: boolean }) {
   const t = useT();
   const pdf = document.media_type === 'application/pdf' || /\.pdf$/i.test(document.uri);
   const pages = pdf && document.original;
@@ -64,7 +64,7 @@ function Shown({ document, place }: { document: DocumentWithText; place: Place }
           <span className="quiet">{t('document.text')}</span>
         )}
         <span className="spacer" />
-        <Link href={`/documents/${document.document_id}`}>{t('document.about')}</Link>
+        {!alone && <Link href={`/documents/${document.document_id}`}>{t('document.about')}</Link>}
         {document.original && (
           <a
             href={content}

@@ -24,7 +24,7 @@ export function TextView({ text, pages, place }: TextViewProps) {
   const virtualizer = useVirtualizer({
     count: segments.length,
     getScrollElement: () => scroller.current,
-    estimateSize: () => 110,
+    estimateSize: (index) => heightOf(segments[index]),
     overscan: 6,
     paddingStart: 12,
     paddingEnd: 32,
@@ -64,14 +64,21 @@ export function TextView({ text, pages, place }: TextViewProps) {
   );
 }
 
+/** About how high a segment is, in pixels, until it is measured. */
+function heightOf(segment: Segment | undefined): number {
+  const length = segment ? segment.end - segment.start : 0;
+  return 10 + 26 * Math.ceil(length / 60) + (segment?.page ? 30 : 0);
+}
+
 function Paragraph({ text, segment, span }: { text: string; segment: Segment; span: Span }) {
-  const start = Math.max(segment.start, Math.min(segment.end, span.start));
-  const end = Math.max(start, Math.min(segment.end, span.end));
+  const last = segment.start + text.slice(segment.start, segment.end).trimEnd().length;
+  const start = Math.max(segment.start, Math.min(last, span.start));
+  const end = Math.max(start, Math.min(last, span.end));
   return (
     <p className="text-part">
       {text.slice(segment.start, start)}
       {end > start && <mark>{text.slice(start, end)}</mark>}
-      {text.slice(end, segment.end).trimEnd()}
+      {text.slice(end, last)}
     </p>
   );
 }

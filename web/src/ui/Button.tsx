@@ -1,6 +1,7 @@
 import * as Tooltip from '@radix-ui/react-tooltip';
 import type { LucideIcon } from 'lucide-react';
 import type { ComponentProps } from 'react';
+import { useLayer } from './layer';
 
 type Kind = 'primary' | 'quiet' | 'outline' | 'danger';
 
@@ -16,6 +17,7 @@ interface IconButtonProps extends Omit<ComponentProps<'button'>, 'aria-label'> {
 
 /** A button that shows a picture alone; its label is read out, and shown when it is hovered or focused. */
 export function IconButton({ icon: Icon, label, side = 'top', className = '', ...rest }: IconButtonProps) {
+  const layer = useLayer();
   return (
     <Tooltip.Root>
       <Tooltip.Trigger asChild>
@@ -23,7 +25,7 @@ export function IconButton({ icon: Icon, label, side = 'top', className = '', ..
           <Icon aria-hidden="true" />
         </button>
       </Tooltip.Trigger>
-      <Tooltip.Portal>
+      <Tooltip.Portal container={layer}>
         <Tooltip.Content side={side} sideOffset={6} className="tooltip">
           {label}
         </Tooltip.Content>

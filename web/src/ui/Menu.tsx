@@ -1,6 +1,7 @@
 import * as Dropdown from '@radix-ui/react-dropdown-menu';
 import type { LucideIcon } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { useLayer } from './layer';
 
 interface MenuProps {
   icon: LucideIcon;
@@ -16,7 +17,7 @@ export function Menu({ icon: Icon, label, className = '', children }: MenuProps)
       <Dropdown.Trigger className={`icon-button ${className}`} aria-label={label} title={label}>
         <Icon aria-hidden="true" />
       </Dropdown.Trigger>
-      <Dropdown.Portal>
+      <Dropdown.Portal container={useLayer()}>
         <Dropdown.Content className="menu" align="end" sideOffset={4} collisionPadding={8}>
           {children}
         </Dropdown.Content>

@@ -35,12 +35,12 @@ const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 
 /** "3.4 MB" */
 export function bytes(language: string, size: number): string {
-  const step = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(size, 1)) / 3));
+  const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(size, 1)) / 10));
   const format = {
     style: 'unit',
     unit: UNITS[step] ?? 'byte',
     unitDisplay: step ? 'short' : 'long',
     maximumFractionDigits: 1,
   } as const;
-  return new Intl.NumberFormat(language, format).format(size / 1000 ** step);
+  return new Intl.NumberFormat(language, format).format(size / 1024 ** step);
 }
