@@ -5,6 +5,7 @@ import { defineConfig } from 'vite';
 // Addresses are relative to the page's <base>, which the server sets; nothing is inlined, so that the page's policy can be strict.
 export default defineConfig({
   base: './',
+  logLevel: 'warn',
   plugins: [react()],
   resolve: { alias: { '@': new URL('./src', import.meta.url).pathname } },
   define: { __PDFJS_VERSION__: JSON.stringify(pdfjs.version) },

@@ -90,6 +90,8 @@ async def test_streams_are_described_and_can_be_found_again(world: World, pool: 
         world, pool, tmp_path, generator=ScriptedGenerator(["Victor Horta designed the Hôtel Tassel. [1]"] * 9)
     ) as api:
         assert (await api.client.get("/api/chat/c")).status_code == 404
+        await api.client.post("/api/chat", json={"message": QUESTION, "conversation_id": "plain"})
+        assert not shaped(shapes.StreamShape, await api.client.get("/api/chat/plain"))["running"]
         body = {"message": QUESTION, "conversation_id": "c", "message_id": "m", "stream": True}
         response = await api.client.post("/api/chat", json=body)
         lines = re.findall(r"^data: (.*)$", response.text, re.M)

@@ -5,18 +5,18 @@ import { ageOf, ago, bytes } from '@/ui/time';
 
 describe('times', () => {
   const now = Date.parse('2026-05-20T12:00:00');
-  const before = (seconds: number) => new Date(now - seconds * 1000).toISOString();
+  const earlier = (seconds: number) => new Date(now - seconds * 1000).toISOString();
 
   test('are told by how long ago they were; the future is now', () => {
-    expect(ago('en', before(3 * 3600), now)).toBe('3 hours ago');
-    expect(ago('de', before(86_400), now)).toBe('gestern');
-    expect(ago('en', before(-7200), now)).toBe('now');
+    expect(ago('en', earlier(3 * 3600), now)).toBe('3 hours ago');
+    expect(ago('de', earlier(86_400), now)).toBe('gestern');
+    expect(ago('en', earlier(-7200), now)).toBe('now');
   });
 
   test('are grouped by day', () => {
-    expect([0, 13 * 3600, 3 * 86_400, 20 * 86_400, 400 * 86_400].map((seconds) => ageOf(before(seconds), now))).toEqual(
-      ['today', 'yesterday', 'week', 'month', 'older'],
-    );
+    expect(
+      [0, 13 * 3600, 3 * 86_400, 20 * 86_400, 400 * 86_400].map((seconds) => ageOf(earlier(seconds), now)),
+    ).toEqual(['today', 'yesterday', 'week', 'month', 'older']);
   });
 
   test("follow the server's clock where it differs much from this one", () => {

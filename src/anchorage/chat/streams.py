@@ -112,6 +112,10 @@ class Streams:
         """
         self._check()
         state = await self.state(principal, conversation_id)
+        if state is None:
+            raise NotFound(
+                f"No answer was streamed in the conversation {conversation_id!r}. POST /api/chat with stream=true begins one."
+            )
         position = state.first_n - 1 if after is None else after
         if not 0 <= position <= state.last_n:
             raise BadRequest(
@@ -121,14 +125,9 @@ class Streams:
         async for lines in self._follow(services, principal, state, position, None):
             yield lines
 
-    async def state(self, principal: Principal, conversation_id: str) -> StreamState:
+    async def state(self, principal: Principal, conversation_id: str) -> StreamState | None:
         """The answer that is being streamed in a conversation, or was streamed there last. Raises `NotFound`."""
-        state = await self._log.state(principal, conversation_id)
-        if state is None:
-            raise NotFound(
-                f"No answer was streamed in the conversation {conversation_id!r}. POST /api/chat with stream=true begins one."
-            )
-        return state
+        return await self._log.state(principal, conversation_id)
 
     async def stop(self, services: ChatServices, principal: Principal, conversation_id: str) -> StreamState | None:
         """Stop the running answer, wherever it runs; None where none is running. Raises `NotFound`."""

@@ -1733,7 +1733,7 @@ export interface components {
             /** Conversation Id */
             conversation_id: string;
             /** Message Id */
-            message_id: string;
+            message_id: string | null;
             /** Question */
             question: string | null;
             /** Running */

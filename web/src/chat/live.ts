@@ -39,7 +39,7 @@ class LiveAnswers {
     if (this.answers.has(conversation)) return;
     const path = { conversation_id: conversation };
     const state = await body(GET('/api/chat/{conversation_id}', { params: { path } })).catch(() => null);
-    if (!state?.running || this.answers.has(conversation)) return;
+    if (!state?.running || !state.message_id || this.answers.has(conversation)) return;
     const question = {
       conversationId: conversation,
       messageId: state.message_id,

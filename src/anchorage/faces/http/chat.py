@@ -109,10 +109,10 @@ async def stream_state(conversation_id: str, services: CurrentServices, principa
     """The answer that is being written in a conversation, or was streamed there last."""
     found = await services.streams.state(principal, conversation_id)
     return {
-        "conversation_id": found.conversation_id,
-        "message_id": found.message_id,
-        "running": not found.ended,
-        "question": found.request.question if found.request else None,
+        "conversation_id": conversation_id,
+        "message_id": found.message_id if found else None,
+        "running": found is not None and not found.ended,
+        "question": found.request.question if found and found.request else None,
     }
 
 

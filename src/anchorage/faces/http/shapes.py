@@ -114,7 +114,7 @@ class StreamShape(BaseModel):
     """The answer that is being written in a conversation, or was streamed there last. `question` is known while it is written."""
 
     conversation_id: str
-    message_id: str
+    message_id: str | None
     running: bool
     question: str | None
 

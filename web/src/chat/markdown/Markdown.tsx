@@ -1,12 +1,16 @@
 import './markdown.css';
-import { type ComponentProps, useEffect, useMemo, useState } from 'react';
+import type { Element } from 'hast';
+import { type ComponentProps, lazy, Suspense, useMemo } from 'react';
 import ReactMarkdown, { type Components, type ExtraProps, type Options } from 'react-markdown';
 import rehypeSanitize, { defaultSchema } from 'rehype-sanitize';
 import remarkGfm from 'remark-gfm';
+import remarkMath from 'remark-math';
 import { useT } from '@/i18n';
 import { type Anchors, rehypeAnchors } from './anchors';
 import { CodeBlock } from './CodeBlock';
-import { hasMath, hasSingleDollars, type MathPlugins, mathSource } from './math';
+import { hasMath, hasSingleDollars, mathSource } from './math';
+
+const Formula = lazy(() => import('./Formula'));
 
 const SCHEMA = {
   ...defaultSchema,
@@ -27,20 +31,13 @@ interface MarkdownProps {
 /** An answer's Markdown. Whatever stands in it, nothing is loaded from elsewhere, and no markup of its own gets into the page. */
 export default function Markdown({ text, anchors, chip }: MarkdownProps) {
   const source = mathSource(text);
-  const math = useMath(source);
   const components = useMemo(() => componentsWith(chip), [chip]);
   const remarkPlugins: Options['remarkPlugins'] = [[remarkGfm, { singleTilde: false }]];
   const rehypePlugins: Options['rehypePlugins'] = [
     [rehypeSanitize, SCHEMA],
     [rehypeAnchors, { ...anchors, source }],
   ];
-  if (math) {
-    remarkPlugins.push([math.remarkMath, { singleDollarTextMath: hasSingleDollars(source) }]);
-    rehypePlugins.push([
-      math.rehypeKatex,
-      { throwOnError: false, strict: false, trust: false, maxSize: 20, maxExpand: 200 },
-    ]);
-  }
+  if (hasMath(source)) remarkPlugins.push([remarkMath, { singleDollarTextMath: hasSingleDollars(source) }]);
   return (
     <div className="markdown">
       <ReactMarkdown remarkPlugins={remarkPlugins} rehypePlugins={rehypePlugins} components={components}>
@@ -50,22 +47,13 @@ export default function Markdown({ text, anchors, chip }: MarkdownProps) {
   );
 }
 
-/** The plugins for formulas, loaded when there are some. */
-function useMath(source: string): MathPlugins | null {
-  const [plugins, setPlugins] = useState<MathPlugins | null>(null);
-  const wanted = hasMath(source);
-  useEffect(() => {
-    if (wanted && !plugins) void import('./katex').then((loaded) => setPlugins(loaded.plugins));
-  }, [wanted, plugins]);
-  return wanted ? plugins : null;
-}
-
 function componentsWith(chip: Chip): Components {
   return {
     a: SafeLink,
     // A picture is loaded from where its address says as soon as it is shown: its words alone are.
     img: ({ alt }) => <span className="no-picture">{alt}</span>,
-    pre: ({ node }) => <CodeBlock node={node} />,
+    pre: ({ node, children }) => (isFormula(node) ? children : <CodeBlock node={node} />),
+    code: Code,
     table: ScrollingTable,
     h1: 'h3',
     h2: 'h3',
@@ -81,6 +69,22 @@ function componentsWith(chip: Chip): Components {
       <input type="checkbox" checked={checked ?? false} disabled aria-label={checked ? '✓' : '✗'} />
     ),
   };
+}
+
+function isFormula(pre: Element | undefined): boolean {
+  const code = pre?.children[0];
+  const names = code?.type === 'element' ? code.properties.className : null;
+  return Array.isArray(names) && names.includes('math-display');
+}
+
+/** Code in a line, or a formula. */
+function Code({ className = '', children }: ComponentProps<'code'>) {
+  if (!className.includes('math-')) return <code>{children}</code>;
+  return (
+    <Suspense fallback={<code>{children}</code>}>
+      <Formula tex={String(children)} display={className.includes('math-display')} />
+    </Suspense>
+  );
 }
 
 function SafeLink({ href, children }: ComponentProps<'a'>) {

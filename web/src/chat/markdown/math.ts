@@ -1,11 +1,3 @@
-import type rehypeKatex from 'rehype-katex';
-import type remarkMath from 'remark-math';
-
-export interface MathPlugins {
-  remarkMath: typeof remarkMath;
-  rehypeKatex: typeof rehypeKatex;
-}
-
 const CODE = /(```[\s\S]*?(?:```|$)|`[^`\n]*`)/;
 // As pandoc has it: no space inside, no digit behind, so that prices are no formulas; and something in it that looks like TeX.
 const SINGLE = /(?<![\\$\w])\$(?![\s$])[^$\n]*[\\^_{=][^$\n]*(?<![\s\\])\$(?![\d$])/;
