@@ -38,6 +38,10 @@ structlog.configure(
 S3_KEYS = ("test-access", "test-secret-key")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shots", type=Path, help="folder for pictures of the web page's screens")
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What the developer's shell exports must not reach a test."""

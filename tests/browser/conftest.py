@@ -6,8 +6,11 @@ import asyncio
 import os
 import re
 import shutil
+import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from acceptance.conftest import Cli, served
+from acceptance.conftest import ANCHORAGE, Cli, clean_environment, until
 from anchorage.faces.http.page import BUILT
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from integration.test_parsers import pdf
@@ -49,12 +52,10 @@ class Site:
         """Upload a document and wait until it is read; returns its id."""
         sent = self.api.post("/api/documents", files={"files": (name, content)}, data={"collection": collection})
         assert sent.status_code == 202, sent.text
-        with self.api.stream(
-            "GET", f"/api/jobs/{sent.json()['job_ids'][0]}", headers={"accept": "text/event-stream"}
-        ) as job:
+        place = f"/api/jobs/{sent.json()['job_ids'][0]}"
+        with self.api.stream("GET", place, headers={"accept": "text/event-stream"}) as job:
             assert '"status": "done"' in "".join(job.iter_text())
-        found = self.api.get("/api/documents", params={"q": name, "collection": collection}).json()["documents"]
-        return str(found[0]["document_id"])
+        return str(self.api.get(place).json()["document_id"])
 
     def ask(self, conversation: str, question: str = QUESTION, **more: Any) -> dict[str, Any]:
         """Ask without a browser."""
@@ -89,30 +90,51 @@ class InThread:
             await self._end.wait()
 
 
+@contextmanager
+def running(cli: Cli, *arguments: str, **env: str) -> Iterator[httpx.Client]:
+    """A running `up` or `serve` that is ready, with a client of it. Its log goes to a file: nobody reads a pipe here."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = cli.data.parent / f"{arguments[0]}-{port}.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [ANCHORAGE, *arguments, "--port", str(port)], stdout=out, stderr=out, stdin=subprocess.DEVNULL,
+            env=clean_environment(ANCHORAGE_DATA=str(cli.data), **{**cli.env, **env}),
+        )  # fmt: skip
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            until("the server to be ready", lambda: _is_ready(client, process, log))
+            yield client
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _is_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> bool:
+    assert process.poll() is None, log.read_text("utf-8")
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     if not (BUILT / "index.html").is_file():
         pytest.fail("the web page is not built: run `make setup`")
-    cli = Cli(tmp_path_factory.mktemp("browser") / "data")
+    data = tmp_path_factory.mktemp("browser") / "data"
     with InThread() as model:
         env = {
-            "OPENAI_API_KEY": "key", "OPENAI_BASE_URL": model.url, "LLM_MODEL": "test", "ANCHORAGE_EMBEDDING__PROVIDER": "local",
-            "ANCHORAGE_INGEST__MAX_FILE_BYTES": "300000", "ANCHORAGE_WEB__ALLOW_PRIVATE": "true", "ANCHORAGE_ANSWER__ALIGN_MEANING": "false",
+            "OPENAI_API_KEY": "key", "OPENAI_BASE_URL": model.url, "LLM_MODEL": "test", "EMBEDDING_MODEL": "hashed",
+            "ANCHORAGE_EMBEDDING__DIMENSION": "64", "ANCHORAGE_INGEST__MAX_FILE_BYTES": "300000",
+            "ANCHORAGE_WEB__ALLOW_PRIVATE": "true", "ANCHORAGE_ANSWER__ALIGN_MEANING": "false",
         }  # fmt: skip
-        with served(cli, "up", **env) as (api, _):
-            _until_ready(api)
-            found = Site(str(api.base_url).rstrip("/"), api, model, Cli(cli.data, env))
+        cli = Cli(data, env)
+        with running(cli, "up") as api:
+            found = Site(str(api.base_url).rstrip("/"), api, model, cli)
             for name, content in DOCUMENTS.items():
                 found.add(name, content)
             yield found
-
-
-def _until_ready(api: httpx.Client) -> None:
-    deadline = 120
-    while api.get("/readyz").status_code != 200 and deadline > 0:
-        deadline -= 1
-        threading.Event().wait(0.25)
-    assert deadline, "the server did not get ready"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Conversations in the browser: found, renamed, deleted, and many."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psycopg
@@ -49,7 +50,8 @@ def test_a_link_to_what_is_gone_says_so(window: Window) -> None:
 
 
 def test_ten_thousand_conversations_and_five_hundred_messages(window: Window, site: Site) -> None:
-    asyncio.run(_fill(site))
+    with ThreadPoolExecutor(1) as other:  # in this thread, the browser has the event loop
+        other.submit(asyncio.run, _fill(site)).result()
     page = window.open("/c/long")
     answered(page)
     expect(page.locator(".answer").last).to_contain_text("number 500")

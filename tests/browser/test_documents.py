@@ -100,7 +100,7 @@ def web(tmp_path: Path) -> Iterator[str]:
 def test_web_pages_become_sources_that_are_synced_and_removed(window: Window, site: Site, web: str) -> None:
     page = window.open("/documents")
     page.get_by_label("Or the address of a web page").fill(web)
-    page.get_by_role("button", name="Read").click()
+    page.get_by_role("button", name="Read", exact=True).click()
     expect(page.get_by_text("The page is being read")).to_be_visible()
     page.get_by_role("link", name="Synced sources").click()
     card = page.locator(".source").filter(has_text=web)

@@ -60,14 +60,17 @@ def test_refusals_of_a_question(window: Window, status: int, code: str, title: s
 
 
 def test_the_server_is_away_and_comes_back(window: Window) -> None:
-    window.expected = "ERR_INTERNET_DISCONNECTED"
+    window.expected = "ERR_INTERNET_DISCONNECTED|preload|dynamically imported"
     page = window.open()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.context.set_offline(True)
     page.get_by_role("link", name="System").click(no_wait_after=True)
     expect(page.get_by_text("The server does not answer.")).to_be_visible()
+    expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
     page.context.set_offline(False)
     expect(page.get_by_text("The server does not answer.")).to_have_count(0)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Everything works.")).to_be_visible()
 
 
 def test_a_stream_that_breaks_again_and_again_is_put_together(window: Window, site: Site, between: Proxy) -> None:
@@ -103,6 +106,7 @@ def test_a_stream_that_cannot_be_had_is_given_up_and_tried_again_by_hand(window:
 
 
 def test_a_proxy_that_buffers_is_noticed(window: Window, site: Site, between: Proxy) -> None:
+    window.expected = "500|ERR_"  # its own, where it is left waiting
     site.answers(LONG, token_delay=0.02)
     between.buffering = True
     page = window.open(between.url)
@@ -110,6 +114,7 @@ def test_a_proxy_that_buffers_is_noticed(window: Window, site: Site, between: Pr
     expect(page.get_by_text("holds answers back").last).to_be_visible()
     page.get_by_role("link", name="System").click()
     expect(page.locator(".part").filter(has_text="Way of the answers")).to_contain_text("holds answers back")
+    page.close()
 
 
 def test_below_a_path_of_an_ingress(window: Window, site: Site) -> None:
@@ -129,6 +134,7 @@ def test_below_a_path_of_an_ingress(window: Window, site: Site) -> None:
         expect(page.locator(".row").first).to_be_visible()
         page.goto(f"{front.url}/kb/system")
         expect(page.get_by_text("Everything works.")).to_be_visible()
+        page.close()
 
 
 def test_without_storage(window: Window) -> None:

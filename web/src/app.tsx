@@ -8,12 +8,14 @@ import { ChatPage } from './chat/ChatPage';
 import { basePath } from './config';
 import { Sidebar } from './conversations/Sidebar';
 import { useT } from './i18n';
-import { ServerBanner } from './system/ServerBanner';
+import { judge, ServerBanner } from './system/ServerBanner';
 import { Announcements } from './ui/announce';
 import { Banner } from './ui/Banner';
+import { Boundary } from './ui/Boundary';
 import { IconButton } from './ui/Button';
 import { Dialog } from './ui/Dialog';
 import { Logo } from './ui/Logo';
+import { LayerContext } from './ui/layer';
 import { storageWorks } from './ui/storage';
 
 const DocumentsPage = lazy(() => import('./documents/DocumentsPage'));
@@ -38,6 +40,7 @@ function Shell() {
   const [place] = useLocation();
   const [drawer, setDrawer] = useState(false);
   const [told, setTold] = useState(false);
+  const [side, setSide] = useState<HTMLElement | null>(null);
   useEffect(() => {
     if (place) setDrawer(false);
   }, [place]);
@@ -53,8 +56,10 @@ function Shell() {
           Anchorage
         </Link>
       </header>
-      <aside className="side" aria-label={t('sidebar')}>
-        <Sidebar />
+      <aside ref={setSide} className="side" aria-label={t('sidebar')}>
+        <LayerContext value={side}>
+          <Sidebar />
+        </LayerContext>
       </aside>
       {drawer && (
         <Dialog title={t('menu')} className="drawer" onClose={() => setDrawer(false)}>
@@ -64,15 +69,17 @@ function Shell() {
       <div className="stage">
         <ServerBanner />
         {!storageWorks && !told && <Banner onClose={() => setTold(true)}>{t('storage.off')}</Banner>}
-        <Suspense
-          fallback={
-            <main id="main" className="pad quiet" role="status">
-              {t('loading')}
-            </main>
-          }
-        >
-          <Pages />
-        </Suspense>
+        <Boundary place={place} onError={judge}>
+          <Suspense
+            fallback={
+              <main id="main" className="pad quiet" role="status">
+                {t('loading')}
+              </main>
+            }
+          >
+            <Pages />
+          </Suspense>
+        </Boundary>
       </div>
       <Announcements />
     </div>

@@ -5,6 +5,8 @@ import { asProblem } from '@/api/problem';
 import { conversationQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import { type Opened, SourcesContext } from '@/sources/context';
+import { Banner } from '@/ui/Banner';
+import { LayerContext } from '@/ui/layer';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { Composer } from './Composer';
 import { ConversationHeader } from './ConversationHeader';
@@ -19,6 +21,7 @@ const SourcePanel = lazy(() => import('@/sources/SourcePanel'));
 export function ChatPage({ id }: { id: string | null }) {
   const t = useT();
   const [, navigate] = useLocation();
+  const held = useSyncExternalStore(liveAnswers.subscribe, liveAnswers.areHeld);
   const live = useSyncExternalStore(liveAnswers.subscribe, () => (id ? liveAnswers.of(id) : undefined));
   // What was not answered yet is no conversation for the server: then the live answer alone is shown.
   const found = useQuery({
@@ -26,6 +29,7 @@ export function ChatPage({ id }: { id: string | null }) {
     enabled: (query) => id !== null && (live === undefined || query.state.data !== undefined),
     retry: (count, error) => count < 2 && asProblem(error).status !== 404 && asProblem(error).temporary,
   });
+  const [layer, setLayer] = useState<HTMLElement | null>(null);
   const [opened, setOpened] = useState<Opened | null>(null);
   const sources = useMemo(() => ({ opened, open: setOpened }), [opened]);
 
@@ -53,22 +57,37 @@ export function ChatPage({ id }: { id: string | null }) {
   return (
     <SourcesContext value={sources}>
       <div className={opened ? 'chat with-sources' : 'chat'}>
-        <main id="main" className="chat-main" tabIndex={-1}>
-          {id && found.data && <ConversationHeader conversation={found.data} />}
-          {empty ? (
-            <Greeting lost={id !== null} onAsk={ask} />
-          ) : missing ? (
-            <div className="column pad">
-              <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
-            </div>
-          ) : found.data || live ? (
-            <Thread key={`thread ${id}`} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
-          ) : (
-            <p className="column pad quiet" role="status">
-              {t('loading')}
-            </p>
-          )}
-          <Composer key={`composer ${id}`} id={id} live={live} onAsk={ask} />
+        <main ref={setLayer} id="main" className="chat-main" tabIndex={-1}>
+          <LayerContext value={layer}>
+            {held && (
+              <Banner tone="warning" onClose={() => liveAnswers.setHeld(false)}>
+                {t('stream.held')}
+              </Banner>
+            )}
+            {found.data ? (
+              <ConversationHeader conversation={found.data} />
+            ) : (
+              live && (
+                <header className="chat-head">
+                  <h1>{live.question.text}</h1>
+                </header>
+              )
+            )}
+            {empty ? (
+              <Greeting lost={id !== null} onAsk={ask} />
+            ) : missing ? (
+              <div className="column pad">
+                <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
+              </div>
+            ) : found.data || live ? (
+              <Thread key={`thread ${id}`} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
+            ) : (
+              <p className="column pad quiet" role="status">
+                {t('loading')}
+              </p>
+            )}
+            <Composer key={`composer ${id}`} id={id} live={live} onAsk={ask} />
+          </LayerContext>
         </main>
         {opened && (
           <Suspense fallback={<aside className="sources" aria-busy="true" />}>

@@ -46,11 +46,6 @@ export function LiveTurn({ live, ask }: { live: LiveAnswer; ask: Ask }) {
       )}
       {cut?.given && <GivenUp live={live} />}
       {live.phase === 'failed' && failure && <Failed live={live} onRetry={retry} />}
-      {live.heldBack && (
-        <Banner tone="warning" onClose={() => liveAnswers.dismiss(conversationId)}>
-          {t('stream.held')}
-        </Banner>
-      )}
     </article>
   );
 }

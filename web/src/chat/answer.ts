@@ -28,8 +28,6 @@ export interface LiveAnswer {
   /** Why it stands still: the connection is cut and is being tried again, or was given up. */
   cut: { attempt: number; problem: Problem; given: boolean } | null;
   stopping: boolean;
-  /** A proxy on the way holds the events back until the answer is whole. */
-  heldBack: boolean;
 }
 
 export function asked(question: Question): LiveAnswer {
@@ -44,7 +42,6 @@ export function asked(question: Question): LiveAnswer {
     failure: null,
     cut: null,
     stopping: false,
-    heldBack: false,
   };
 }
 

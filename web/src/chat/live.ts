@@ -14,6 +14,7 @@ class LiveAnswers {
   private answers = new Map<string, LiveAnswer>();
   private aborts = new Map<string, AbortController>();
   private listeners = new Set<() => void>();
+  private held = false;
   private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('anchorage');
 
   constructor() {
@@ -27,7 +28,13 @@ class LiveAnswers {
 
   readonly of = (conversation: string): LiveAnswer | undefined => this.answers.get(conversation);
 
-  readonly ids = (): ReadonlyMap<string, LiveAnswer> => this.answers;
+  /** Whether a proxy on the way holds answers back until they are whole. */
+  readonly areHeld = (): boolean => this.held;
+
+  setHeld(held: boolean): void {
+    this.held = held;
+    this.tell();
+  }
 
   ask(question: Question): void {
     this.set(asked(question));
@@ -98,7 +105,7 @@ class LiveAnswers {
         change((live) => ({ ...live, cut: { attempt, problem, given } })),
       nothing: () => this.dismiss(conversationId),
       suspicious: () => {
-        void heldBack().then((held) => change((live) => ({ ...live, heldBack: held })));
+        void heldBack().then((held) => this.setHeld(held));
       },
     };
     await follow(question, after, listener, abort.signal);
@@ -123,7 +130,7 @@ class LiveAnswers {
         await queryClient.fetchQuery({ ...conversationQuery(conversationId), staleTime: 0 }).catch(() => undefined);
       }
       const settled = queryClient.getQueryData(queryKey)?.turns.some((turn) => turn.message_id === messageId);
-      if (settled && !live.heldBack) this.dismiss(conversationId);
+      if (settled) this.dismiss(conversationId);
     }
     void queryClient.invalidateQueries({ queryKey: conversationsKey });
     this.channel?.postMessage(conversationId);

@@ -14,13 +14,13 @@ export function Sidebar({ onChoose }: { onChoose?: () => void }) {
   const wanted = useDeferredValue(words.trim());
   return (
     <div className="sidebar">
-      <header className="sidebar-head">
+      <div className="sidebar-head">
         <Link href="/" className="brand" onClick={onChoose}>
           <Logo />
           Anchorage
         </Link>
         <SettingsMenu />
-      </header>
+      </div>
       <Link href="/" className="button button-outline sidebar-new" onClick={onChoose}>
         <SquarePen aria-hidden="true" />
         {t('conversation.new')}

@@ -61,12 +61,12 @@ export function RenameDialog({ conversation, onClose }: DialogProps) {
           </label>
           {problem !== null && <ProblemNote error={problem} />}
         </div>
-        <footer className="dialog-foot">
+        <div className="dialog-foot">
           <Button onClick={onClose}>{t('cancel')}</Button>
           <Button kind="primary" type="submit" disabled={!title.trim()}>
             {t('save')}
           </Button>
-        </footer>
+        </div>
       </form>
     </Dialog>
   );

@@ -78,12 +78,12 @@ export function AddSource({ onClose }: { onClose: () => void }) {
           </label>
           {problem !== null && <ProblemNote error={problem} />}
         </div>
-        <footer className="dialog-foot">
+        <div className="dialog-foot">
           <Button onClick={onClose}>{t('cancel')}</Button>
           <Button kind="primary" type="submit" disabled={!location.trim()}>
             {t('source.add')}
           </Button>
-        </footer>
+        </div>
       </form>
     </Dialog>
   );

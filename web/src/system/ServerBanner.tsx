@@ -18,7 +18,8 @@ function become(next: State): void {
   for (const listener of listeners) listener();
 }
 
-function judge(error: unknown): void {
+/** Takes note of a failed request: whether the server is away, or the login has expired. */
+export function judge(error: unknown): void {
   const { status } = asProblem(error);
   if (status === 0) become('away');
   if (status === 401) become('login');

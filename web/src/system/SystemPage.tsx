@@ -20,7 +20,8 @@ export default function SystemPage() {
   const found = useQuery({ ...systemQuery, refetchInterval: 10_000 });
   useEffect(() => jobChanges.subscribe(() => void queryClient.invalidateQueries(systemQuery)), []);
   return (
-    <main id="main" className="page" tabIndex={-1}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and holds nothing else to focus
+    <main id="main" className="page" tabIndex={0}>
       <header className="page-head">
         <h1>{t('system')}</h1>
         {found.data && <p>{t(`system.${found.data.status}`)}</p>}

@@ -30,12 +30,12 @@ export function Confirm({ title, children, action, onConfirm, onClose }: Confirm
         {children}
         {problem !== null && <ProblemNote error={problem} />}
       </div>
-      <footer className="dialog-foot">
+      <div className="dialog-foot">
         <Button onClick={onClose}>{t('cancel')}</Button>
         <Button kind="danger" disabled={busy} onClick={confirm}>
           {action}
         </Button>
-      </footer>
+      </div>
     </Dialog>
   );
 }

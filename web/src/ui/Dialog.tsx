@@ -46,10 +46,10 @@ export function Dialog({ title, onClose, children, className = '' }: DialogProps
     >
       <LayerContext value={layer}>
         <div className="dialog-box">
-          <header className="dialog-head">
+          <div className="dialog-head">
             <h2 id={heading}>{title}</h2>
             <IconButton icon={X} label={t('close')} onClick={onClose} />
-          </header>
+          </div>
           {children}
         </div>
       </LayerContext>
