@@ -170,10 +170,11 @@ def test_by_keyboard_alone(window: Window, site: Site) -> None:
     settings = page.get_by_role("button", name="Settings")
     settings.focus()
     page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitemradio", name="As the system")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    assert page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+    expect(page.locator("html[data-theme=dark]")).to_be_attached()
     page.keyboard.press("Escape")
     expect(settings).to_be_focused()
 

@@ -24,6 +24,7 @@ function keysOf({ status, code }: Problem): [Key, Key] {
   if (code === 'budget_exceeded') return ['problem.budget', 'problem.budget.advice'];
   if (status === 429) return ['problem.often', 'problem.often.advice'];
   if (code === 'blocked') return ['problem.blocked', 'problem.blocked.advice'];
+  if (code === 'model_error' || code === 'model_unavailable') return ['problem.model', 'problem.model.advice'];
   if (status === 503) return ['problem.unavailable', 'problem.unavailable.advice'];
   if (status >= 500) return ['problem.server', 'problem.server.advice'];
   return ['problem.refused', 'problem.refused.advice'];
