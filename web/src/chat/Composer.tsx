@@ -29,6 +29,10 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
   useEffect(() => {
     if (matchMedia('(hover: hover)').matches) field.current?.focus({ preventScroll: true });
   }, []);
+  const asking = text !== '';
+  useEffect(() => {
+    if (asking) void import('./markdown/Markdown'); // so that it is there when the answer comes
+  }, [asking]);
   useEffect(() => {
     const element = field.current;
     if (!element) return;
