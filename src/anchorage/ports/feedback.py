@@ -32,7 +32,8 @@ class FeedbackStore(Protocol):
         self, principal: Principal, *, rating: int | None = None, conversation_id: str | None = None, limit: int = 100,
         after: Place | None = None, oldest_first: bool = False,
     ) -> Sequence[Feedback]:  # fmt: skip
-        """The principal's, of one conversation where it is named, the newest first or the oldest; `after` is the place of the last one seen, which may be gone by now.
+        """The principal's, of one conversation where it is named, the newest first or the oldest; `after` is the place of the last one
+        seen, which may be gone by now.
 
         Read to the end, the oldest first, a list misses none that was given again meanwhile.
         """
