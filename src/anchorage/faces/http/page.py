@@ -52,8 +52,9 @@ def install(app: FastAPI, folder: Path = BUILT) -> None:
 
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
-        path = (folder / "assets" / name).resolve()
-        if not path.is_relative_to(folder.resolve()) or path.suffix in (".br", ".gz") or not path.is_file():
+        assets = (folder / "assets").resolve()
+        path = (assets / name).resolve()
+        if not path.is_relative_to(assets) or path.suffix in (".br", ".gz") or not path.is_file():
             raise HTTPException(404)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         accepted = request.headers.get("accept-encoding", "")
