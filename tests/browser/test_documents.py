@@ -9,29 +9,36 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from acceptance.conftest import until
+
 from .conftest import Site, Window
 
 FILES = "input[type=file] >> nth=0"
 
 
 def test_files_are_added_with_progress_reasons_and_another_try(window: Window, site: Site, tmp_path: Path) -> None:
-    (tmp_path / "broken.pdf").write_text("not a pdf")
+    (tmp_path / "torn.pdf").write_text("not a pdf")
     (tmp_path / "canal.txt").write_text("The canal is thirty kilometres long.")
     (tmp_path / "large.txt").write_text("x" * 300_001)
     page = window.open("/documents")
-    page.set_input_files(FILES, [tmp_path / name for name in ("broken.pdf", "canal.txt", "large.txt")])
+    page.set_input_files(FILES, [tmp_path / name for name in ("torn.pdf", "canal.txt", "large.txt")])
     rows = page.locator(".upload")
     expect(rows.filter(has_text="canal.txt")).to_have_class(re.compile("upload-done"))
     expect(rows.filter(has_text="large.txt")).to_contain_text("beyond what this server takes")
-    broken = rows.filter(has_text="broken.pdf")
+    broken = rows.filter(has_text="torn.pdf")
     expect(broken).to_contain_text("Save it again")
     broken.get_by_role("button", name="Try again").click()
     expect(broken).to_have_class(re.compile("upload-(queued|reading)"))
     expect(broken).to_contain_text("Save it again")
-    page.get_by_label("Status").select_option("failed")
+    search = page.get_by_label("Search titles and names")
+    search.fill("torn")
     expect(page.locator(".row")).to_have_count(1)
+    page.get_by_label("Status").select_option("indexed")
+    expect(page.locator(".row")).to_have_count(0)
+    page.get_by_label("Status").select_option("failed")
+    expect(page.locator(".row-reason")).to_contain_text("Save it again")
     page.get_by_label("Status").select_option("")
-    page.get_by_label("Search titles and names").fill("canal")
+    search.fill("canal")
     expect(page.locator(".row")).to_have_count(1)
     page.locator(".row a").click()
     page.get_by_role("button", name="Passages").click()
@@ -108,7 +115,9 @@ def test_web_pages_become_sources_that_are_synced_and_removed(window: Window, si
     card.get_by_role("button", name="Sync now").click()
     expect(page.get_by_text("The sync has begun.")).to_be_visible()
     expect(card).to_contain_text("up to date")
-    assert site.api.get("/api/documents", params={"q": "lock keepers"}).json()["documents"]
+    until(
+        "the page to be read", lambda: site.api.get("/api/documents", params={"q": "lock keepers"}).json()["documents"]
+    )
     card.get_by_role("button", name="Remove").click()
     page.get_by_role("dialog").get_by_role("button", name="Remove").click()
     expect(card).to_have_count(0)

@@ -1,4 +1,3 @@
-import * as Tooltip from '@radix-ui/react-tooltip';
 import { QueryClientProvider } from '@tanstack/react-query';
 import { Menu as MenuIcon } from 'lucide-react';
 import { lazy, Suspense, useEffect, useState } from 'react';
@@ -26,11 +25,9 @@ const SystemPage = lazy(() => import('./system/SystemPage'));
 export function App() {
   return (
     <QueryClientProvider client={queryClient}>
-      <Tooltip.Provider delayDuration={400} skipDelayDuration={200}>
-        <Router base={basePath}>
-          <Shell />
-        </Router>
-      </Tooltip.Provider>
+      <Router base={basePath}>
+        <Shell />
+      </Router>
     </QueryClientProvider>
   );
 }
@@ -50,7 +47,7 @@ function Shell() {
         {t('skip')}
       </button>
       <header className="topbar">
-        <IconButton icon={MenuIcon} label={t('menu')} side="bottom" onClick={() => setDrawer(true)} />
+        <IconButton icon={MenuIcon} label={t('menu')} onClick={() => setDrawer(true)} />
         <Link href="/" className="brand">
           <Logo />
           Anchorage

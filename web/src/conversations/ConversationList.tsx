@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
-import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { memo, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { Link, useRoute } from 'wouter';
 import { conversationPage, conversationsKey } from '@/api/queries';
 import type { Conversation } from '@/api/types';
@@ -74,7 +74,7 @@ export function ConversationList({ words, onChoose }: { words: string; onChoose?
   );
 }
 
-function ConversationRow({
+const ConversationRow = memo(function ConversationRow({
   conversation,
   onChoose,
 }: {
@@ -108,7 +108,7 @@ function ConversationRow({
       {dialog === 'delete' && <DeleteDialog conversation={conversation} onClose={() => setDialog(null)} />}
     </div>
   );
-}
+});
 
 function rowsOf(conversations: Conversation[]): Row[] {
   const rows: Row[] = [];

@@ -1,7 +1,5 @@
-import * as Tooltip from '@radix-ui/react-tooltip';
 import type { LucideIcon } from 'lucide-react';
 import type { ComponentProps } from 'react';
-import { useLayer } from './layer';
 
 type Kind = 'primary' | 'quiet' | 'outline' | 'danger';
 
@@ -12,24 +10,13 @@ export function Button({ kind = 'outline', className = '', ...rest }: ComponentP
 interface IconButtonProps extends Omit<ComponentProps<'button'>, 'aria-label'> {
   icon: LucideIcon;
   label: string;
-  side?: 'top' | 'right' | 'bottom' | 'left';
 }
 
-/** A button that shows a picture alone; its label is read out, and shown when it is hovered or focused. */
-export function IconButton({ icon: Icon, label, side = 'top', className = '', ...rest }: IconButtonProps) {
-  const layer = useLayer();
+/** A button that shows a picture alone; its label is read out, and shown by the style sheet when it is hovered or focused. */
+export function IconButton({ icon: Icon, label, className = '', ...rest }: IconButtonProps) {
   return (
-    <Tooltip.Root>
-      <Tooltip.Trigger asChild>
-        <button type="button" aria-label={label} className={`icon-button ${className}`} {...rest}>
-          <Icon aria-hidden="true" />
-        </button>
-      </Tooltip.Trigger>
-      <Tooltip.Portal container={layer}>
-        <Tooltip.Content side={side} sideOffset={6} className="tooltip">
-          {label}
-        </Tooltip.Content>
-      </Tooltip.Portal>
-    </Tooltip.Root>
+    <button type="button" aria-label={label} data-tip={label} className={`icon-button ${className}`} {...rest}>
+      <Icon aria-hidden="true" />
+    </button>
   );
 }

@@ -1,6 +1,6 @@
 import * as Dropdown from '@radix-ui/react-dropdown-menu';
 import type { LucideIcon } from 'lucide-react';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import { useLayer } from './layer';
 
 interface MenuProps {
@@ -10,10 +10,28 @@ interface MenuProps {
   children: ReactNode;
 }
 
-/** A button that opens a menu. */
-export function Menu({ icon: Icon, label, className = '', children }: MenuProps) {
+/** A button that opens a menu. The menu is made when it is wanted for the first time: a list may hold many. */
+export function Menu(props: MenuProps) {
+  const { icon: Icon, label, className = '' } = props;
+  const [wanted, setWanted] = useState(false);
+  if (wanted) return <OpenMenu {...props} />;
   return (
-    <Dropdown.Root modal={false}>
+    <button
+      type="button"
+      className={`icon-button ${className}`}
+      aria-label={label}
+      aria-haspopup="menu"
+      title={label}
+      onClick={() => setWanted(true)}
+    >
+      <Icon aria-hidden="true" />
+    </button>
+  );
+}
+
+function OpenMenu({ icon: Icon, label, className = '', children }: MenuProps) {
+  return (
+    <Dropdown.Root modal={false} defaultOpen>
       <Dropdown.Trigger className={`icon-button ${className}`} aria-label={label} title={label}>
         <Icon aria-hidden="true" />
       </Dropdown.Trigger>
