@@ -13,8 +13,8 @@ import { ConversationHeader } from './ConversationHeader';
 import { Greeting } from './Greeting';
 import { newId } from './ids';
 import { liveAnswers } from './live';
-import { Thread } from './Thread';
 
+const Thread = lazy(() => import('./Thread'));
 const SourcePanel = lazy(() => import('@/sources/SourcePanel'));
 
 /** A conversation, or with no id the start of one. */
@@ -80,11 +80,11 @@ export function ChatPage({ id }: { id: string | null }) {
                 <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
               </div>
             ) : found.data || live ? (
-              <Thread key={`thread ${id}`} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
+              <Suspense fallback={<Waiting />}>
+                <Thread key={`thread ${id}`} id={id} turns={found.data?.turns ?? []} live={live} ask={ask} />
+              </Suspense>
             ) : (
-              <p className="column pad quiet" role="status">
-                {t('loading')}
-              </p>
+              <Waiting />
             )}
             <Composer key={`composer ${id}`} id={id} live={live} onAsk={ask} />
           </LayerContext>
@@ -96,5 +96,14 @@ export function ChatPage({ id }: { id: string | null }) {
         )}
       </div>
     </SourcesContext>
+  );
+}
+
+function Waiting() {
+  const t = useT();
+  return (
+    <p className="thread column pad quiet" role="status">
+      {t('loading')}
+    </p>
   );
 }

@@ -31,7 +31,10 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
   }, []);
   const asking = text !== '';
   useEffect(() => {
-    if (asking) void import('./markdown/Markdown'); // so that it is there when the answer comes
+    if (!asking) return;
+    // So that they are there when the answer comes.
+    void import('./Thread');
+    void import('./markdown/Markdown');
   }, [asking]);
   useEffect(() => {
     const element = field.current;

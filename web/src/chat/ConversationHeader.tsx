@@ -4,7 +4,7 @@ import type { Conversation } from '@/api/types';
 import { apiUrl } from '@/config';
 import { DeleteDialog, RenameDialog } from '@/conversations/dialogs';
 import { useT } from '@/i18n';
-import { Menu, MenuItem, MenuLink } from '@/ui/Menu';
+import { Menu } from '@/ui/Menu';
 
 /** The title of a conversation, and what can be done with it. */
 export function ConversationHeader({ conversation }: { conversation: Pick<Conversation, 'id' | 'title'> }) {
@@ -15,20 +15,16 @@ export function ConversationHeader({ conversation }: { conversation: Pick<Conver
   return (
     <header className="chat-head">
       <h1>{conversation.title}</h1>
-      <Menu icon={Ellipsis} label={t('conversation.menu')}>
-        <MenuItem icon={Pencil} onSelect={() => setDialog('rename')}>
-          {t('rename')}
-        </MenuItem>
-        <MenuLink icon={Download} href={exported('md')}>
-          {t('export.md')}
-        </MenuLink>
-        <MenuLink icon={Download} href={exported('json')}>
-          {t('export.json')}
-        </MenuLink>
-        <MenuItem icon={Trash2} danger onSelect={() => setDialog('delete')}>
-          {t('delete')}
-        </MenuItem>
-      </Menu>
+      <Menu
+        icon={Ellipsis}
+        label={t('conversation.menu')}
+        entries={[
+          { icon: Pencil, name: t('rename'), onSelect: () => setDialog('rename') },
+          { icon: Download, name: t('export.md'), href: exported('md') },
+          { icon: Download, name: t('export.json'), href: exported('json') },
+          { icon: Trash2, name: t('delete'), danger: true, onSelect: () => setDialog('delete') },
+        ]}
+      />
       {dialog === 'rename' && <RenameDialog conversation={conversation} onClose={() => setDialog(null)} />}
       {dialog === 'delete' && <DeleteDialog conversation={conversation} onClose={() => setDialog(null)} />}
     </header>

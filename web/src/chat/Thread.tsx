@@ -18,7 +18,7 @@ interface ThreadProps {
 }
 
 /** The turns of a conversation, of which those in view are drawn; the end stays in view while an answer grows, unless one scrolled away. */
-export function Thread({ id, turns, live, ask }: ThreadProps) {
+export default function Thread({ id, turns, live, ask }: ThreadProps) {
   const t = useT();
   const scroller = useRef<HTMLDivElement>(null);
   const shown = useMemo(() => (live ? before(turns, live) : turns), [turns, live]);

@@ -7,7 +7,7 @@ import { conversationPage, conversationsKey } from '@/api/queries';
 import type { Conversation } from '@/api/types';
 import { liveAnswers } from '@/chat/live';
 import { useT } from '@/i18n';
-import { Menu, MenuItem } from '@/ui/Menu';
+import { Menu } from '@/ui/Menu';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { type Age, ageOf } from '@/ui/time';
 import { DeleteDialog, RenameDialog } from './dialogs';
@@ -96,14 +96,15 @@ const ConversationRow = memo(function ConversationRow({
         {live && <span className="list-live" role="img" aria-label={t('conversation.live')} />}
         {conversation.title}
       </Link>
-      <Menu icon={Ellipsis} label={t('conversation.menu-of', { title: conversation.title })} className="list-menu">
-        <MenuItem icon={Pencil} onSelect={() => setDialog('rename')}>
-          {t('rename')}
-        </MenuItem>
-        <MenuItem icon={Trash2} danger onSelect={() => setDialog('delete')}>
-          {t('delete')}
-        </MenuItem>
-      </Menu>
+      <Menu
+        icon={Ellipsis}
+        label={t('conversation.menu-of', { title: conversation.title })}
+        className="list-menu"
+        entries={[
+          { icon: Pencil, name: t('rename'), onSelect: () => setDialog('rename') },
+          { icon: Trash2, name: t('delete'), danger: true, onSelect: () => setDialog('delete') },
+        ]}
+      />
       {dialog === 'rename' && <RenameDialog conversation={conversation} onClose={() => setDialog(null)} />}
       {dialog === 'delete' && <DeleteDialog conversation={conversation} onClose={() => setDialog(null)} />}
     </div>

@@ -3,8 +3,8 @@ import { useDeferredValue, useState } from 'react';
 import { Link, useRoute } from 'wouter';
 import { LANGUAGES, type Language, setLanguage, useT } from '@/i18n';
 import { Logo } from '@/ui/Logo';
-import { Menu, MenuChoice } from '@/ui/Menu';
-import { setTheme, THEMES, useTheme } from '@/ui/theme';
+import { Menu } from '@/ui/Menu';
+import { setTheme, THEMES, type Theme, useTheme } from '@/ui/theme';
 import { ConversationList } from './ConversationList';
 
 /** The way to everything: a new conversation, the ones before, documents, sources, the system. */
@@ -70,21 +70,24 @@ function Place({ href, icon: Icon, name, onChoose }: PlaceProps) {
 function SettingsMenu() {
   const t = useT();
   const theme = useTheme();
-  const languages = Object.entries(LANGUAGES) as [Language, string][];
   return (
-    <Menu icon={Settings2} label={t('settings')}>
-      <MenuChoice
-        label={t('theme')}
-        value={theme}
-        options={THEMES.map((name) => [name, t(`theme.${name}`)] as const)}
-        onChange={setTheme}
-      />
-      <MenuChoice
-        label={t('language')}
-        value={t.language}
-        options={languages}
-        onChange={(name) => void setLanguage(name)}
-      />
-    </Menu>
+    <Menu
+      icon={Settings2}
+      label={t('settings')}
+      entries={[
+        {
+          name: t('theme'),
+          value: theme,
+          options: THEMES.map((name) => [name, t(`theme.${name}`)] as const),
+          onChange: (name) => setTheme(name as Theme),
+        },
+        {
+          name: t('language'),
+          value: t.language,
+          options: Object.entries(LANGUAGES),
+          onChange: (name) => void setLanguage(name as Language),
+        },
+      ]}
+    />
   );
 }

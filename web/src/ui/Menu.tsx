@@ -1,21 +1,26 @@
-import * as Dropdown from '@radix-ui/react-dropdown-menu';
 import type { LucideIcon } from 'lucide-react';
-import { type ReactNode, useState } from 'react';
-import { useLayer } from './layer';
+import { lazy, Suspense, useState } from 'react';
 
-interface MenuProps {
+const OpenMenu = lazy(() => import('./OpenMenu'));
+
+/** Something to do, something to download, or a choice of one of several. */
+export type MenuEntry =
+  | { icon: LucideIcon; name: string; danger?: boolean; onSelect: () => void }
+  | { icon: LucideIcon; name: string; href: string }
+  | { name: string; value: string; options: readonly (readonly [string, string])[]; onChange: (value: string) => void };
+
+export interface MenuProps {
   icon: LucideIcon;
   label: string;
   className?: string;
-  children: ReactNode;
+  entries: readonly MenuEntry[];
 }
 
-/** A button that opens a menu. The menu is made when it is wanted for the first time: a list may hold many. */
+/** A button that opens a menu. The menu is loaded and made when it is wanted for the first time: a list may hold many. */
 export function Menu(props: MenuProps) {
   const { icon: Icon, label, className = '' } = props;
   const [wanted, setWanted] = useState(false);
-  if (wanted) return <OpenMenu {...props} />;
-  return (
+  const button = (
     <button
       type="button"
       className={`icon-button ${className}`}
@@ -27,71 +32,10 @@ export function Menu(props: MenuProps) {
       <Icon aria-hidden="true" />
     </button>
   );
-}
-
-function OpenMenu({ icon: Icon, label, className = '', children }: MenuProps) {
+  if (!wanted) return button;
   return (
-    <Dropdown.Root modal={false} defaultOpen>
-      <Dropdown.Trigger className={`icon-button ${className}`} aria-label={label} title={label}>
-        <Icon aria-hidden="true" />
-      </Dropdown.Trigger>
-      <Dropdown.Portal container={useLayer()}>
-        <Dropdown.Content className="menu" align="end" sideOffset={4} collisionPadding={8}>
-          {children}
-        </Dropdown.Content>
-      </Dropdown.Portal>
-    </Dropdown.Root>
-  );
-}
-
-interface MenuItemProps {
-  icon?: LucideIcon;
-  danger?: boolean;
-  onSelect: () => void;
-  children: ReactNode;
-}
-
-export function MenuItem({ icon: Icon, danger = false, onSelect, children }: MenuItemProps) {
-  return (
-    <Dropdown.Item className={danger ? 'menu-item danger' : 'menu-item'} onSelect={onSelect}>
-      {Icon && <Icon aria-hidden="true" />}
-      {children}
-    </Dropdown.Item>
-  );
-}
-
-/** Something to download. */
-export function MenuLink({ icon: Icon, href, children }: { icon: LucideIcon; href: string; children: ReactNode }) {
-  return (
-    <Dropdown.Item className="menu-item" asChild>
-      <a href={href} download>
-        <Icon aria-hidden="true" />
-        {children}
-      </a>
-    </Dropdown.Item>
-  );
-}
-
-interface MenuChoiceProps<T extends string> {
-  label: string;
-  value: T;
-  options: readonly (readonly [T, string])[];
-  onChange: (value: T) => void;
-}
-
-/** One of several. */
-export function MenuChoice<T extends string>({ label, value, options, onChange }: MenuChoiceProps<T>) {
-  return (
-    <Dropdown.Group>
-      <Dropdown.Label className="menu-label">{label}</Dropdown.Label>
-      <Dropdown.RadioGroup value={value} onValueChange={(chosen) => onChange(chosen as T)}>
-        {options.map(([key, name]) => (
-          <Dropdown.RadioItem key={key} value={key} className="menu-item" onSelect={(event) => event.preventDefault()}>
-            <span className="menu-dot" aria-hidden="true" />
-            {name}
-          </Dropdown.RadioItem>
-        ))}
-      </Dropdown.RadioGroup>
-    </Dropdown.Group>
+    <Suspense fallback={button}>
+      <OpenMenu {...props} />
+    </Suspense>
   );
 }
