@@ -13,22 +13,7 @@ from anchorage.adapters.postgres.embedded.supervisor import server_pid
 
 from .conftest import Cli, until
 
-HIT = {
-    "chunk_id",
-    "document_id",
-    "version",
-    "collection",
-    "uri",
-    "title",
-    "page",
-    "start",
-    "end",
-    "score",
-    "dense_score",
-    "lexical_score",
-    "text",
-    "heading_path",
-}
+HIT = {"chunk_id", "document_id", "collection", "uri", "title", "page", "start", "end", "score", "text"}
 CITATION = {
     "marker",
     "claim",

@@ -39,7 +39,7 @@ def _values(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "answer":
         return answer_json(data["answer"])
     if kind == "hits":
-        return {"hits": [hit_json(hit) for hit in data["hits"]]}
+        return {"hits": [explained_json(hit) for hit in data["hits"]]}
     return {key: value for key, value in data.items() if key != "error"}
 
 
@@ -61,12 +61,15 @@ def sent(n: int, logged: str) -> tuple[str, str]:
 
 
 def hit_json(hit: Hit) -> dict[str, Any]:
-    """A hit as the contract's `search` shows it, with what it was chosen for."""
-    keys = (
-        "chunk_id", "document_id", "version", "collection", "uri", "title", "page", "start", "end", "score", "dense_score",
-        "lexical_score", "text",
-    )  # fmt: skip
-    return {**{key: getattr(hit, key) for key in keys}, "heading_path": list(hit.heading_path)}
+    """A hit as the contract's `search` shows it."""
+    keys = ("chunk_id", "document_id", "collection", "uri", "title", "page", "start", "end", "score", "text")
+    return {key: getattr(hit, key) for key in keys}
+
+
+def explained_json(hit: Hit) -> dict[str, Any]:
+    """A hit with what it was chosen for, and where it stands."""
+    more = {key: getattr(hit, key) for key in ("version", "dense_score", "lexical_score")}
+    return {**hit_json(hit), **more, "heading_path": list(hit.heading_path)}
 
 
 def citation_json(citation: Citation) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "answer": answer.answer,
         "abstained": answer.abstained,
         "citations": [citation_json(citation) for citation in answer.citations],
-        "hits": [hit_json(hit) for hit in answer.hits],
+        "hits": [explained_json(hit) for hit in answer.hits],
         "conversation_id": answer.conversation_id,
         "message_id": answer.message_id,
         "usage": {key: value for key, value in asdict(answer.usage).items() if key != "cut"},

@@ -38,6 +38,13 @@ def document_json(document: Document) -> dict[str, Any]:
         "status": document.status.value,
         "error": failure_json(document.error),
         "chunks": document.chunks,
+    }
+
+
+def detailed_document_json(document: Document) -> dict[str, Any]:
+    """A document with all that is known of it; `size` in bytes, `original`: whether its bytes were kept."""
+    return {
+        **document_json(document),
         "media_type": document.media_type,
         "size": document.size,
         "source_id": document.source_id,
@@ -53,7 +60,7 @@ async def document_with_text(
     no text.
     """
     document = await store.document(principal, document_id)
-    shown = {**document_json(document), "version": version or document.version, "pages": [], "text": None}
+    shown = {**detailed_document_json(document), "version": version or document.version, "pages": [], "text": None}
     if shown["version"]:
         text = await store.text(principal, document_id, version)
         pages = [{"page": page.number, "start": page.start, "end": page.end} for page in text.pages]

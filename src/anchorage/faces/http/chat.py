@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.events import answer_json, hit_json
+from anchorage.chat.events import answer_json, explained_json
 from anchorage.chat.search import search as find
 from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest
@@ -76,7 +76,7 @@ class SearchRequest(BaseModel, extra="forbid"):
 async def search(body: SearchRequest, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The best passages for a question."""
     hits = await find(services.chat, principal, body.question, _named(body.collection), body.k)
-    return {"hits": [hit_json(hit) for hit in hits]}
+    return {"hits": [explained_json(hit) for hit in hits]}
 
 
 @router.post("/chat", summary="Ask", response_model=None,

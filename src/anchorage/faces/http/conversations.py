@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from anchorage.chat.events import citation_json, hit_json
+from anchorage.chat.events import citation_json, explained_json
 from anchorage.chat.inert import inert
 from anchorage.chat.retrieve import storable
 from anchorage.chat.trace import traced_hits
@@ -97,7 +97,7 @@ async def hits(
     turn = await storage.memory.find(principal, conversation_id, message_id)
     if turn is None:
         raise NotFound(f"The conversation {conversation_id[:128]!r} has no message {message_id[:128]!r}.")
-    return {"hits": [hit_json(hit) for hit in await traced_hits(storage.store, principal, turn.trace)]}
+    return {"hits": [explained_json(hit) for hit in await traced_hits(storage.store, principal, turn.trace)]}
 
 
 @router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")

@@ -31,7 +31,7 @@ from anchorage.faces.http.shapes import (
 )
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.paging import document_page
-from anchorage.faces.shapes import document_json, document_with_text
+from anchorage.faces.shapes import detailed_document_json, document_with_text
 from anchorage.ingest.indexing import open_indexing
 from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.worker import upload_job
@@ -161,7 +161,7 @@ async def documents(
         services.storage.store, principal, collection=collection, limit=limit, after=after, status=status,
         matching=storable(q).strip(),
     )  # fmt: skip
-    return {"documents": [document_json(item) for item in page], "next": following}
+    return {"documents": [detailed_document_json(item) for item in page], "next": following}
 
 
 @router.get("/documents/{document_id}", summary="Show a document", **answers(DocumentWithText))
