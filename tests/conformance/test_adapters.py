@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
-from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import open_minilm

@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.fallback import Breaker, FallbackEmbedder, FallbackGenerator
-from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable

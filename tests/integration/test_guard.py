@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
-from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.guard import Guards
 from anchorage.chat.state import ChatServices

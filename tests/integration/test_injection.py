@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.models.http import Endpoint, model_client
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.prompt import ABSTENTION, instructions

@@ -1,12 +1,14 @@
 """The model clients against a real HTTP peer that fails in every way that servers do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
-from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.langchain_models import LangChainGenerator
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
@@ -208,3 +210,44 @@ async def test_a_page_for_people_is_no_api(server: ModelServer) -> None:
         assert (
             await OpenAIGenerator(client, Endpoint(f"{site.url}/api/v1"), "m").ping() == "available"
         )  # lists no models
+
+
+async def test_names_and_passwords_in_the_address_are_sent_or_refused_with_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Endpoint("http://anna:p%D0%BF@h/v1").headers["Authorization"].startswith("Basic ")
+    assert Endpoint("http://:pw@h/v1").headers and not Endpoint("http://h/v1").headers
+    assert str(Endpoint("http://anna:secret@h/v1").url("models")) == "http://h/v1/models"
+    with pytest.raises(ConfigurationError, match="OPENAI_BASE_URL") as raised:
+        Endpoint("http://a%3Ab:secret@h/v1")
+    assert "secret" not in raised.value.message
+    monkeypatch.setenv("ALL_PROXY", "proxy.test:3128")
+    assert Endpoint("http://proxied.test/v1").proxy == "http://proxy.test:3128"
+    monkeypatch.setenv("ALL_PROXY", "socks5://proxy.test")
+    with pytest.raises(ConfigurationError, match="NO_PROXY"):
+        _ = Endpoint("http://socks.test/v1").proxy
+
+
+async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
+    """Also not where the error in the stream names a parameter that could be left out."""
+    requests = 0
+
+    async def failing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal requests
+        requests += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+        writer.write(b'data: {"choices":[{"delta":{"content":"one "}}]}\n\n')
+        await writer.drain()
+        writer.write(b'data: {"error":{"code":400,"message":"temperature of the GPU too high"}}\n\n')
+        writer.close()
+
+    peer = await asyncio.start_server(failing, "127.0.0.1", 0)
+    async with peer, model_client(1.0) as client:
+        port = peer.sockets[0].getsockname()[1]
+        found = OpenAIGenerator(client, Endpoint(f"http://127.0.0.1:{port}/v1"), "any", retry=FAST)
+        pieces = []
+        with pytest.raises(ModelError, match="GPU"):
+            async for piece in found.stream(ASK):
+                pieces.append(piece)
+    assert pieces == ["one "] and requests == 1

@@ -10,7 +10,8 @@ from typing import Any
 import openai
 import pytest
 
-from anchorage.adapters.models.http import Endpoint, model_client
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool

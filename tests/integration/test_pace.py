@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from anchorage.adapters.models import pace as module
-from anchorage.adapters.models.http import Endpoint, model_client
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.models.pace import Pace, reset_seconds
 from anchorage.errors import ModelUnavailable

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.models.http import Endpoint, RetryPolicy, model_client
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.chat.rerank import Reranking, rerank

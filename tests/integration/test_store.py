@@ -5,10 +5,12 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.stores.pgvector import documents, vector_index
@@ -318,3 +320,20 @@ async def test_upkeep_passes_over_an_index_that_was_dropped_meanwhile(store: Pgv
     assert await store.maintain(settled=True) > 0
     while await store.maintain(settled=True):
         pass
+
+
+async def test_a_search_that_is_cancelled_anywhere_leaves_its_connection_as_it_was(
+    pool: Pool, store: PgvectorStore
+) -> None:
+    await store.replace(ANNA, "c", [document("a", "harbour")])
+    for steps in range(40):
+        task = asyncio.create_task(search(store, "harbour"))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        async with pool.connection() as connection:
+            assert connection.info.pipeline_status == PipelineStatus.OFF
+            assert connection.info.transaction_status == TransactionStatus.IDLE
+    assert (await search(store, "harbour")).hits

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from anchorage.adapters.models.http import OPENAI_URL, Endpoint
+from anchorage.adapters.models.endpoint import OPENAI_URL, Endpoint
 from anchorage.errors import ConfigurationError
 from anchorage.settings.sections import LlmSettings
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
+from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import (
     CallFailed,
-    Endpoint,
     RetryPolicy,
     encode,
     not_json,

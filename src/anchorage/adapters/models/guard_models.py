@@ -10,7 +10,8 @@ from typing import Any
 from aiohttp import ClientSession
 
 from anchorage.adapters.models.calls import JsonCall
-from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, counted, not_json, ping_server
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import CallFailed, RetryPolicy, counted, not_json, ping_server
 from anchorage.errors import ConfigurationError, ModelError
 from anchorage.ports.guard import Verdict
 

@@ -6,18 +6,17 @@ import json
 import random
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import certifi
 from aiohttp import (
-    BasicAuth,
     ClientConnectorError,
     ClientError,
+    ClientHttpProxyError,
+    ClientProxyConnectionError,
     ClientResponse,
     ClientSession,
     ClientTimeout,
@@ -25,104 +24,13 @@ from aiohttp import (
     DummyCookieJar,
     TCPConnector,
 )
-from yarl import URL
 
-from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.errors import AnchorageError, ModelError, ModelUnavailable
 from anchorage.model import Usage
 
-OPENAI_URL = "https://api.openai.com/v1"
-OLLAMA_PORT = 11434
 ERROR_BODY_LIMIT = 64 * 1024
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A model server, its key, and the names of the settings that an error message should point at."""
-
-    base_url: str = field(default=OPENAI_URL, repr=False)
-    api_key: str | None = field(default=None, repr=False)
-    url_setting: str = "OPENAI_BASE_URL"
-    key_setting: str = "OPENAI_API_KEY"
-    model_setting: str = "LLM_MODEL"
-
-    _address: URL = field(default_factory=URL, init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "base_url", self.base_url.strip().rstrip("/"))
-        try:
-            url = URL(self.base_url)
-        except ValueError:
-            url = URL()  # the URL may hold a password, so the error below does not quote it either
-        object.__setattr__(self, "_address", url)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ConfigurationError(
-                f"{self.url_setting} is not an http:// or https:// address of a model server. "
-                "Give it with its scheme, for example http://localhost:8080/v1."
-            )
-        key = (self.api_key or "").strip()
-        object.__setattr__(self, "api_key", key or None)
-        # The HTTP library would quote an impossible header value, that is, the key, in its error.
-        if not (key.isascii() and all(character.isprintable() and character != " " for character in key)):
-            raise ConfigurationError(
-                f"{self.key_setting} holds characters that no key has, such as spaces or quotes from a document. "
-                "Copy the key again."
-            )
-
-    @classmethod
-    def ollama(cls, host: str, *, url_setting: str = "OLLAMA_HOST", model_setting: str = "LLM_MODEL") -> Endpoint:
-        """The OpenAI-compatible side of an Ollama server, from what OLLAMA_HOST may hold: `host`, `host:port` or a URL."""
-        address = host.strip().rstrip("/")
-        if "://" not in address:
-            address = f"http://{address}"
-        try:
-            url = URL(address)
-            if url.host in ("0.0.0.0", "::"):  # noqa: S104 - what the server listens on; a client needs a real address
-                url = url.with_host("127.0.0.1")
-            if url.explicit_port is None and url.scheme == "http":
-                url = url.with_port(OLLAMA_PORT)
-        except ValueError:
-            raise ConfigurationError(
-                f"{url_setting} is not an address. Give it as http://localhost:{OLLAMA_PORT}."
-            ) from None
-        base = str(url).rstrip("/").removesuffix("/v1")
-        return cls(f"{base}/v1", None, url_setting, "OPENAI_API_KEY", model_setting)
-
-    @property
-    def shown(self) -> str:
-        """The address without what may be secret in it."""
-        return str(self._address.with_user(None).with_query(None).with_fragment(None)).rstrip("/")
-
-    @property
-    def is_openai(self) -> bool:
-        """Whether this is OpenAI itself and not a compatible server."""
-        host = self._address.host or ""
-        return host == "openai.com" or host.endswith(".openai.com")
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of every request: the key, or else the name and password that the address holds."""
-        if self.api_key:
-            return {"Authorization": f"Bearer {self.api_key}"}
-        if self._address.user is None:
-            return {}
-        return {"Authorization": BasicAuth(self._address.user, self._address.password or "").encode()}
-
-    @property
-    def proxy(self) -> str | None:
-        """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for it."""
-        return _proxy(self._address.scheme, f"{self._address.host}:{self._address.port}")
-
-    def url(self, path: str) -> URL:
-        """The address of one of its calls."""
-        return _call(self._address, path)
-
-    def scrub(self, text: str) -> str:
-        """The text without the key, for servers that echo it."""
-        return text.replace(self.api_key, "***") if self.api_key else text
-
-    def __repr__(self) -> str:
-        return f"Endpoint({self.shown!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,24 +78,18 @@ def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100) ->
     Reading has no timeout here: each call sets its own, since the first token and the next ones differ. `connect_timeout`
     (seconds) bounds the wait for a free connection and the making of a new one.
     """
-    authorities = ssl.create_default_context()  # the system's, or those that SSL_CERT_FILE and SSL_CERT_DIR name
-    authorities.load_verify_locations(certifi.where())  # slim images have none
+    authorities = (
+        ssl.create_default_context()
+    )  # the system's, or those that SSL_CERT_FILE and SSL_CERT_DIR name, and only those
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile in (None, paths.openssl_cafile) and paths.capath in (None, paths.openssl_capath):
+        authorities.load_verify_locations(certifi.where())  # slim images have none of the system's
     return ClientSession(
         connector=TCPConnector(limit=max_connections, keepalive_timeout=30.0, ssl=authorities),
         timeout=ClientTimeout(total=None, connect=connect_timeout, ceil_threshold=60.0),
         headers={"User-Agent": "anchorage"},
         cookie_jar=DummyCookieJar(),
     )
-
-
-@lru_cache(maxsize=64)
-def _call(address: URL, path: str) -> URL:
-    return address.with_user(None) / path
-
-
-@lru_cache(maxsize=64)
-def _proxy(scheme: str, host: str) -> str | None:
-    return None if proxy_bypass(host) else getproxies().get(scheme)
 
 
 def encode(payload: Mapping[str, Any]) -> bytes:
@@ -235,7 +137,9 @@ def transport_failed(endpoint: Endpoint, error: Exception, *, started: bool = Fa
     where = f"model server at {endpoint.shown}"
     if started:
         return cut_off(endpoint)
-    if isinstance(error, ClientConnectorError):
+    if isinstance(error, ClientProxyConnectionError | ClientHttpProxyError):
+        message = f"The proxy on the way to the {where} cannot be used. Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
+    elif isinstance(error, ClientConnectorError):
         cause = endpoint.scrub(error.strerror or str(error.os_error))
         message = (
             f"The {where} cannot be reached{f' ({cause})' if cause else ''}. Check that it runs and that "

@@ -17,7 +17,8 @@ from typing import Any, Literal
 from aiohttp import ClientSession
 
 from anchorage.adapters.models.calls import JsonCall
-from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, not_json, ping_server
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import CallFailed, RetryPolicy, not_json, ping_server
 from anchorage.errors import ConfigurationError, ModelError
 
 RERANK = "rerank"

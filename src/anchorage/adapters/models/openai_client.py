@@ -14,9 +14,9 @@ from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, StreamReader
 
+from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import (
     CallFailed,
-    Endpoint,
     RetryPolicy,
     counted,
     cut_off,
@@ -118,7 +118,7 @@ class OpenAIGenerator:
                 return
             except CallFailed as failed:
                 # A refused parameter is left out at once and for good, and is no failed attempt.
-                if failed.status in (400, 422) and (other := dialect.after(failed.text)):
+                if not started and failed.status in (400, 422) and (other := dialect.after(failed.text)):
                     self._dialects[self.model] = other
                     continue
                 pause = self.retry.pause(attempt, failed.wait) if failed.retry and not started else None

@@ -13,7 +13,8 @@ from aiohttp import ClientSession
 from numpy.typing import NDArray
 
 from anchorage.adapters.models.calls import JsonCall
-from anchorage.adapters.models.http import CallFailed, Endpoint, RetryPolicy, not_json, ping_server
+from anchorage.adapters.models.endpoint import Endpoint
+from anchorage.adapters.models.http import CallFailed, RetryPolicy, not_json, ping_server
 from anchorage.adapters.models.pace import NoRoom, Pace
 from anchorage.adapters.models.vectors import (
     KnownModel,

@@ -116,7 +116,7 @@ async def open_redis_answer_cache(
 
 def _place(url: str) -> str:
     """Where the server is, without what is secret in its address."""
-    return url.rpartition("@")[2].partition("?")[0].rpartition("//")[2]
+    return url.partition("?")[0].rpartition("@")[2].rpartition("//")[2]
 
 
 def _hash(question: str) -> bytes:
@@ -132,7 +132,10 @@ def _answer(slot: Slot, question: bytes) -> str:
 
 
 def _read(found: Any) -> Payload | None:
-    payload: Payload | None = None if found is None else json.loads(found)
+    try:
+        payload: Payload | None = None if found is None else json.loads(found)
+    except ValueError:  # not what we wrote: nothing is known
+        return None
     return payload
 
 
@@ -140,8 +143,10 @@ def _comparable(kept: Sequence[bytes], dimension: int) -> tuple[list[bytes], NDA
     """Of each question the newest vector that still counts and has the right length."""
     now, newest = time.time(), dict[bytes, bytes]()
     for item in kept:
+        if len(item) != _HEAD.size + 2 * dimension:
+            continue
         question, until = _HEAD.unpack_from(item)
-        if until > now and len(item) == _HEAD.size + 2 * dimension:
+        if until > now:
             newest.setdefault(question, item[_HEAD.size :])
     vectors = np.frombuffer(b"".join(newest.values()), dtype="<f2").reshape(len(newest), dimension)
     return list(newest), vectors.astype(np.float32)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import UndefinedTable
+from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import connection_for, ping, translate_errors
@@ -58,6 +59,10 @@ class PgvectorStore:
                 async with connection.pipeline(), connection.transaction():
                     yield connection
             finally:
+                info = connection.info
+                if info.pipeline_status != PipelineStatus.OFF or info.transaction_status != TransactionStatus.IDLE:
+                    # Cancelled while it entered the pipeline, the driver stays in it; the pool makes another connection.
+                    await connection.close()
                 if not connection.closed:
                     await connection.set_isolation_level(None)
 
