@@ -27,9 +27,8 @@ import numpy as np
 from anchorage.adapters.postgres.embedded.cluster import Cluster
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres, server_pid
 from anchorage.evaluation.metrics import percentiles
-from bench.overhead import cpu_seconds
 from bench.overhead import turns as load
-from bench.support import ANCHORAGE, made_up_text, report, served
+from bench.support import ANCHORAGE, cpu_seconds, free_port, made_up_text, report, served
 
 _TURNS, _CLIENTS, _TEXTS = 100, 16, 100
 _EMBEDDINGS = {
@@ -178,31 +177,31 @@ async def embedded_url(data: Path) -> str:
 
 
 @contextlib.contextmanager
-def other(command: list[str], url: str, server: str, folder: Path) -> Iterator[tuple[int, int]]:
-    """Another chat server, with its port and process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    process = subprocess.Popen([*command, str(port), url, server, str(folder)])
+def started(command: list[str], port: int) -> Iterator[int]:
+    """A server that listens, for as long as the context lasts; its process."""
+    process = subprocess.Popen(command)
     try:
         wait_for(port, process)
-        yield port, process.pid
+        yield process.pid
     finally:
         process.terminate()
         process.wait(30)
 
 
 @contextlib.contextmanager
+def other(command: list[str], url: str, server: str, folder: Path) -> Iterator[tuple[int, int]]:
+    """Another chat server, with its port and process."""
+    port = free_port()
+    with started([*command, str(port), url, server, str(folder)], port) as pid:
+        yield port, pid
+
+
+@contextlib.contextmanager
 def model_process(answer: str | None = None) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     said = [] if answer is None else ["--behaviour", f"answer={answer}"]
-    process = subprocess.Popen([sys.executable, "-m", "anchorage.testing.model_server", "--port", str(port), *said])
-    try:
-        wait_for(port, process)
+    with started([sys.executable, "-m", "anchorage.testing.model_server", "--port", str(port), *said], port):
         yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:

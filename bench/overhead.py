@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-_TICK = os.sysconf("SC_CLK_TCK")
 Body = Callable[[str], dict[str, Any]]
 
 
@@ -47,24 +44,3 @@ async def turns(port: int, path: str, questions: list[str], clients: int) -> tup
     started = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
     return seconds, time.perf_counter() - started
-
-
-def cpu_seconds(*pids: int) -> float:
-    """User and system time of these processes and their children, dead or alive."""
-    total = 0
-    for pid in [*pids, *(child for parent in pids for child in _children(parent))]:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:  # gone meanwhile; its parent has waited for it and counts it
-            continue
-        total += int(fields[11]) + int(fields[12])
-        if pid in pids:
-            total += int(fields[13]) + int(fields[14])
-    return total / _TICK
-
-
-def _children(pid: int) -> list[int]:
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(child) for child in (task / "children").read_text().split()]
-    return found

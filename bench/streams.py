@@ -29,7 +29,7 @@ import psycopg
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.wiring import open_databases
-from bench.support import ANCHORAGE, made_up_text, report, resident_mb
+from bench.support import ANCHORAGE, cpu_seconds, free_port, made_up_text, report, resident_mb
 
 _WORDS = 40
 _ANSWER = " ".join(f"word{number}" for number in range(_WORDS)) + " of the harbour [1]."
@@ -42,11 +42,6 @@ def model_settings(url: str, **more: str) -> dict[str, str]:
         "OPENAI_BASE_URL": url, "LLM_MODEL": "x", "EMBEDDING_MODEL": "hashed", "ANCHORAGE_EMBEDDING__DIMENSION": "64",
         "ANCHORAGE_EMBEDDING__PROVIDER": "openai", "LOG_LEVEL": "ERROR", **more,
     }  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def connections(url: str) -> httpx.AsyncClient:
@@ -405,11 +400,6 @@ async def open_streams(data: Path, count: int) -> dict[str, Any]:
         "memory_kb_per_stream": round((max(memory) - before) * 1024 / count, 1),
         "cpu_ms_per_token": round(used * 1000 / len(heard.tokens), 3),
     }  # fmt: skip
-
-
-def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from anchorage.model import RegisteredSource, SourceEntry
 from anchorage.settings import load_settings
 from anchorage.wiring import Services, local_source, open_services
 from bench.instant import instant_ingest, instant_worker, until_idle
-from bench.support import made_up_text, report, write_texts
+from bench.support import free_port, made_up_text, report, write_texts
 
 
 async def synced(services: Services, source: RegisteredSource) -> float:
@@ -56,8 +56,7 @@ async def edit(services: Services, path: Path, pages: int) -> float:
 def s3_server(root: Path) -> Iterator[dict[str, str]]:
     """A running S3 server: the settings that reach it."""
     program = subprocess.run(["sh", "scripts/versitygw.sh"], capture_output=True, text=True, check=True).stdout.strip()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     keys = {"access_key": "bench", "secret_key": "bench-secret"}
     command = [program, "--quiet", "--access", keys["access_key"], "--secret", keys["secret_key"], "--port", f"127.0.0.1:{port}",
                "posix", str(root)]  # fmt: skip

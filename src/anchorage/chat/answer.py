@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from anchorage.chat.cite import cite
 from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
-from anchorage.chat.history import CHARACTERS_PER_TOKEN
 from anchorage.chat.inert import InertStream, inert
 from anchorage.chat.markers import unmarked
 from anchorage.chat.prompt import ABSTENTION, prompt
@@ -21,6 +20,7 @@ from anchorage.chat.verify import Verified, verify
 from anchorage.model import LOCAL_OWNER, Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _NO = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
 _SETTLING = 4  # rounds after which an answer that is still not inert is given up

@@ -16,13 +16,13 @@ from anchorage.model import Answer, Message, Turn, Usage
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory, Summary, Thread
 from anchorage.telemetry import degraded
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 if TYPE_CHECKING:
     from anchorage.chat.state import ChatLimits
     from anchorage.chat.turn import Asked
 
 _log = structlog.get_logger(__name__)
-CHARACTERS_PER_TOKEN = 4  # of English, roughly; the budget is no promise
 _SUMMARY_TOKENS = 300
 _TURN_CHARACTERS = 4000  # of one turn that the summary is made from
 _ASKED = "What have we talked about before this?"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
-from anchorage.chat.history import CHARACTERS_PER_TOKEN, Summaries
+from anchorage.chat.history import Summaries
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.stop import Stop
@@ -22,6 +22,7 @@ from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Ledger
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _PASSAGE_TOKENS = 512  # of the longest
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from anchorage.model import Message, Usage
 from anchorage.ports.llm import Generator
 from anchorage.ports.usage import Allowance, Ledger
-
-_CHARACTERS_PER_TOKEN = 4  # about
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class BudgetedGenerator:
         return self.inner.model
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
-        read = sum(len(message.content) for message in messages) // _CHARACTERS_PER_TOKEN
+        read = sum(len(message.content) for message in messages) // CHARACTERS_PER_TOKEN
         most = Usage(self.model, read, max_tokens or self.max_tokens)
         async with (
             self.ledger.hold_model(self.allowance, most),

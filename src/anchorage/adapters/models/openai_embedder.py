@@ -26,6 +26,7 @@ from anchorage.adapters.models.vectors import (
 from anchorage.errors import ConfigurationError, ModelUnavailable
 from anchorage.model import EmbedderSpec
 from anchorage.ports.embedder import Vectors
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 EMBEDDINGS = "embeddings"
 DIMENSION_SETTING = "ANCHORAGE_EMBEDDING__DIMENSION"
@@ -131,8 +132,7 @@ class OpenAIEmbedder:
 
     async def _vectors(self, texts: list[str], dimension: int | None, call: JsonCall | None = None) -> Vectors:
         attempt, call = 0, call or self._call
-        # A token is about four characters; keeping to a rate limit needs no better.
-        tokens = sum(len(text) for text in texts) // 4
+        tokens = sum(len(text) for text in texts) // CHARACTERS_PER_TOKEN  # keeping to a rate limit needs no better
         while True:
             try:
                 rows = _rows(
