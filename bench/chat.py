@@ -157,13 +157,12 @@ def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, 
         for name, side in found.items()
     }
     ours, least = shown["anchorage"], shown["floor"]
-    times = {
-        "times_the_tutorials_turns_per_second": round(
-            ours["turns_per_second"] / shown["tutorial"]["turns_per_second"], 1
-        )
-    }
+    times = {}
+    if tutorial:
+        rates = [shown[name]["turns_per_second"] for name in ("anchorage", "tutorial")]
+        times = {"times_the_tutorials_turns_per_second": round(rates[0] / rates[1], 1)}
     return {
-        **(times if tutorial else {}),
+        **times,
         "p50_ratio": round(ours["turn_ms"]["p50"] / least["turn_ms"]["p50"], 2),
         "cpu_ratio": round(sum(ours["cpu_ms"].values()) / sum(least["cpu_ms"].values()), 2),
         **shown,
