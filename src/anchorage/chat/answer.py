@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from anchorage.chat.cite import cite
 from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
 from anchorage.chat.inert import InertStream, inert
 from anchorage.chat.markers import unmarked
+from anchorage.chat.passages import Passages
 from anchorage.chat.prompt import ABSTENTION, prompt
 from anchorage.chat.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
@@ -24,6 +26,7 @@ from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _NO = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
 _SETTLING = 4  # rounds after which an answer that is still not inert is given up
+_SLOW = 2.0  # seconds that a model may write before what it read is packed
 _FOLD_CLAIM = re.compile(r"\s+")
 
 
@@ -90,7 +93,7 @@ async def draft_answer(
     async def unheard(kind: str, data: dict[str, Any]) -> None:
         return None
 
-    draft = await generate(TurnContext(services, LOCAL_OWNER, unheard), question, hits, ())
+    draft = await generate(TurnContext(services, LOCAL_OWNER, unheard), question, Passages(hits), ())
     return draft, not draft.abstained
 
 
@@ -99,26 +102,30 @@ async def anchored_citations(services: ChatServices, principal: Principal, draft
     return await cite(services.store, principal, draft.statements)
 
 
-async def generate(context: TurnContext, question: str, hits: Sequence[Hit], history: Sequence[Turn]) -> Draft:
+async def generate(context: TurnContext, question: str, hits: Passages, history: Sequence[Turn]) -> Draft:
     """An answer written by the generator from the passages, verified; its text is emitted as it comes."""
     services = context.services
     generator, limits = services.generator, services.limits
     assert generator is not None
-    passages = hits[: limits.passages]
-    if not passages:
+    if not hits:
         return Draft(ABSTENTION, True)
     text, usage = "", Usage(generator.model)
     shown = InertStream()
     # What is to be withheld is not known before the end.
     aloud, reciting = limits.unsupported == "mark", False
-    messages = prompt(question, passages, history)
+    messages = prompt(question, hits[: limits.passages], history)
     read, whole = sum(len(message.content) for message in messages), False
+    clock = asyncio.get_running_loop().time
+    late: float | None = clock() + _SLOW
     try:
         async for piece in generator.stream(messages, max_tokens=limits.max_tokens):
             if isinstance(piece, Usage):
                 usage, whole = piece, True
                 continue
             messages.clear()  # it was read; a slow answer need not hold it to its end
+            if late is not None and clock() > late:
+                hits.pack()
+                late = None
             text += piece
             reciting = reciting or recites(text)
             safe = (piece if limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
@@ -132,7 +139,7 @@ async def generate(context: TurnContext, question: str, hits: Sequence[Hit], his
         usage = _estimated(generator.model, read, text)
     if aloud and not reciting and (rest := shown.end()):
         await context.emit("token", {"text": rest})
-    draft = replace(await verified(services, question, text, passages), usage=usage)
+    draft = replace(await verified(services, question, text, hits[: limits.passages]), usage=usage)
     if not aloud:
         await context.emit("token", {"text": draft.text})
     return draft

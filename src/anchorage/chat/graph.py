@@ -1,28 +1,30 @@
 """A turn of a conversation: question -> guard -> rewrite -> retrieve (and rerank) -> answer (and verify) -> cite -> guard -> remember.
 
-`STORY` is that line. Each step takes the state and gives what it adds to it. They share one LangGraph entrypoint: as nodes of
-their own they would each cost a quarter of a millisecond, more than most of them do.
+`FINDING` and `TELLING` are that line. Each step takes the state and gives what it adds to it. What is done to find the passages is one
+LangGraph entrypoint: as nodes of their own its steps would each cost a quarter of a millisecond, more than most of them do. It has
+ended when the answer begins, since a model may write for minutes, and a graph that is under way takes 30 KB.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
-from typing import Any, cast
-
-from langgraph.func import entrypoint
-from langgraph.runtime import Runtime
+from typing import TYPE_CHECKING, Any, cast
 
 from anchorage.chat import answer as answering
 from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
 from anchorage.chat.guard import guard_history, guard_in, guard_out, speaking
 from anchorage.chat.multi_query import retrieve_many
+from anchorage.chat.passages import Passages
 from anchorage.chat.remember import recount
 from anchorage.chat.rewrite import is_about_conversation, rewrite
 from anchorage.chat.state import TurnContext, TurnState
 from anchorage.chat.trace import trace
 from anchorage.model import Turn, Usage
+
+if TYPE_CHECKING:
+    from langgraph.runtime import Runtime
 
 Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
 
@@ -30,7 +32,7 @@ Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
 async def _rewrite(state: TurnState, context: TurnContext) -> TurnState:
     asked = await guard_in(context.services, context.principal, state["question"])
     if is_about_conversation(asked):
-        return {"question": asked, "about_conversation": True, "standalone_question": asked, "hits": ()}
+        return {"question": asked, "about_conversation": True, "standalone_question": asked, "hits": Passages()}
     history = await guard_history(context, asked, state["history"])
     question, usage = await rewrite(context, asked, history)
     context.services.spent(context.principal, usage)
@@ -52,7 +54,11 @@ async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
         context, state["standalone_question"], state.get("collections"), vector=earlier.vector
     )
     await context.emit("hits", {"hits": ranking.hits})
-    return {"hits": ranking.hits, "question_vector": vector, "slot": None if ranking.by_words else earlier.slot}
+    return {
+        "hits": Passages(ranking.hits),
+        "question_vector": vector,
+        "slot": None if ranking.by_words else earlier.slot,
+    }
 
 
 async def _answer(state: TurnState, context: TurnContext) -> TurnState:
@@ -116,20 +122,43 @@ async def _remember(state: TurnState, context: TurnContext) -> TurnState:
     }  # fmt: skip
 
 
-STORY: Sequence[Step] = (_rewrite, _retrieve, _answer, _cite, _remember)
+FINDING: Sequence[Step] = (_rewrite, _retrieve)
+TELLING: Sequence[Step] = (_answer, _cite, _remember)
+_graph: Any = None
 
 
-async def _turn(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+async def take_turn(state: TurnState, context: TurnContext) -> TurnState:
+    """The whole of a turn. A plain turn writes no checkpoint; its only trace is the row that `remember` writes."""
+    graph = _graph or await warm_up()
+    found = await graph.ainvoke(state, context=context)
+    return await _walk(TELLING, found, context)
+
+
+async def _walk(steps: Sequence[Step], state: TurnState, context: TurnContext) -> TurnState:
     known: dict[str, Any] = {**state}
-    for step in STORY:
-        known |= await step(cast(TurnState, known), runtime.context)
+    for step in steps:
+        known |= await step(cast(TurnState, known), context)
     return cast(TurnState, known)
 
 
-@lru_cache(maxsize=1)
-def turn_graph() -> Any:
-    """The compiled graph. A plain turn writes no checkpoint; its only trace is the row that `remember` writes."""
-    return entrypoint(context_schema=TurnContext)(_turn)
+async def warm_up() -> Any:
+    """The compiled graph. LangGraph takes a second to import: the first turn asks for it, or who has time before that."""
+    global _graph
+    _graph = await asyncio.to_thread(_compiled)
+    return _graph
+
+
+def _compiled() -> Any:
+    from langchain_core.runnables.config import var_child_runnable_config
+    from langgraph.func import entrypoint
+
+    async def find(state: TurnState, runtime: Runtime[TurnContext]) -> TurnState:
+        # The connections that are opened in here keep the context that they were opened in: not the whole run with it.
+        var_child_runnable_config.set(None)
+        return await _walk(FINDING, state, runtime.context)
+
+    # Annotations are text here, and LangGraph looks for the type of `runtime` in them.
+    return entrypoint(context_schema=TurnContext)(find)
 
 
 def _total(first: Usage, second: Usage) -> Usage:

@@ -37,7 +37,7 @@ class Reader:
         self.owner, self.position, self._quiet = owner, position, quiet
         self._lines: list[Line] = []
         self._sign: Sign | None = None
-        self._wake = asyncio.Event()
+        self._wake: asyncio.Future[None] | None = None  # while it waits; many do, and an `Event` is large
 
     def push(self, lines: Sequence[Line]) -> None:
         """Hand over events."""
@@ -46,13 +46,17 @@ class Reader:
             self.sign(Sign.BEHIND)
             return
         self._lines.extend(lines)
-        self._wake.set()
+        self._woken()
 
     def sign(self, sign: Sign) -> None:
         """Tell it something; that it is all over outweighs the rest."""
         if self._sign is not Sign.GONE:
             self._sign = sign
-        self._wake.set()
+        self._woken()
+
+    def _woken(self) -> None:
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
     async def next(self) -> Sequence[Line] | Sign:
         """The events after `position`, in order and without a gap, or a sign."""
@@ -68,12 +72,14 @@ class Reader:
             if self._sign:
                 sign, self._sign = self._sign, None
                 return sign
-            self._wake.clear()
+            self._wake = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(self._quiet):
-                    await self._wake.wait()
+                    await self._wake
             except TimeoutError:
                 return Sign.QUIET
+            finally:
+                self._wake = None
 
 
 def _following(lines: Sequence[Line], position: int) -> tuple[Sequence[Line], bool]:

@@ -53,7 +53,7 @@ class Live:
         self._tokens_due = 0.0
         self._shown = False
         self._ended = self._answered = False
-        self._written = asyncio.Event()
+        self._written: asyncio.Future[None] | None = None  # while somebody waits for it
 
     async def emit(self, kind: str, data: dict[str, Any]) -> None:
         """Take an event; waits only where the log is far behind."""
@@ -67,8 +67,7 @@ class Live:
             self._ask_for(0.0)
         while len(self._lines) + len(self._text) > _MAX_UNWRITTEN and self.end is not End.LOST:
             self._ask_for(0.0)
-            self._written.clear()
-            await self._written.wait()
+            await self._next_write()
 
     def _ask_for(self, due: float) -> None:
         if self.sending is None:
@@ -84,8 +83,16 @@ class Live:
         self._ended, self._answered = True, answered
         await self.emit("done", {})
         while (self._lines or self.sending) and self.end is not End.LOST:
-            self._written.clear()
-            await self._written.wait()
+            await self._next_write()
+
+    async def _next_write(self) -> None:
+        if self._written is None or self._written.done():
+            self._written = asyncio.get_running_loop().create_future()
+        await self._written
+
+    def _wrote(self) -> None:
+        if self._written is not None and not self._written.done():
+            self._written.set_result(None)
 
     def next_piece(self, now: float) -> Piece | None:
         """What is to be written now."""
@@ -106,7 +113,7 @@ class Live:
         assert self.sending is not None
         self.last_n += len(self.sending.lines)
         self.sending = None
-        self._written.set()
+        self._wrote()
         if self._lines:
             self._wake(self, 0.0)
         elif self._text:
@@ -117,7 +124,7 @@ class Live:
         if self.end is not None and end in (End.STOPPED, End.ABANDONED):
             return
         self.end = end
-        self._written.set()
+        self._wrote()
         if end is End.STOPPED and self._shown:
             self.stop.now()
         elif self.task and not self._ended:

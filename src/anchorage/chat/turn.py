@@ -13,13 +13,13 @@ from uuid import uuid4
 import structlog
 
 from anchorage.chat.events import Event
-from anchorage.chat.graph import turn_graph
+from anchorage.chat.graph import take_turn
 from anchorage.chat.guard import let_through
 from anchorage.chat.history import read_against, walk
 from anchorage.chat.remember import ALL_TURNS
 from anchorage.chat.retrieve import checked_question
 from anchorage.chat.rewrite import is_about_conversation
-from anchorage.chat.state import ChatServices, Emit, TurnContext
+from anchorage.chat.state import ChatServices, Emit, TurnContext, TurnState
 from anchorage.chat.stop import Stop, stoppable
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.model import Answer, Principal, Turn
@@ -104,7 +104,7 @@ async def run(
     """Answer what was prepared and remember it; a message that was answered before gets the answer that it got."""
     if asked.thread.earlier:
         return again(asked.thread.earlier, asked.conversation_id)
-    state = {
+    state: TurnState = {
         "question": asked.question,
         "conversation_id": asked.conversation_id,
         "message_id": asked.message_id,
@@ -116,7 +116,7 @@ async def run(
     }
     context = TurnContext(stoppable(services, stop), principal, emit, asked.history, stop)
     async with services.underway(principal, asked.question):
-        answer = _answer(await turn_graph().ainvoke(state, context=context), stop)
+        answer = _answer(await take_turn(state, context), stop)
     if services.summaries and asked.history is None:
         services.summaries.after(asked, answer, lambda usage: services.spent(principal, usage))
     return answer
@@ -226,7 +226,7 @@ def again(turn: Turn, conversation: str) -> Answer:
     )  # fmt: skip
 
 
-def _answer(state: dict[str, Any], stop: Stop | None) -> Answer:
+def _answer(state: TurnState, stop: Stop | None) -> Answer:
     return Answer(
         answer=state["answer"],
         abstained=state["abstained"],

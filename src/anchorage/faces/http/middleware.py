@@ -14,6 +14,8 @@ from anchorage.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@/-]{1,128}")
+AFTERWARDS = "afterwards"
+"""Where a response leaves what it sends when all that led to it has returned: a stream that lasts need not hold a request's layers."""
 
 
 class RequestContext:
@@ -45,6 +47,10 @@ class RequestContext:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self._app(scope, receive, answer)
+                if stream := scope["state"].pop(AFTERWARDS, None):
+                    for key in [key for key in scope if key.startswith("fastapi_")]:
+                        del scope[key]  # the stacks of what was opened for the request, closed by now
+                    await stream()
             finally:
                 HTTP_REQUESTS.labels(scope["method"], _route(scope), str(status)).inc()
                 if route_path(scope) not in PROBES:

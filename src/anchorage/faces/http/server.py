@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 import structlog
 import uvicorn
 
+from anchorage.chat.graph import warm_up
 from anchorage.chat.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
@@ -87,7 +88,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
     server = _Server(config, state)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(
-        _work(settings, state, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))
+        _work(settings, state, api, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))
     )
     try:
         await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -138,7 +139,12 @@ def _settle() -> None:
 
 
 async def _work(
-    settings: Settings, state: ProcessState, worker: bool, prepare: Prepare | None, on_ready: Callable[[], object]
+    settings: Settings,
+    state: ProcessState,
+    api: bool,
+    worker: bool,
+    prepare: Prepare | None,
+    on_ready: Callable[[], object],
 ) -> None:
     """Open the services, get ready, then run the worker, if one is wanted, until cancelled."""
     async with open_services(settings) as services:
@@ -148,8 +154,10 @@ async def _work(
                 state.waiting_for = "the first documents to be indexed"
                 await prepare(services)
             state.waiting_for = None
-            _settle()
             on_ready()
+            if api:
+                await warm_up()
+            _settle()
             tidying = asyncio.create_task(_tidy(services))
             try:
                 if worker:

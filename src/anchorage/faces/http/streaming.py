@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import structlog
 from fastapi.sse import KEEPALIVE_COMMENT
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from anchorage.chat.events import sent
 from anchorage.errors import AnchorageError
 from anchorage.faces.http.connection import while_connected
+from anchorage.faces.http.middleware import AFTERWARDS
 from anchorage.ports.streams import Line
 from anchorage.telemetry import STREAMS
 
@@ -31,6 +33,9 @@ class EventStream(Response):
         self._first, self._rest = first, rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"][AFTERWARDS] = partial(self._stream, receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
         STREAMS.inc()
         try:
             async with aclosing(self._rest):
