@@ -26,7 +26,7 @@ up: setup ## run everything: make up ARGS="--port 8000 --data DIR"
 
 test: setup ## run all tests: make test ARGS="-k chunk"
 	sh scripts/web.sh run test
-	$(BIN)/python -m pytest $(ARGS)
+	@sh scripts/test.sh $(BIN)/python $(ARGS)
 
 e2e: setup ## run only the tests that drive whole processes
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
