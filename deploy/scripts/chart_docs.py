@@ -38,6 +38,7 @@ DEFINITIONS = {
         },
     },
 }
+MOVED = {"api": ["preStopSleep"]}  # refused by a template, which says where they are now
 GLOBAL = {"type": "object", "description": "What Helm passes to charts within charts; unused."}
 
 
@@ -98,6 +99,7 @@ def schema(value: Value) -> dict[str, Any]:
     if value.children:
         made["additionalProperties"] = False
         made["properties"] = {name: schema(child) for name, child in value.children.items()}
+        made["properties"].update({name: {} for name in MOVED.get(value.path, ())})
     made.update(value.extra)
     return made
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/chart"
 OVERLAYS = ROOT / "deploy/manifests/overlays"
 KUBERNETES = "1.33.0"
-PASSWORDS = ["anchorage-postgres", "anchorage-redis"]  # names of Secrets
+PASSWORDS = {"anchorage-postgres": "password", "anchorage-redis": "password", "anchorage-roles": "token"}  # Secrets and their keys
 # Nothing can be looked up or generated without Helm; Jobs that ended must go, since they cannot be changed.
 VALUES = [
     *(word for name in PASSWORDS for word in ("--set", f"{name.removeprefix('anchorage-')}.auth.existingSecret={name}")),
@@ -49,8 +49,8 @@ def kustomization(example: Path, text: str) -> str:
     lines = [f"# Made from deploy/chart/examples/{example.name} by `make manifests`: change that, not this.", "#"]
     lines.append("#   kubectl apply -f namespace.yaml")
     lines += [
-        f'#   kubectl -n anchorage create secret generic {name} --from-literal=password="$(openssl rand -hex 24)"'
-        for name in PASSWORDS
+        f'#   kubectl -n anchorage create secret generic {name} --from-literal={key}="$(openssl rand -hex 24)"'
+        for name, key in PASSWORDS.items()
         if re.search(rf"secretKeyRef:\n +name: {name}\n", text)
     ]
     for line in example.read_text("utf-8").splitlines():

@@ -45,6 +45,12 @@ QUEUE_OLDEST = Gauge(
     registry=REGISTRY,
 )
 
+
+def inflight_streams() -> int:
+    """How many answer streams are being sent."""
+    return int(next(iter(next(iter(STREAMS.collect())).samples)).value)
+
+
 _log = structlog.get_logger(__name__)
 _warned: set[str] = set()
 # Without the values of local variables: they hold connection strings, keys and people's documents.

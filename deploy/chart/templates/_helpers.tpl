@@ -84,9 +84,9 @@ capabilities:
   mountPath: /data
 {{- end -}}
 
-{{/* Where pods go. Takes ctx, component, placement. */}}
+{{/* Where pods go. Takes ctx, component, placement, and scratch as volumes do. */}}
 {{- define "anchorage.placement" -}}
-{{- $one := include "anchorage.oneNode" .ctx -}}
+{{- $one := and (not .scratch) (include "anchorage.oneNode" .ctx) -}}
 {{- with .placement.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
@@ -133,7 +133,7 @@ topologySpreadConstraints:
 {{/* Names a Secret that the operators make of this release's settings. */}}
 {{- define "anchorage.settingsSecret" -}}{{ include "anchorage.fullname" . }}-settings{{- end -}}
 
-{{/* All settings of a role. Takes ctx and env, a list of variables of the role's own. */}}
+{{/* All settings of a role. Takes ctx and env, the variables of the role's own; and token where it speaks with other roles. */}}
 {{- define "anchorage.env" -}}
 {{- $full := include "anchorage.fullname" .ctx -}}
 {{- $values := .ctx.Values -}}
@@ -188,6 +188,13 @@ env:
   - name: ANCHORAGE_BLOBS__URL
     value: {{ $values.blobs.url | quote }}
 {{- end }}
+{{- if .token }}
+  - name: ANCHORAGE_ROLES__TOKEN
+    valueFrom:
+      secretKeyRef:
+        name: {{ default (printf "%s-roles" $full) $values.roles.auth.existingSecret }}
+        key: token
+{{- end }}
 {{- range $name, $value := .env }}
   - name: {{ $name }}
     value: {{ include "anchorage.text" $value | quote }}
@@ -197,7 +204,7 @@ env:
 {{/* Restarts pods when what they read at their start has changed. */}}
 {{- define "anchorage.checksums" -}}
 checksum/config: {{ list .Values.config .Values.redis.enabled | toJson | sha256sum }}
-checksum/secrets: {{ dict "secrets" .Values.secrets "database" .Values.database.kind | toJson | sha256sum }}
+checksum/secrets: {{ dict "secrets" .Values.secrets "database" .Values.database.kind "roles" .Values.roles | toJson | sha256sum }}
 {{- end -}}
 
 {{/* Waits until the databases answer and have all steps of this release. Takes ctx. */}}
@@ -243,16 +250,17 @@ volumes: {{- include "anchorage.volumes" . | nindent 2 }}
 
 {{- define "anchorage.podLabels" -}}
 {{ include "anchorage.labels" . }}
-{{- if include "anchorage.oneNode" .ctx }}
+{{- if and (not .scratch) (include "anchorage.oneNode" .ctx) }}
 anchorage-documents: one-node
 {{- end }}
 {{- end -}}
 
-{{/* A password in base64: the one in the cluster, or a new one where there is none. Takes ctx and name. */}}
+{{/* A password in base64: the one in the cluster, or a new one where there is none. Takes ctx and name, and key where it is not `password`. */}}
 {{- define "anchorage.keptPassword" -}}
 {{- $found := lookup "v1" "Secret" .ctx.Release.Namespace .name -}}
-{{- if and $found $found.data (index $found.data "password") -}}
-{{- index $found.data "password" -}}
+{{- $key := default "password" .key -}}
+{{- if and $found $found.data (index $found.data $key) -}}
+{{- index $found.data $key -}}
 {{- else -}}
 {{- randAlphaNum 40 | b64enc -}}
 {{- end -}}
@@ -260,7 +268,7 @@ anchorage-documents: one-node
 
 {{/* Changes whenever a Job must run again: a Job itself cannot be changed. */}}
 {{- define "anchorage.jobSuffix" -}}
-{{- $what := dict "image" (include "anchorage.image" .) "values" (omit .Values "api" "worker" "ingress" "httpRoute" "networkPolicy" "monitoring" "test") -}}
+{{- $what := dict "image" (include "anchorage.image" .) "values" (omit .Values "api" "worker" "retrieval" "ingest" "mcp" "roles" "ingress" "httpRoute" "networkPolicy" "monitoring" "test") -}}
 {{- printf "%d-%s" .Release.Revision ($what | toJson | sha256sum | trunc 8) -}}
 {{- end -}}
 
@@ -280,4 +288,71 @@ anchorage-documents: one-node
 {{/* A value as text. Helm reads numbers as floats, and would write a million as 1e+06. */}}
 {{- define "anchorage.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{ printf "%.0f" . }}{{- else -}}{{ toString . }}{{- end -}}
+{{- end -}}
+
+{{/* The components that are there, in JSON: those that answer requests, and with `worker` all that has a Deployment. */}}
+{{- define "anchorage.serving" -}}
+{{- $found := list "api" -}}
+{{- range $role := list "retrieval" "ingest" "mcp" -}}
+{{- if (get $.Values $role).enabled }}{{ $found = append $found $role }}{{ end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{/* A Deployment that answers requests. Takes ctx, component, role (its values), args, env, and scratch where it keeps no document. */}}
+{{- define "anchorage.server" -}}
+{{- $ctx := .ctx -}}
+{{- $api := .ctx.Values.api -}}
+{{- $scope := dict "ctx" .ctx "component" .component "scratch" .scratch -}}
+{{- $split := or $ctx.Values.retrieval.enabled $ctx.Values.ingest.enabled -}}
+{{- $env := dict "ANCHORAGE_HTTP__LINGER" $api.linger "ANCHORAGE_HTTP__DRAIN_TIMEOUT" $api.drainTimeout "ANCHORAGE_HTTP__SHUTDOWN_TIMEOUT" $api.shutdownTimeout "ANCHORAGE_EMBEDDING__THREADS" .role.embeddingThreads "ANCHORAGE_INGEST__PARSERS" 1 -}}
+{{- with $api.maxStreams }}{{ $_ := set $env "ANCHORAGE_HTTP__MAX_STREAMS" . }}{{ end -}}
+{{- with .rootPath }}{{ $_ := set $env "ANCHORAGE_HTTP__ROOT_PATH" . }}{{ end -}}
+{{- $urls := dict "api" (list "retrieval" "ingest") "mcp" (list "retrieval") -}}
+{{- range $role := default list (get $urls .component) -}}
+{{- if (get $ctx.Values $role).enabled }}{{ $_ := set $env (printf "%s_URL" (upper $role)) (printf "http://%s-%s:8000" (include "anchorage.fullname" $ctx) $role) }}{{ end -}}
+{{- end -}}
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ include "anchorage.fullname" .ctx }}-{{ .component }}
+  labels: {{- include "anchorage.labels" $scope | nindent 4 }}
+spec:
+  {{- if not .role.autoscaling.enabled }}
+  replicas: {{ .role.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 3
+  strategy:
+    type: RollingUpdate
+    rollingUpdate: {maxSurge: 25%, maxUnavailable: 0}
+  selector:
+    matchLabels: {{- include "anchorage.selector" $scope | nindent 6 }}
+  template:
+    metadata:
+      labels: {{- include "anchorage.podLabels" $scope | nindent 8 }}
+      annotations:
+        {{- include "anchorage.checksums" .ctx | nindent 8 }}
+        {{- with .role.podAnnotations }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+    spec:
+      {{- include "anchorage.pod" $scope | nindent 6 }}
+      {{- include "anchorage.placement" (merge (dict "placement" .role.placement) $scope) | nindent 6 }}
+      # Serving on while it is forgotten, the requests' time, and 10 s for closing what is open.
+      terminationGracePeriodSeconds: {{ add $api.linger $api.shutdownTimeout 10 }}
+      initContainers:
+        {{- include "anchorage.waitForDatabases" $scope | nindent 8 }}
+      containers:
+        - name: {{ .component }}
+          image: {{ include "anchorage.image" .ctx }}
+          imagePullPolicy: {{ .ctx.Values.image.pullPolicy }}
+          args: {{ toJson .args }}
+          {{- include "anchorage.env" (dict "ctx" .ctx "env" $env "token" $split) | nindent 10 }}
+          ports:
+            - name: http
+              containerPort: 8000
+          {{- include "anchorage.probes" $api.probes | nindent 10 }}
+          securityContext: {{- include "anchorage.containerSecurity" .ctx | nindent 12 }}
+          resources: {{- toYaml .role.resources | nindent 12 }}
+          volumeMounts: {{- include "anchorage.mounts" .ctx | nindent 12 }}
 {{- end -}}

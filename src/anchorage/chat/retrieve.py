@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.rerank import rerank
 from anchorage.chat.state import ChatServices
 from anchorage.errors import BadRequest, ModelUnavailable, TooLarge
 from anchorage.model import EmbedderSpec, Principal
+from anchorage.ports.retriever import Retrieval, Retriever
 from anchorage.ports.store import Query, Ranking
 from anchorage.telemetry import degraded
 
@@ -69,6 +71,10 @@ async def found_for(
 
     Where one of several embedders is away, its collections are searched by words alone; with the default one, there is no vector.
     """
+    limits, reranking = services.limits, services.reranking
+    wanted = max(k or limits.k, reranking.candidates if reranking else 0)
+    if services.retriever is not None and index_id is None and not lists:
+        return await _found_elsewhere(services, services.retriever, principal, question, collections, wanted, vector)
     default, away = services.embedder.spec, dict[EmbedderSpec, ModelUnavailable]()
     vectors: dict[EmbedderSpec, NDArray[Any] | None] = {}
 
@@ -88,8 +94,6 @@ async def found_for(
         vector = await embed(default)
     if vector is not None:
         vectors[default] = vector
-    limits, reranking = services.limits, services.reranking
-    wanted = max(k or limits.k, reranking.candidates if reranking else 0)
     query = Query(question, vectors, wanted, max(limits.depth, wanted), limits.dense_weight, lists)
     while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
@@ -100,6 +104,20 @@ async def found_for(
         return found, vector
     degraded("by_words_alone", away[by_words[0]].message)
     return replace(found, by_words=by_words), vector
+
+
+async def _found_elsewhere(
+    services: ChatServices, retriever: Retriever, principal: Principal, question: str, collections: Sequence[str] | None, k: int,
+    vector: NDArray[Any] | None,
+) -> tuple[Ranking, NDArray[Any] | None]:  # fmt: skip
+    """As `found_for`, by another process; its vector counts where it comes from the same embedder as ours would."""
+    own = services.embedder.spec
+    known = None if vector is None else tuple(map(float, vector))
+    places = None if collections is None else tuple(collections)
+    found = await retriever.find(principal, Retrieval(question, places, k, known, own))
+    if vector is None and found.vector is not None and found.embedder == own:
+        vector = np.asarray(found.vector, dtype=np.float32)
+    return found.ranking, vector
 
 
 async def ordered(services: ChatServices, question: str, found: Ranking, k: int) -> Ranking:

@@ -21,6 +21,7 @@ from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
+from anchorage.ports.retriever import Retriever
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Ledger
 from anchorage.text.tokens import CHARACTERS_PER_TOKEN
@@ -72,6 +73,9 @@ class ChatServices:
 
     metered: Callable[[EmbedderSpec], bool] | None = None
     """Which embedders are paid for: their tokens count too."""
+
+    retriever: Retriever | None = None
+    """Searches for questions, where another process does that."""
 
     def pays_for(self, spec: EmbedderSpec) -> bool:
         """Whether vectors of this embedder cost something."""

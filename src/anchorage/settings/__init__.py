@@ -25,11 +25,11 @@ from anchorage.settings.model_sections import (
     RerankSettings,
     UsageSettings,
 )
+from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import (
     AnswerSettings,
     BlobSettings,
     ChunkSettings,
-    ConfluenceSettings,
     DatabaseSettings,
     DataSettings,
     EmbeddingSettings,
@@ -42,8 +42,8 @@ from anchorage.settings.sections import (
     OpenAISettings,
     RetrievalSettings,
     S3Settings,
-    WebSettings,
 )
+from anchorage.settings.sources import ConfluenceSettings, WebSettings
 
 WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "ANCHORAGE_DATA": ("data", "dir"),
@@ -63,6 +63,8 @@ WELL_KNOWN: Mapping[str, tuple[str, str]] = {
     "CONFLUENCE_PASSWORD": ("confluence", "password"),
     "APP_HOST": ("http", "host"),
     "APP_PORT": ("http", "port"),
+    "RETRIEVAL_URL": ("roles", "retrieval_url"),
+    "INGEST_URL": ("roles", "ingest_url"),
     "REDIS_URL": ("redis", "url"),
     "REDIS_HOST": ("redis", "host"),
     "REDIS_PORT": ("redis", "port"),
@@ -143,6 +145,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     confluence: ConfluenceSettings = ConfluenceSettings()
     http: HttpSettings = HttpSettings()
+    roles: RoleSettings = RoleSettings()
     openai: OpenAISettings = OpenAISettings()
     mcp: McpSettings = McpSettings()
     feedback: FeedbackSettings = FeedbackSettings()

@@ -3,13 +3,12 @@
 from anchorage.wiring.cache import redis_cache
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
+from anchorage.wiring.roles import PrincipalResolver, local_owner
 from anchorage.wiring.services import (
     DatabaseUrls,
-    PrincipalResolver,
     Services,
     Storage,
     build_services,
-    local_owner,
     migrate_databases,
     open_databases,
     open_pools,

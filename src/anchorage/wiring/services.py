@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -39,6 +39,7 @@ from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.feedback import FeedbackStore
+from anchorage.ports.forwarder import Forwarder
 from anchorage.ports.index_versions import IndexVersions
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
@@ -54,21 +55,13 @@ from anchorage.wiring.cache import open_caching
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
+from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
 _SUMMARY_GRACE = 5.0  # seconds at the end for summaries that are being made
 _MAX_CHUNK_TOKENS = 512  # a passage of more than this is too long to cite well, whatever the embedder reads
-
-
-PrincipalResolver = Callable[[Mapping[str, str]], Awaitable[Principal]]
-"""Who sends a request, by its headers (names in lower case). Raises `NotAllowed`."""
-
-
-async def local_owner(headers: Mapping[str, str]) -> Principal:
-    """Everybody who reaches this server is its owner."""
-    return LOCAL_OWNER
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +96,8 @@ class Services:
     chat: ChatServices
     streams: Streams
     principals: PrincipalResolver = local_owner
+    forwarder: Forwarder | None = None
+    """The ingest role, where it is elsewhere."""
 
     @property
     def settings(self) -> Settings:
@@ -245,6 +240,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
         tidy=lambda: _tidy(storage),
     )
+    retriever, forwarder = await open_roles(settings.roles, stack)
     chat = ChatServices(
         store=storage.store,
         embedder=embedder,
@@ -260,9 +256,11 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         caching=storage.caching,
         summaries=_open_summaries(storage, generator, stack),
         metered=lambda spec: spec.name != LOCAL_MODEL,
+        retriever=retriever,
     )
     streams = _open_streams(storage, stack)
-    return Services(storage, embedder, embedders, generator, ingest, worker, chat, streams)
+    principals = principals_of(settings.roles)
+    return Services(storage, embedder, embedders, generator, ingest, worker, chat, streams, principals, forwarder)
 
 
 async def _tidy(storage: Storage) -> None:

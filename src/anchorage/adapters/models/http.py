@@ -72,11 +72,11 @@ class CallFailed(Exception):
         self.text = text
 
 
-def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100) -> ClientSession:
+def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100, decoded: bool = True) -> ClientSession:
     """The one pooled client that all model servers share; close it (`async with`) when the process ends.
 
     Reading has no timeout here: each call sets its own, since the first token and the next ones differ. `connect_timeout`
-    (seconds) bounds the wait for a free connection and the making of a new one.
+    (seconds) bounds the wait for a free connection and the making of a new one. Bodies that were compressed are `decoded`, or not.
     """
     authorities = (
         ssl.create_default_context()
@@ -88,6 +88,7 @@ def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100) ->
         connector=TCPConnector(limit=max_connections, keepalive_timeout=30.0, ssl=authorities),
         timeout=ClientTimeout(total=None, connect=connect_timeout, ceil_threshold=60.0),
         headers={"User-Agent": "anchorage"},
+        auto_decompress=decoded,
         cookie_jar=DummyCookieJar(),
     )
 

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from enum import StrEnum
 from importlib.util import find_spec
 from typing import Annotated, Any
 
@@ -46,11 +47,30 @@ def up(port: Port = None, host: Host = None, data: Data = None) -> None:
     _serve(settings, worker=True, docs=True, ready=ready)
 
 
-def serve(port: Port = None, host: Host = None, data: Data = None) -> None:
+class Role(StrEnum):
+    """What `serve` may serve alone."""
+
+    CHAT = "chat"
+    RETRIEVAL = "retrieval"
+    INGEST = "ingest"
+    MCP = "mcp"
+
+
+def serve(
+    only: Annotated[
+        Role | None,
+        typer.Option("--only", help="One role of several processes; see RETRIEVAL_URL and INGEST_URL. All by default."),
+    ] = None,
+    port: Port = None,
+    host: Host = None,
+    data: Data = None,
+) -> None:
     """Run the API. Uploads wait for a worker: see `anchorage worker`."""
-    settings = settings_for(data, quiet=False, http=_http(host, port))
+    roles = {} if only is None else {"only": only.value}
+    settings = settings_for(data, quiet=False, http=_http(host, port), roles=roles)
     log = structlog.get_logger(__name__)
-    _serve(settings, ready=lambda address: log.info("ready", address=address))
+    role = settings.roles.only or "all"
+    _serve(settings, ready=lambda address: log.info("ready", address=address, role=role))
 
 
 def _serve(settings: Settings, *, api: bool = True, worker: bool = False, docs: bool = False, ready: Any) -> None:

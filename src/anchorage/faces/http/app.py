@@ -15,20 +15,27 @@ from anchorage.faces.http import (
     conversations,
     documents,
     feedback,
+    forward,
     jobs,
     openai,
     page,
     probes,
     problems,
+    retrieval,
     sources,
     system,
     usage,
 )
 from anchorage.faces.http.browser import BrowserSafety, listed
 from anchorage.faces.http.mcp import McpEndpoint
-from anchorage.faces.http.middleware import BodyLimit, RequestContext
+from anchorage.faces.http.middleware import BodyLimit, RequestContext, RootPath
 from anchorage.faces.http.state import ProcessState
+from anchorage.ports.roles import TOKEN_HEADER
+from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import HttpSettings
+
+_CHAT = (chat, conversations, feedback, usage, system, openai, classic)
+_INGEST = (documents, jobs, sources)
 
 
 def create_probes(state: ProcessState) -> FastAPI:
@@ -40,8 +47,22 @@ def create_probes(state: ProcessState) -> FastAPI:
     return app
 
 
-def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True) -> FastAPI:
+def create_retrieval(settings: HttpSettings, state: ProcessState) -> FastAPI:
+    """The retrieval role: what other roles ask of it, and probes. No browser comes here."""
+    app = create_probes(state)
+    app.include_router(retrieval.router)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, upload_path="", upload_limit=0)
+    app.add_middleware(RequestContext, state=state)
+    return app
+
+
+def create_app(
+    settings: HttpSettings, state: ProcessState, *, mcp: bool = True, roles: RoleSettings | None = None
+) -> FastAPI:
     """The application over `state`, whose services may still be starting: probes answer from the first moment."""
+    roles = roles or RoleSettings()
+    if roles.only == "retrieval":
+        return create_retrieval(settings, state)
     app = FastAPIOffline(
         title="Anchorage",
         version=version("anchorage"),
@@ -49,20 +70,15 @@ def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True)
         redoc_url=None,
     )
     app.state.process = state
-    for part in (chat, conversations, feedback, documents, jobs, sources, usage, system, openai, classic, probes):
-        app.include_router(part.router)
-    if mcp:
-        endpoint = McpEndpoint()
-        for path in ("/mcp", "/mcp/"):  # both as they are: clients do not follow redirects of a POST
-            app.router.routes.append(Route(path, endpoint=endpoint, include_in_schema=False))
-    page.install(app)
+    _add_parts(app, roles, mcp=mcp)
     problems.install(app)
     app.add_middleware(
         BodyLimit, limit=settings.max_body_bytes, upload_path="/api/documents", upload_limit=settings.max_upload_bytes
     )
     app.add_middleware(
-        BrowserSafety, host=settings.host, allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins
-    )
+        BrowserSafety, host=settings.host, allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins,
+        vouched_by=TOKEN_HEADER if roles.only == "ingest" else None,
+    )  # fmt: skip
     if origins := listed(settings.cors_origins):
         app.add_middleware(
             CORSMiddleware,
@@ -71,5 +87,27 @@ def create_app(settings: HttpSettings, state: ProcessState, *, mcp: bool = True)
             allow_headers=["*"],
             expose_headers=["X-Request-Id"],
         )
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, state=state)
+    app.add_middleware(RootPath)
     return app
+
+
+def _add_parts(app: FastAPI, roles: RoleSettings, *, mcp: bool) -> None:
+    """What this role serves: everything, unless it is one of several."""
+    whole = roles.only is None
+    if whole or roles.only == "chat":
+        for part in _CHAT:
+            app.include_router(part.router)
+    if roles.ingest_url and roles.only in (None, "chat"):
+        forward.install(app)
+    elif whole or roles.only == "ingest":
+        for part in _INGEST:
+            app.include_router(part.router)
+        app.include_router(classic.adding)
+    app.include_router(probes.router)
+    if (mcp and (whole or roles.only == "chat")) or roles.only == "mcp":
+        endpoint = McpEndpoint()
+        for path in ("/mcp", "/mcp/"):  # both as they are: clients do not follow redirects of a POST
+            app.router.routes.append(Route(path, endpoint=endpoint, include_in_schema=False))
+    if whole or roles.only == "chat":
+        page.install(app)

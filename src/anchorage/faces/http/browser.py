@@ -26,11 +26,14 @@ class BrowserSafety:
     request names the page's host. Addresses cannot be resolved anew, so they are let through. What only reads needs no
     further check: other origins may not see the response. For all else this is the rule of Go's
     `net/http.CrossOriginProtection`: an allowed `Origin`, or what `Sec-Fetch-Site` says, or, from older browsers, an
-    `Origin` that names the host that was asked. Whoever sends neither is no browser.
+    `Origin` that names the host that was asked. Whoever sends neither is no browser. Requests with the header `vouched_by` name an
+    internal host; whether that header is right is found out when the principal is.
     """
 
-    def __init__(self, app: ASGIApp, *, host: str, allowed_hosts: str, cors_origins: str) -> None:
-        self._app = app
+    def __init__(
+        self, app: ASGIApp, *, host: str, allowed_hosts: str, cors_origins: str, vouched_by: str | None = None
+    ) -> None:
+        self._app, self._vouched_by = app, vouched_by
         self._hosts: Sequence[str] | None = [entry.lower() for entry in listed(allowed_hosts)]
         if "*" in self._hosts or (not self._hosts and not is_local(host)):
             self._hosts = None
@@ -42,7 +45,8 @@ class BrowserSafety:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         app = self._app
-        if not self._is_known(headers.get("host")) and route_path(scope) not in PROBES:
+        host = None if self._vouched_by in headers else headers.get("host")
+        if not self._is_known(host) and route_path(scope) not in PROBES:
             app = refusal(
                 scope, 421, "unknown_host",
                 f"This server does not answer to the host name {headers['host'][:200]!r}. If it is meant to, add the name to "

@@ -24,6 +24,8 @@ from anchorage.model import DEFAULT_COLLECTION, Failure, SourceEntry, SourceItem
 from anchorage.telemetry import ANSWERS
 
 router = APIRouter(tags=["Classic"])
+adding = APIRouter(tags=["Classic"])
+"""What writes documents, and so belongs to the ingest role."""
 
 
 class Text(BaseModel):
@@ -74,7 +76,7 @@ async def query(
     return {"response": answer.answer, "context": [hit.text for hit in passages]}
 
 
-@router.post("/add_text", summary="Add a text, the classic way")
+@adding.post("/add_text", summary="Add a text, the classic way")
 async def add_text(body: Text, services: CurrentServices, principal: CurrentPrincipal, state: CurrentState) -> str:
     """Ingest a text as a document of `default`. It can be asked about when this answers. The same text is added once."""
     text = storable(body.text)

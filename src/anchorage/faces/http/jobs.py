@@ -69,9 +69,9 @@ async def cancel(job_id: str, services: CurrentServices, principal: CurrentPrinc
     return job_json(await services.storage.queue.cancel(principal, job_id))
 
 
-def _draining(request: Request) -> bool:
+def _ending(request: Request) -> bool:
     process: ProcessState = request.app.state.process
-    return process.draining
+    return process.ending
 
 
 async def _changes(
@@ -82,7 +82,7 @@ async def _changes(
     for item in await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE):
         sent[item.id] = item.updated_at
     yield _event("counts", dict(await queue.counts(principal)))
-    while not _draining(request):
+    while not _ending(request):
         changed = await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE)
         changed = [item for item in changed if sent.get(item.id) != item.updated_at]
         for item in changed:
@@ -103,7 +103,7 @@ async def _until_ended(
     request: Request, queue: Queue, principal: Principal, job_id: str, heartbeat: float
 ) -> AsyncIterator[bytes]:
     last, silent = None, 0.0
-    while not _draining(request):
+    while not _ending(request):
         try:
             found = await queue.job(principal, job_id)
         except NotFound as error:  # its source was removed

@@ -10,6 +10,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anchorage.faces.http.problems import PROBES, refusal, route_path
+from anchorage.faces.http.state import ProcessState
 from anchorage.telemetry import HTTP_REQUESTS, HTTP_SECONDS
 
 _log = structlog.get_logger(__name__)
@@ -19,10 +20,13 @@ AFTERWARDS = "afterwards"
 
 
 class RequestContext:
-    """Gives every request an id (the client's `X-Request-Id`, or a new one) and counts it by its route."""
+    """Gives every request an id (the client's `X-Request-Id`, or a new one) and counts it by its route.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    A process that is about to end closes each connection with the response, so that its client's next request goes elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, state: ProcessState | None = None) -> None:
+        self._app, self._process = app, state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,6 +46,8 @@ class RequestContext:
                 message["headers"] = [
                     *message["headers"], (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
                 ]  # fmt: skip
+                if self._process is not None and self._process.draining:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -102,3 +108,20 @@ class BodyLimit:
                 await too_large(scope, receive, send)
 
         await self._app(scope, counted, instead)
+
+
+_OWN_PLACES = {"/api", "/v1", "/mcp", "/docs", "/assets", "/c", "/documents", "/sources", "/system"}
+
+
+class RootPath:
+    """Takes requests below the root path whether an ingress stripped it or not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        root = scope.get("root_path", "")
+        # The server has put it in front already, so what was not stripped begins with it twice.
+        if root and root not in _OWN_PLACES and f"{scope['path']}/".startswith(f"{root}{root}/"):
+            scope = {**scope, "path": scope["path"][len(root) :] if scope["path"] != root * 2 else f"{root}/"}
+        await self._app(scope, receive, send)

@@ -39,20 +39,25 @@ async def startupz(state: CurrentState, response: Response) -> str:
 
 @router.get("/readyz", response_class=PlainTextResponse)
 async def readyz(state: CurrentState, response: Response) -> str:
-    """Requests can be answered now: everything is loaded, both databases answer, and nobody is shutting down."""
+    """Requests can be answered now: everything is loaded, what is needed answers, there is room, and nobody is shutting down."""
     reason = "draining" if state.draining else f"waiting for {state.waiting_for}" if state.waiting_for else ""
+    reason = reason or state.saturation.reason()
     if not reason:
-        vector, memory = await _databases(state)
-        reason = f"vector_db {vector}, state_db {memory}" if (vector, memory) != _CONNECTED else ""
+        vector, memory, retrieval = await _needed(state)
+        if (vector, memory) != _CONNECTED:
+            reason = f"vector_db {vector}, state_db {memory}"
+        elif retrieval == "disconnected":
+            reason = "retrieval disconnected"
     if reason:
         response.status_code = 503
     return reason or "ok"
 
 
-async def _databases(state: ProcessState) -> tuple[str, str]:
+async def _needed(state: ProcessState) -> tuple[str, str, str | None]:
+    """A word on each database, and on the retrieval role (None where this process does that itself)."""
     if state.services is None:
-        return "starting", "starting"
-    storage = state.services.storage
+        return "starting", "starting", None
+    storage, retriever = state.services.storage, state.services.chat.retriever
 
     async def word(ping: Any) -> str:
         try:
@@ -62,7 +67,9 @@ async def _databases(state: ProcessState) -> tuple[str, str]:
             return "disconnected"
         return "connected"
 
-    return tuple(await asyncio.gather(word(storage.store.ping), word(storage.memory.ping)))  # type: ignore[return-value]
+    pings = [storage.store.ping, storage.memory.ping, *([retriever.ping] if retriever else [])]
+    vector, memory, *rest = await asyncio.gather(*map(word, pings))
+    return vector, memory, rest[0] if rest else None
 
 
 async def _queue_oldest(state: ProcessState) -> float:
@@ -86,11 +93,11 @@ async def health(state: CurrentState) -> JSONResponse:
 
 async def health_of(state: ProcessState) -> dict[str, str]:
     """The state of each part in a word."""
-    vector, memory = await _databases(state)
+    vector, memory, retrieval = await _needed(state)
     generator = state.services.generator if state.services else None
     model = await generator.ping() if generator else "not_configured"
     embedder = await state.services.embedder.ping() if state.services else "starting"
-    down = (vector, memory) != _CONNECTED
+    down = (vector, memory) != _CONNECTED or retrieval == "disconnected"
     fine = model in ("available", "not_configured") and embedder == "available" and not state.waiting_for
     return {
         "status": "unhealthy" if down else "healthy" if fine else "degraded",
@@ -98,6 +105,7 @@ async def health_of(state: ProcessState) -> dict[str, str]:
         "state_db": memory,
         "openai_api": model,
         "embedder": embedder,
+        **({"retrieval": retrieval} if retrieval else {}),
         "timestamp": datetime.now(UTC).isoformat(),
     }
 

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -17,6 +18,7 @@ from anchorage.chat.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
 from anchorage.faces.http.browser import rebinding_risk
+from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.worker import run_worker
 from anchorage.settings import Settings
@@ -31,9 +33,11 @@ Prepare = Callable[[Services], Awaitable[None]]
 class _Server(uvicorn.Server):
     """Tells the probes when it begins to drain."""
 
-    def __init__(self, config: uvicorn.Config, state: ProcessState) -> None:
+    def __init__(self, config: uvicorn.Config, state: ProcessState, linger: float) -> None:
         super().__init__(config)
-        self._state = state
+        self._state, self._linger = state, linger
+        self._signals = 0
+        self._hurry = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -43,9 +47,25 @@ class _Server(uvicorn.Server):
             loop.add_signal_handler(number, self.handle_exit, number, None)
         yield
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first request to end lets it linger, another one does not."""
+        self._signals += 1
+        if self._signals > 1:
+            self._hurry.set()
+        super().handle_exit(sig, frame)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let open requests end; streams that do not are handed over to other processes in time, and their clients sent there."""
+        """Serve on for a while, then let open requests end.
+
+        Streams that do not are handed over to other processes in time, and their clients sent there.
+        """
         self._state.draining = True
+        if self._signals and self._linger:
+            # Nobody is refused yet: load balancers send here until they have seen that this process is not ready.
+            _log.info("lingering", seconds=self._linger)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), self._linger)
+        self._state.ending = True
         handing_over = asyncio.create_task(self._hand_over())
         try:
             await super().shutdown(sockets)
@@ -70,13 +90,15 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
 
     Raises `ConfigurationError` when the address is taken, and what opening services raises.
     """
-    state = ProcessState()
+    state = ProcessState(saturation=Saturation(settings.http.max_streams))
     listener = _listen(settings.http.host, settings.http.port, shared=settings.http.reuse_port)
     host, port = listener.getsockname()[:2]
     if api and (risk := rebinding_risk(settings.http.host, settings.http.allowed_hosts)):
         _log.warning("answers_any_host_name", reason=risk)
     config = uvicorn.Config(
-        create_app(settings.http, state, mcp=settings.mcp.enabled) if api else create_probes(state),
+        create_app(settings.http, state, mcp=settings.mcp.enabled, roles=settings.roles)
+        if api
+        else create_probes(state),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -85,7 +107,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
         timeout_graceful_shutdown=int(settings.http.shutdown_timeout),
         timeout_keep_alive=75,
     )
-    server = _Server(config, state)
+    server = _Server(config, state, settings.http.linger)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(
         _work(settings, state, api, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))

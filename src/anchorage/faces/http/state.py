@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
 from anchorage.errors import Unavailable
+from anchorage.faces.http.saturation import Saturation
 from anchorage.model import Principal
 from anchorage.wiring import Services
 
@@ -20,6 +21,10 @@ class ProcessState:
     services: Services | None = None
     waiting_for: str | None = "the services to start"
     draining: bool = False
+    """It is to end: nobody new should come, and connections close with their responses."""
+    ending: bool = False
+    """It takes no more connections; what lasts must come to an end."""
+    saturation: Saturation = field(default_factory=Saturation)
     _adding: asyncio.Semaphore | None = None
 
     def adding_texts(self, most: int) -> asyncio.Semaphore:

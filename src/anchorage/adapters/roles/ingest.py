@@ -1,0 +1,88 @@
+"""Passes requests on to the role that takes uploads, jobs and sources.
+
+Nothing of a request is copied as it came: the client library writes a new one from its parsed method, path, query and a few headers,
+so that what two servers might read differently (lengths, encodings, a body where none belongs) never goes through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+)
+from yarl import URL
+
+from anchorage.adapters.roles.failures import unreachable
+from anchorage.adapters.roles.trust import vouched
+from anchorage.errors import Unavailable
+from anchorage.model import Principal
+from anchorage.ports.forwarder import Forwarded, Reply
+
+_RETRY_PAUSE = 0.2  # seconds before a second attempt to connect: in a rollout, it reaches another pod
+
+
+class HttpForwarder:
+    """The client is shared and belongs to the caller; `silence` is how many seconds without a word end a request."""
+
+    def __init__(
+        self, client: ClientSession, url: str, token: str, *, connect_timeout: float = 2, silence: float = 300
+    ) -> None:
+        self._client, self._url, self._token = client, URL(url.rstrip("/")), token
+        self._silence = silence
+        self._timeout = ClientTimeout(total=None, connect=connect_timeout, sock_read=silence)
+
+    @asynccontextmanager
+    async def forward(self, principal: Principal, request: Forwarded) -> AsyncIterator[Reply]:
+        """As the port says."""
+        async with AsyncExitStack() as stack:
+            response = await self._answered(stack, principal, request)
+            yield Reply(response.status, {k.lower(): v for k, v in response.headers.items()}, self._pieces(response))
+
+    async def _answered(self, stack: AsyncExitStack, principal: Principal, request: Forwarded) -> ClientResponse:
+        url = self._url.with_path(self._url.raw_path.rstrip("/") + request.path, encoded=True)
+        url = URL(f"{url}?{request.query}", encoded=True) if request.query else url
+        headers = {**request.headers, **vouched(principal, self._token), "Accept-Encoding": "identity"}
+        for again in (True, False):
+            try:
+                return await stack.enter_async_context(
+                    self._client.request(
+                        request.method, url, headers=headers, data=request.body, allow_redirects=False, timeout=self._timeout,
+                    )
+                )  # fmt: skip
+            except (ClientConnectorError, ConnectionTimeoutError) as error:  # nothing was sent yet
+                if not again:
+                    raise unreachable("ingest", str(self._url), "INGEST_URL", error) from error
+                await asyncio.sleep(_RETRY_PAUSE)
+            except TimeoutError as error:
+                raise self._silent() from error
+            except ClientError as error:
+                raise Unavailable(
+                    f"The connection to the ingest role at {self._url} broke off before it answered. Look at whether the request was "
+                    "done, and send it again if not."
+                ) from error
+        raise AssertionError
+
+    async def _pieces(self, response: ClientResponse) -> AsyncIterator[bytes]:
+        try:
+            async for piece in response.content.iter_any():
+                yield piece
+        except TimeoutError as error:
+            raise self._silent() from error
+        except ClientError as error:
+            raise Unavailable(
+                f"The answer of the ingest role at {self._url} broke off in the middle. Ask again."
+            ) from error
+
+    def _silent(self) -> Unavailable:
+        return Unavailable(
+            f"The ingest role at {self._url} said nothing for {self._silence:g} s (ANCHORAGE_ROLES__SILENCE). Try again; if it stays, "
+            "look at its log."
+        )

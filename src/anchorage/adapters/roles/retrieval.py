@@ -1,0 +1,125 @@
+"""Retrieval by the role that does nothing else, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from functools import lru_cache
+
+from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ConnectionTimeoutError
+from pydantic import TypeAdapter, ValidationError
+
+from anchorage.adapters.roles.failures import failure_of, unreachable
+from anchorage.adapters.roles.trust import vouched
+from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, Unavailable
+from anchorage.model import Principal
+from anchorage.ports.retriever import Found, Retrieval
+
+_ATTEMPTS = 2
+_PAUSE = 0.1  # seconds between them: in a rollout, the next connection reaches another pod
+_PING_KEPT = 2.0  # seconds that a ping's outcome is good for
+_PING_TIMEOUT = 1.5
+_LARGEST = 64 * 1024**2
+
+
+@lru_cache(maxsize=1)
+def _asked() -> TypeAdapter[Retrieval]:
+    return TypeAdapter(Retrieval)
+
+
+@lru_cache(maxsize=1)
+def _found() -> TypeAdapter[Found]:
+    return TypeAdapter(Found)
+
+
+class HttpRetriever:
+    """Asks `POST {url}/internal/retrieve`. The client is shared and belongs to the caller; `timeout` is in seconds."""
+
+    def __init__(self, client: ClientSession, url: str, token: str, *, timeout: float) -> None:
+        self._client, self._url, self._token, self._timeout = client, url.rstrip("/"), token, timeout
+        self._pinged, self._state = -_PING_KEPT, ""
+
+    async def find(self, principal: Principal, asked: Retrieval) -> Found:
+        """A search changes nothing, so it is tried again where no answer came."""
+        body = _asked().dump_json(asked)
+        try:
+            async with asyncio.timeout(self._timeout):
+                for attempt in range(_ATTEMPTS):
+                    try:
+                        return await self._once(principal, body)
+                    except Unavailable as error:
+                        if attempt == _ATTEMPTS - 1 or type(error) is not Unavailable:
+                            raise
+                    await asyncio.sleep(random.uniform(0.5, 1.0) * _PAUSE)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"The retrieval role at {self._url} did not answer within {self._timeout:g} s "
+                "(ANCHORAGE_ROLES__RETRIEVAL_TIMEOUT). Ask again; if it stays, run more of it."
+            ) from error
+        raise AssertionError
+
+    async def _once(self, principal: Principal, body: bytes) -> Found:
+        headers = {**vouched(principal, self._token), "Content-Type": "application/json"}
+        try:
+            async with self._client.post(
+                f"{self._url}/internal/retrieve", data=body, headers=headers, allow_redirects=False
+            ) as response:
+                said = await _whole(response)
+        except (ClientConnectorError, ConnectionTimeoutError) as error:
+            raise unreachable("retrieval", self._url, "RETRIEVAL_URL", error) from error
+        except ClientError as error:
+            raise Unavailable(
+                f"The retrieval role at {self._url} broke the connection off before its answer was whole. Ask again."
+            ) from error
+        if response.status != 200:
+            raise self._refused(response.status, said)
+        try:
+            return _found().validate_json(said)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"{self._url} does not answer as the retrieval role does. Check RETRIEVAL_URL, and run the same release everywhere."
+            ) from error
+
+    def _refused(self, status: int, said: bytes) -> AnchorageError:
+        failure = failure_of(said)
+        if isinstance(failure, NotAllowed):
+            return ConfigurationError(
+                f"The retrieval role at {self._url} does not take this process for one of its installation. Give both the same "
+                "ANCHORAGE_ROLES__TOKEN."
+            )
+        if failure is not None:
+            return failure
+        if status in (404, 405):
+            return ConfigurationError(
+                f"{self._url} is not the retrieval role: it has no /internal/retrieve. Set RETRIEVAL_URL to where "
+                "`anchorage serve --only retrieval` answers."
+            )
+        return Unavailable(
+            f"The retrieval role at {self._url} failed with HTTP {status}. Ask again, and look at its log."
+        )
+
+    async def ping(self) -> None:
+        """Whether anything answers there. Behind a Service of Kubernetes that is a pod that is ready."""
+        if time.monotonic() - self._pinged >= _PING_KEPT:
+            self._state = ""
+            try:
+                async with asyncio.timeout(_PING_TIMEOUT), self._client.get(f"{self._url}/livez") as response:
+                    if response.status != 200:
+                        self._state = f"HTTP {response.status}"
+            except (ClientError, TimeoutError) as error:
+                self._state = str(error) or "no answer in time"
+            self._pinged = time.monotonic()
+        if self._state:
+            raise Unavailable(f"The retrieval role at {self._url} does not answer ({self._state}).")
+
+
+async def _whole(response: ClientResponse) -> bytes:
+    body = bytearray()
+    while piece := await response.content.readany():
+        body += piece
+        if len(body) > _LARGEST:
+            raise ConfigurationError(
+                f"The retrieval role sent an answer of more than {_LARGEST} bytes. Check RETRIEVAL_URL."
+            )
+    return bytes(body)

@@ -1,0 +1,42 @@
+"""POST /internal/retrieve: the search for a question, for the other roles of the installation."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from anchorage.chat.retrieve import found_for
+from anchorage.errors import BadRequest
+from anchorage.faces.http.connection import while_connected
+from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.ports.retriever import Found, Retrieval
+
+router = APIRouter(prefix="/internal", include_in_schema=False)
+
+
+@lru_cache(maxsize=1)
+def _asked() -> TypeAdapter[Retrieval]:
+    return TypeAdapter(Retrieval)
+
+
+@lru_cache(maxsize=1)
+def _found() -> TypeAdapter[Found]:
+    return TypeAdapter(Found)
+
+
+@router.post("/retrieve")
+async def retrieve(request: Request, services: CurrentServices, principal: CurrentPrincipal) -> Response:
+    """What the index holds for the question; the search ends when whoever wants it has left."""
+    try:
+        asked = _asked().validate_json(await request.body())
+    except ValidationError as error:
+        raise BadRequest("This is no question of another role. Run the same release everywhere.") from error
+    own = services.embedder.spec
+    known = np.asarray(asked.vector, dtype=np.float32) if asked.vector and asked.embedder == own else None
+    search = found_for(services.chat, principal, asked.question, asked.collections, asked.k, vector=known)
+    ranking, vector = await while_connected(request.receive, search)
+    told = None if vector is None else tuple(map(float, vector))
+    return Response(_found().dump_json(Found(ranking, told, own)), media_type="application/json")

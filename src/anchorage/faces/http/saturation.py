@@ -1,0 +1,27 @@
+"""Whether this process has as much to do as it can do well."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchorage.telemetry import inflight_streams
+
+_RECOVERED = 0.8  # of the limit: a process that came and went with every stream would be worse than one that is full
+
+
+@dataclass(slots=True)
+class Saturation:
+    """More streams than the limit make it saturated, until there are a fifth fewer than that. No limit: never."""
+
+    limit: int | None = None
+    saturated: bool = False
+
+    def reason(self) -> str:
+        """What to say of it; empty where there is room."""
+        if self.limit is None:
+            return ""
+        streams = inflight_streams()
+        self.saturated = streams > self.limit * (_RECOVERED if self.saturated else 1)
+        if not self.saturated:
+            return ""
+        return f"saturated: {streams} streams, of at most {self.limit} (ANCHORAGE_HTTP__MAX_STREAMS)"
