@@ -14,7 +14,11 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "deploy/chart"
 OVERLAYS = ROOT / "deploy/manifests/overlays"
 KUBERNETES = "1.33.0"
-PASSWORDS = {"anchorage-postgres": "password", "anchorage-redis": "password", "anchorage-roles": "token"}  # Secrets and their keys
+PASSWORDS = {
+    "anchorage-postgres": "password",
+    "anchorage-redis": "password",
+    "anchorage-roles": "token",
+}  # Secrets and their keys
 # Nothing can be looked up or generated without Helm; Jobs that ended must go, since they cannot be changed.
 VALUES = [
     *(word for name in PASSWORDS for word in ("--set", f"{name.removeprefix('anchorage-')}.auth.existingSecret={name}")),

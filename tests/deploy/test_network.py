@@ -8,12 +8,17 @@ from .conftest import Rendered, render
 
 SOURCES = [{"location": "s3://b/"}]
 # (from, to, port) within a release: everything that must pass, and nothing else may.
+ROLES = ("api", "retrieval", "ingest", "mcp", "worker")
 FLOWS = {
-    *((role, "postgres", 5432) for role in ("api", "worker", "migrate", "sources")),
-    *((role, "redis", 6379) for role in ("api", "worker")),
+    *((role, "postgres", 5432) for role in (*ROLES, "migrate", "sources")),
+    *((role, "redis", 6379) for role in ROLES),
     ("test", "api", 8000),
+    ("api", "ingest", 8000),
+    ("api", "retrieval", 8000),
+    ("mcp", "retrieval", 8000),
 }
-COMPONENTS = ("api", "worker", "migrate", "sources", "test", "postgres", "redis")
+COMPONENTS = (*ROLES, "migrate", "sources", "test", "postgres", "redis")
+SPLIT: dict[str, Any] = {role: {"enabled": True} for role in ("retrieval", "ingest", "mcp")}
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -60,6 +65,7 @@ def test_exactly_the_flows_that_are_needed_pass_within_a_release() -> None:
         redis={"enabled": True},
         sources=SOURCES,
         networkPolicy={"apiFrom": [{"podSelector": {"matchLabels": {"a": "b"}}}]},
+        **SPLIT,
     )
     labels = labels_of(rendered)
     assert set(labels) == set(COMPONENTS)
@@ -84,6 +90,10 @@ def test_strangers_reach_the_api_alone_and_only_where_nobody_is_named() -> None:
         if any(lets(rendered, "Ingress", labels[name], None, port) for port in (8000, 5432, 6379))
     }
     assert open_to_all == {"api"}
+    split = render("microservices")
+    reached = {name for name, found in labels_of(split).items() if lets(split, "Ingress", found, None, 8000)}
+    assert reached == {"api", "ingest", "mcp"}, "what has a path of its own, and never retrieval"
+    assert not lets(render(**SPLIT), "Ingress", labels_of(render(**SPLIT))["ingest"], None, 8000)
     closed = render(networkPolicy={"apiFrom": [{"podSelector": {"matchLabels": {"a": "b"}}}]})
     assert not lets(closed, "Ingress", labels_of(closed)["api"], None, 8000)
 
@@ -174,6 +184,28 @@ def test_ingress_with_tls() -> None:
     (path,) = found["spec"]["rules"][0]["http"]["paths"]
     assert path["backend"]["service"] == {"name": "anchorage", "port": {"name": "http"}}
     assert found["metadata"]["annotations"]["cert-manager.io/cluster-issuer"]
+
+
+def test_each_role_has_its_path_and_nothing_is_stripped() -> None:
+    rendered = render("microservices")
+    paths = rendered.one("Ingress")["spec"]["rules"][0]["http"]["paths"]
+    assert [(item["path"], item["backend"]["service"]["name"]) for item in paths] == [
+        ("/text-to-vec", "anchorage-ingest"), ("/agent/mcp", "anchorage-mcp"), ("/agent", "anchorage"),
+    ]  # fmt: skip
+    env = {name: rendered.env(name).get("ANCHORAGE_HTTP__ROOT_PATH") for name in ROLES}
+    assert env == {"api": "/agent", "mcp": "/agent", "ingest": "/text-to-vec", "retrieval": None, "worker": None}
+    gateway = {"enabled": True, "parentRefs": [{"name": "gw"}], "path": "/agent"}
+    rules = render("microservices", ingress={"enabled": False}, httpRoute=gateway).one("HTTPRoute")["spec"]["rules"]
+    to = {
+        rule["matches"][0]["path"]["value"]: (rule["backendRefs"][0]["name"], rule["timeouts"]["request"])
+        for rule in rules
+    }
+    assert to["/agent/mcp"] == ("anchorage-mcp", "0s") and to["/agent/api/chat"] == ("anchorage", "0s")
+    assert to["/text-to-vec/api/documents"] == ("anchorage-ingest", "0s") and to["/text-to-vec"] == (
+        "anchorage-ingest",
+        "120s",
+    )
+    assert len(rules) <= 16, "a route takes no more"
 
 
 def test_the_gateway_never_cuts_streams_and_strips_the_root_path() -> None:

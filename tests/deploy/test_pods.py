@@ -10,6 +10,8 @@ from .conftest import EXAMPLES, render
 from .test_schemas import EVERYTHING
 
 ROLES = ("api", "worker", "migrate", "sources", "test")
+SERVING = ("api", "retrieval", "ingest", "mcp")
+SPLIT: dict[str, Any] = {role: {"enabled": True} for role in SERVING[1:]}
 
 
 def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
@@ -54,16 +56,16 @@ def test_every_container_has_requests_a_memory_limit_and_a_fixed_image(example: 
 def test_each_component_has_an_account_of_its_own_without_rights() -> None:
     rendered = render(**EVERYTHING)
     accounts = [spec["serviceAccountName"] for _, _, spec in rendered.pods()]
-    assert len(set(accounts)) == len(accounts) == 7
+    assert len(set(accounts)) == len(accounts) == 10
     known = rendered.of("ServiceAccount")
     assert set(accounts) <= {item["metadata"]["name"] for item in known}
     assert not any(item["automountServiceAccountToken"] for item in known)
     assert not rendered.of("Role") and not rendered.of("ClusterRole")
 
 
-@pytest.mark.parametrize("component", ["api", "worker"])
+@pytest.mark.parametrize("component", [*SERVING, "worker"])
 def test_probes_ask_the_right_paths_and_are_patient_with_a_busy_pod(component: str) -> None:
-    (container,) = render().pod(component)["containers"]
+    (container,) = render(**SPLIT).pod(component)["containers"]
     paths = {kind: container[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "readiness", "liveness")}
     assert paths == {"startup": "/startupz", "readiness": "/readyz", "liveness": "/livez"}
     assert {container[f"{kind}Probe"]["httpGet"]["port"] for kind in paths} == {"http"}
@@ -79,15 +81,54 @@ def test_the_worker_shows_probes_on_the_port_that_is_probed() -> None:
     assert render().pod("worker")["containers"][0]["args"] == ["worker", "--probes", "8000"]
 
 
-@pytest.mark.parametrize(("sleep", "drain", "shutdown"), [(5, 20, 25), (0, 50, 60), (30, 100, 120)])
-def test_a_pod_has_the_time_that_draining_takes(sleep: int, drain: int, shutdown: int) -> None:
-    rendered = render(api={"preStopSleep": sleep, "drainTimeout": drain, "shutdownTimeout": shutdown})
-    pod, env = rendered.pod("api"), rendered.env("api")
+@pytest.mark.parametrize("component", SERVING)
+@pytest.mark.parametrize(("linger", "drain", "shutdown"), [(5, 20, 25), (0, 50, 60), (30, 100, 120)])
+def test_a_pod_has_the_time_that_draining_takes(linger: int, drain: int, shutdown: int, component: str) -> None:
+    rendered = render(api={"linger": linger, "drainTimeout": drain, "shutdownTimeout": shutdown}, **SPLIT)
+    pod, env = rendered.pod(component), rendered.env(component)
+    assert env["ANCHORAGE_HTTP__LINGER"] == str(linger)
     assert env["ANCHORAGE_HTTP__DRAIN_TIMEOUT"] == str(drain)
     assert env["ANCHORAGE_HTTP__SHUTDOWN_TIMEOUT"] == str(shutdown)
-    stop = pod["containers"][0].get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-    assert stop == sleep
-    assert pod["terminationGracePeriodSeconds"] >= stop + shutdown + 5
+    assert "lifecycle" not in pod["containers"][0], "a sleep would only put the linger off"
+    assert pod["terminationGracePeriodSeconds"] >= linger + shutdown + 5
+
+
+def test_roles_of_their_own_know_one_another() -> None:
+    rendered = render("microservices")
+    assert {name: rendered.pod(name)["containers"][0]["args"] for name in SERVING} == {
+        "api": ["serve"], "retrieval": ["serve", "--only", "retrieval"], "ingest": ["serve", "--only", "ingest"],
+        "mcp": ["serve", "--only", "mcp"],
+    }  # fmt: skip
+    urls = {
+        name: {key: value for key, value in rendered.env(name).items() if key.endswith("L_URL") or key == "INGEST_URL"}
+        for name in SERVING
+    }
+    retrieval = {"RETRIEVAL_URL": "http://anchorage-retrieval:8000"}
+    assert urls == {
+        "api": {**retrieval, "INGEST_URL": "http://anchorage-ingest:8000"}, "mcp": retrieval, "retrieval": {}, "ingest": {},
+    }  # fmt: skip
+    assert {rendered.env(name)["ANCHORAGE_ROLES__TOKEN"] for name in SERVING} == {("anchorage-roles", "token")}
+    assert "ANCHORAGE_ROLES__TOKEN" not in rendered.env("worker") and "ANCHORAGE_ROLES__TOKEN" not in render().env(
+        "api"
+    )
+    own = render("microservices", roles={"auth": {"existingSecret": "mine"}})
+    assert own.env("api")["ANCHORAGE_ROLES__TOKEN"] == ("mine", "token") and not own.of("Secret")
+
+
+def test_only_who_takes_uploads_mounts_the_documents() -> None:
+    rendered = render(blobs={"persistence": {"accessMode": "ReadWriteOnce"}}, **SPLIT)
+    mounting = {
+        metadata["labels"]["app.kubernetes.io/component"]
+        for _, metadata, spec in rendered.pods()
+        if any("persistentVolumeClaim" in volume for volume in spec.get("volumes", ()))
+    }
+    assert mounting == {"ingest", "worker"}
+    bound = {
+        meta["labels"]["app.kubernetes.io/component"]
+        for _, meta, _ in rendered.pods()
+        if "anchorage-documents" in meta["labels"]
+    }
+    assert bound == mounting and "topologySpreadConstraints" in rendered.pod("api")
 
 
 def test_the_defaults_of_the_drain_are_the_settings_defaults() -> None:
@@ -174,12 +215,14 @@ def test_pods_know_how_many_threads_and_parsers_they_have() -> None:
 @pytest.mark.parametrize("example", ["everything", *EXAMPLES])
 def test_anchorage_takes_the_settings_that_its_pods_get(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered = render(**EVERYTHING) if example == "everything" else render(example)
-    for component in ("api", "worker"):
+    there = {metadata["labels"]["app.kubernetes.io/component"] for _, metadata, _ in rendered.pods()}
+    for component in there & {*SERVING, "worker"}:
         config = rendered.one("ConfigMap")["data"]
-        for name, value in {**config, **rendered.env(component)}.items():
-            secret = "postgresql://u@h/d" if name.endswith("_DB_URL") else "secret"
-            monkeypatch.setenv(name, value if isinstance(value, str) else secret)
-        settings = load_settings()
+        with monkeypatch.context() as patch:
+            for name, value in {**config, **rendered.env(component)}.items():
+                secret = "postgresql://u@h/d" if name.endswith("_DB_URL") else "a secret that is long enough"
+                patch.setenv(name, value if isinstance(value, str) else secret)
+            settings = load_settings(roles={"only": component} if component in SPLIT else {})
         assert settings.database.vector_url and settings.database.state_url
 
 

@@ -18,7 +18,7 @@ def test_any_key_of_an_existing_secret_can_be_mapped() -> None:
 def test_no_secret_is_rendered_but_generated_passwords() -> None:
     for example in ("", *EXAMPLES):
         names = {item["metadata"]["name"] for item in render(example, redis={"enabled": True}).of("Secret")}
-        assert names <= {"anchorage-postgres", "anchorage-redis"}
+        assert names <= {"anchorage-postgres", "anchorage-redis", "anchorage-roles"}
     secret = render().one("Secret")
     assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert len(base64.b64decode(secret["data"]["password"])) == 40
