@@ -177,7 +177,7 @@ async def _work(
                 await prepare(services)
             state.waiting_for = None
             on_ready()
-            if api:
+            if api and settings.roles.only not in ("retrieval", "ingest"):
                 await warm_up()
             _settle()
             tidying = asyncio.create_task(_tidy(services))
