@@ -6,13 +6,15 @@ ARGS ?=
 TAG ?= anchorage:dev
 BASE_IMAGE ?= python:3.11-slim
 EXTRAS ?=
+TARGET ?= full
+POSTGRES_TAG ?= anchorage-postgres:18
 OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test types lint format bench e2e image manifests lock clean
+.PHONY: help setup up test types lint format bench e2e image image-postgres image-test manifests lock clean
 
 help: ## list the targets
-	@grep -E '^[a-z0-9]+:.*## ' Makefile | sed -E 's/^([a-z0-9]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
 setup: $(VENV)/.ready ## make .venv ready: dependencies, the package, the local model, the web page
 	@sh scripts/web.sh
@@ -49,8 +51,14 @@ format: setup ## format the code
 bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
 	$(BIN)/python -m bench.all $(ARGS)
 
-image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim EXTRAS=ocr
-	@OCR_LANGUAGES="$(OCR_LANGUAGES)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(EXTRAS)
+image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim TARGET=full|slim EXTRAS=ocr PLATFORMS=linux/amd64,linux/arm64
+	@EXTRAS="$(EXTRAS)" OCR_LANGUAGES="$(OCR_LANGUAGES)" PLATFORMS="$(PLATFORMS)" PUSH="$(PUSH)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(TARGET)
+
+image-postgres: setup ## build an image of Postgres with pgvector, for where no registry is reached
+	@sh scripts/image.sh $(VENV) $(POSTGRES_TAG) $(BASE_IMAGE) postgres
+
+image-test: setup ## build the images and try them on a real engine
+	$(BIN)/python -m pytest tests/image --base-image $(BASE_IMAGE) $(ARGS)
 
 manifests: setup ## make the chart's README and schema, and the manifests of deploy/, anew from its values
 	@$(BIN)/python deploy/scripts/chart_docs.py
@@ -59,9 +67,13 @@ manifests: setup ## make the chart's README and schema, and the manifests of dep
 LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.txt --generate-hashes --universal \
   --python-version 3.11 --custom-compile-command "make lock"
 
+# What the image is spared, since nothing in it imports them: the graph is built already, models are never fetched, nothing reads web archives.
+SPARED = onnx ml-dtypes huggingface-hub hf-xet fsspec filelock tqdm zstandard fastwarc brotli
+SLIM = --extra langchain --extra mcp --extra s3 --extra redis --constraint requirements/dev.lock $(patsubst %,--no-emit-package %,$(SPARED))
+
 lock: setup ## pin the dependencies anew, from pyproject.toml
 	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
-	  $(LOCK) --extra local --extra langchain --extra mcp --extra s3 --extra redis --constraint requirements/dev.lock -o requirements/image.lock && \
+	  $(LOCK) $(SLIM) --extra local -o requirements/image.lock && $(LOCK) $(SLIM) -o requirements/slim.lock && \
 	  "$$uv" pip compile -q requirements/node.in --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" \
 	    -o requirements/node.lock
 	@! grep -n '://' requirements/*.lock

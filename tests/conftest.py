@@ -39,6 +39,9 @@ S3_KEYS = ("test-access", "test-secret-key")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--base-image", help="the base of the images that tests/image builds; without it those tests are skipped"
+    )
     parser.addoption("--shots", type=Path, help="folder for pictures of the web page's screens")
 
 
