@@ -38,6 +38,7 @@ _EMBEDDINGS = {
 }
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
 _LONGER = 6
+LONG_ANSWER = _ANSWER * _LONGER
 
 
 _FLOOR = [sys.executable, "-m", "bench.floor"]
@@ -77,7 +78,7 @@ def streaming(data: Path, folder: Path, count: int) -> dict[str, Any]:
     """Streamed turns, alone on the machine: of ours with and without the log that they can be resumed from, of the floor, and of the
     model server itself. The processor time of a token is the slope between short answers and long ones.
     """
-    with model_process(_ANSWER) as short, model_process(_ANSWER * _LONGER) as long:
+    with model_process(_ANSWER) as short, model_process(LONG_ANSWER) as long:
         found: dict[str, dict[str, Any]] = {
             name: {"cpu": []} for name in ("anchorage", "anchorage_without_log", "floor", "direct")
         }

@@ -1,4 +1,4 @@
-"""Citations of a careless model, before and after they are verified: python -m bench.citations DIR [--count N] [--words-only].
+"""Citations of a careless model, before and after they are verified: python -m bench.citations DIR [--count N] [--words-only] [--speed].
 
 DIR is an evaluation set (see `anchorage eval`). The model server of the tests quotes and paraphrases the passages of the
 prompt with right, wrong, missing, swapped and mixed markers, and adds sentences that no passage supports; what is true of
@@ -7,6 +7,10 @@ each sentence is known (src/anchorage/testing/citing.py).
 precision   share of the citations whose quote overlaps the sentence that the claim was made from
 recall      share of the true sentences that have such a citation
 unsupported precision and recall of flagging the sentences that were made up
+
+With `--speed`, only the processor time (ms, the least of twelve rounds) that words alone take to verify answers of these
+kinds against eight passages: `short` and `long`, of 3 and 72 such sentences from the set, and `repeated`, the long answer
+of bench.chat, which no passage supports.
 """
 
 from __future__ import annotations
@@ -24,15 +28,18 @@ from typing import Any
 from anchorage.chat.answer import verified
 from anchorage.chat.prompt import prompt
 from anchorage.chat.retrieve import retrieve
-from anchorage.evaluation.dataset import read_dataset
+from anchorage.chat.verify import verify
+from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.run import evaluation_collection, ingest_corpora
 from anchorage.model import Hit
 from anchorage.settings import load_settings
 from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_answer
 from anchorage.testing.model_server import Behaviour, model_server
+from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
 from anchorage.wiring import Services, open_services
-from bench.support import report
+from bench.chat import LONG_ANSWER
+from bench.support import made_up_text, report
 
 
 def folded(text: str) -> str:
@@ -152,13 +159,65 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
     )
 
 
+_ROUNDS, _SHORT, _LONG = 12, 3, 72
+
+
+def made_answers(folder: Path, sentences: int, count: int) -> list[tuple[str, str, list[Hit]]]:
+    """Questions of a set, each with an answer of so many sentences and eight passages that lie beside one another."""
+    dataset = read_dataset(folder)
+    corpus = list(passages(dataset.corpus))
+    rng = random.Random(7)
+    found = []
+    for query in rng.sample(list(dataset.queries), count):
+        first = rng.randrange(len(corpus) - 8)
+        hits = [
+            Hit(str(number), name, "v", "c", "u", title, 0, len(text), 1.0, text)
+            for number, (name, title, text) in enumerate(corpus[first : first + 8])
+        ]
+        pieces: list[str] = []
+        made = number = 0
+        while made < sentences:
+            messages = prompt(f"{query.text} {number}", hits, ())
+            sent = [{"role": item.role, "content": item.content} for item in messages]
+            answer = cited_answer(sent, MARKERS[1 + number % (len(MARKERS) - 1)])
+            pieces.append(answer.text)
+            made, number = made + len(answer.sentences), number + 1
+        found.append((query.text, " ".join(pieces), hits))
+    return found
+
+
+async def processor_times(folder: Path) -> dict[str, float]:
+    texts = [made_up_text(number)[:1500] for number in range(8)]
+    made_up = [Hit(str(n), str(n), "v", "c", "u", "t", 0, len(text), 1.0, text) for n, text in enumerate(texts)]
+    kinds = {
+        "short": made_answers(folder, _SHORT, 40),
+        "long": made_answers(folder, _LONG, 6),
+        "repeated": [("What was opened?", LONG_ANSWER, made_up)],
+    }
+    analyser = analyser_named(analyser_name("english"))
+    found = {}
+    for kind, answers in kinds.items():
+        least = float("inf")
+        for _ in range(_ROUNDS):
+            started = time.process_time()
+            for question, text, hits in answers:
+                await verify(text, hits, question, analyser)
+            least = min(least, time.process_time() - started)
+        found[kind] = round(1000 * least / len(answers), 2)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("set", type=Path)
     parser.add_argument("--count", type=int, default=300, help="questions")
     parser.add_argument("--show", type=int, default=0, help="mistakes to print")
     parser.add_argument("--words-only", action="store_true", help="without alignment by meaning")
+    parser.add_argument("--speed", action="store_true", help="processor time alone")
     given = parser.parse_args()
+    if given.speed:
+        report(set=given.set.name, verification_cpu_ms=asyncio.run(processor_times(given.set)))
+        return
     settings = {"answer": {"align_meaning": False}} if given.words_only else {}
     with tempfile.TemporaryDirectory() as scratch:
         asyncio.run(measure(Path(scratch) / "data", given.set, given.count, given.show, settings))

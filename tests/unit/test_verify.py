@@ -259,3 +259,14 @@ async def test_a_sentence_behind_one_in_bold_stands_for_itself() -> None:
     found = await verified("**Bread is made of flour and water.** The moon is made of green cheese. [3]")
     assert [item.text for item in found.unsupported] == ["The moon is made of green cheese."]
     assert quotes(found) == ["Bread is made of flour and water."]
+
+
+async def test_a_second_marker_stays_only_where_its_passage_says_as_much() -> None:
+    source = [
+        passage(1, "The iron bridge of Ghent was opened in March 1889 by the mayor."),
+        passage(2, "The iron bridge of Ghent was opened in March 1889."),
+        passage(3, "In March 1889 the mayor opened the iron bridge of Ghent."),
+    ]
+    for written, shown in (("[1][2]", "[1]"), ("[2][1]", "[1]"), ("[1][3]", "[1][3]"), ("[2]", "[2]")):
+        text = f"The iron bridge of Ghent was opened in March 1889 by the mayor {written}."
+        assert (await verify(text, source, "", ENGLISH)).text == text.replace(written, shown)

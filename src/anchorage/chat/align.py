@@ -14,16 +14,15 @@ from functools import cached_property
 
 from anchorage.chat import characters
 from anchorage.chat.bindings import rebound
+from anchorage.chat.passage import Passage
 from anchorage.chat.reading import Reading
 from anchorage.chat.sense import opposed, same_trend
-from anchorage.model import Hit
 from anchorage.text.analyser import Analyser, words
-from anchorage.text.languages import Language, language_of
-from anchorage.text.sentences import statement_spans
+from anchorage.text.languages import Language
 
 SUPPORTED = 0.65
 """The share of a claim's weight that its support must hold."""
-_CONTEXT, _NAMED = 0.25, 0.5  # what a word, and a name, count that stand elsewhere in the passage
+_CONTEXT, _NAMED = 4, 2  # a word, and a name, that stand elsewhere in the passage, count a fourth and a half
 _ASKED = 0.5  # what a term counts that the question brought up: the answer lies in the others
 _NEW = 0.6  # the share of the terms that the question did not bring up
 _GAIN = 0.15  # what a neighbouring sentence must add to be part of the span
@@ -31,6 +30,8 @@ _NEAR = 0.2  # the share below which a sentence is not looked at
 _ALIKE = 0.85  # the share of a sentence that a claim holds when it is the same sentence
 _AGAINST = 0.1  # what a sentence that says otherwise must hold more than one that does not
 _TRIED = 3  # sentences of a passage that are looked at closely
+_FUZZ = 1e-9
+_UNIT = 80  # weights are whole 80ths: their sums are the same in any order, and those of sets have none
 _WHOLE = 3  # a claim of fewer content terms must be found whole, where the question's terms are
 _TERSE = 3  # a claim of so few plain words, of which no verb is held, says something else
 _ROOT = 4  # letters by which two words may be forms of one
@@ -59,42 +60,6 @@ class Support:
         return self.conflict and self.score >= SUPPORTED
 
 
-class Passage:
-    """A passage that is read when a claim is first held against it."""
-
-    def __init__(self, hit: Hit, analyser: Analyser, expected: Language) -> None:
-        self.hit = hit
-        self._analyser = analyser
-        self._expected = expected
-
-    @cached_property
-    def language(self) -> Language:
-        return language_of(self.hit.text, self._expected)
-
-    @cached_property
-    def spans(self) -> Sequence[tuple[int, int]]:
-        return list(statement_spans(self.hit.text))
-
-    @cached_property
-    def sentences(self) -> Sequence[tuple[int, int, Reading]]:
-        text = self.hit.text
-        return [(start, end, Reading(text[start:end], self._analyser, self.language)) for start, end in self.spans]
-
-    def verbatim(self, claim: str) -> tuple[int, int] | None:
-        """The sentence that is the claim, white space aside."""
-        text = self.hit.text
-        return next(((start, end) for start, end in self.spans if " ".join(text[start:end].split()) == claim), None)
-
-    @cached_property
-    def header(self) -> frozenset[str]:
-        return Reading(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser, self.language).terms
-
-    @cached_property
-    def terms(self) -> frozenset[str]:
-        """All that stands in it, its title and headings too."""
-        return self.header.union(*(reading.terms for _, _, reading in self.sentences))
-
-
 class Claim:
     """A piece of an answer with what is needed to hold it against passages."""
 
@@ -109,12 +74,20 @@ class Claim:
         return Reading(self.text, self.analyser, self.language)
 
     @cached_property
-    def weights(self) -> dict[str, float]:
+    def weights(self) -> dict[str, int]:
+        """What each term counts, in 80ths."""
         asked = self._question().terms
-        return {term: weight * (_ASKED if term in asked else 1) for term, weight in self.reading.weights.items()}
+        return {
+            term: round(_UNIT * weight * (_ASKED if term in asked else 1))
+            for term, weight in self.reading.weights.items()
+        }
 
     @cached_property
-    def total(self) -> float:
+    def terms(self) -> frozenset[str]:
+        return self.reading.terms
+
+    @cached_property
+    def total(self) -> int:
         return sum(self.weights.values())
 
     @cached_property
@@ -127,7 +100,7 @@ class Claim:
         """The terms of the question that the claim leaves out."""
         return self._question().content - self.reading.terms
 
-    @property
+    @cached_property
     def short(self) -> bool:
         return len(self.reading.content) < _WHOLE
 
@@ -143,17 +116,44 @@ class Claim:
         return bool(self.reading.content)
 
     def supports(self, number: int, passage: Passage) -> Support | None:
-        """The best support in a passage: a good one where there is one, else the nearest."""
-        if not passage.sentences:
+        """The best support in a passage that is good, if there is one. Its text is read only if its words may hold one."""
+        if not self._may_stand(passage, SUPPORTED) or not self._has_numbers(passage):
             return None
-        found = [self._share(self.weights, reading.terms) for _, _, reading in passage.sentences]
-        order = sorted(range(len(found)), key=lambda place: (-found[place], self._off_topic(passage, place), place))
+        support = self._best(number, passage, close=False)
+        return support if support and support.good else None
+
+    def contradicted(self, passage: Passage) -> bool:
+        """Whether a passage that does not support the claim says otherwise."""
+        support = self._best(0, passage, close=False) if self._may_stand(passage, SUPPORTED) else None
+        return support is not None and support.contradicts
+
+    def nearest(self, number: int, passage: Passage) -> Support | None:
+        """The best support in a passage, good or not."""
+        return self._best(number, passage, close=True) if self._may_stand(passage, _NEAR) else None
+
+    def _may_stand(self, passage: Passage, least: float) -> bool:
+        """Whether the words of a passage, wherever they stand, hold this share of the claim."""
+        most = self._share(passage.vocabulary)
+        if most < least and most + self._share(self.number_terms) < least:
+            return False
+        return not self.short or least < SUPPORTED or self.reading.content <= passage.vocabulary
+
+    def _has_numbers(self, passage: Passage) -> bool:
+        return all(number.loose or number.among(passage.values) for number in self.reading.numbers)
+
+    def _best(self, number: int, passage: Passage, *, close: bool) -> Support | None:
+        found = [self._share(reading.terms) for _, _, reading in passage.sentences]
+        places = [place for place, share in enumerate(found) if share >= _NEAR]
+        places.sort(key=lambda place: (-found[place], self._off_topic(passage, place), place))
         best: Support | None = None
         worst: Support | None = None
-        for place in order[:_TRIED]:
-            if found[place] < _NEAR:
-                break
-            support = self._support(number, passage, place)
+        whole = 0.0 if close else self._share(passage.terms) + self._share(self.number_terms)
+        for place in places[:_TRIED]:
+            if not (close or self.short) and self._most(found, place, whole) < SUPPORTED:
+                continue
+            support = self._support(number, passage, place, close)
+            if support is None:
+                continue
             if best is None or (support.good, support.score) > (best.good, best.score):
                 best = support
             if support.contradicts and (worst is None or support.score > worst.score):
@@ -163,15 +163,23 @@ class Claim:
         # What speaks of the same more closely, and says otherwise, outweighs what speaks for it.
         return worst if worst and best and best.good and worst.score > best.score + _AGAINST else best
 
-    def _share(self, weights: dict[str, float], terms: frozenset[str]) -> float:
-        held = [weight for term, weight in weights.items() if term in terms]
-        return sum(held) / self.total if self.total else 0.0
+    def _most(self, found: Sequence[float], place: int, whole: float) -> float:
+        """What a sentence may score at most: all that its neighbours hold, and half of what stands elsewhere in the passage."""
+        here = sum(found[max(place - 1, 0) : place + 2]) + self._share(self.number_terms)
+        return (min(here, whole) + whole) / 2 + _FUZZ
+
+    def _share(self, terms: frozenset[str]) -> float:
+        return self._points(terms) / self.total if self.total else 0.0
+
+    def _points(self, terms: frozenset[str]) -> int:
+        return sum(map(self.weights.__getitem__, terms & self.terms))
 
     def _off_topic(self, passage: Passage, place: int) -> float:
         """How little of the question a sentence speaks of, for claims that are too short to tell sentences apart."""
         return -float(len(self.asked & passage.sentences[place][2].terms)) if self.short else 0.0
 
-    def _support(self, number: int, passage: Passage, place: int) -> Support:
+    def _support(self, number: int, passage: Passage, place: int, close: bool) -> Support | None:
+        """How a sentence, with its neighbours, supports the claim. Unless asked for `close` ones too, None where it does not."""
         start, end, reading = passage.sentences[place]
         held, values, others = reading.terms, reading.values, [reading]
         for near in (place - 1, place + 1):
@@ -182,20 +190,22 @@ class Claim:
         if self.number_terms and all(number.among(values) for number in self.reading.numbers):
             held |= self.number_terms  # `3` for `three`
         context = passage.terms
-        score = 0.0
-        for term, weight in self.weights.items():
-            if term in held:
-                score += weight
-            elif term in context:
-                score += weight * (_NAMED if self.reading.weights[term] > 1 or term in passage.header else _CONTEXT)
-        score /= self.total or 1
+        points = self._points(held)
+        for term in (context & self.terms) - held:
+            named = self.reading.weights[term] > 1 or term in passage.header
+            points += self.weights[term] // (_NAMED if named else _CONTEXT)
+        score = points / (self.total or 1)
         missed = self.new - held
         if self.new and len(missed) > (1 - _NEW) * len(self.new):
             score = min(score, SUPPORTED - 0.01)
         if self.short:
             score = self._short_score(passage, held, score)
-        main = self._nearest(others)
+        if score < SUPPORTED and not close:
+            return None
         bare = score >= SUPPORTED and not self._says_it(held | passage.header, others)
+        if bare and not close:
+            return None
+        main = self._nearest(others)
         conflict = (
             self._other_number(reading, values)
             or self._turned_round(reading)
@@ -210,7 +220,7 @@ class Claim:
 
     def _nearest(self, readings: Sequence[Reading]) -> Reading:
         """The one that holds most of the claim."""
-        return max(readings, key=lambda reading: self._share(self.weights, reading.terms))
+        return max(readings, key=lambda reading: self._share(reading.terms))
 
     def _says_it(self, held: frozenset[str], readings: Sequence[Reading]) -> bool:
         """Whether these terms hold what the claim says of its names and numbers, and not just those."""
@@ -240,8 +250,8 @@ class Claim:
     def _joins(self, passage: Passage, place: int, near: int, held: frozenset[str]) -> bool:
         """Whether a neighbouring sentence carries on what this one says, and adds to what the claim needs."""
         other = passage.sentences[near][2]
-        gained = {term: weight for term, weight in self.weights.items() if term in other.terms and term not in held}
-        if sum(gained.values()) < _GAIN * self.total:
+        gained = (other.terms & self.terms) - held
+        if self._points(gained) < _GAIN * self.total:
             return False
         later = passage.sentences[max(place, near)][2]
         if later.opens_by_pointing_back:
@@ -329,7 +339,10 @@ def _is_form(word: str, written: Iterable[str]) -> bool:
     word = word.removeprefix("ge")
     if len(word) < _ROOT:
         return False
+    head = word[:_ROOT]
     for other in written:
+        if not other.startswith((head, f"ge{head}")):
+            continue
         other = other.removeprefix("ge")
         short, long = (word, other) if len(word) <= len(other) else (other, word)
         root = max(_ROOT, round(_ROOT_SHARE * len(long)))

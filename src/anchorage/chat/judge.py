@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.align import Claim, Passage, Support
+from anchorage.chat.align import Claim, Support
+from anchorage.chat.passage import Passage
 from anchorage.chat.reading import Reading
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser, analyser_name, analyser_named
 from anchorage.text.languages import KNOWN, Language, language_named, language_of
 
+_BESIDE = 0.1  # a second marked passage is kept if it supports a claim about as well as the first
 _MARGIN = 0.2  # a marked passage that supports a claim is kept unless another does so much better
 _SURE = 0.95  # a marked passage that holds this much is not compared with others
 _SAME_SOURCE = 0.03  # what the passage of the claim before is ahead of others
@@ -29,16 +31,10 @@ _CLAUSE_TERMS = 2  # content terms without which a clause is no claim of its own
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What speaks for a claim; `nearest` is what came near where nothing does."""
+    """What speaks for a claim."""
 
     claim: Claim
     supports: Sequence[Support]
-    nearest: Sequence[Support] = ()
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether the words neither support nor contradict the claim."""
-        return not self.supports and any(not item.conflict and item.score >= _DOUBTFUL for item in self.nearest)
 
 
 class Judge:
@@ -73,33 +69,53 @@ class Judge:
 
     def hold(self, claim: Claim, cited: Sequence[int]) -> Finding:
         """Look at the cited passages, and at the others unless one of the cited is sure to be right."""
-        found = list(self._supports(claim, [number for number in cited if 1 <= number <= len(self.passages)]))
-        if not any(item.good and item.score >= _SURE for item in found):
-            rest = [number for number in range(1, len(self.passages) + 1) if number not in cited]
-            found += self._supports(claim, rest)
-        good = [item for item in found if item.good]
+        mine, rest = self._parted(cited)
+        good = list(self._supports(claim, mine))
+        if not any(item.score >= _SURE for item in good):
+            good += self._supports(claim, rest)
         if not good:
-            return Finding(claim, (), found)
+            return Finding(claim, ())
         best = max(good, key=self._rank)
         # An equally good passage that was not cited gives way to one that was.
         kept = [item for item in good if item.passage in cited and item.score >= best.score - _MARGIN]
+        kept = [item for item in kept if item.score >= max(other.score for other in kept) - _BESIDE]
         self._before = (kept or [best])[0].passage
         return Finding(claim, kept or [best])
 
+    def doubts(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
+        """What comes near to a claim that nothing supports and does not say otherwise, the cited passages first.
+
+        Nothing where the words leave no doubt that nothing supports it.
+        """
+        mine, rest = self._parted(cited)
+        near = [claim.nearest(number, self.passages[number - 1]) for number in (*mine, *rest)]
+        open_ = [item for item in near if item is not None and not item.conflict]
+        return open_ if any(item.score >= _DOUBTFUL for item in open_) else ()
+
     def among(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
         """What supports the claim in these passages, no others looked at."""
-        return [item for item in self._supports(claim, cited) if item.good]
+        return list(self._supports(claim, cited))
+
+    def apart(self, claim: Claim, cited: Sequence[int]) -> Sequence[Finding]:
+        """The findings of the clauses of a claim that nothing supports as one, unless a passage contradicts it."""
+        if not any(True for _ in self._cut(claim)) or any(claim.contradicted(passage) for passage in self.passages):
+            return ()
+        return self.clauses(claim, cited)
 
     def clauses(self, claim: Claim, cited: Sequence[int], *, only: bool = False) -> Sequence[Finding]:
         """The findings of the claim's clauses if each of them is supported, by `only` the cited if so asked; else nothing."""
-        for joints in _CLAUSES:
-            claims = [self.claim(text) for text in joints.split(claim.text) if text.strip()]
-            if len(claims) < 2 or any(len(part.reading.content) < _CLAUSE_TERMS for part in claims):
-                continue
+        for claims in self._cut(claim):
             findings = [Finding(part, self.among(part, cited)) if only else self.hold(part, cited) for part in claims]
             if all(finding.supports for finding in findings):
                 return findings
         return ()
+
+    def _cut(self, claim: Claim) -> Iterator[list[Claim]]:
+        """The clauses of a claim, for each way to cut it."""
+        for joints in _CLAUSES:
+            claims = [self.claim(text) for text in joints.split(claim.text) if text.strip()]
+            if len(claims) >= 2 and all(len(part.reading.content) >= _CLAUSE_TERMS for part in claims):
+                yield claims
 
     def by_meaning(
         self, finding: Finding, vector: NDArray[np.float32], candidates: Sequence[Support],
@@ -121,6 +137,11 @@ class Judge:
             support = claim.supports(number, self.passages[number - 1])
             if support is not None:
                 yield support
+
+    def _parted(self, cited: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The passages that are cited, and the others."""
+        count = len(self.passages)
+        return [n for n in cited if 1 <= n <= count], [n for n in range(1, count + 1) if n not in cited]
 
     def _rank(self, support: Support) -> tuple[float, int]:
         return support.score + (_SAME_SOURCE if support.passage == self._before else 0), -support.passage

@@ -47,8 +47,7 @@ class Reading:
     """A sentence read. Everything but its words is worked out when it is first asked for."""
 
     def __init__(self, text: str, analyser: Analyser, language: Language) -> None:
-        text = visible(text)
-        self.text = _DOTTED.sub(lambda match: match.group().replace(".", ""), text) if text.count(".") > 1 else text
+        self.text = _undotted(visible(text))
         self.language = language
         self._analyser = analyser
         # Few sentences are looked at closely enough to need the places of their words.
@@ -235,6 +234,23 @@ class Reading:
                 continue
             found[stem] = low
         return found
+
+
+def terms_of(text: str, analyser: Analyser) -> frozenset[str]:
+    """The terms of a text, as a reading of it has them."""
+    return frozenset(analyser.stems(lowered_words(_undotted(visible(text)))))
+
+
+def vocabulary_of(text: str, analyser: Analyser) -> frozenset[str]:
+    """All terms that readings of the text's sentences may have: `U.S.` is two words, or one if more follows."""
+    text = visible(text)
+    found = frozenset(analyser.stems(lowered_words(text)))
+    other = _undotted(text)
+    return found if other == text else found.union(analyser.stems(lowered_words(other)))
+
+
+def _undotted(text: str) -> str:
+    return _DOTTED.sub(lambda match: match.group().replace(".", ""), text) if text.count(".") > 1 else text
 
 
 def is_light(word: str, language: Language) -> bool:

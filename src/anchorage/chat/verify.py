@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from anchorage.chat.align import Support
 from anchorage.chat.judge import Finding, Judge
 from anchorage.chat.markers import without_markers
 from anchorage.chat.sentences import SentenceVectors
@@ -149,8 +150,7 @@ def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[
     whole.findings = [judge.hold(claim, numbers)]
     if whole.supported:
         return _Sentence(start, end, [whole], claims=True)
-    if not any(item.contradicts for item in whole.findings[0].nearest):
-        whole.findings = judge.clauses(claim, numbers) or whole.findings
+    whole.findings = judge.apart(claim, numbers) or whole.findings
     return _Sentence(start, end, [whole], claims=True)
 
 
@@ -174,18 +174,18 @@ def _before_stop(bare: str, start: int, end: int) -> int:
 
 async def _by_meaning(sentences: Sequence[_Sentence], judge: Judge, vectors: SentenceVectors, least: float) -> None:
     """Compare what words leave open with the nearest sentences, in one batch. Without vectors, it stays open."""
-    doubts = [
-        (part, finding) for sentence in sentences for part in sentence.parts for finding in part.findings
-        if len(part.findings) == 1 and finding.doubtful
-    ][:_DOUBTS]  # fmt: skip
+    doubts: list[tuple[_Part, Finding, Sequence[Support]]] = []
+    for part in (part for sentence in sentences for part in sentence.parts):
+        if len(doubts) == _DOUBTS:
+            break
+        if len(part.findings) == 1 and not part.findings[0].supports:
+            finding = part.findings[0]
+            if near := judge.doubts(finding.claim, part.cited):
+                doubts.append((part, finding, sorted(near, key=lambda item: -item.score)[:_CANDIDATES]))
     if not doubts:
         return
-    near = [
-        sorted((item for item in finding.nearest if not item.conflict), key=lambda item: -item.score)[:_CANDIDATES]
-        for _, finding in doubts
-    ]
-    texts = [finding.claim.text for _, finding in doubts]
-    for candidates in near:
+    texts = [finding.claim.text for _, finding, _ in doubts]
+    for _, _, candidates in doubts:
         texts += [judge.passages[item.passage - 1].hit.text[item.start : item.end] for item in candidates]
     try:
         found = await vectors.of(texts)
@@ -193,7 +193,7 @@ async def _by_meaning(sentences: Sequence[_Sentence], judge: Judge, vectors: Sen
         degraded("citations_without_vectors", error.message)
         return
     at = len(doubts)
-    for row, ((part, finding), candidates) in enumerate(zip(doubts, near, strict=True)):
+    for row, (part, finding, candidates) in enumerate(doubts):
         rows = found[at : at + len(candidates)]
         at += len(candidates)
         part.findings = [judge.by_meaning(finding, found[row], candidates, rows, least, part.cited)]

@@ -1,0 +1,66 @@
+"""A passage that claims are held against, read only as far as they need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+from anchorage.chat.reading import Reading, terms_of, vocabulary_of
+from anchorage.model import Hit
+from anchorage.text.analyser import Analyser
+from anchorage.text.hidden import visible
+from anchorage.text.languages import Language, language_of
+from anchorage.text.numbers import values_of
+from anchorage.text.sentences import statement_spans
+
+
+class Passage:
+    """A passage that is read when a claim is first held against it."""
+
+    def __init__(self, hit: Hit, analyser: Analyser, expected: Language) -> None:
+        self.hit = hit
+        self._analyser = analyser
+        self._expected = expected
+
+    @cached_property
+    def language(self) -> Language:
+        return language_of(self.hit.text, self._expected)
+
+    @cached_property
+    def spans(self) -> Sequence[tuple[int, int]]:
+        return list(statement_spans(self.hit.text))
+
+    @cached_property
+    def sentences(self) -> Sequence[tuple[int, int, Reading]]:
+        text = self.hit.text
+        return [(start, end, Reading(text[start:end], self._analyser, self.language)) for start, end in self.spans]
+
+    def verbatim(self, claim: str) -> tuple[int, int] | None:
+        """The sentence that is the claim, white space aside."""
+        text = self.hit.text
+        if claim not in self._line:
+            return None
+        return next(((start, end) for start, end in self.spans if " ".join(text[start:end].split()) == claim), None)
+
+    @cached_property
+    def _line(self) -> str:
+        return " ".join(self.hit.text.split())
+
+    @cached_property
+    def header(self) -> frozenset[str]:
+        return terms_of(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser)
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """`terms`, and maybe more, from the text as one: to tell without reading it what it cannot hold."""
+        return self.header | vocabulary_of(self.hit.text, self._analyser)
+
+    @cached_property
+    def values(self) -> set[float]:
+        """All that its numbers may mean."""
+        return values_of(visible(self.hit.text), self.language)
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        """All that stands in it, its title and headings too."""
+        return self.header.union(*(reading.terms for _, _, reading in self.sentences))
