@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 
+from anchorage.adapters.models import http, openai_client
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.langchain_models import LangChainGenerator
@@ -251,3 +253,77 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
             async for piece in found.stream(ASK):
                 pieces.append(piece)
     assert pieces == ["one "] and requests == 1
+
+
+@asynccontextmanager
+async def raw_server(first: bytes, *pieces: bytes) -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """A server that sends these bytes and is gone: its port, and the event at which it goes on after the first of them."""
+    go_on = asyncio.Event()
+
+    async def answer_raw(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            writer.write(first)
+            await go_on.wait()
+            for piece in pieces:
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            pass  # the client has had enough
+        writer.close()
+
+    peer = await asyncio.start_server(answer_raw, "127.0.0.1", 0)
+    async with peer:
+        yield peer.sockets[0].getsockname()[1], go_on
+
+
+def event(text: str) -> bytes:
+    return b'data: {"choices":[{"delta":{"content":"%s"}}]}\n\n' % text.encode()
+
+
+def chunked(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+STREAMED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+async def test_a_slow_reader_gets_what_came_before_the_connection_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[ClientResponse] = []
+    send = OpenAIGenerator._send
+
+    async def noted(self: OpenAIGenerator, payload: dict[str, Any], deadline: float) -> ClientResponse:
+        sent.append(await send(self, payload, deadline))
+        return sent[-1]
+
+    monkeypatch.setattr(OpenAIGenerator, "_send", noted)
+    async with (
+        raw_server(STREAMED + chunked(event("one ")), chunked(event("two ")), chunked(event("three "))) as (port, go_on),
+        model_client(1.0) as client,
+    ):  # fmt: skip
+        found = OpenAIGenerator(client, Endpoint(f"http://127.0.0.1:{port}/v1"), "any", retry=FAST)
+        pieces: list[object] = []
+        with pytest.raises(ModelUnavailable, match="cut off"):
+            async for piece in found.stream(ASK):
+                pieces.append(piece)
+                go_on.set()
+                async with asyncio.timeout(10):
+                    while sent[-1].content.exception() is None:
+                        await asyncio.sleep(0.005)
+    assert "".join(map(str, pieces)) == "one two three "
+
+
+@pytest.mark.parametrize("kind", ["stream", "whole", "vectors"])
+async def test_an_answer_without_end_is_not_read_without_end(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (http, openai_client):
+        monkeypatch.setattr(module, "BODY_LIMIT", 1 << 20)
+    head = STREAMED if kind == "stream" else STREAMED.replace(b"text/event-stream", b"application/json")
+    comment = chunked(b": " + b"x" * 65000 + b"\n\n")
+    async with raw_server(head, *[comment] * 64) as (port, go_on), model_client(1.0) as client:
+        go_on.set()
+        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1")
+        with pytest.raises(ModelError, match="more than 1 MiB"):
+            if kind == "vectors":
+                await OpenAIEmbedder(client, endpoint, "any", 3, None, 256, retry=FAST).embed_query("bread")
+            else:
+                await answer(OpenAIGenerator(client, endpoint, "any", retry=FAST))

@@ -16,6 +16,7 @@ from anchorage.adapters.models.http import (
     RetryPolicy,
     encode,
     not_json,
+    read_whole,
     status_failed,
     timed_out,
     transport_failed,
@@ -60,7 +61,7 @@ class JsonCall:
                     proxy=self.endpoint.proxy,
                 ) as response,
             ):
-                said = await response.read()
+                said = await read_whole(response, self.endpoint)
         except ClientError as error:  # before TimeoutError, which some of these are too
             raise transport_failed(self.endpoint, error) from error
         except TimeoutError as error:

@@ -30,6 +30,8 @@ from anchorage.errors import AnchorageError, ModelError, ModelUnavailable
 from anchorage.model import Usage
 
 ERROR_BODY_LIMIT = 64 * 1024
+BODY_LIMIT = 64 * 1024 * 1024
+"""Bytes of an answer, streamed or whole; hundreds of times the largest that is any use."""
 RETRIED_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
@@ -253,6 +255,29 @@ def counted(model: str, counts: Any) -> Usage:
     values = [counts.get(name) for name in ("prompt_tokens", "completion_tokens")]
     prompt, completion = (value if isinstance(value, int) and value >= 0 else 0 for value in values)
     return Usage(model, prompt, completion)
+
+
+def too_long(endpoint: Endpoint) -> CallFailed:
+    """The answer has no end in sight."""
+    return CallFailed(
+        ModelError(
+            f"The model server at {endpoint.shown} sent more than {BODY_LIMIT >> 20} MiB in one answer, and was cut off. "
+            f"Check {endpoint.url_setting}: it must be the address of an OpenAI-compatible API; and look at the server's log."
+        )
+    )
+
+
+async def read_whole(response: ClientResponse, endpoint: Endpoint) -> bytes:
+    """The body. Raises `CallFailed` for one of more than `BODY_LIMIT` bytes."""
+    pieces: list[bytes] = []
+    size = 0
+    while piece := await response.content.readany():
+        size += len(piece)
+        if size > BODY_LIMIT:
+            response.close()
+            raise too_long(endpoint)
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 async def read_limited(response: ClientResponse, limit: int = ERROR_BODY_LIMIT) -> bytes:

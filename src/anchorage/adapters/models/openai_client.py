@@ -16,6 +16,7 @@ from aiohttp import ClientError, ClientResponse, ClientSession, StreamReader
 
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import (
+    BODY_LIMIT,
     CallFailed,
     RetryPolicy,
     counted,
@@ -24,8 +25,10 @@ from anchorage.adapters.models.http import (
     not_json,
     ping_server,
     read_limited,
+    read_whole,
     status_failed,
     timed_out,
+    too_long,
     transport_failed,
 )
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
@@ -191,10 +194,14 @@ class OpenAIGenerator:
             return
         decoder = SseDecoder()
         content = response.content
+        size = 0
         next_deadline: float | None = deadline
         while not reply.done:
             next_deadline = next_deadline or asyncio.get_running_loop().time() + self.idle_timeout
             chunk = await self._chunk(content, reply, next_deadline)
+            size += len(chunk or b"")
+            if size > BODY_LIMIT:
+                raise too_long(self.endpoint)
             texts: list[str] = []  # what came together goes on together: each piece costs all who handle it
             try:
                 for data in self._decode(decoder, chunk):
@@ -222,6 +229,8 @@ class OpenAIGenerator:
             async with asyncio.timeout_at(deadline):
                 return await content.readany() or None
         except ClientError as error:
+            if left := _left(content, error):
+                return left
             if reply.finish is not None:
                 return None  # the answer was whole
             raise transport_failed(self.endpoint, error, started=True) from error
@@ -277,7 +286,7 @@ class OpenAIGenerator:
         """The answer of a server that does not stream though asked to."""
         try:
             async with asyncio.timeout_at(deadline):
-                body = await response.read()
+                body = await read_whole(response, self.endpoint)
         except ClientError as error:
             raise transport_failed(self.endpoint, error, started=True) from error
         except TimeoutError as error:
@@ -300,6 +309,15 @@ class OpenAIGenerator:
         else:
             why = "gave an empty answer. Ask again; if it stays, try another model"
         return CallFailed(ModelError(f"The model {self.model!r} at {self.endpoint.shown} {why}."))
+
+
+def _left(content: StreamReader, error: ClientError) -> bytes:
+    """What came before the connection broke, and was not read yet: the reader raises before it gives that."""
+    content.set_exception(None)  # type: ignore[arg-type]  # takes the error away for a moment
+    try:
+        return content.read_nowait()
+    finally:
+        content.set_exception(error)
 
 
 async def _drain(content: StreamReader) -> None:
