@@ -162,3 +162,21 @@ def test_a_role_without_the_shared_token_says_so_at_once(tmp_path: Path) -> None
     done = Cli(tmp_path / "data")("serve", "--only", "retrieval", code=1)
     assert "ANCHORAGE_ROLES__TOKEN is missing" in done.err
     assert "retrieval" in Cli(tmp_path / "data")("serve", "--only", "retreival", code=2).err
+
+
+@pytest.mark.parametrize("command", [["serve"], ["worker"], ["worker", "--probes", "0"]])
+def test_a_data_directory_that_cannot_be_written_is_the_first_thing_told(command: list[str]) -> None:
+    cli = Cli(
+        Path("/sys/anchorage"),
+        {"VECTOR_DB_URL": "postgresql://h/d", "STATE_DB_URL": "postgresql://h/d", "OPENAI_API_KY": "k"},
+    )
+    done = cli(*command, code=1)
+    first, second = done.err.splitlines()
+    assert json.loads(first)["event"] == "misspelt_setting" and json.loads(first)["did_you_mean"] == "OPENAI_API_KEY"
+    assert "/sys/anchorage/blobs" in second and "not mounted read-only" in second and "ANCHORAGE_BLOBS__URL" in second
+
+
+def test_who_keeps_no_originals_does_not_mind(tmp_path: Path) -> None:
+    urls = {"VECTOR_DB_URL": "postgresql://127.0.0.1:1/d", "STATE_DB_URL": "postgresql://127.0.0.1:1/d"}
+    cli = Cli(Path("/sys/anchorage"), {**urls, "ANCHORAGE_ROLES__TOKEN": "a-token-for-tests-only"})
+    assert "The connection to Postgres failed" in cli("serve", "--only", "retrieval", "--port", "0", code=1).err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import re
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from anchorage.errors import NotFound, Unavailable
+from anchorage.errors import ConfigurationError, NotFound, Unavailable
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _PIECE = 256 * 1024
@@ -24,6 +25,21 @@ class FolderBlobStore:
     """Implements the `BlobStore` port. A file appears under its key only when it is whole."""
 
     root: Path
+
+    def check(self) -> None:
+        """Raises `ConfigurationError` where nothing can be written. A disk that is full just now will have room again."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            trial = self.root / f".{os.getpid()}-{uuid4().hex}"
+            trial.touch()
+            trial.unlink()
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise ConfigurationError(
+                    f"The originals of documents cannot be kept in {self.root}: {error.strerror}. Make it writable for this user (uid "
+                    f"{os.geteuid()}; on Kubernetes a volume that is not mounted read-only and honours fsGroup), take another data directory "
+                    "with ANCHORAGE_DATA, or keep them on S3 with ANCHORAGE_BLOBS__URL."
+                ) from error
 
     async def put(self, path: Path) -> str:
         return await asyncio.to_thread(self._put, path)

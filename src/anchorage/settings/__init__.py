@@ -204,6 +204,13 @@ def _names() -> Iterator[str]:
             yield f"ANCHORAGE_{section}__{key}".upper()
 
 
+def near_misses() -> dict[str, str]:
+    """Variables of the environment that are no setting and look like a well-known name that is not set, with that name."""
+    unset = [name for name in WELL_KNOWN if not os.environ.get(name, "").strip()]
+    others = (name for name in os.environ if name not in WELL_KNOWN and not name.startswith("ANCHORAGE_"))
+    return {name: near[0] for name in others if (near := get_close_matches(name, unset, n=1, cutoff=0.9))}
+
+
 def describe_settings(settings: Settings) -> list[dict[str, str]]:
     """Every setting as {name, value, origin}, with secrets masked."""
     rows = []

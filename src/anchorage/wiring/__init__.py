@@ -16,7 +16,15 @@ from anchorage.wiring.services import (
     open_storage,
     pending_migrations,
 )
-from anchorage.wiring.sources import check_location, local_source, open_blobs, open_location, s3_config, source_at
+from anchorage.wiring.sources import (
+    check_location,
+    check_originals,
+    local_source,
+    open_blobs,
+    open_location,
+    s3_config,
+    source_at,
+)
 
 __all__ = [
     "DatabaseUrls",
@@ -25,6 +33,7 @@ __all__ = [
     "Storage",
     "build_services",
     "check_location",
+    "check_originals",
     "local_owner",
     "local_source",
     "migrate_databases",

@@ -146,6 +146,14 @@ def open_blobs(settings: Settings, s3: S3) -> BlobStore:
     return S3BlobStore(s3, Place.parse(settings.blobs.url, settings.s3.bucket))
 
 
+def check_originals(settings: Settings) -> None:
+    """Raises `ConfigurationError` where a process that keeps originals in its data directory cannot write there."""
+    roles = settings.roles
+    elsewhere = settings.blobs.url or roles.only in ("retrieval", "mcp") or roles.ingest_url
+    if not elsewhere:
+        FolderBlobStore(settings.data.dir / "blobs").check()
+
+
 def s3_config(s3: S3Settings) -> S3Config:
     """How to reach the S3 server that the settings name; the two have the same names."""
     return S3Config(**{item.name: _plain(getattr(s3, item.name)) for item in fields(S3Config)})

@@ -141,10 +141,11 @@ async def _applied(connection: AsyncConnection[Any], family: Family) -> dict[str
 
 
 async def pending(url: str, family: Family) -> list[str]:
-    """The names of the steps that `migrate` would apply."""
+    """The names of the steps that `migrate` would apply. Raises `ConfigurationError` where it would for the server's version."""
     connection = await _connect(url, 5)
     async with connection:
         with translate_errors("reading the applied migrations"):
+            await _check_versions(connection, family)
             cursor = await connection.execute("SELECT to_regclass('anchorage.migrations') IS NOT NULL")
             row = await cursor.fetchone()
             applied = await _applied(connection, family) if row and row[0] else {}

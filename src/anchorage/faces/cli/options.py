@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from anchorage.errors import ConfigurationError
-from anchorage.settings import Settings, load_settings
+from anchorage.settings import Settings, load_settings, near_misses
 from anchorage.telemetry import configure_logging
+
+_log = structlog.get_logger(__name__)
 
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Data directory of everything embedded (ANCHORAGE_DATA).")
@@ -29,6 +32,9 @@ def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[s
     if quiet and "level" not in settings.log.model_fields_set:
         level = "WARNING"
     configure_logging(level, settings.log.format)
+    if not quiet:
+        for name, meant in near_misses().items():
+            _log.warning("misspelt_setting", name=name, did_you_mean=meant)
     return settings
 
 

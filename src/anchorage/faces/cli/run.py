@@ -76,7 +76,9 @@ def serve(
 def _serve(settings: Settings, *, api: bool = True, worker: bool = False, docs: bool = False, ready: Any) -> None:
     from anchorage.faces.http.server import serve as run_server
     from anchorage.faces.sample import ingest_own_docs
+    from anchorage.wiring import check_originals
 
+    check_originals(settings)
     serving = run_server(settings, api=api, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready)
     if find_spec("uvloop"):  # made for Linux and macOS; a tenth less work for each request
         import uvloop
@@ -106,8 +108,9 @@ def worker(
 
 async def _worker(settings: Settings) -> None:
     from anchorage.ingest.worker import run_worker
-    from anchorage.wiring import open_services
+    from anchorage.wiring import check_originals, open_services
 
+    check_originals(settings)
     async with open_services(settings) as services:
         task = asyncio.create_task(run_worker(services.worker, settings.ingest.concurrency))
         loop = asyncio.get_running_loop()
