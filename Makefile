@@ -30,8 +30,8 @@ test: setup ## run all tests: make test ARGS="-k chunk"
 	sh scripts/web.sh run test
 	@sh scripts/test.sh $(BIN)/python $(ARGS)
 
-e2e: setup ## run only the tests that drive whole processes
-	$(BIN)/python -m pytest tests/acceptance $(ARGS)
+e2e: setup ## run the end-to-end tests on the cluster that KUBECONFIG names, or on a kind cluster: CONTRIBUTING.md tells more
+	@sh scripts/e2e.sh $(BIN)/python $(ARGS)
 
 lint: setup ## check style and types
 	$(BIN)/ruff check .
