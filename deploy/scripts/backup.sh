@@ -17,10 +17,10 @@ case "$what:$file" in
     echo "Saved to $file. The original bytes of documents are not in it: save the bucket or the volume $release-documents too." >&2 ;;
   restore:?*)
     [ -r "$file" ] || { echo "$file cannot be read." >&2; exit 2; }
-    running=$(kubectl -n "$namespace" get pods -l "app.kubernetes.io/instance=$release,app.kubernetes.io/component in (api, worker)" -o name)
+    running=$(kubectl -n "$namespace" get pods -l "app.kubernetes.io/instance=$release,app.kubernetes.io/component in (api, retrieval, ingest, mcp, worker)" -o name)
     if [ -n "$running" ]; then
       echo "Pods are at work on the database. Scale them down first, and back after:" >&2
-      echo "  kubectl -n $namespace scale deployment/$release-api deployment/$release-worker --replicas 0" >&2
+      echo "  kubectl -n $namespace scale deployment -l app.kubernetes.io/instance=$release --replicas 0" >&2
       exit 1
     fi
     in_pod psql -q -U anchorage -d anchorage -v ON_ERROR_STOP=1 \

@@ -19,7 +19,7 @@ KUBERNETES = "1.33.0"  # Helm as `go install` builds it knows no version by itse
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Install what is missing before the tests, since that may take longer than one of them is given."""
     if any(Path(__file__).parent in item.path.parents for item in session.items):
-        for name in ("helm", "kube_score"):
+        for name in ("helm", "kube_score", "promtool"):
             _found(name)
 
 

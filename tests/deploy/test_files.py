@@ -116,7 +116,7 @@ def test_a_dry_run_shows_everything_but_secrets_and_the_chart_takes_it(dotenv: P
     assert "OPENAI_API_KEY=********" in done.stdout
     values = yaml.safe_load(done.stdout[done.stdout.index("config:") :])
     rendered = render(**values)
-    config = rendered.one("ConfigMap")["data"]
+    config = rendered.one("ConfigMap", "anchorage")["data"]
     assert config == {"LLM_MODEL": "gpt-4o-mini", "ANCHORAGE_WEB__USER_AGENT": 'say "hi" \\ $(touch owned): #1'}
     assert rendered.pod("api")["containers"][0]["envFrom"][-1] == {"secretRef": {"name": "anchorage-env"}}
     assert rendered.env("api")["ANCHORAGE_BLOBS__URL"] == "s3://bucket/prefix"

@@ -217,7 +217,7 @@ def test_anchorage_takes_the_settings_that_its_pods_get(example: str, monkeypatc
     rendered = render(**EVERYTHING) if example == "everything" else render(example)
     there = {metadata["labels"]["app.kubernetes.io/component"] for _, metadata, _ in rendered.pods()}
     for component in there & {*SERVING, "worker"}:
-        config = rendered.one("ConfigMap")["data"]
+        config = rendered.one("ConfigMap", "anchorage")["data"]
         with monkeypatch.context() as patch:
             for name, value in {**config, **rendered.env(component)}.items():
                 secret = "postgresql://u@h/d" if name.endswith("_DB_URL") else "a secret that is long enough"
