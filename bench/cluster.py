@@ -15,12 +15,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.e2e.conftest import NOTE, QUESTION, model_pod, with_model
+from tests.e2e.conftest import HAND_OVER, NOTE, QUESTION, model_pod, with_model
 
-from bench.kubernetes import Release, apply, ask, get, ingest, kubectl, namespace, until
+from bench.kubernetes import CHART, Release, apply, ask, before, get, ingest, kubectl, namespace, until
 from bench.load import Load
 from bench.support import report
 
@@ -59,12 +60,12 @@ def _answers(client: Any) -> bool:
 
 
 @contextmanager
-def _served(replicas: int, image: str = "") -> Iterator[Release]:
+def _served(replicas: int, image: str = "", chart: Path = CHART) -> Iterator[Release]:
     with namespace("bench") as place:
         apply(place, *model_pod(token_delay=0.1))
         release = with_model(place)
-        release.image = image
-        release.install(api={"replicas": replicas})
+        release.image, release.chart = image, chart
+        release.install(api={"replicas": replicas, **HAND_OVER})
         with release.client() as client:
             ingest(client, "ghent.txt", NOTE)
             ask(client, QUESTION)
@@ -93,8 +94,8 @@ def _readiness(rounds: int = 5) -> dict[str, Any]:
         return {"pod_ready_s": {"median": round(statistics.median(seconds), 1), "all": [round(s, 1) for s in seconds]}}
 
 
-def _under_load(requests: int, disturb: Callable[[Release], None], before: str = "") -> dict[str, Any]:
-    with _served(3, before) as release, Load(release.address(), QUESTION) as load:
+def _under_load(requests: int, disturb: Callable[[Release], None], *served: Any) -> dict[str, Any]:
+    with _served(3, *served) as release, Load(release.address(), QUESTION) as load:
         load.until_requests(requests // 10)
         with load.disturbance():
             disturb(release)
@@ -112,11 +113,11 @@ def _deletion(requests: int) -> dict[str, Any]:
 
 def _upgrade(requests: int) -> dict[str, Any]:
     def upgraded(release: Release) -> None:
-        release.image = ""
+        release.image, release.chart = "", CHART
         release.install(api={"podAnnotations": {"upgrade": "after"}})
 
-    before = os.environ.get("E2E_PREVIOUS_IMAGE", "")
-    return {"upgrade": {**_under_load(requests, upgraded, before), "from": before or "the same image"}}
+    image, chart = before()
+    return {"upgrade": {**_under_load(requests, upgraded, image, chart), "from": image or "the same image"}}
 
 
 def main() -> None:

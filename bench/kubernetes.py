@@ -106,14 +106,22 @@ def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return {**base, **both}
 
 
-def images(image: str = "") -> dict[str, Any]:
-    """Values that name the images."""
+def before() -> tuple[str, Path]:
+    """The image of the release before, or none, and its chart."""
+    return os.environ.get("E2E_PREVIOUS_IMAGE", ""), Path(os.environ.get("E2E_PREVIOUS_CHART", CHART))
+
+
+def common(image: str = "") -> dict[str, Any]:
+    """Values that name the images, and that ask for little processor time, so that eight pods find room on a small node."""
+    little = {"resources": {"requests": {"cpu": "20m"}}}
     repository, _, tag = (image or os.environ.get("E2E_IMAGE", "anchorage:dev")).rpartition(":")
     values: dict[str, Any] = {"image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}}
+    for component in ("api", "worker", "postgres", "redis", "migrate"):
+        values[component] = little.copy()
     if found := os.environ.get("E2E_POSTGRES_IMAGE"):
         repository, _, tag = found.rpartition(":")
         uid = int(os.environ.get("E2E_POSTGRES_UID", "999"))
-        values["postgres"] = {"image": {"repository": repository, "tag": tag}, "uid": uid}
+        values["postgres"] |= {"image": {"repository": repository, "tag": tag}, "uid": uid}
     return values
 
 
@@ -126,6 +134,7 @@ class Release:
     values: Mapping[str, Any] | None = None
     name: str = "anchorage"
     image: str = ""
+    chart: Path = CHART
 
     def install(self, *, wait: bool = True, **more: Any) -> None:
         """Install it, or upgrade it to other values, and wait until its pods are ready."""
@@ -139,7 +148,7 @@ class Release:
         return self._helm("template")
 
     def _helm(self, *command: str) -> str:
-        values = _merged(images(self.image), self.values or {})
+        values = _merged(common(self.image), self.values or {})
         example = CHART / "examples" / f"{self.example}.yaml"
         return helm(
             *command,

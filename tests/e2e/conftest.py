@@ -13,8 +13,8 @@ from bench.kubernetes import Release, apply, ingest, kubectl, namespace, restric
 HERE = Path(__file__).parent
 NOTE = "The harbour of Ghent was opened in 1827 by the guild of skippers. The lighthouse beside it was lit in 1852."
 QUESTION = "When was the harbour of Ghent opened?"
-WORDS = " ".join(f"word{number}" for number in range(40))
-ANSWER = "The harbour of Ghent was opened in 1827 by the guild of skippers [1]."
+HAND_OVER = {"drainTimeout": 0}
+"""Streams do not get the time to end when their pod does: each is handed over to another one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -55,7 +55,8 @@ def model_pod(name: str = "ollama", *, api_key: str = "", token_delay: float = 0
     pod = {**restricted_pod(name, ["/opt/anchorage/bin/python", "-c", program])["spec"], "restartPolicy": "Always"}
     header = {"name": "Authorization", "value": f"Bearer {api_key}"}
     pod["containers"][0]["readinessProbe"] = {
-        "httpGet": {"path": "/v1/models", "port": 11434, "httpHeaders": [header]}, "periodSeconds": 1,
+        "httpGet": {"path": "/v1/models", "port": 11434, "httpHeaders": [header]}, "periodSeconds": 1, "timeoutSeconds": 10,
+        "failureThreshold": 30,
     }  # fmt: skip
     template = {"metadata": {"labels": labels}, "spec": pod}
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": template, "strategy": {"type": "Recreate"}}
@@ -88,7 +89,7 @@ def shared(cluster: None) -> Iterator[Release]:
     with namespace() as place:
         apply(place, *model_pod(token_delay=0.1))
         release = with_model(place)
-        release.install(api={"replicas": 3})
+        release.install(api={"replicas": 3, **HAND_OVER})
         with release.client() as client:
             ingest(client, "ghent.txt", NOTE)
         yield release

@@ -1,9 +1,8 @@
 """Pods that come and go while they are asked: no request fails, no stream is lost."""
 
-import os
 import time
 
-from bench.kubernetes import Release, ask, until
+from bench.kubernetes import CHART, Release, ask, before, until
 from bench.load import Load, Tally
 
 from .conftest import QUESTION
@@ -53,9 +52,9 @@ def test_a_pod_is_killed_in_the_middle_of_streams_which_go_on_elsewhere(three: R
 
 def test_an_upgrade_from_the_release_before_under_load(three: Release) -> None:
     """E2E_PREVIOUS_IMAGE names the release before; without it new pods of the same image take over."""
-    three.image = os.environ.get("E2E_PREVIOUS_IMAGE", "")
+    three.image, three.chart = before()
     three.install(api={"replicas": 3, "podAnnotations": {"upgrade": "before"}})
-    three.image = ""
+    three.image, three.chart = "", CHART
     with Load(three.address(), QUESTION) as load:
         load.until_requests(200)
         with load.disturbance():
