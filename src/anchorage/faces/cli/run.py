@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -66,11 +67,17 @@ def serve(
     data: Data = None,
 ) -> None:
     """Run the API. Uploads wait for a worker: see `anchorage worker`."""
+    _end_while_starting()
     roles = {} if only is None else {"only": only.value}
     settings = settings_for(data, quiet=False, http=_http(host, port), roles=roles)
     log = structlog.get_logger(__name__)
     role = settings.roles.only or "all"
     _serve(settings, ready=lambda address: log.info("ready", address=address, role=role))
+
+
+def _end_while_starting() -> None:
+    """End at SIGTERM before anything listens to it: to the first process of a container the system does not see to that."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 def _serve(settings: Settings, *, api: bool = True, worker: bool = False, docs: bool = False, ready: Any) -> None:
@@ -95,6 +102,7 @@ def worker(
     data: Data = None,
 ) -> None:
     """Ingest queued documents, and keep the index tidy, until stopped."""
+    _end_while_starting()
     settings = settings_for(data, quiet=False, http=_http(None, probes))
     if probes is None:
         asyncio.run(_worker(settings))
@@ -111,14 +119,14 @@ async def _worker(settings: Settings) -> None:
     from anchorage.wiring import check_originals, open_services
 
     check_originals(settings)
-    async with open_services(settings) as services:
-        task = asyncio.create_task(run_worker(services.worker, settings.ingest.concurrency))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        structlog.get_logger(__name__).info("worker_ready", concurrency=settings.ingest.concurrency)
-        with suppress(asyncio.CancelledError):
-            await task
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, task.cancel)
+    with suppress(asyncio.CancelledError):
+        async with open_services(settings) as services:
+            structlog.get_logger(__name__).info("worker_ready", concurrency=settings.ingest.concurrency)
+            await run_worker(services.worker, settings.ingest.concurrency)
 
 
 def migrate(
