@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.fallback import Breaker, FallbackEmbedder, FallbackGenerator
+from anchorage.adapters.models.fallback import Breaker, FallbackEmbedder, FallbackGenerator, RestedEmbedder
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
@@ -45,7 +45,7 @@ async def chain(*servers: ModelServer, failures: int = 3, pause: float = 30) -> 
 async def answer(found: FallbackGenerator) -> tuple[str, str | None]:
     items = [item async for item in found.stream(ASK)]
     assert isinstance(items[-1], Usage)
-    return "".join(str(item) for item in items[:-1]), items[-1].model
+    return "".join(item for item in items if isinstance(item, str)), items[-1].model
 
 
 def fallbacks(which: str = "llm_fallback") -> float:
@@ -115,6 +115,18 @@ async def test_a_model_that_fails_in_a_row_is_left_alone_and_tried_again(
         servers[0].behaviour = Behaviour(answer="Back.")
         assert await answer(found) == ("Back.", "m1")
         assert (await answer(found))[1] == "m1"
+
+
+async def test_another_than_the_first_is_named_before_its_text(servers: tuple[ModelServer, ModelServer]) -> None:
+    """So that an answer which breaks off is charged to the model that wrote it."""
+    servers[0].behaviour = Behaviour(status=503)
+    servers[1].behaviour = Behaviour(answer="A b c d.", fault="cut", pieces=2)
+    items: list[object] = []
+    async with chain(*servers) as found:
+        with pytest.raises(ModelUnavailable, match="cut off"):
+            async for item in found.stream(ASK):
+                items.append(item)
+    assert items[0] == Usage("m2") and "".join(map(str, items[1:])).split() == ["A", "b"]
 
 
 async def test_where_all_are_left_alone_all_are_tried(servers: tuple[ModelServer, ModelServer]) -> None:
@@ -192,3 +204,24 @@ def test_a_wrong_chain_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> 
     monkeypatch.setenv("ANCHORAGE_LLM__FALLBACKS", value)
     with pytest.raises(ConfigurationError, match="ANCHORAGE_LLM__FALLBACKS"):
         load_settings()
+
+
+async def test_an_embedder_that_failed_in_a_row_is_not_asked_for_a_while(
+    servers: tuple[ModelServer, ModelServer],
+) -> None:
+    server = servers[0]
+    async with model_client(1.0) as client:
+        found = RestedEmbedder(await OpenAIEmbedder.create(client, Endpoint(server.url), "any", retry=ONCE), failures=2)
+        before = await found.embed_query("cats")
+        server.behaviour = Behaviour(status=503)
+        for _ in range(2):
+            with pytest.raises(ModelUnavailable, match="503"):
+                await found.embed_query("cats")
+        asked = len(server.bodies())
+        server.behaviour = Behaviour()
+        with pytest.raises(ModelUnavailable, match=r"503.* asked again in a moment"):
+            await found.embed_query("cats")
+        assert len(server.bodies()) == asked
+        assert len(await found.embed_passages(["cats"])) == 1  # a job has its own pauses
+        found._breaker._open_until = 0
+        assert (await found.embed_query("cats") == before).all()

@@ -119,7 +119,7 @@ async def test_an_answer_that_the_model_cut_says_so(asked: World, pool: Pool, tm
         caching = Caching(PostgresAnswerCache(pool, ttl=60, max_entries=10), "f", None)
         world = replace(asked, chat=replace(asked.chat, caching=caching))
         async with running_api(world, pool, tmp_path / "data", generator=generator) as api, client_of(api) as client:
-            for finish in ("length", "stop", "stop"):
+            for number, finish in enumerate(("length", "stop", "stop")):
                 question: dict[str, Any] = {"model": "anchorage", "messages": [user("What is bread made of?")]}
                 if stream:
                     chunks = [chunk async for chunk in await client.chat.completions.create(**question, stream=True)]
@@ -127,8 +127,10 @@ async def test_an_answer_that_the_model_cut_says_so(asked: World, pool: Pool, tm
                 else:
                     done = await client.chat.completions.create(**question)
                     assert done.choices[0].finish_reason == finish
-                body = (await api.client.post("/api/chat", json={"message": "What is bread made of?"})).json()
-                assert body.get("cut", False) is (finish == "length") and "cut" not in body["usage"]
+                asking = {"message": "What is bread made of?", "conversation_id": f"c{number}", "message_id": "m"}
+                for _ in "ab":  # the same message again gets the same answer
+                    body = (await api.client.post("/api/chat", json=asking)).json()
+                    assert body.get("cut", False) is (finish == "length") and "cut" not in body["usage"]
                 model.behaviour = Behaviour(answer="Bread is made of flour [1].")
             assert model.count() == 4  # what was cut is not given again; of the last round, both came from the cache
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,12 +12,19 @@ from typing import Any
 import httpx
 import pytest
 
+from anchorage.adapters.models.budget import BudgetedGenerator
+from anchorage.adapters.models.fallback import FallbackGenerator
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.usage import PostgresLedger, open_ledger
 from anchorage.adapters.sources.folder import LocalSource
+from anchorage.chat import answer as answering
+from anchorage.chat.search import search
 from anchorage.chat.state import ChatServices
-from anchorage.chat.turn import ask, ask_events
+from anchorage.chat.stop import Stop
+from anchorage.chat.turn import ask, ask_events, prepare, run
 from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable, ModelBudgetSpent, ModelUnavailable
+from anchorage.evaluation.dataset import read_dataset
+from anchorage.evaluation.run import evaluate
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.faces.mcp.tools import call
@@ -27,7 +34,7 @@ from anchorage.ports.llm import Generator
 from anchorage.ports.usage import Allowance
 from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
-from anchorage.testing.fakes import HashEmbedder, ScriptedGenerator
+from anchorage.testing.fakes import FixedEmbedders, HashEmbedder, ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.wiring import open_client, open_generator, open_guards
 from anchorage.wiring.usage import ledger_for
@@ -363,7 +370,7 @@ async def test_when_the_budget_of_a_model_is_spent_the_next_is_asked(pool: Pool)
         pieces = [piece async for piece in generator.stream([Message("user", "Hello?")])]
         assert isinstance(pieces[-1], Usage)
         ledger.add(BEN, pieces[-1])
-        return "".join(str(piece) for piece in pieces[:-1])
+        return "".join(piece for piece in pieces if isinstance(piece, str))
 
     async with (
         model_server(Behaviour(answer="From the first.")) as one,
@@ -411,3 +418,107 @@ async def test_a_model_that_is_down_is_tried_where_the_other_has_no_budget(pool:
                     _ = [piece async for piece in generator.stream([Message("user", "Hello?")])]
                 assert not isinstance(raised.value, ModelBudgetSpent)
             assert two.count() == 2
+
+
+@pytest.mark.parametrize("ends", ["broken off", "stopped"])
+async def test_what_breaks_off_is_charged_to_the_model_that_wrote_it(bakery: Bakery, ends: str) -> None:
+    class Away(ScriptedGenerator):
+        async def stream(self, messages: Any, *, max_tokens: int | None = None) -> Any:
+            raise ModelUnavailable("The server is away.")
+            yield ""
+
+    stop = Stop()
+
+    class Breaking(ScriptedGenerator):
+        async def stream(self, messages: Any, *, max_tokens: int | None = None) -> Any:
+            yield "Bread is made of flour "
+            if ends == "broken off":
+                raise ModelUnavailable("It broke off.")
+            stop.asked = True
+            yield "and water [1]."
+
+    async with opened(bakery.pool) as ledger:
+        chain = FallbackGenerator([Away([], model="first"), Breaking([], model="second")])
+        chat = replace(bakery.chat, generator=chain, ledger=ledger)
+        asked = await prepare(chat, bakery.principal, "What is bread made of?")
+        with suppress(ModelUnavailable):
+            await run(chat, bakery.principal, asked, unheard, stop)
+        (row,) = await ledger.rows(LONG_AGO, bakery.principal)
+        assert (row.model, row.requests) == ("second", 1) and row.completion_tokens > 0
+
+
+async def unheard(kind: str, data: dict[str, Any]) -> None:
+    return None
+
+
+async def test_tokens_are_counted_no_later_than_they_cease_to_be_set_aside(
+    bakery: Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an answer is verified, nobody else gets what it has used of its model's budget."""
+    async with opened(bakery.pool) as ledger:
+        generator = BudgetedGenerator(
+            ScriptedGenerator(["Bread is made of flour [1]."], model="m"), ledger, Allowance(daily_tokens=20), 1000
+        )
+        verified, seen = answering.verified, []
+
+        async def looked_at(*given: Any) -> Any:
+            try:
+                async with ledger.hold_model(generator.allowance, Usage("m", 1, 1)):
+                    seen.append("let in")
+            except ModelBudgetSpent as error:
+                seen.append(error.message)
+            return await verified(*given)
+
+        monkeypatch.setattr(answering, "verified", looked_at)
+        await ask(replace(bakery.chat, generator=generator, ledger=ledger), bakery.principal, "What is bread made of?")
+        assert len(seen) == 1 and "is spent" in seen[0]
+        (row,) = await ledger.rows(LONG_AGO, bakery.principal)
+        assert row.requests == 1
+
+
+async def test_a_search_asks_no_other_paid_embedder_without_a_budget(world: World, pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "horta.txt").write_text("Victor Horta designed the Hôtel Tassel.")
+    read: list[str] = []
+
+    class Paid(HashEmbedder):
+        async def embed_query(self, text: str) -> Any:
+            read.append(text)
+            return await super().embed_query(text)
+
+    paid = Paid(32, "paid")
+    ingest = replace(
+        world.ingest, index=replace(world.ingest.index, embedder=paid.spec), embedders=FixedEmbedders([paid])
+    )
+    (tmp_path / "bread.txt").write_text("Bread is made of flour and water.")
+    for by, name, file in ((ingest, "d", "horta.txt"), (world.ingest, "c", "bread.txt")):
+        async for _ in ingest_source(by, world.principal, name, LocalSource(tmp_path / file, max_bytes=10**6)):
+            pass
+    async with opened(pool, Allowance(daily_tokens=10)) as ledger:
+        chat = replace(
+            world.chat, ledger=ledger, embedders=FixedEmbedders([world.chat.embedder, paid]),
+            metered=lambda spec: spec == paid.spec,
+        )  # fmt: skip
+        assert await search(chat, world.principal, "Who designed it?", None) and len(read) == 1
+        ledger.add(world.principal, Usage("m", 10, 0))
+        with pytest.raises(BudgetExceeded):
+            await search(chat, world.principal, "Who designed it?", None)
+        assert len(read) == 1
+        assert await search(chat, world.principal, "What is bread made of?", ["c"])
+
+
+async def test_an_evaluation_is_on_an_account_of_its_own(world: World, pool: Pool, tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text(
+        '{"_id": "a", "title": "Bread", "text": "Bread is made of flour and water."}\n'
+    )
+    (tmp_path / "queries.jsonl").write_text('{"_id": "q", "text": "What is bread made of?", "answers": ["flour"]}\n')
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq\ta\t1\n")
+    async with opened(pool) as ledger:
+        chat = replace(
+            world.chat, generator=ScriptedGenerator(["Bread is made of flour [1]."], model="m"), ledger=ledger
+        )
+        found = await evaluate(
+            world.ingest, chat, world.principal, read_dataset(tmp_path), k=3, distractors=None, keep=None,
+            progress=lambda what, number: None,
+        )  # fmt: skip
+        assert found["answer"]["containment"] == 1.0
+        assert [row.principal for row in await ledger.rows(LONG_AGO)] == ["evaluation"]

@@ -103,7 +103,7 @@ async def anchored_citations(services: ChatServices, principal: Principal, draft
 
 
 async def generate(context: TurnContext, question: str, hits: Passages, history: Sequence[Turn]) -> Draft:
-    """An answer written by the generator from the passages, verified; its text is emitted as it comes."""
+    """An answer written by the generator from the passages, verified; its text is emitted as it comes, its cost counted."""
     services = context.services
     generator, limits = services.generator, services.limits
     assert generator is not None
@@ -120,7 +120,9 @@ async def generate(context: TurnContext, question: str, hits: Passages, history:
     try:
         async for piece in generator.stream(messages, max_tokens=limits.max_tokens):
             if isinstance(piece, Usage):
-                usage, whole = piece, True
+                usage, whole = piece, bool(text)  # before the text, it only names who writes
+                if whole:  # now, while the generator still sets it aside
+                    services.spent(context.principal, usage)
                 continue
             messages.clear()  # it was read; a slow answer need not hold it to its end
             if late is not None and clock() > late:
@@ -132,11 +134,12 @@ async def generate(context: TurnContext, question: str, hits: Passages, history:
             if safe:
                 await context.emit("token", {"text": safe})
     except BaseException:  # also when it is cancelled: what was written is paid for
-        if text:
-            services.spent(context.principal, _estimated(generator.model, read, text))
+        if text and not whole:
+            services.spent(context.principal, _estimated(usage.model, read, text))
         raise
     if not whole:  # it was stopped
-        usage = _estimated(generator.model, read, text)
+        usage = _estimated(usage.model, read, text)
+        services.spent(context.principal, usage)
     if aloud and not reciting and (rest := shown.end()):
         await context.emit("token", {"text": rest})
     draft = replace(await verified(services, question, text, hits[: limits.passages]), usage=usage)
@@ -145,7 +148,7 @@ async def generate(context: TurnContext, question: str, hits: Passages, history:
     return draft
 
 
-def _estimated(model: str, read: int, text: str) -> Usage:
+def _estimated(model: str | None, read: int, text: str) -> Usage:
     """About what an answer cost that was broken off before the server told it; `read` in characters."""
     return Usage(model, read // CHARACTERS_PER_TOKEN + 1, len(text) // CHARACTERS_PER_TOKEN + 1)
 

@@ -75,7 +75,6 @@ async def _answer(state: TurnState, context: TurnContext) -> TurnState:
     else:
         draft = await answering.quote_or_abstain(context.services, question, state["question_vector"], hits)
         await context.emit("token", {"text": draft.text})
-    context.services.spent(context.principal, draft.usage)
     return {
         "answer": draft.text,
         "abstained": draft.abstained,

@@ -22,7 +22,7 @@ from anchorage.chat.rewrite import is_about_conversation
 from anchorage.chat.state import ChatServices, Emit, TurnContext, TurnState
 from anchorage.chat.stop import Stop, stoppable
 from anchorage.errors import AnchorageError, BadRequest
-from anchorage.model import Answer, Principal, Turn
+from anchorage.model import Answer, Principal, Turn, Usage
 from anchorage.ports.memory import Place, Thread
 
 _log = structlog.get_logger(__name__)
@@ -219,10 +219,10 @@ async def _unheard(kind: str, data: dict[str, Any]) -> None:
 
 
 def again(turn: Turn, conversation: str) -> Answer:
-    """The answer that was given."""
+    """The answer that was given; it costs nothing, and says again if it was cut."""
     return Answer(
         turn.answer, turn.abstained, turn.citations, (), conversation, turn.message_id, unsupported=turn.unsupported,
-        stopped=turn.stopped,
+        stopped=turn.stopped, usage=Usage(cut=bool(turn.trace.get("usage", {}).get("cut"))),
     )  # fmt: skip
 
 

@@ -6,10 +6,10 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote as percent
 from urllib.parse import unquote
 from uuid import uuid4
@@ -24,8 +24,9 @@ from anchorage.evaluation.citations import judge_citations
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
 from anchorage.ingest.pipeline import IngestServices, ingest_parsed
-from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem
+from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem, Usage
 from anchorage.ports.store import Ranking, Store
+from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans
 
@@ -80,6 +81,28 @@ async def drop_stale_evaluations(store: Store, principal: Principal) -> int:
     return len(stale)
 
 
+EVALUATION = Principal("evaluation")
+"""On whose account the models of an evaluation are, which is nobody's budget."""
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnAccount:
+    """A `Ledger` that puts everything on one account."""
+
+    ledger: Ledger
+
+    def add(self, principal: Principal, usage: Usage) -> None:
+        self.ledger.add(EVALUATION, usage)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ledger, name)
+
+
+def on_its_own_account(chat: ChatServices) -> ChatServices:
+    """The services with what they use on the account of `EVALUATION`."""
+    return replace(chat, ledger=cast(Ledger, _OwnAccount(chat.ledger)) if chat.ledger else None)
+
+
 async def evaluate(
     ingest: IngestServices,
     chat: ChatServices,
@@ -92,6 +115,7 @@ async def evaluate(
     progress: Progress,
 ) -> dict[str, Any]:
     """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
+    chat = on_its_own_account(chat)
     async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
         corpora = [dataset.corpus, *([distractors] if distractors else [])]
         ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)

@@ -9,7 +9,10 @@ from anchorage.model import Message, Usage
 
 
 class Generator(Protocol):
-    """Streams the answer's text; the last item is what it cost."""
+    """Streams the answer's text; the last item is what it cost.
+
+    Where another model than `model` writes, an empty `Usage` before the text names it, for answers that break off.
+    """
 
     @property
     def model(self) -> str:

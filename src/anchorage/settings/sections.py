@@ -159,7 +159,9 @@ class LlmSettings(Section):
         '"daily_tokens": 1000000}]`',
     )
     breaker_failures: int = Field(
-        3, ge=1, description="failures in a row after which a model with fallbacks is left alone for a while"
+        3,
+        ge=1,
+        description="failures in a row after which a model with fallbacks, or an embedder of questions, is left alone for a while",
     )
     breaker_pause: float = Field(30, gt=0, description="for so many seconds")
 

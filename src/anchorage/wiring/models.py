@@ -8,7 +8,7 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from anchorage.adapters.models.budget import BudgetedGenerator
-from anchorage.adapters.models.fallback import FallbackEmbedder, FallbackGenerator
+from anchorage.adapters.models.fallback import FallbackEmbedder, FallbackGenerator, RestedEmbedder
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
@@ -131,14 +131,15 @@ async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
     key = embedding.api_key or (llm.api_key if embedding.base_url else None)
     endpoint = endpoint_of(llm, provider, EMBEDDING, embedding.base_url, key)
     first = await OpenAIEmbedder.create(client, endpoint, model, dimension=embedding.dimension, **options)  # type: ignore[arg-type]
+    breaker = {"failures": llm.breaker_failures, "pause": llm.breaker_pause}
     if not embedding.fallbacks:
-        return first
+        return RestedEmbedder(first, **breaker)  # type: ignore[arg-type]
     endpoints = [endpoint_of(llm, "compatible", EMBEDDING, item.base_url, item.api_key) for item in embedding.fallbacks]
     others = [
         await OpenAIEmbedder.create(client, endpoint, model, dimension=first.dimension, **options)  # type: ignore[arg-type]
         for endpoint in endpoints
     ]
-    return FallbackEmbedder([first, *others], failures=llm.breaker_failures, pause=llm.breaker_pause)
+    return RestedEmbedder(FallbackEmbedder([first, *others], **breaker), **breaker)  # type: ignore[arg-type]
 
 
 def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:

@@ -104,6 +104,8 @@ class FallbackGenerator:
             try:
                 async with aclosing(generator.stream(messages, max_tokens=max_tokens)) as pieces:  # type: ignore[type-var]
                     async for piece in pieces:
+                        if not started and generator is not self._choices[0][0]:
+                            yield Usage(generator.model)
                         started = True
                         yield piece
                 breaker.succeeded()
@@ -175,6 +177,47 @@ class FallbackEmbedder:
                 breaker.succeeded()
                 return found
         raise _none_left(errors) from errors[-1]
+
+
+class RestedEmbedder:
+    """An `Embedder` that fails at once for a while where its server failed several questions in a row.
+
+    Questions over other collections then need not wait for its time-outs each time. Documents are embedded as ever: their
+    jobs have pauses of their own.
+    """
+
+    def __init__(self, embedder: Embedder, *, failures: int = 3, pause: float = 30.0) -> None:
+        self._embedder, self._breaker = embedder, Breaker(embedder.spec.name, failures, pause)
+        self._last = ""
+
+    @property
+    def spec(self) -> EmbedderSpec:
+        return self._embedder.spec
+
+    @property
+    def max_tokens(self) -> int:
+        return self._embedder.max_tokens
+
+    def token_starts(self, text: str) -> NDArray[Any]:
+        return self._embedder.token_starts(text)
+
+    async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return await self._embedder.embed_passages(texts)
+
+    async def embed_query(self, text: str) -> NDArray[Any]:
+        if not self._breaker.lets_through():
+            raise ModelUnavailable(f"{self._last} It failed several times in a row, and is asked again in a moment.")
+        try:
+            vector = await self._embedder.embed_query(text)
+        except AnchorageError as error:
+            self._last = error.message
+            self._breaker.failed(error)
+            raise
+        self._breaker.succeeded()
+        return vector
+
+    async def ping(self) -> str:
+        return await self._embedder.ping()
 
 
 async def _first_word(pings: Sequence[Callable[[], Awaitable[str]]]) -> str:
