@@ -5,7 +5,10 @@ found=$(command -v promtool || true)
 if [ -n "$found" ]; then echo "$found"; exit 0; fi
 cache="${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/anchorage/promtool"
 if [ -x "$cache/usr/bin/promtool" ]; then echo "$cache/usr/bin/promtool"; exit 0; fi
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || { echo "promtool was not found. Install it (Debian: prometheus)." >&2; exit 1; }
+if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+  echo "promtool was not found. Install it (Debian: prometheus)." >&2
+  exit 1
+fi
 building=$(mktemp -d)
 trap 'rm -rf "$building"' EXIT
 (cd "$building" && apt-get download -qq prometheus) >&2

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .conftest import Rendered, render
 
 
@@ -27,6 +29,7 @@ def run(
     )  # fmt: skip
 
 
+@pytest.mark.timeout(400)  # eight processes after one another
 def test_from_an_empty_database_to_registered_sources(empty_database: str, tmp_path: Path) -> None:
     places = [tmp_path / "it's $HOME", tmp_path / "two words"]
     for place in places:
