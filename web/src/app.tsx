@@ -6,6 +6,7 @@ import { queryClient } from './api/queries';
 import { ChatPage } from './chat/ChatPage';
 import { basePath } from './config';
 import { Sidebar } from './conversations/Sidebar';
+import { droppedFiles } from './documents/picked';
 import { useT } from './i18n';
 import { judge, ServerBanner } from './system/ServerBanner';
 import { Announcements } from './ui/announce';
@@ -16,6 +17,7 @@ import { Dialog } from './ui/Dialog';
 import { Logo } from './ui/Logo';
 import { LayerContext } from './ui/layer';
 import { storageWorks } from './ui/storage';
+import { useDrop } from './ui/useDrop';
 
 const DocumentsPage = lazy(() => import('./documents/DocumentsPage'));
 const DocumentPage = lazy(() => import('./documents/DocumentPage'));
@@ -34,15 +36,19 @@ export function App() {
 
 function Shell() {
   const t = useT();
-  const [place] = useLocation();
+  const [place, navigate] = useLocation();
   const [drawer, setDrawer] = useState(false);
   const [told, setTold] = useState(false);
   const [side, setSide] = useState<HTMLElement | null>(null);
   useEffect(() => {
     if (place) setDrawer(false);
   }, [place]);
+  // On the page of the documents they go into the collection that is chosen there.
+  const over = useDrop(
+    place === '/documents' ? null : (data) => void addDropped(data).then(() => navigate('/documents')),
+  );
   return (
-    <div className="shell">
+    <div className={over ? 'shell over' : 'shell'}>
       <button type="button" className="skip" onClick={() => document.getElementById('main')?.focus()}>
         {t('skip')}
       </button>
@@ -81,6 +87,13 @@ function Shell() {
       <Announcements />
     </div>
   );
+}
+
+/** Files that were dropped on the page, wherever it is. What was dropped can be read in this moment only. */
+async function addDropped(data: DataTransfer): Promise<void> {
+  const found = droppedFiles(data);
+  const { uploads } = await import('./documents/uploads');
+  await uploads.add(await found, 'default');
 }
 
 function Pages() {

@@ -3,10 +3,15 @@ import { body, DELETE, GET, PATCH, POST } from './client';
 import { asProblem } from './problem';
 import type { Rating } from './types';
 
+/** What is asked for ahead needs to be told, too: it is the same request as the one of the page that waits for it. */
+export function retry(count: number, error: unknown): boolean {
+  return count < 2 && asProblem(error).temporary && asProblem(error).status !== 429;
+}
+
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
-      retry: (count, error) => count < 2 && asProblem(error).temporary && asProblem(error).status !== 429,
+      retry,
       staleTime: 10_000,
       networkMode: 'always',
     },
@@ -28,6 +33,15 @@ export function conversationQuery(id: string) {
   return queryOptions({
     queryKey: ['conversation', id],
     queryFn: () => body(GET('/api/conversations/{conversation_id}', { params: { path: { conversation_id: id } } })),
+  });
+}
+
+/** What is being answered in a conversation, or was last. */
+export function streamQuery(id: string) {
+  return queryOptions({
+    queryKey: ['stream', id],
+    queryFn: () => body(GET('/api/chat/{conversation_id}', { params: { path: { conversation_id: id } } })),
+    staleTime: 0,
   });
 }
 
@@ -129,6 +143,10 @@ export function chunkPage(id: string, after: number) {
 
 export function deleteDocument(id: string) {
   return DELETE('/api/documents/{document_id}', { params: { path: { document_id: id } } });
+}
+
+export async function failedJobs() {
+  return (await body(GET('/api/jobs', { params: { query: { status: 'failed', limit: 1000 } } }))).jobs;
 }
 
 export function retryJob(id: string) {

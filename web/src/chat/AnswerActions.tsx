@@ -5,9 +5,11 @@ import { queryClient, rate, ratingsQuery, withdrawRating } from '@/api/queries';
 import type { Rating, Turn } from '@/api/types';
 import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
-import { Button, IconButton } from '@/ui/Button';
+import { IconButton } from '@/ui/Button';
 import { CopyButton } from '@/ui/CopyButton';
 import { ProblemNote } from '@/ui/ProblemNote';
+import { FormFoot } from './FormFoot';
+import { wordsOf } from './shown';
 import type { Ask } from './Thread';
 
 interface AnswerActionsProps {
@@ -46,7 +48,7 @@ export function AnswerActions({ conversationId, turn, ask, busy }: AnswerActions
   return (
     <>
       <div className="actions" role="group" aria-label={t('actions')}>
-        <CopyButton text={turn.answer} label={t('answer.copy')} />
+        <CopyButton text={wordsOf(t, turn.answer, turn.abstained)} label={t('answer.copy')} />
         <IconButton
           icon={RotateCcw}
           label={t('answer.again')}
@@ -104,14 +106,7 @@ function CommentForm({ rating, onSend, onClose }: CommentFormProps) {
         <textarea rows={2} value={comment} onChange={(event) => setComment(event.target.value)} />
       </label>
       {problem !== null && <ProblemNote error={problem} />}
-      <div className="row-end">
-        <Button kind="quiet" onClick={onClose}>
-          {t('rating.skip')}
-        </Button>
-        <Button kind="primary" type="submit" disabled={!comment.trim()}>
-          {t('send')}
-        </Button>
-      </div>
+      <FormFoot cancel={t('rating.skip')} action={t('send')} ready={comment.trim() !== ''} onCancel={onClose} />
     </form>
   );
 }

@@ -4,7 +4,7 @@ import { useT } from '@/i18n';
 import { unitSpans } from '@/text/codepoints';
 import { CitationChip } from './CitationChip';
 import { NearestPassages } from './NearestPassages';
-import type { Shown } from './shown';
+import { type Shown, wordsOf } from './shown';
 
 const Markdown = lazy(() => import('./markdown/Markdown'));
 
@@ -29,7 +29,7 @@ export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) 
         <SearchX aria-hidden="true" />
         <div>
           <h3>{t('abstained')}</h3>
-          <p>{text}</p>
+          <p>{wordsOf(t, text, true)}</p>
           <NearestPassages shown={shown} />
         </div>
       </section>

@@ -10,9 +10,11 @@ import { LayerContext } from '@/ui/layer';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { Composer } from './Composer';
 import { ConversationHeader } from './ConversationHeader';
-import { Greeting } from './Greeting';
+import { draftOf } from './draft';
+import { Greeting, Starters } from './Greeting';
 import { newId } from './ids';
 import { liveAnswers } from './live';
+import { useElsewhere } from './useElsewhere';
 
 const Thread = lazy(() => import('./Thread'));
 const SourcePanel = lazy(() => import('@/sources/SourcePanel'));
@@ -33,10 +35,9 @@ export function ChatPage({ id }: { id: string | null }) {
   const [opened, setOpened] = useState<Opened | null>(null);
   const sources = useMemo(() => ({ opened, open: setOpened }), [opened]);
 
-  useEffect(() => {
-    setOpened(null);
-    if (id) void liveAnswers.resume(id);
-  }, [id]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: what is open belongs to a conversation
+  useEffect(() => setOpened(null), [id]);
+  useElsewhere(id, found.data !== undefined);
   useEffect(() => {
     const title = found.data?.title;
     document.title = id && title ? `${title} · Anchorage` : 'Anchorage';
@@ -57,7 +58,7 @@ export function ChatPage({ id }: { id: string | null }) {
   return (
     <SourcesContext value={sources}>
       <div className={opened ? 'chat with-sources' : 'chat'}>
-        <main ref={setLayer} id="main" className="chat-main" tabIndex={-1}>
+        <main ref={setLayer} id="main" className={empty ? 'chat-main begin' : 'chat-main'} tabIndex={-1}>
           <LayerContext value={layer}>
             {held && (
               <Banner tone="warning" onClose={() => liveAnswers.setHeld(false)}>
@@ -74,7 +75,7 @@ export function ChatPage({ id }: { id: string | null }) {
               )
             )}
             {empty ? (
-              <Greeting lost={id !== null} onAsk={ask} />
+              <Greeting lost={id !== null && !draftOf(id)} />
             ) : missing ? (
               <div className="column pad">
                 <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
@@ -87,6 +88,7 @@ export function ChatPage({ id }: { id: string | null }) {
               <Waiting />
             )}
             <Composer key={`composer ${id}`} id={id} live={live} onAsk={ask} />
+            {empty && <Starters onAsk={ask} />}
           </LayerContext>
         </main>
         {opened && (

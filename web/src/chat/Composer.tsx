@@ -6,6 +6,7 @@ import { useT } from '@/i18n';
 import { IconButton } from '@/ui/Button';
 import { keep, kept } from '@/ui/storage';
 import { ended, type LiveAnswer } from './answer';
+import { draftOf, keepDraft } from './draft';
 import { liveAnswers } from './live';
 
 interface ComposerProps {
@@ -17,8 +18,7 @@ interface ComposerProps {
 /** Where questions are written. A draft is kept for each conversation. */
 export function Composer({ id, live, onAsk }: ComposerProps) {
   const t = useT();
-  const draftKey = `draft.${id ?? 'new'}`;
-  const [text, setText] = useState(() => kept(draftKey) ?? '');
+  const [text, setText] = useState(() => draftOf(id));
   const [collection, setCollection] = useState<string | null>(() => kept('collection'));
   const field = useRef<HTMLTextAreaElement>(null);
   const limit = useQuery(systemQuery).data?.limits.question_length;
@@ -41,12 +41,12 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
     if (!element) return;
     element.style.height = 'auto';
     element.style.height = `${text ? element.scrollHeight : 0}px`;
-    keep(draftKey, text || null);
-  }, [text, draftKey]);
+    keepDraft(id, text);
+  }, [text, id]);
 
   const send = () => {
     if (!ready) return;
-    keep(draftKey, null);
+    keepDraft(id, '');
     setText('');
     onAsk(text.trim(), { collection });
   };

@@ -10,40 +10,52 @@ const OWN_DOCS = 'anchorage-docs';
 const EXAMPLES: readonly Key[] = ['greeting.example-1', 'greeting.example-2', 'greeting.example-3'];
 
 /** What is shown before the first question. `lost`: the conversation that was wanted is not there. */
-export function Greeting({ lost, onAsk }: { lost: boolean; onAsk: Ask }) {
+export function Greeting({ lost }: { lost: boolean }) {
   const t = useT();
-  const collections = useQuery(collectionsQuery);
-  const found = collections.data ?? [];
-  const own = found.filter((item) => item.name !== OWN_DOCS);
-  const documents = own.reduce((sum, item) => sum + item.documents, 0);
+  const { documents } = useOwn();
   return (
-    <div className="greeting">
-      <div className="column">
-        {lost && (
-          <p className="greeting-lost" role="status">
-            {t('conversation.lost')}
-          </p>
-        )}
-        <h1>{t('greeting')}</h1>
-        <p className="greeting-sub">
-          {documents > 0 ? t('greeting.documents', { count: documents }) : t('greeting.promise')}
+    <div className="greeting column">
+      {lost && (
+        <p className="greeting-lost" role="status">
+          {t('conversation.lost')}
         </p>
-        {found.some((item) => item.name === OWN_DOCS) && documents === 0 && (
-          <ul className="examples">
-            {EXAMPLES.map((key) => (
-              <li key={key}>
-                <button type="button" onClick={() => onAsk(t(key))}>
-                  {t(key)}
-                </button>
-              </li>
-            ))}
-          </ul>
-        )}
-        <Link href="/documents" className="button button-outline greeting-add">
-          <FilePlus2 aria-hidden="true" />
-          {t('greeting.add')}
-        </Link>
-      </div>
+      )}
+      <h1>{t('greeting')}</h1>
+      <p className="greeting-sub">
+        {documents > 0 ? t('greeting.documents', { count: documents }) : t('greeting.promise')}
+      </p>
     </div>
   );
+}
+
+/** Below the field: what one can begin with. */
+export function Starters({ onAsk }: { onAsk: Ask }) {
+  const t = useT();
+  const { documents, manual } = useOwn();
+  return (
+    <div className="starters column">
+      {manual && documents === 0 && (
+        <ul className="examples">
+          {EXAMPLES.map((key) => (
+            <li key={key}>
+              <button type="button" onClick={() => onAsk(t(key))}>
+                {t(key)}
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <Link href="/documents" className="button button-outline">
+        <FilePlus2 aria-hidden="true" />
+        {t('greeting.add')}
+      </Link>
+    </div>
+  );
+}
+
+/** How many documents are the reader's own, and whether there is the manual to try it with. */
+function useOwn(): { documents: number; manual: boolean } {
+  const found = useQuery(collectionsQuery).data ?? [];
+  const own = found.filter((item) => item.name !== OWN_DOCS);
+  return { documents: own.reduce((sum, item) => sum + item.documents, 0), manual: own.length < found.length };
 }

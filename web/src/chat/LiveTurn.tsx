@@ -9,6 +9,7 @@ import { AnswerBody } from './AnswerBody';
 import { ended, type LiveAnswer } from './answer';
 import { liveAnswers } from './live';
 import { SourceStrip } from './SourceStrip';
+import { wordsOf } from './shown';
 import type { Ask } from './Thread';
 
 /** A question with the answer that is being written. */
@@ -109,7 +110,10 @@ function useSpoken(live: LiveAnswer, t: Translate): void {
   useEffect(() => {
     const text =
       phase === 'answered' && answer
-        ? t('spoken.answer', { answer: answer.answer.replace(/\[\d+\]/g, ''), count: answer.citations.length })
+        ? t('spoken.answer', {
+            answer: wordsOf(t, answer.answer, answer.abstained).replace(/\[\d+\]/g, ''),
+            count: answer.citations.length,
+          })
         : phase === 'failed'
           ? failure?.code === 'stopped'
             ? t('stream.stopped')

@@ -1,7 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
+import { ListTree } from 'lucide-react';
 import { hitsQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import { placeOfHit, useSources } from '@/sources/context';
+import { ProblemNote } from '@/ui/ProblemNote';
 import type { Shown } from './shown';
 
 const OFFERED = 3;
@@ -11,13 +13,20 @@ export function NearestPassages({ shown }: { shown: Shown }) {
   const t = useT();
   const { open } = useSources();
   const asked = useQuery({ ...hitsQuery(shown.conversationId, shown.messageId), enabled: shown.hits === null });
-  const hits = (shown.hits ?? asked.data ?? []).slice(0, OFFERED);
+  const hits = shown.hits ?? asked.data ?? [];
+  if (asked.isError && shown.hits === null) {
+    return (
+      <div className="nearest">
+        <ProblemNote error={asked.error} onRetry={() => void asked.refetch()} />
+      </div>
+    );
+  }
   if (hits.length === 0) return null;
   return (
     <div className="nearest">
       <h4>{t('abstained.nearest')}</h4>
       <ul>
-        {hits.map((hit) => (
+        {hits.slice(0, OFFERED).map((hit) => (
           <li key={hit.chunk_id}>
             <button
               type="button"
@@ -33,6 +42,10 @@ export function NearestPassages({ shown }: { shown: Shown }) {
           </li>
         ))}
       </ul>
+      <button type="button" className="strip-item strip-all" onClick={() => open({ ...shown, hits, place: null })}>
+        <ListTree aria-hidden="true" />
+        {t('sources.explain')}
+      </button>
     </div>
   );
 }

@@ -4,7 +4,8 @@ import { conversationQuery, goToBranch, queryClient } from '@/api/queries';
 import type { Turn } from '@/api/types';
 import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
-import { Button, IconButton } from '@/ui/Button';
+import { IconButton } from '@/ui/Button';
+import { FormFoot } from './FormFoot';
 import type { Ask } from './Thread';
 
 interface QuestionViewProps {
@@ -120,14 +121,7 @@ function QuestionEditor({
         rows={3}
         onChange={(event) => setValue(event.target.value)}
       />
-      <div className="row-end">
-        <Button kind="quiet" onClick={onCancel}>
-          {t('cancel')}
-        </Button>
-        <Button kind="primary" type="submit" disabled={!value.trim()}>
-          {t('question.send')}
-        </Button>
-      </div>
+      <FormFoot cancel={t('cancel')} action={t('question.send')} ready={value.trim() !== ''} onCancel={onCancel} />
     </form>
   );
 }

@@ -46,7 +46,7 @@ export default function Thread({ id, turns, live, ask }: ThreadProps) {
     <div className="thread">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <div ref={scroller} className="thread-scroll" tabIndex={0} role="region" aria-label={t('thread')}>
-        <div className="thread-all" style={{ height: virtualizer.getTotalSize() }}>
+        <div className="virtual" style={{ height: virtualizer.getTotalSize() }}>
           {items.map((item) => {
             const turn = shown[item.index];
             return (

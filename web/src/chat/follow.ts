@@ -6,8 +6,8 @@ import type { Question } from './answer';
 import { serverEvents } from './sse';
 
 const PAUSES = [250, 500, 1000, 2000, 4000, 8000]; // milliseconds before each new try without any event in between
-const SILENCE = 1500; // milliseconds
-const MOMENT = 100; // milliseconds
+const SILENCE = 300; // milliseconds
+const MANY = 4; // pieces, which the server sends one by one, 50 ms of the model's words each
 
 export interface Listener {
   /** Events, those together that came together. */
@@ -16,7 +16,7 @@ export interface Listener {
   cut: (attempt: number, problem: Problem, given: boolean) => void;
   /** There is nothing (more) to come. */
   nothing: () => void;
-  /** After a long silence all events came at once, as a proxy that buffers would send them. */
+  /** After a long silence many events came at once, as a proxy that buffers would send them. */
   suspicious: () => void;
 }
 
@@ -33,7 +33,8 @@ export async function follow(
   let last = after;
   let tries = 0;
   for (;;) {
-    const watch = last === null ? new Watch() : null;
+    const watch = new Watch();
+    let again = last !== null; // what is sent again first, comes at once
     try {
       const response = await connect(question, last, signal);
       if (response.status === 204 || !response.body) return listener.nothing();
@@ -42,7 +43,8 @@ export async function follow(
         tries = 0;
         last = events[events.length - 1]?.n ?? last;
         listener.events(events);
-        if (watch?.sees(events)) listener.suspicious();
+        if (watch.sees(events) && !again) listener.suspicious();
+        again = false;
         if (events.some((event) => event.type === 'done')) return;
       }
       throw new Problem(0, 'cut', '');
@@ -82,16 +84,17 @@ async function* decoded(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatEv
   for await (const found of serverEvents(body)) yield found.map((item) => JSON.parse(item.data) as ChatEvent);
 }
 
-/** Notices answers whose words, many of them, all come in one moment after a long silence. */
-class Watch {
-  private readonly begun = performance.now();
-  private first = 0;
-  private words = 0;
+/** Notices words, many of them, that come in one moment after a long silence, as a proxy that buffers sends them. */
+export class Watch {
+  private last: number;
+
+  constructor(private readonly now = () => performance.now()) {
+    this.last = now();
+  }
 
   sees(events: ChatEvent[]): boolean {
-    this.first ||= performance.now();
-    this.words += events.filter((event) => event.type === 'token').length;
-    const whole = events.some((event) => event.type === 'done');
-    return whole && this.words > 3 && this.first - this.begun > SILENCE && performance.now() - this.first < MOMENT;
+    const silence = this.now() - this.last;
+    this.last = this.now();
+    return silence > SILENCE && events.filter((event) => event.type === 'token').length >= MANY;
   }
 }

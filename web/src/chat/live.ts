@@ -1,12 +1,14 @@
-import { body, GET, POST, request } from '@/api/client';
+import { POST, request } from '@/api/client';
 import { asProblem } from '@/api/problem';
-import { conversationQuery, conversationsKey, queryClient } from '@/api/queries';
+import { conversationQuery, conversationsKey, queryClient, streamQuery } from '@/api/queries';
 import type { ConversationWithTurns, Turn } from '@/api/types';
 import { apiUrl } from '@/config';
 import { asked, ended, type LiveAnswer, type Question, withEvent } from './answer';
+import { giveBack, takeBack } from './draft';
 import { follow } from './follow';
 import { serverEvents } from './sse';
 
+const RECHECK = 60_000; // milliseconds between two checks of the way
 const BEAT = 200; // milliseconds, half of what lies between the two events of the check
 
 /** The answers that are being written, whichever page is shown: one for each conversation. */
@@ -14,7 +16,10 @@ class LiveAnswers {
   private answers = new Map<string, LiveAnswer>();
   private aborts = new Map<string, AbortController>();
   private listeners = new Set<() => void>();
+  /** The message that was streamed last in a conversation, when it was looked for. */
+  private seen = new Map<string, string | null>();
   private held = false;
+  private checked = Number.NEGATIVE_INFINITY;
   private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('anchorage');
 
   constructor() {
@@ -44,9 +49,16 @@ class LiveAnswers {
   /** Goes on with the answer that is being written in a conversation, if one is: after a reload, or from another device. */
   async resume(conversation: string): Promise<void> {
     if (this.answers.has(conversation)) return;
-    const path = { conversation_id: conversation };
-    const state = await body(GET('/api/chat/{conversation_id}', { params: { path } })).catch(() => null);
-    if (!state?.running || !state.message_id || this.answers.has(conversation)) return;
+    const state = await queryClient.fetchQuery(streamQuery(conversation)).catch(() => null);
+    if (!state || this.answers.has(conversation)) return;
+    const before = this.seen.get(conversation);
+    this.seen.set(conversation, state.message_id);
+    if (!state.running || !state.message_id) {
+      // It was asked and answered elsewhere, all while nobody looked.
+      if (before !== undefined && before !== state.message_id)
+        await queryClient.invalidateQueries(conversationQuery(conversation));
+      return;
+    }
     const question = {
       conversationId: conversation,
       messageId: state.message_id,
@@ -98,13 +110,18 @@ class LiveAnswers {
     const listener = {
       events: (events: Parameters<typeof withEvent>[1][]) => {
         const announced = this.answers.get(conversationId)?.n === 0;
+        if (announced) takeBack(question);
         change((live) => events.reduce(withEvent, live));
         if (announced) this.channel?.postMessage(conversationId);
       },
-      cut: (attempt: number, problem: ReturnType<typeof asProblem>, given: boolean) =>
-        change((live) => ({ ...live, cut: { attempt, problem, given } })),
+      cut: (attempt: number, problem: ReturnType<typeof asProblem>, given: boolean) => {
+        if (given && this.answers.get(conversationId)?.n === 0) giveBack(question);
+        change((live) => ({ ...live, cut: { attempt, problem, given } }));
+      },
       nothing: () => this.dismiss(conversationId),
       suspicious: () => {
+        if (performance.now() - this.checked < RECHECK) return;
+        this.checked = performance.now();
         void heldBack().then((held) => this.setHeld(held));
       },
     };
@@ -117,6 +134,7 @@ class LiveAnswers {
   private async settle(live: LiveAnswer): Promise<void> {
     const { conversationId, messageId, insteadOf } = live.question;
     const { queryKey } = conversationQuery(conversationId);
+    if (!live.answer && live.failure?.code !== 'stopped') giveBack(live.question);
     if (live.answer) {
       queryClient.setQueryData(['hits', conversationId, messageId], live.hits);
       const known = queryClient.getQueryData(queryKey);

@@ -1,4 +1,6 @@
 import type { Citation, Hit, Unsupported } from '@/api/types';
+import type { Translate } from '@/i18n';
+import { en } from '@/i18n/en';
 
 /** An answer as it is shown, finished or not. */
 export interface Shown {
@@ -13,4 +15,9 @@ export interface Shown {
   hits: Hit[] | null;
   /** Words are still to come; what is cited is not checked yet. */
   writing: boolean;
+}
+
+/** An answer's words; the sentence that is the server's own, in the reader's language. */
+export function wordsOf(t: Translate, text: string, abstained: boolean): string {
+  return abstained && text.trim() === en['abstained.sentence'] ? t('abstained.sentence') : text;
 }

@@ -8,7 +8,7 @@ import type { Conversation } from '@/api/types';
 import { liveAnswers } from '@/chat/live';
 import { useT } from '@/i18n';
 import { Menu } from '@/ui/Menu';
-import { ProblemNote } from '@/ui/ProblemNote';
+import { ListProblem, ProblemNote } from '@/ui/ProblemNote';
 import { type Age, ageOf } from '@/ui/time';
 import { DeleteDialog, RenameDialog } from './dialogs';
 
@@ -38,10 +38,11 @@ export function ConversationList({ words, onChoose }: { words: string; onChoose?
   });
   const items = virtualizer.getVirtualItems();
   const last = items.at(-1)?.index ?? 0;
-  const { hasNextPage, isFetchingNextPage, fetchNextPage } = found;
+  const { hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage } = found;
   useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage && last > rows.length - 40) void fetchNextPage();
-  }, [last, rows.length, hasNextPage, isFetchingNextPage, fetchNextPage]);
+    // What failed is asked for again by hand, not in a circle.
+    if (hasNextPage && !isFetchingNextPage && !isFetchNextPageError && last > rows.length - 40) void fetchNextPage();
+  }, [last, rows.length, hasNextPage, isFetchingNextPage, isFetchNextPageError, fetchNextPage]);
 
   if (found.isError && !found.data) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />;
   if (found.data && rows.length === 0) {
@@ -50,7 +51,7 @@ export function ConversationList({ words, onChoose }: { words: string; onChoose?
   return (
     <nav className="list" aria-label={t('conversations')}>
       <div ref={scroller} className="list-scroll">
-        <ul style={{ height: virtualizer.getTotalSize() }}>
+        <ul className="virtual" style={{ height: virtualizer.getTotalSize() }}>
           {items.map((item) => {
             const row = rows[item.index];
             if (!row) return null;
@@ -70,6 +71,7 @@ export function ConversationList({ words, onChoose }: { words: string; onChoose?
           })}
         </ul>
       </div>
+      <ListProblem found={found} />
     </nav>
   );
 }

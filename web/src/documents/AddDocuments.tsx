@@ -1,12 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { FolderUp, Globe, Upload } from 'lucide-react';
-import { type DragEvent, useId, useRef, useState } from 'react';
+import { useId, useRef, useState } from 'react';
 import { addSource, queryClient, sourcesQuery, systemQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
 import { Button } from '@/ui/Button';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { bytes } from '@/ui/time';
+import { useDrop } from '@/ui/useDrop';
 import { chosenFiles, droppedFiles } from './picked';
 import { uploads } from './uploads';
 
@@ -19,28 +20,20 @@ interface AddDocumentsProps {
 export function AddDocuments({ collection: shown, names }: AddDocumentsProps) {
   const t = useT();
   const [typed, setTyped] = useState<string | null>(null);
-  const [over, setOver] = useState(false);
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
   const list = useId();
   const limit = useQuery(systemQuery).data?.limits.max_file_bytes;
   const collection = (typed ?? shown).trim() || shown;
-  const drop = (event: DragEvent) => {
-    event.preventDefault();
-    setOver(false);
-    void droppedFiles(event.dataTransfer).then((found) => uploads.add(found, collection));
-  };
+  const over = useDrop(
+    (data) =>
+      void droppedFiles(data).then(
+        (found) => uploads.add(found, collection),
+        () => notify(t('add.drop.failed')),
+      ),
+  );
   return (
-    <section
-      className={over ? 'drop over' : 'drop'}
-      aria-label={t('add')}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={drop}
-    >
+    <section className={over ? 'drop over' : 'drop'} aria-label={t('add')}>
       <div className="drop-files">
         <Upload aria-hidden="true" />
         <p>

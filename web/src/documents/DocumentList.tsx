@@ -1,7 +1,8 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { FileText, Trash2 } from 'lucide-react';
+import { FileText, RotateCw, Trash2 } from 'lucide-react';
 import { useDeferredValue, useState } from 'react';
 import { Link } from 'wouter';
+import { asProblem } from '@/api/problem';
 import {
   collectionsQuery,
   type DocumentFilter,
@@ -15,8 +16,10 @@ import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
 import { Button, IconButton } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
-import { ProblemNote } from '@/ui/ProblemNote';
+import { explained, ListProblem, ProblemNote } from '@/ui/ProblemNote';
+import { Reason } from '@/ui/Reason';
 import { ago } from '@/ui/time';
+import { readAgain } from './again';
 import { StatusBadge } from './StatusBadge';
 
 /** The documents that the filter lets through, page by page. */
@@ -31,6 +34,11 @@ export function DocumentList({ filter }: { filter: DocumentFilter }) {
     getNextPageParam: (page) => page.next,
     placeholderData: (before) => before,
   });
+  const again = (document: Document) =>
+    readAgain(document).then(
+      (known) => notify(t(known ? 'document.again' : 'document.again.gone')),
+      (error: unknown) => notify(explained(t, asProblem(error)).title),
+    );
   const documents = found.data?.pages.flatMap((page) => page.documents) ?? [];
   if (found.isError && !found.data) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />;
   if (found.isPending) return <p className="quiet">{t('loading')}</p>;
@@ -50,10 +58,17 @@ export function DocumentList({ filter }: { filter: DocumentFilter }) {
                 {document.collection} · {nameOf(document.uri)}
                 {document.updated_at && ` · ${ago(t.language, document.updated_at)}`}
               </span>
-              {document.error && <span className="row-reason">{document.error.message}</span>}
+              {document.error && <Reason error={document.error} />}
             </div>
             <span className="quiet row-count">{t('passages', { count: document.chunks })}</span>
             <StatusBadge status={document.status} />
+            {document.status === 'failed' && (
+              <IconButton
+                icon={RotateCw}
+                label={t('document.again-of', { title: document.title || nameOf(document.uri) })}
+                onClick={() => void again(document)}
+              />
+            )}
             <IconButton
               icon={Trash2}
               label={t('document.delete-of', { title: document.title || nameOf(document.uri) })}
@@ -62,7 +77,8 @@ export function DocumentList({ filter }: { filter: DocumentFilter }) {
           </li>
         ))}
       </ul>
-      {found.hasNextPage && (
+      <ListProblem found={found} />
+      {found.hasNextPage && !found.isFetchNextPageError && (
         <Button className="more" disabled={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
           {t('more')}
         </Button>

@@ -10,7 +10,8 @@ import { useT } from '@/i18n';
 import type { Place } from '@/sources/context';
 import { DocumentView } from '@/sources/DocumentView';
 import { Button } from '@/ui/Button';
-import { ProblemNote } from '@/ui/ProblemNote';
+import { ListProblem, ProblemNote } from '@/ui/ProblemNote';
+import { Reason } from '@/ui/Reason';
 import { Tabs } from '@/ui/Tabs';
 import { bytes } from '@/ui/time';
 import { useTitle } from '@/ui/useTitle';
@@ -58,7 +59,7 @@ function Shown({ document }: { document: DocumentWithText }) {
           {document.size > 0 && <span>{bytes(t.language, document.size)}</span>}
           <span className="document-uri">{document.uri}</span>
         </p>
-        {document.error && <p className="row-reason">{document.error.message}</p>}
+        {document.error && <Reason error={document.error} />}
       </header>
       <div className="section-head">
         <Tabs
@@ -114,8 +115,16 @@ function Passages({ id, onShow }: { id: string; onShow: (chunk: Chunk) => void }
     initialPageParam: -1,
     getNextPageParam: (page) => page.next,
   });
-  if (found.isError) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />;
+  if (found.isError && !found.data) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />;
+  if (found.isPending) {
+    return (
+      <p className="quiet" role="status">
+        {t('loading')}
+      </p>
+    );
+  }
   const chunks = found.data?.pages.flatMap((page) => page.chunks) ?? [];
+  if (chunks.length === 0) return <p className="empty">{t('document.no-text')}</p>;
   return (
     <>
       <ol className="cards">
@@ -130,8 +139,9 @@ function Passages({ id, onShow }: { id: string; onShow: (chunk: Chunk) => void }
           </li>
         ))}
       </ol>
-      {found.hasNextPage && (
-        <Button className="more" onClick={() => void found.fetchNextPage()}>
+      <ListProblem found={found} />
+      {found.hasNextPage && !found.isFetchNextPageError && (
+        <Button className="more" disabled={found.isFetchingNextPage} onClick={() => void found.fetchNextPage()}>
           {t('more')}
         </Button>
       )}

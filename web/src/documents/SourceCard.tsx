@@ -8,6 +8,7 @@ import { notify } from '@/ui/announce';
 import { Button } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
 import { explained } from '@/ui/ProblemNote';
+import { Reason } from '@/ui/Reason';
 import { ago } from '@/ui/time';
 import { INTERVALS, intervalKey } from './intervals';
 
@@ -48,7 +49,7 @@ export function SourceCard({ source }: { source: Source }) {
         {source.synced_at && ` · ${t('source.synced-ago', { ago: ago(t.language, source.synced_at) })}`}
       </p>
       <Report source={source} />
-      {source.error && <p className="row-reason">{source.error.message}</p>}
+      {source.error && <Reason error={source.error} />}
       <div className="row-end">
         {source.status === 'held' && (
           <Button kind="danger" onClick={() => void sync(true)}>
@@ -82,17 +83,22 @@ export function SourceCard({ source }: { source: Source }) {
   );
 }
 
+const REPORTED = ['listed', 'queued', 'unchanged', 'deleted'] as const;
+
 /** The numbers of the last sync. */
 function Report({ source }: { source: Source }) {
-  const { language } = useT();
-  const numbers = Object.entries(source.report).filter(([, value]) => typeof value === 'number' && value > 0);
+  const t = useT();
+  const numbers = REPORTED.flatMap((name) => {
+    const value = source.report[name];
+    return typeof value === 'number' && value > 0 ? [{ name, value }] : [];
+  });
   if (numbers.length === 0) return null;
   return (
     <dl className="report">
-      {numbers.map(([name, value]) => (
+      {numbers.map(({ name, value }) => (
         <div key={name}>
-          <dt>{name.replaceAll('_', ' ')}</dt>
-          <dd>{Number(value).toLocaleString(language)}</dd>
+          <dt>{t(`report.${name}`)}</dt>
+          <dd>{value.toLocaleString(t.language)}</dd>
         </div>
       ))}
     </dl>

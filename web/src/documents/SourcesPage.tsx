@@ -6,7 +6,7 @@ import { useEffect, useState } from 'react';
 import { queryClient, sourcesQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import { Button } from '@/ui/Button';
-import { ProblemNote } from '@/ui/ProblemNote';
+import { ListProblem, ProblemNote } from '@/ui/ProblemNote';
 import { useTitle } from '@/ui/useTitle';
 import { AddSource } from './AddSource';
 import { jobChanges } from './jobs';
@@ -38,7 +38,8 @@ export default function SourcesPage() {
           {t('source.add')}
         </Button>
       </header>
-      {found.isError ? (
+      <ListProblem found={found} />
+      {found.isError && !found.data ? (
         <ProblemNote error={found.error} onRetry={() => void found.refetch()} />
       ) : found.isPending ? (
         <p className="quiet">{t('loading')}</p>

@@ -5,6 +5,7 @@ import { useT } from '@/i18n';
 import { announce } from '@/ui/announce';
 import { Button } from '@/ui/Button';
 import { explained } from '@/ui/ProblemNote';
+import { reasonOf } from '@/ui/Reason';
 import { bytes } from '@/ui/time';
 import { isEnded, type Upload, type UploadState, uploads } from './uploads';
 
@@ -71,7 +72,9 @@ function UploadRow({ upload }: { upload: Upload }) {
           {documentId && state === 'done' ? <Link href={`/documents/${documentId}`}>{upload.path}</Link> : upload.path}
         </span>
         {problem ? (
-          <span className="upload-reason">{problem.detail || `${told?.title} ${told?.advice}`}</span>
+          <span className="upload-reason">
+            {reasonOf(t, { code: problem.code, message: problem.detail }) || `${told?.title} ${told?.advice}`}
+          </span>
         ) : (
           <span className="quiet">
             {t(`upload.${state}`)} · {bytes(t.language, upload.file.size)}

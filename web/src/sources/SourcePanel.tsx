@@ -6,6 +6,7 @@ import { hitsQuery } from '@/api/queries';
 import type { Citation, Hit } from '@/api/types';
 import { useT } from '@/i18n';
 import { IconButton } from '@/ui/Button';
+import { ProblemNote } from '@/ui/ProblemNote';
 import { type Opened, type Place, placeOf, placeOfHit, useSources } from './context';
 import { DocumentView } from './DocumentView';
 import { Explanation } from './Explanation';
@@ -74,12 +75,22 @@ function SourceList({ opened }: { opened: Opened }) {
                   {citation.page !== null && <span className="quiet">{t('page', { page: citation.page })}</span>}
                 </button>
                 <blockquote>{citation.quote}</blockquote>
-                <p className="card-claim">{t('sources.supports', { claim: citation.claim })}</p>
+                {!sameWords(citation.claim, citation.quote) && (
+                  <p className="card-claim">{t('sources.supports', { claim: citation.claim })}</p>
+                )}
                 <Explanation hits={hits} rank={hits.findIndex((hit) => covers(hit, citation))} />
               </li>
             ))}
           </ol>
         </section>
+      )}
+      {opened.hits === null && asked.isPending && (
+        <p className="quiet" role="status">
+          {t('loading')}
+        </p>
+      )}
+      {opened.hits === null && asked.isError && (
+        <ProblemNote error={asked.error} onRetry={() => void asked.refetch()} />
       )}
       {others.length > 0 && (
         <section>
@@ -100,6 +111,12 @@ function SourceList({ opened }: { opened: Opened }) {
       )}
     </div>
   );
+}
+
+/** A quotation supports itself, which need not be said. */
+function sameWords(claim: string, quote: string): boolean {
+  const words = (text: string) => text.replace(/[^\p{L}\p{N}]+/gu, ' ').trim();
+  return words(claim) === words(quote);
 }
 
 function covers(hit: Hit, citation: Citation): boolean {

@@ -41,7 +41,7 @@ export function TextView({ text, pages, place }: TextViewProps) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <div ref={scroller} className="text-scroll" tabIndex={0} role="region" aria-label={t('document.text')}>
-      <div className="text-all" style={{ height: virtualizer.getTotalSize() }}>
+      <div className="virtual" style={{ height: virtualizer.getTotalSize() }}>
         {virtualizer.getVirtualItems().map((item) => {
           const segment = segments[item.index];
           return (

@@ -103,6 +103,13 @@ function databaseWords(t: Translate, word: string): { tone: Tone; words: string 
     : { tone: 'bad', words: t('part.database-away') };
 }
 
+const STATES = ['unauthorized', 'wrong_address', 'unreachable', 'failing', 'not_configured'] as const;
+
+function stateWords(t: Translate, state: string): string {
+  const known = STATES.find((name) => name === state);
+  return known ? t(`state.${known}`) : state;
+}
+
 type Role = keyof System['models'];
 
 const MISSING: Record<Role, Key> = {
@@ -119,6 +126,6 @@ function modelWords(
 ): { tone: Tone; words: string; model?: string } {
   if (model.model === null) return { tone: 'off', words: t(MISSING[role]) };
   const fine = model.state === 'available';
-  const words = fine ? t('part.available') : t('part.model-away', { state: model.state });
+  const words = fine ? t('part.available') : t('part.model-away', { state: stateWords(t, model.state) });
   return { tone: fine ? 'good' : 'bad', words, model: model.model };
 }

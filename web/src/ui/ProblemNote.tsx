@@ -1,5 +1,5 @@
 import { CircleAlert, RotateCw } from 'lucide-react';
-import { asProblem, type Problem } from '@/api/problem';
+import { asProblem, type Problem, UNREACHABLE } from '@/api/problem';
 import { type Translate, useT } from '@/i18n';
 import type { Key } from '@/i18n/en';
 import { Button } from './Button';
@@ -35,6 +35,27 @@ interface ProblemNoteProps {
   onRetry?: (() => void) | undefined;
 }
 
+interface ListState {
+  data: unknown;
+  error: unknown;
+  refetch: () => unknown;
+  isFetchNextPageError?: boolean;
+  fetchNextPage?: () => unknown;
+}
+
+/** Beside a list that is there: what comes next, or what is newer, could not be had. The banner tells what it concerns all of. */
+export function ListProblem({ found }: { found: ListState }) {
+  const { data, error, isFetchNextPageError, fetchNextPage, refetch } = found;
+  if (!data || !error) return null;
+  const { status } = asProblem(error);
+  if ((status === UNREACHABLE || status === 401) && !isFetchNextPageError) return null;
+  return (
+    <div className="list-problem">
+      <ProblemNote error={error} onRetry={() => void (isFetchNextPageError ? fetchNextPage?.() : refetch())} />
+    </div>
+  );
+}
+
 /** Says what went wrong, in plain words first, then in the server's. */
 export function ProblemNote({ error, onRetry }: ProblemNoteProps) {
   const t = useT();
@@ -46,7 +67,11 @@ export function ProblemNote({ error, onRetry }: ProblemNoteProps) {
       <div className="problem-text">
         <strong>{title}</strong>
         <p>{advice}</p>
-        {problem.detail && <p className="problem-detail">{problem.detail}</p>}
+        {problem.detail && (
+          <p className="problem-detail" lang="en">
+            {problem.detail}
+          </p>
+        )}
         {problem.status >= 500 && problem.requestId && (
           <p className="problem-detail">{t('problem.request', { id: problem.requestId })}</p>
         )}
