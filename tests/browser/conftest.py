@@ -201,7 +201,9 @@ def window(browser: Browser, site: Site) -> Iterator[Window]:
     opened = Window(browser, site.url)
     yield opened
     opened.close()
-    unexpected = [item for item in opened.complaints if not re.search(opened.expected, item)]
+    # The last is no fault of the page: the machine got another network, as it does while others start containers on it.
+    expected = f"{opened.expected}|ERR_NETWORK_CHANGED"
+    unexpected = [item for item in opened.complaints if not re.search(expected, item)]
     assert not unexpected
 
 

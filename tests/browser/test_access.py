@@ -9,16 +9,19 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
+from anchorage.chat.prompt import ABSTENTION
+
 from .conftest import HARBOUR, ROOT, Site, Window, answered, ask
 
 AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 MIXED = f"{HARBOUR} [1] The mayor ate nineteen waffles.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```python\nx = 1\n```\n\n- [x] done"
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds. It runs in the page's debugger, where the page's policy does not stop it."""
+def violations(page: Page, rules: list[str] | None = None) -> list[str]:
+    """What axe finds, by all its rules or by these. It runs in the page's debugger, where the page's policy does not stop it."""
     page.evaluate(AXE.read_text("utf-8") + "\n;undefined")
-    found = page.evaluate("() => axe.run(document, { resultTypes: ['violations'] })")
+    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+    found = page.evaluate("(options) => axe.run(document, options)", options)
     return [
         f"{item['id']}: {node['html'][:200]} {node['failureSummary']}"
         for item in found["violations"]
@@ -133,9 +136,9 @@ SCREENS: dict[str, Callable[[Page, Site], None]] = {
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_axe_finds_nothing(window: Window, site: Site, look: str, request: pytest.FixtureRequest) -> None:
     shots: Path | None = request.config.getoption("--shots")
-    scheme = "dark" if look == "dark" else "light"
+    context = window.context(phone=look == "phone", color_scheme="dark" if look == "dark" else "light")
     for name, show in SCREENS.items():
-        page = window.open(phone=look == "phone", color_scheme=scheme)
+        page = window.open(context=context)
         if look == "phone" and name == "menu":
             page.get_by_role("button", name="Menu", exact=True).click()
         else:
@@ -144,8 +147,103 @@ def test_axe_finds_nothing(window: Window, site: Site, look: str, request: pytes
         if shots:
             page.wait_for_timeout(400)
             page.screenshot(path=shots / f"{look}-{name}.png")
-        assert not violations(page), name
-        page.context.close()
+        # In the dark, the same elements have other colours.
+        assert not violations(page, ["color-contrast"] if look == "dark" else None), name
+        page.close()
+
+
+def test_at_a_zoom_of_400_percent(window: Window, site: Site, request: pytest.FixtureRequest) -> None:
+    """1280 by 1024 pixels, of which 320 by 256 are left: nothing has to be scrolled sideways, and everything can be reached."""
+    shots: Path | None = request.config.getoption("--shots")
+    context = window.context(viewport={"width": 320, "height": 256}, device_scale_factor=4)
+    for name, show in SCREENS.items():
+        if name == "menu":
+            continue
+        page = window.open(context=context)
+        show(page, site)
+        if shots:
+            page.wait_for_timeout(400)
+            page.screenshot(path=shots / f"zoom-{name}.png")
+        wide = page.evaluate(
+            "() => [document.documentElement, ...document.querySelectorAll('main, .sources, .dialog, .thread-scroll, .greeting')]"
+            ".filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.className || one.tagName)"
+        )
+        assert not wide, name
+        page.close()
+    site.answers()
+    page = window.open(context=context)
+    ask(page)
+    answered(page)
+    page.locator("button.chip").first.scroll_into_view_if_needed()
+    expect(page.locator("button.chip").first).to_be_in_viewport()
+    page.get_by_label("Your question").scroll_into_view_if_needed()
+    expect(page.get_by_label("Your question")).to_be_in_viewport()
+
+
+def test_in_forced_colours(window: Window, site: Site, request: pytest.FixtureRequest) -> None:
+    """What a background alone tells is gone there: chips, notes and what is chosen have a line instead."""
+    shots: Path | None = request.config.getoption("--shots")
+    page = window.open(forced_colors="active")
+    _answer(page, site)
+    for what in (".chip", ".unsupported-note", ".question-text"):
+        assert _style(page, what, "borderTopStyle") == "solid", what
+    assert _style(page, ".list-item.active", "outlineStyle") == "solid"
+    page.locator("button.chip").first.click()
+    expect(page.locator(".pdf-mark").first).to_be_visible()
+    assert _style(page, ".pdf-mark", "borderTopStyle") == "solid"
+    if shots:
+        page.screenshot(path=shots / "forced-colours.png")
+
+
+def _style(page: Page, selector: str, name: str) -> str:
+    return str(page.locator(selector).first.evaluate(f"(one) => getComputedStyle(one).{name}"))
+
+
+_STOP = """() => {
+    const one = document.activeElement, box = one.getBoundingClientRect();
+    return {
+        tag: one.tagName,
+        name: one.ariaLabel || one.labels?.[0]?.innerText || one.innerText || '',
+        seen: box.width > 0 && box.top < innerHeight && box.bottom > 0,
+        ring: getComputedStyle(one).outlineStyle !== 'none' || !!one.closest('.composer-box, .search, .field'),
+    };
+}"""
+
+
+def test_the_focus_goes_where_the_eye_goes(window: Window, site: Site) -> None:
+    """Tab by Tab through a conversation: each stop has a name and is seen, and their order is that of the page."""
+    page = window.open()
+    page.goto(conversation(site, f"{HARBOUR} [1]", "When was the harbour of Ghent opened?"))
+    answered(page)
+    page.locator(".skip").focus()
+    stops: list[str] = []
+    for _ in range(60):
+        stop = page.evaluate(_STOP)
+        if stop["tag"] == "BODY" or (stops and stop["name"] == stops[0]):
+            break
+        assert stop["name"].strip() and stop["seen"] and stop["ring"], stop
+        stops.append(stop["name"].strip())
+        page.keyboard.press("Tab")
+    wanted = [
+        "Skip to the content", "Anchorage", "Settings", "New conversation", "Search conversations", "Documents", "Synced sources",
+        "System", "What to do with this conversation", "Questions and answers", "Edit the question", "Source", "See explanation",
+        "Copy the answer", "Answer anew", "Good answer", "Bad answer", "Your question", "Where to look",
+    ]  # fmt: skip
+    places = [next((at for at, name in enumerate(stops) if name.startswith(each)), -1) for each in wanted]
+    assert -1 not in places and places == sorted(places), (stops, places)
+
+
+def test_nothing_moves_for_those_who_want_it_still(window: Window, site: Site) -> None:
+    site.answers(HARBOUR, first_delay=3)
+    page = window.open()
+    ask(page)
+    expect(page.locator(".dots i").first).to_be_visible()
+    moving = (
+        "() => document.getAnimations().filter((one) => one.effect.getComputedTiming().activeDuration > 50"
+        " && one.effect.getComputedTiming().iterations === 1 || one.effect.getComputedTiming().duration > 50).length"
+    )
+    assert page.evaluate(moving) == 0
+    answered(page)
 
 
 def _back_to_a_chip(page: Page) -> None:
@@ -225,6 +323,37 @@ def test_on_a_phone(window: Window, site: Site) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_a_screen_reader_is_told_what_things_are(window: Window, site: Site) -> None:
+    page = window.open()
+    page.goto(conversation(site, MIXED, "When was the harbour of Ghent opened?"))
+    answered(page)
+    expect(page.locator("body")).to_match_aria_snapshot("""
+- button "Skip to the content"
+- complementary "Conversations and places":
+  - link "Anchorage"
+  - button "Settings"
+  - link "New conversation"
+  - searchbox "Search conversations"
+  - navigation "Conversations"
+  - navigation "Places"
+- main:
+  - heading "When was the harbour of Ghent opened?" [level=1]
+  - button "What to do with this conversation"
+  - region "Questions and answers":
+    - article:
+      - heading "When was the harbour of Ghent opened?" [level=2]
+      - paragraph:
+        - button /Source \\d+/
+        - mark: /The mayor ate nineteen waffles/
+      - region "Table"
+      - region "Sources"
+      - group "With this answer"
+  - textbox "Your question"
+  - combobox "Where to look"
+  - button "Send" [disabled]
+""")
+
+
 LANGUAGES = [
     ("de-AT", "de", "Was möchten Sie wissen?"),
     ("fr-CA", "fr", "Que voulez-vous savoir ?"),
@@ -243,3 +372,28 @@ def test_in_the_browsers_language(window: Window, locale: str, language: str, gr
     expect(heading).to_have_text("Was möchten Sie wissen?")
     page.reload()
     expect(heading).to_have_text("Was möchten Sie wissen?")
+
+
+SAID = {
+    "de": ("Ihre Dokumente sagen es nicht", "In diesen Dokumenten habe ich keine Antwort darauf gefunden.", "Die Datei ist beschädigt"),
+    "fr": ("Vos documents ne le disent pas", "Je n’ai pas trouvé de réponse à cette question", "Le fichier est endommagé"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", SAID)
+def test_what_the_server_says_is_said_in_the_readers_language(window: Window, site: Site, language: str) -> None:
+    heading, sentence, reason = SAID[language]
+    page = window.open(locale=language)
+    page.goto(conversation(site, ABSTENTION, "Who invented the zip in Ghent?"))
+    told = page.locator(".abstention")
+    expect(told).to_contain_text(heading)
+    expect(told).to_contain_text(sentence)
+    expect(told).not_to_contain_text(ABSTENTION)
+    page.goto("/documents")
+    broken = {"name": "kaputt.pdf", "mimeType": "application/pdf", "buffer": b"no pdf"}
+    page.set_input_files("input[type=file] >> nth=0", broken)  # type: ignore[arg-type]
+    expect(page.locator(".upload-failed")).to_contain_text(reason)
+
+
+def test_the_page_knows_the_servers_sentence() -> None:
+    assert f"'abstained.sentence': '{ABSTENTION}'" in (ROOT / "web/src/i18n/en.ts").read_text("utf-8")

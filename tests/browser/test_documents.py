@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from acceptance.conftest import until
 
@@ -66,13 +66,42 @@ def test_a_folder_keeps_its_files_apart(window: Window, site: Site, tmp_path: Pa
     ]
 
 
-def test_files_are_dropped(window: Window, site: Site) -> None:
+def drop(page: Page, *paths: Path) -> None:
+    """Drop files and folders of the disk in the middle of the page, as a hand does."""
+    session = page.context.new_cdp_session(page)
+    size = page.viewport_size
+    assert size
+    data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send(
+            "Input.dispatchDragEvent", {"type": kind, "x": size["width"] / 2, "y": size["height"] / 2, "data": data}
+        )
+
+
+def test_files_and_folders_are_dropped(window: Window, site: Site, tmp_path: Path) -> None:
+    for name in ("dossier/a/notes.txt", "dossier/b/notes.txt", "dossier/.git/config.txt", "dropped.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"Dropped: {name}.")
     page = window.open("/documents")
-    transfer = page.evaluate_handle(
-        "() => { const data = new DataTransfer(); data.items.add(new File(['Dropped into the dock.'], 'dropped.txt')); return data }"
-    )
-    page.dispatch_event(".drop", "drop", {"dataTransfer": transfer})
-    expect(page.locator(".upload-done")).to_contain_text("dropped.txt")
+    page.get_by_label("Collection").first.fill("dossiers")
+    drop(page, tmp_path / "dossier", tmp_path / "dropped.txt")
+    expect(page.locator(".upload-done")).to_have_count(3)
+    found = site.api.get("/api/documents", params={"collection": "dossiers"}).json()["documents"]
+    assert [item["uri"].removeprefix("upload://dossiers/") for item in found] == [
+        "dossier/a/notes.txt",
+        "dossier/b/notes.txt",
+        "dropped.txt",
+    ]
+
+
+def test_what_is_dropped_on_another_page_is_added_too(window: Window, site: Site, tmp_path: Path) -> None:
+    (tmp_path / "quay.txt").write_text("The quay is four hundred metres long.")
+    page = window.open("/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    drop(page, tmp_path / "quay.txt")
+    page.wait_for_url("**/documents")
+    expect(page.locator(".upload-done")).to_contain_text("quay.txt")
 
 
 def test_a_refusal_of_the_server_is_told_for_the_file(window: Window, site: Site, tmp_path: Path) -> None:

@@ -105,38 +105,6 @@ def test_a_stream_that_cannot_be_had_is_given_up_and_tried_again_by_hand(window:
     answered(page)
 
 
-def test_a_proxy_that_buffers_is_noticed(window: Window, site: Site, between: Proxy) -> None:
-    window.expected = "500|ERR_"  # its own, where it is left waiting
-    site.answers(LONG, token_delay=0.02)
-    between.buffering = True
-    page = window.open(between.url)
-    ask(page)
-    expect(page.get_by_text("holds answers back").last).to_be_visible()
-    page.get_by_role("link", name="System").click()
-    expect(page.locator(".part").filter(has_text="Way of the answers")).to_contain_text("holds answers back")
-    page.close()
-
-
-def test_below_a_path_of_an_ingress(window: Window, site: Site) -> None:
-    from acceptance.conftest import served
-
-    with (
-        served(site.cli, "serve", ANCHORAGE_HTTP__ROOT_PATH="/kb") as (api, _),
-        proxy(str(api.base_url), prefix="/kb") as front,
-    ):
-        page = window.open(f"{front.url}/kb/")
-        ask(page)
-        answered(page)
-        assert "/kb/c/" in page.url
-        page.reload()
-        answered(page)
-        page.get_by_role("link", name="Documents").click()
-        expect(page.locator(".row").first).to_be_visible()
-        page.goto(f"{front.url}/kb/system")
-        expect(page.get_by_text("Everything works.")).to_be_visible()
-        page.close()
-
-
 def test_without_storage(window: Window) -> None:
     context = window.context()
     context.add_init_script(

@@ -1,0 +1,66 @@
+"""One conversation on two devices: two browsers that share nothing but the server."""
+
+from playwright.sync_api import expect
+
+from .conftest import HARBOUR, Site, Window, answered, ask, conversation_of
+
+LONG = " ".join(f"{HARBOUR} [1] Word {number}." for number in range(20))
+
+
+def look_again(page: object) -> None:
+    """As coming back to the window does."""
+    page.evaluate("() => dispatchEvent(new Event('focus'))")  # type: ignore[attr-defined]
+
+
+def test_an_answer_that_is_begun_on_one_device_goes_on_on_the_other(window: Window, site: Site) -> None:
+    desk = window.open()
+    ask(desk)
+    answered(desk)
+    phone = window.open(f"/c/{conversation_of(desk)}", phone=True)
+    answered(phone)
+    site.answers(LONG, token_delay=0.05)
+    ask(desk, "What about the docks?")
+    expect(desk.locator(".answer.writing")).to_contain_text("Word 1")
+    look_again(phone)
+    expect(phone.locator(".answer.writing")).to_contain_text("Word 3")
+    phone.get_by_role("button", name="Stop the answer").tap()
+    for page in (desk, phone):
+        answered(page, 2)
+        expect(page.locator(".actions").last).to_contain_text("Stopped")
+    assert desk.locator(".answer").last.inner_text() == phone.locator(".answer").last.inner_text()
+
+
+def test_an_answer_that_was_given_elsewhere_is_there_when_one_comes_back(window: Window, site: Site) -> None:
+    site.ask("elsewhere", "When was the harbour of Ghent opened?")
+    page = window.open("/c/elsewhere")
+    answered(page)
+    look_again(page)
+    other = window.open("/c/elsewhere", context=window.context())
+    ask(other, "How many docks has it?")
+    answered(other, 2)
+    look_again(page)
+    expect(page.locator(".turn")).to_have_count(2)
+    expect(page.get_by_text("How many docks has it?").last).to_be_visible()
+
+
+def test_both_ask_at_once(window: Window, site: Site) -> None:
+    window.expected = "409"
+    site.ask("atonce", "When was the harbour of Ghent opened?")
+    first, second = window.open("/c/atonce"), window.open("/c/atonce", context=window.context())
+    answered(first)
+    answered(second)
+    # It has not looked what the other does, which would have shown it that answer.
+    idle = {"conversation_id": "atonce", "message_id": None, "running": False, "question": None}
+    second.route("**/api/chat/atonce", lambda route: route.fulfill(json=idle))
+    site.answers(LONG, token_delay=0.05)
+    ask(first, "What about the docks?")
+    expect(first.locator(".answer.writing")).to_contain_text("Word 1")
+    ask(second, "And the bread?")
+    expect(second.get_by_text("Something else is going on here.")).to_be_visible()
+    answered(first, 2)
+    site.answers()
+    second.get_by_role("button", name="Try again").click()
+    answered(second, 2)
+    expect(second.get_by_text("And the bread?").last).to_be_visible()
+    asked = [turn["question"] for turn in site.api.get("/api/conversations/atonce").json()["turns"]]
+    assert asked == ["When was the harbour of Ghent opened?", "What about the docks?", "And the bread?"]
