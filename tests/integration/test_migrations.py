@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from anchorage.adapters.postgres.migrate import migrate, pending
-from anchorage.errors import ConfigurationError
+from anchorage.errors import ConfigurationError, DatabaseUnavailable
 
 
 async def test_eight_starters_on_an_empty_database(empty_database: str) -> None:
@@ -54,3 +54,9 @@ async def test_too_old_a_server_is_refused_before_anything_changes(
             with pytest.raises(ConfigurationError, match=r"needs 9.* or later\. Upgrade it"):
                 await look(empty_database, "vector")
     assert await pending(empty_database, "vector") == waiting
+
+
+async def test_a_database_that_cannot_be_reached_is_named_without_its_password() -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"STATE_DB_URL cannot be reached: .*port 1 failed") as told:
+        await pending("postgresql://a:hidden@127.0.0.1:1/a", "state")
+    assert "hidden" not in told.value.message

@@ -11,10 +11,10 @@ import hashlib
 from importlib.resources import files
 from typing import Any, Literal
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, OperationalError
 
 from anchorage.adapters.postgres.pool import translate_errors
-from anchorage.errors import ConfigurationError, Conflict
+from anchorage.errors import ConfigurationError, Conflict, DatabaseUnavailable
 
 Family = Literal["vector", "state"]
 
@@ -49,10 +49,18 @@ def _queue_steps() -> list[tuple[str, str]]:
     return [("procrastinate-3.10", prelude + SchemaManager.get_schema())]
 
 
-async def _connect(url: str, timeout: float) -> AsyncConnection[Any]:
+async def _connect(url: str, family: Family, timeout: float) -> AsyncConnection[Any]:
     with translate_errors("migrating the database"):
-        return await AsyncConnection.connect(url, autocommit=True, application_name="anchorage-migrate",
-                                             connect_timeout=max(2, int(timeout)))  # fmt: skip
+        try:
+            return await AsyncConnection.connect(url, autocommit=True, application_name="anchorage-migrate",
+                                                 connect_timeout=max(2, int(timeout)))  # fmt: skip
+        except OperationalError as error:
+            # What follows its first line tells of each address again. libpq names host and user there, never the password.
+            reason = (str(error).strip().splitlines() or ["no answer"])[0].rstrip(".")
+            raise DatabaseUnavailable(
+                f"The database of {family.upper()}_DB_URL cannot be reached: {reason}. Check its address, user and password, and that "
+                "it takes connections from here; `anchorage doctor` tells more."
+            ) from error
 
 
 async def migrate(url: str, family: Family, *, timeout: float = 300) -> int:
@@ -61,7 +69,7 @@ async def migrate(url: str, family: Family, *, timeout: float = 300) -> int:
     Raises `ConfigurationError` when Postgres or pgvector is too old, or the text of an applied migration has changed since,
     `Conflict` when another starter holds the lock for longer than `timeout` seconds, `DatabaseUnavailable` when Postgres does not answer.
     """
-    connection = await _connect(url, 10)
+    connection = await _connect(url, family, 10)
     async with connection:
         with translate_errors("migrating the database"):
             await _check_versions(connection, family)
@@ -142,7 +150,7 @@ async def _applied(connection: AsyncConnection[Any], family: Family) -> dict[str
 
 async def pending(url: str, family: Family) -> list[str]:
     """The names of the steps that `migrate` would apply. Raises `ConfigurationError` where it would for the server's version."""
-    connection = await _connect(url, 5)
+    connection = await _connect(url, family, 5)
     async with connection:
         with translate_errors("reading the applied migrations"):
             await _check_versions(connection, family)
