@@ -62,7 +62,7 @@ def _answers(client: Any) -> bool:
 @contextmanager
 def _served(replicas: int, image: str = "", chart: Path = CHART) -> Iterator[Release]:
     with namespace("bench") as place:
-        apply(place, *model_pod(token_delay=0.1))
+        apply(place, *model_pod(token_delay=0.6))
         release = with_model(place)
         release.image, release.chart = image, chart
         release.install(api={"replicas": replicas, **HAND_OVER})

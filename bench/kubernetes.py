@@ -98,17 +98,22 @@ def namespace(prefix: str = "e2e") -> Iterator[str]:
             kubectl("delete", "namespace", name, "--timeout=180s", seconds=200)
 
 
-def _merged(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+def _laid(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with more on top."""
     both = {
-        key: _merged(base[key], value) if isinstance(value, Mapping) and isinstance(base.get(key), Mapping) else value
+        key: _laid(base[key], value) if isinstance(value, Mapping) and isinstance(base.get(key), Mapping) else value
         for key, value in more.items()
     }
     return {**base, **both}
 
 
-def before() -> tuple[str, Path]:
-    """The image of the release before, or none, and its chart."""
-    return os.environ.get("E2E_PREVIOUS_IMAGE", ""), Path(os.environ.get("E2E_PREVIOUS_CHART", CHART))
+def _cleared(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is None: Helm does not let one file of values take away what another one gave."""
+    return {
+        key: _cleared(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if value is not None
+    }
 
 
 def common(image: str = "") -> dict[str, Any]:
@@ -116,7 +121,7 @@ def common(image: str = "") -> dict[str, Any]:
     little = {"resources": {"requests": {"cpu": "20m"}}}
     repository, _, tag = (image or os.environ.get("E2E_IMAGE", "anchorage:dev")).rpartition(":")
     values: dict[str, Any] = {"image": {"repository": repository, "tag": tag, "pullPolicy": "IfNotPresent"}}
-    for component in ("api", "worker", "postgres", "redis", "migrate"):
+    for component in ("api", "worker", "postgres", "redis", "migrate", "retrieval", "ingest", "mcp"):
         values[component] = little.copy()
     if found := os.environ.get("E2E_POSTGRES_IMAGE"):
         repository, _, tag = found.rpartition(":")
@@ -138,7 +143,7 @@ class Release:
 
     def install(self, *, wait: bool = True, **more: Any) -> None:
         """Install it, or upgrade it to other values, and wait until its pods are ready."""
-        self.values = _merged(self.values or {}, more)
+        self.values = _laid(self.values or {}, more)
         self._helm("upgrade", "--install")
         if wait:
             self.rolled_out()
@@ -148,8 +153,8 @@ class Release:
         return self._helm("template")
 
     def _helm(self, *command: str) -> str:
-        values = _merged(common(self.image), self.values or {})
-        example = CHART / "examples" / f"{self.example}.yaml"
+        example = yaml.safe_load((self.chart / "examples" / f"{self.example}.yaml").read_text("utf-8"))
+        values = _cleared(_laid(_laid(example, common(self.image)), self.values or {}))
         return helm(
             *command,
             self.name,

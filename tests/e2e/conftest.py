@@ -87,7 +87,7 @@ def with_model(place: str, **values: Any) -> Release:
 def shared(cluster: None) -> Iterator[Release]:
     """Three pods of the API with a model server that takes its time, and a note in it: for tests that leave it as it was."""
     with namespace() as place:
-        apply(place, *model_pod(token_delay=0.1))
+        apply(place, *model_pod(token_delay=0.6))
         release = with_model(place)
         release.install(api={"replicas": 3, **HAND_OVER})
         with release.client() as client:
