@@ -158,11 +158,9 @@ class Release:
         return helm(
             *command,
             self.name,
-            str(CHART),
+            str(self.chart),
             "-n",
             self.namespace,
-            "-f",
-            str(example),
             "-f",
             "-",
             stdin=yaml.safe_dump(values),
