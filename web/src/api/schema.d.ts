@@ -672,7 +672,7 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Requests can be answered now: everything is loaded, both databases answer, and nobody is shutting down.
+         * @description Requests can be answered now: everything is loaded, what is needed answers, there is room, and nobody is shutting down.
          */
         get: operations["readyz_readyz_get"];
         put?: never;
