@@ -179,4 +179,4 @@ def test_a_data_directory_that_cannot_be_written_is_the_first_thing_told(command
 def test_who_keeps_no_originals_does_not_mind(tmp_path: Path) -> None:
     urls = {"VECTOR_DB_URL": "postgresql://127.0.0.1:1/d", "STATE_DB_URL": "postgresql://127.0.0.1:1/d"}
     cli = Cli(Path("/sys/anchorage"), {**urls, "ANCHORAGE_ROLES__TOKEN": "a-token-for-tests-only"})
-    assert "The connection to Postgres failed" in cli("serve", "--only", "retrieval", "--port", "0", code=1).err
+    assert "DB_URL cannot be reached" in cli("serve", "--only", "retrieval", "--port", "0", code=1).err

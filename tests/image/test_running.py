@@ -67,7 +67,7 @@ def test_it_is_unhealthy_while_its_database_is_away(system: System) -> None:
         return not state["Running"] or state["Health"]["Status"] == "unhealthy"
 
     until(told, "becoming unhealthy, or ending with a message")
-    assert "Postgres" in docker("logs", name).stderr
+    assert "DB_URL cannot be reached" in docker("logs", name).stderr
 
 
 def test_any_uid_will_do(system: System) -> None:
