@@ -215,7 +215,9 @@ def test_the_focus_goes_where_the_eye_goes(window: Window, site: Site) -> None:
     page = window.open()
     page.goto(conversation(site, f"{HARBOUR} [1]", "When was the harbour of Ghent opened?"))
     answered(page)
+    expect(page.locator("button.chip").first).to_be_visible()
     page.locator(".skip").focus()
+    expect(page.locator(".skip")).to_be_in_viewport()  # it slides in
     stops: list[str] = []
     for _ in range(60):
         stop = page.evaluate(_STOP)

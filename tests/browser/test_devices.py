@@ -44,7 +44,7 @@ def test_an_answer_that_was_given_elsewhere_is_there_when_one_comes_back(window:
 
 
 def test_both_ask_at_once(window: Window, site: Site) -> None:
-    window.expected = "409"
+    """The later question waits for the answer to the earlier one, and is read against it."""
     site.ask("atonce", "When was the harbour of Ghent opened?")
     first, second = window.open("/c/atonce"), window.open("/c/atonce", context=window.context())
     answered(first)
@@ -52,15 +52,36 @@ def test_both_ask_at_once(window: Window, site: Site) -> None:
     # It has not looked what the other does, which would have shown it that answer.
     idle = {"conversation_id": "atonce", "message_id": None, "running": False, "question": None}
     second.route("**/api/chat/atonce", lambda route: route.fulfill(json=idle))
-    site.answers(LONG, token_delay=0.05)
+    site.answers(LONG, token_delay=0.02)
     ask(first, "What about the docks?")
     expect(first.locator(".answer.writing")).to_contain_text("Word 1")
     ask(second, "And the bread?")
-    expect(second.get_by_text("Something else is going on here.")).to_be_visible()
     answered(first, 2)
-    site.answers()
-    second.get_by_role("button", name="Try again").click()
     answered(second, 2)
     expect(second.get_by_text("And the bread?").last).to_be_visible()
     asked = [turn["question"] for turn in site.api.get("/api/conversations/atonce").json()["turns"]]
     assert asked == ["When was the harbour of Ghent opened?", "What about the docks?", "And the bread?"]
+
+
+def test_a_question_that_may_not_wait_any_longer_can_be_asked_again(window: Window, site: Site) -> None:
+    window.expected = "409"
+    site.ask("busy", "When was the harbour of Ghent opened?")
+    page = window.open("/c/busy")
+    answered(page)
+    problem = {
+        "type": "urn:anchorage:problem:conflict",
+        "code": "conflict",
+        "status": 409,
+        "title": "Conflict",
+        "detail": "Busy.",
+    }
+    page.route(
+        "**/api/chat",
+        lambda route: route.fulfill(status=409, json=problem, content_type="application/problem+json"),
+        times=1,
+    )
+    ask(page, "And the bread?")
+    expect(page.get_by_text("Something else is going on here.")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    answered(page, 2)
+    expect(page.get_by_text("And the bread?").last).to_be_visible()

@@ -8,6 +8,7 @@ type Listener = (job: Job) => void;
 class JobChanges {
   private listeners = new Set<Listener>();
   private events: EventSource | null = null;
+  private latest = new Map<string, string>();
 
   subscribe(listener: Listener): () => void {
     this.listeners.add(listener);
@@ -35,6 +36,10 @@ class JobChanges {
   }
 
   private tell(job: Job): void {
+    // What was asked for may come after a change that it does not know of yet.
+    const moment = job.updated_at ?? '';
+    if (moment < (this.latest.get(job.id) ?? '')) return;
+    this.latest.set(job.id, moment);
     for (const listener of this.listeners) listener(job);
   }
 }
