@@ -86,6 +86,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "created_at": _time(job.created_at),
         "started_at": _time(job.started_at),
         "finished_at": _time(job.finished_at),
+        "updated_at": _time(job.updated_at),
     }
 
 

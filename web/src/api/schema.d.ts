@@ -1387,6 +1387,8 @@ export interface components {
              * @enum {string}
              */
             status: "queued" | "running" | "done" | "failed" | "cancelled";
+            /** Updated At */
+            updated_at: string | null;
             /** Uri */
             uri: string;
         };

@@ -303,6 +303,7 @@ class JobShape(BaseModel):
     created_at: str | None
     started_at: str | None
     finished_at: str | None
+    updated_at: str | None
 
 
 class Jobs(BaseModel):
