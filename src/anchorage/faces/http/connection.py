@@ -19,27 +19,16 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
 
     The request's body must have been read.
     """
-    working, left = asyncio.current_task(), False
-    assert working is not None
-
-    async def watch() -> None:
-        nonlocal left
-        await _gone(receive)
-        left = True
-        working.cancel()
-
-    watching = asyncio.create_task(watch())
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
     try:
-        result = await work
-    except asyncio.CancelledError:
-        if not left or working.uncancel() > 0:
-            raise
-        raise ClientDisconnect from None
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
     finally:
-        watching.cancel()
-    if left:  # it was done all the same
-        working.uncancel()
-    return result
+        task.cancel()
+        gone.cancel()
+        await asyncio.wait({task, gone})
 
 
 async def _gone(receive: Receive) -> None:
