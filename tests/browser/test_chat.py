@@ -146,6 +146,7 @@ def test_what_nothing_supports_is_marked(window: Window, site: Site) -> None:
     page = window.open()
     ask(page)
     answered(page)
+    expect(page.locator("mark.unsupported").last).to_be_visible()
     marked = "".join(page.locator("mark.unsupported").all_inner_texts())
     assert marked.replace("unsupported", "").strip() == "The mayor 🎉 of Ghent ate nineteen waffles on that day."
     expect(page.get_by_text("One sentence is not supported")).to_be_visible()
