@@ -20,7 +20,7 @@ from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.model import EmbedderSpec, Hit, Principal
 from anchorage.ports.retriever import Found, Retrieval
-from anchorage.ports.roles import PRINCIPAL_HEADER, TOKEN_HEADER
+from anchorage.ports.roles import PRINCIPAL_HEADER, TOKEN_HEADER, found_form
 from anchorage.ports.store import Ranking
 from anchorage.settings import load_settings
 from anchorage.testing.serving import serving
@@ -255,13 +255,11 @@ def problem(code: str, status: int) -> Answer:
 
 
 async def test_a_search_comes_back_as_it_was_found() -> None:
-    from anchorage.faces.http.retrieval import _found
-
     found = Found(Ranking([HIT], [("c1", "d1")], [], [], [SPEC]), (0.5, 1.0), SPEC)
 
     async def answer(seen: Seen, send: Any) -> None:
         await begin(send, [])
-        await send({"type": "http.response.body", "body": _found().dump_json(found)})
+        await send({"type": "http.response.body", "body": found_form().dump_json(found)})
 
     async with retriever(answer) as (seen, asked):
         assert await asked.find(ANNA, Retrieval("Why?", ("c",), 5, (1.0, 0.0), SPEC)) == found

@@ -14,7 +14,7 @@ from anchorage.chat.cite import cite
 from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
 from anchorage.chat.inert import InertStream, inert
 from anchorage.chat.markers import unmarked
-from anchorage.chat.passages import Passages
+from anchorage.chat.packing import PackableHits
 from anchorage.chat.prompt import ABSTENTION, prompt
 from anchorage.chat.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
@@ -93,7 +93,7 @@ async def draft_answer(
     async def unheard(kind: str, data: dict[str, Any]) -> None:
         return None
 
-    draft = await generate(TurnContext(services, LOCAL_OWNER, unheard), question, Passages(hits), ())
+    draft = await generate(TurnContext(services, LOCAL_OWNER, unheard), question, PackableHits(hits), ())
     return draft, not draft.abstained
 
 
@@ -102,7 +102,7 @@ async def anchored_citations(services: ChatServices, principal: Principal, draft
     return await cite(services.store, principal, draft.statements)
 
 
-async def generate(context: TurnContext, question: str, hits: Passages, history: Sequence[Turn]) -> Draft:
+async def generate(context: TurnContext, question: str, hits: PackableHits, history: Sequence[Turn]) -> Draft:
     """An answer written by the generator from the passages, verified; its text is emitted as it comes, its cost counted."""
     services = context.services
     generator, limits = services.generator, services.limits

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from anchorage.chat.passages import Passages
+from anchorage.chat.packing import PackableHits
 from anchorage.errors import AnchorageError
 from anchorage.model import Citation, Hit, Unsupported
 from anchorage.ports.cache import AnswerCache, Payload, Slot
@@ -97,7 +97,7 @@ async def keep(context: TurnContext, state: TurnState) -> None:
 def recalled(payload: Payload) -> TurnState:
     """The part of a turn's state that an earlier answer stands for."""
     return {
-        "hits": Passages([_hit(item) for item in payload["hits"]]),
+        "hits": PackableHits([_hit(item) for item in payload["hits"]]),
         "answer": payload["answer"],
         "abstained": payload["abstained"],
         "citations": [Citation(**item) for item in payload["citations"]],

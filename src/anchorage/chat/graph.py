@@ -16,7 +16,7 @@ from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
 from anchorage.chat.guard import guard_history, guard_in, guard_out, speaking
 from anchorage.chat.multi_query import retrieve_many
-from anchorage.chat.passages import Passages
+from anchorage.chat.packing import PackableHits
 from anchorage.chat.remember import recount
 from anchorage.chat.rewrite import is_about_conversation, rewrite
 from anchorage.chat.state import TurnContext, TurnState
@@ -32,7 +32,7 @@ Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
 async def _rewrite(state: TurnState, context: TurnContext) -> TurnState:
     asked = await guard_in(context.services, context.principal, state["question"])
     if is_about_conversation(asked):
-        return {"question": asked, "about_conversation": True, "standalone_question": asked, "hits": Passages()}
+        return {"question": asked, "about_conversation": True, "standalone_question": asked, "hits": PackableHits()}
     history = await guard_history(context, asked, state["history"])
     question, usage = await rewrite(context, asked, history)
     context.services.spent(context.principal, usage)
@@ -55,7 +55,7 @@ async def _retrieve(state: TurnState, context: TurnContext) -> TurnState:
     )
     await context.emit("hits", {"hits": ranking.hits})
     return {
-        "hits": Passages(ranking.hits),
+        "hits": PackableHits(ranking.hits),
         "question_vector": vector,
         "slot": None if ranking.by_words else earlier.slot,
     }
@@ -156,7 +156,6 @@ def _compiled() -> Any:
         var_child_runnable_config.set(None)
         return await _walk(FINDING, state, runtime.context)
 
-    # Annotations are text here, and LangGraph looks for the type of `runtime` in them.
     return entrypoint(context_schema=TurnContext)(find)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anchorage.chat.cache import Caching
 from anchorage.chat.guard import Guards
 from anchorage.chat.history import Summaries
-from anchorage.chat.passages import Passages
+from anchorage.chat.packing import PackableHits
 from anchorage.chat.rerank import Reranking
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.stop import Stop
@@ -150,7 +150,7 @@ class TurnState(TypedDict, total=False):
     about_conversation: bool
     standalone_question: str
     question_vector: Any
-    hits: Passages
+    hits: PackableHits
     slot: Slot | None
     recalled: bool
     answer: str

@@ -131,15 +131,16 @@ async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
     key = embedding.api_key or (llm.api_key if embedding.base_url else None)
     endpoint = endpoint_of(llm, provider, EMBEDDING, embedding.base_url, key)
     first = await OpenAIEmbedder.create(client, endpoint, model, dimension=embedding.dimension, **options)  # type: ignore[arg-type]
-    breaker = {"failures": llm.breaker_failures, "pause": llm.breaker_pause}
+    failures, pause = llm.breaker_failures, llm.breaker_pause
     if not embedding.fallbacks:
-        return RestedEmbedder(first, **breaker)  # type: ignore[arg-type]
+        return RestedEmbedder(first, failures=failures, pause=pause)
     endpoints = [endpoint_of(llm, "compatible", EMBEDDING, item.base_url, item.api_key) for item in embedding.fallbacks]
     others = [
         await OpenAIEmbedder.create(client, endpoint, model, dimension=first.dimension, **options)  # type: ignore[arg-type]
         for endpoint in endpoints
     ]
-    return RestedEmbedder(FallbackEmbedder([first, *others], **breaker), **breaker)  # type: ignore[arg-type]
+    chain = FallbackEmbedder([first, *others], failures=failures, pause=pause)
+    return RestedEmbedder(chain, failures=failures, pause=pause)
 
 
 def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:

@@ -5,32 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from functools import lru_cache
 
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ConnectionTimeoutError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from anchorage.adapters.roles.failures import failure_of, unreachable
 from anchorage.adapters.roles.trust import vouched
 from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, Unavailable
 from anchorage.model import Principal
 from anchorage.ports.retriever import Found, Retrieval
+from anchorage.ports.roles import asked_form, found_form
 
 _ATTEMPTS = 2
 _PAUSE = 0.1  # seconds between them: in a rollout, the next connection reaches another pod
 _PING_KEPT = 2.0  # seconds that a ping's outcome is good for
 _PING_TIMEOUT = 1.5
 _LARGEST = 64 * 1024**2
-
-
-@lru_cache(maxsize=1)
-def _asked() -> TypeAdapter[Retrieval]:
-    return TypeAdapter(Retrieval)
-
-
-@lru_cache(maxsize=1)
-def _found() -> TypeAdapter[Found]:
-    return TypeAdapter(Found)
 
 
 class HttpRetriever:
@@ -42,7 +32,7 @@ class HttpRetriever:
 
     async def find(self, principal: Principal, asked: Retrieval) -> Found:
         """A search changes nothing, so it is tried again where no answer came."""
-        body = _asked().dump_json(asked)
+        body = asked_form().dump_json(asked)
         try:
             async with asyncio.timeout(self._timeout):
                 for attempt in range(_ATTEMPTS):
@@ -75,7 +65,7 @@ class HttpRetriever:
         if response.status != 200:
             raise self._refused(response.status, said)
         try:
-            return _found().validate_json(said)
+            return found_form().validate_json(said)
         except ValidationError as error:
             raise ConfigurationError(
                 f"{self._url} does not answer as the retrieval role does. Check RETRIEVAL_URL, and run the same release everywhere."

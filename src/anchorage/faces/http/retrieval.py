@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from fastapi import APIRouter, Request, Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from anchorage.chat.retrieve import found_for
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.ports.retriever import Found, Retrieval
+from anchorage.ports.retriever import Found
+from anchorage.ports.roles import asked_form, found_form
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
-
-
-@lru_cache(maxsize=1)
-def _asked() -> TypeAdapter[Retrieval]:
-    return TypeAdapter(Retrieval)
-
-
-@lru_cache(maxsize=1)
-def _found() -> TypeAdapter[Found]:
-    return TypeAdapter(Found)
 
 
 @router.post("/retrieve")
 async def retrieve(request: Request, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """What the index holds for the question; the search ends when whoever wants it has left."""
     try:
-        asked = _asked().validate_json(await request.body())
+        asked = asked_form().validate_json(await request.body())
     except ValidationError as error:
         raise BadRequest("This is no question of another role. Run the same release everywhere.") from error
     own = services.embedder.spec
@@ -39,4 +28,4 @@ async def retrieve(request: Request, services: CurrentServices, principal: Curre
     search = found_for(services.chat, principal, asked.question, asked.collections, asked.k, vector=known)
     ranking, vector = await while_connected(request.receive, search)
     told = None if vector is None else tuple(map(float, vector))
-    return Response(_found().dump_json(Found(ranking, told, own)), media_type="application/json")
+    return Response(found_form().dump_json(Found(ranking, told, own)), media_type="application/json")

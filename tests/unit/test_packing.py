@@ -1,4 +1,4 @@
-from anchorage.chat.passages import Passages
+from anchorage.chat.packing import PackableHits
 from anchorage.model import Hit
 
 
@@ -9,7 +9,7 @@ def _hit(number: int) -> Hit:
 
 def test_packed_passages_read_as_before() -> None:
     hits = [_hit(number) for number in range(10)]
-    passages = Passages(hits)
+    passages = PackableHits(hits)
     passages.pack()
     passages.pack()
     assert list(passages) == hits and len(passages) == 10 and passages[3] == hits[3]
@@ -20,13 +20,13 @@ def test_packed_passages_read_as_before() -> None:
 def test_packing_lets_go_of_the_texts() -> None:
     import gc
 
-    passages = Passages([_hit(7)])
+    passages = PackableHits([_hit(7)])
     passages.pack()
     gc.collect()
     assert not any(isinstance(item, Hit) and item.chunk_id == "7.1" for item in gc.get_objects())
 
 
 def test_nothing_found_stays_nothing() -> None:
-    passages = Passages()
+    passages = PackableHits()
     passages.pack()
     assert not passages and list(passages) == []

@@ -1,4 +1,4 @@
-"""passages: what retrieval found for an answer, put by while a model takes its time to write it."""
+"""packing: what retrieval found for an answer, put by while a model takes its time to write it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import cast, overload
 from anchorage.model import Hit
 
 
-class Passages(Sequence[Hit]):
+class PackableHits(Sequence[Hit]):
     """Hits that can be packed, to a third of their size or less; whoever reads them unpacks them.
 
     They are most of what an open answer holds, and a process holds a thousand of those.
