@@ -142,7 +142,7 @@ class Claim:
         return all(number.loose or number.among(passage.values) for number in self.reading.numbers)
 
     def _best(self, number: int, passage: Passage, *, close: bool) -> Support | None:
-        found = [self._share(reading.terms) for _, _, reading in passage.sentences]
+        found = self._shares(passage)
         places = [place for place, share in enumerate(found) if share >= _NEAR]
         places.sort(key=lambda place: (-found[place], self._off_topic(passage, place), place))
         best: Support | None = None
@@ -167,6 +167,14 @@ class Claim:
         """What a sentence may score at most: all that its neighbours hold, and half of what stands elsewhere in the passage."""
         here = sum(found[max(place - 1, 0) : place + 2]) + self._share(self.number_terms)
         return (min(here, whole) + whole) / 2 + _FUZZ
+
+    def _shares(self, passage: Passage) -> list[float]:
+        """The share of the claim that each sentence holds."""
+        points = [0] * len(passage.sentences)
+        for term, weight in self.weights.items():
+            for place in passage.places.get(term, ()):
+                points[place] += weight
+        return [held / self.total if held else 0.0 for held in points]
 
     def _share(self, terms: frozenset[str]) -> float:
         return self._points(terms) / self.total if self.total else 0.0

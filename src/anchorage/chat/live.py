@@ -20,6 +20,10 @@ from anchorage.ports.streams import Piece, StreamLog, StreamState
 from anchorage.telemetry import degraded
 
 COALESCE = 0.05  # seconds that tokens wait for one another
+_GATHER = (
+    0.02  # seconds that what comes before the answer waits for more: often it is all there, and one write does for it
+)
+_BEFORE = frozenset(("start", "reset", "hits"))
 _BETWEEN_WRITES = 0.015  # seconds, so that many streams share a write
 _RETRY = 0.5
 _MAX_UNWRITTEN = 1000  # tokens and events after which a turn waits for the log
@@ -50,7 +54,7 @@ class Live:
         self._wake = wake
         self._lines: list[str] = []
         self._text: list[str] = []
-        self._tokens_due = 0.0
+        self._lines_due = self._tokens_due = 0.0
         self._shown = False
         self._ended = self._answered = False
         self._written: asyncio.Future[None] | None = None  # while somebody waits for it
@@ -64,7 +68,8 @@ class Live:
         else:
             self._fold()
             self._lines.append(line(kind, self.turn, self.attempt, data))
-            self._ask_for(0.0)
+            self._lines_due = asyncio.get_running_loop().time() + _GATHER if kind in _BEFORE else 0.0
+            self._ask_for(self._lines_due)
         while len(self._lines) + len(self._text) > _MAX_UNWRITTEN and self.end is not End.LOST:
             self._ask_for(0.0)
             await self._next_write()
@@ -115,7 +120,7 @@ class Live:
         self.sending = None
         self._wrote()
         if self._lines:
-            self._wake(self, 0.0)
+            self._wake(self, self._lines_due)
         elif self._text:
             self._wake(self, self._tokens_due)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from anchorage.chat.reading import Reading, terms_of, vocabulary_of
@@ -34,6 +34,15 @@ class Passage:
     def sentences(self) -> Sequence[tuple[int, int, Reading]]:
         text = self.hit.text
         return [(start, end, Reading(text[start:end], self._analyser, self.language)) for start, end in self.spans]
+
+    @cached_property
+    def places(self) -> Mapping[str, Sequence[int]]:
+        """The sentences that each term stands in, by number."""
+        found: dict[str, list[int]] = {}
+        for place, (_, _, reading) in enumerate(self.sentences):
+            for term in reading.terms:
+                found.setdefault(term, []).append(place)
+        return found
 
     def verbatim(self, claim: str) -> tuple[int, int] | None:
         """The sentence that is the claim, white space aside."""

@@ -173,7 +173,10 @@ async def ask_events(
     queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_WAITING)
 
     async def emit(kind: str, data: dict[str, Any]) -> None:
+        waited_for = queue.empty()
         await queue.put((kind, data))
+        if waited_for:  # the reader has it before more is made, which may be there already
+            await asyncio.sleep(0)
 
     async def all_of_it() -> None:
         await emit("start", {"conversation_id": asked.conversation_id, "message_id": asked.message_id})

@@ -6,6 +6,7 @@ does; a sentence without a marker gets one. What nothing supports is told apart.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -90,7 +91,7 @@ async def verify(
     `likeness` is the least cosine that counts as support; `withhold` leaves out what is not supported.
     """
     judge = Judge(passages, question, analyser, text)
-    bare, sentences = _read(text, judge)
+    bare, sentences = await _read(text, judge)
     if vectors is not None:
         await _by_meaning(sentences, judge, vectors, likeness)
     if not any(sentence.claims and sentence.supported for sentence in sentences):
@@ -108,9 +109,13 @@ def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
     ]
 
 
-def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
+async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
     bare, found = _placed(text)
-    return bare, [_sentence(bare, start, end, cited, judge) for start, end, cited in found]
+    sentences = []
+    for start, end, cited in found:
+        await asyncio.sleep(0)  # a long answer takes long, and this process writes others too
+        sentences.append(_sentence(bare, start, end, cited, judge))
+    return bare, sentences
 
 
 def _placed(text: str) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
@@ -179,6 +184,7 @@ async def _by_meaning(sentences: Sequence[_Sentence], judge: Judge, vectors: Sen
         if len(doubts) == _DOUBTS:
             break
         if len(part.findings) == 1 and not part.findings[0].supports:
+            await asyncio.sleep(0)
             finding = part.findings[0]
             if near := judge.doubts(finding.claim, part.cited):
                 doubts.append((part, finding, sorted(near, key=lambda item: -item.score)[:_CANDIDATES]))

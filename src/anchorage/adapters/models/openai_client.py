@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiohttp import ClientError, ClientResponse, ClientSession, StreamReader
+from pydantic_core import from_json
 
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import (
@@ -250,7 +251,7 @@ class OpenAIGenerator:
     def _read_event(self, data: bytes, reply: _Reply) -> str:
         """The text of one event; all else that it says goes into `reply`."""
         try:
-            event = json.loads(data)
+            event = _parsed(data)
         except ValueError as error:
             if data.strip() == b"[DONE]":
                 reply.done = True
@@ -330,6 +331,14 @@ async def _drain(content: StreamReader) -> None:
                 pass
     except (TimeoutError, ClientError):
         return  # the answer is whole; only the connection is lost
+
+
+def _parsed(data: bytes) -> Any:
+    """The JSON of an event. One comes for each token, so the faster parser is tried first; it takes no halves of characters."""
+    try:
+        return from_json(data)
+    except ValueError:
+        return json.loads(data)
 
 
 def _text(content: Any) -> str:

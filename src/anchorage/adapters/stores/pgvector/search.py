@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -208,12 +208,56 @@ def _nearness(
     return scaled, near
 
 
-async def ranking(
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What was found, its passages asked for: in a pipeline they come with the end of the transaction, at no round trip of their own."""
+
+    parts: Sequence[_Candidates]
+    owner: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    best: NDArray[np.int64]
+    scores: tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+    """Fused, dense and lexical."""
+    passages: Mapping[int, AsyncCursor[tuple[Any, ...]]]
+    """By the number of the part."""
+    lists: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    documents: Mapping[int, AsyncCursor[tuple[Any, ...]]] = field(default_factory=dict)
+
+    async def read(self) -> Ranking:
+        """The ranking, when the transaction has ended."""
+        rows = {
+            (number, row[0]): (self.parts[number].live.tables.id, *row)
+            for number, cursor in self.passages.items()
+            for row in await cursor.fetchall()
+        }
+        keys = [(int(self.owner[at]), int(self.ids[at])) for at in self.best.tolist()]
+        hits = [
+            _hit(self.parts[key[0]].live.collection, rows[key], *(scores[at] for scores in self.scores))
+            for key, at in zip(keys, self.best.tolist(), strict=True)
+            if key in rows
+        ]
+        if self.lists is None:
+            return Ranking(hits)
+        names = {
+            (number, row[0]): row[1] for number, cursor in self.documents.items() for row in await cursor.fetchall()
+        }
+
+        def pairs(positions: NDArray[np.int64]) -> list[tuple[str, str]]:
+            chosen = [(int(self.owner[at]), int(self.ids[at])) for at in positions.tolist()]
+            return [
+                (f"{self.parts[number].live.tables.id}.{chunk_id}", names[number, chunk_id])
+                for number, chunk_id in chosen
+            ]
+
+        return Ranking(hits, pairs(self.lists[0]), pairs(self.lists[1]))
+
+
+async def ranked(
     connection: AsyncConnection[Any], principal: Principal, parts: Sequence[_Candidates], query: Query
-) -> Ranking:
-    """Fuse what the collections offered and read the best `k` as hits."""
+) -> Ranked | None:
+    """Fuse what the collections offered and ask for the best `k`; None where there is nothing."""
     if not parts or not sum(len(part.ids) for part in parts):
-        return Ranking(())
+        return None
     owner = np.concatenate([np.full(len(part.ids), number) for number, part in enumerate(parts)])
     ids = np.concatenate([part.ids for part in parts])
     dense, lexical = (np.concatenate([getattr(part, name) for part in parts]) for name in ("dense", "lexical"))
@@ -224,51 +268,24 @@ async def ranking(
     fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalised(lexical, worded)
     order = _top(fused.astype(np.float32), near | worded, query.depth * 2)
     best = order[: query.k]
-    rows = await _read(connection, principal, parts, owner, ids, best)
-    hits = [
-        _hit(parts[owner[at]].live.collection, rows[owner[at], ids[at]], fused[at], dense[at], lexical[at])
-        for at in best.tolist()
-        if (owner[at], ids[at]) in rows
-    ]
-    if not query.lists:
-        return Ranking(hits)
-    documents = await _documents(connection, parts)
-
-    def pairs(positions: NDArray[np.int64]) -> list[tuple[str, str]]:
-        numbers = [(parts[owner[at]].live.tables.id, int(ids[at])) for at in positions.tolist()]
-        return [(f"{index}.{chunk_id}", documents[index, chunk_id]) for index, chunk_id in numbers]
-
-    return Ranking(hits, pairs(by_dense), pairs(by_lexical))
-
-
-async def _documents(connection: AsyncConnection[Any], parts: Sequence[_Candidates]) -> dict[tuple[int, int], str]:
-    """The document of each candidate, by index and chunk."""
-    found = {}
-    for part in parts:
-        tables = part.live.tables
-        cursor = connection.cursor(row_factory=tuple_row)
-        await cursor.execute(tables.fill(_DOCUMENTS), {"ids": _array(part.ids.tolist())})
-        found.update({(tables.id, row[0]): row[1] for row in await cursor.fetchall()})
-    return found
-
-
-async def _read(
-    connection: AsyncConnection[Any],
-    principal: Principal,
-    parts: Sequence[_Candidates],
-    owner: NDArray[np.int64],
-    ids: NDArray[np.int64],
-    best: NDArray[np.int64],
-) -> dict[tuple[int, int], tuple[Any, ...]]:
-    rows: dict[tuple[int, int], tuple[Any, ...]] = {}
+    passages: dict[int, AsyncCursor[tuple[Any, ...]]] = {}
+    documents: dict[int, AsyncCursor[tuple[Any, ...]]] = {}
     for number, part in enumerate(parts):
-        wanted = ids[best[owner[best] == number]].tolist()
-        if wanted:
+        if wanted := ids[best[owner[best] == number]].tolist():
             values = {"ids": _array(wanted), "collection": part.live.collection_id, "readers": principal.readers}
-            cursor = connection.cursor(row_factory=tuple_row)
-            await cursor.execute(part.live.tables.fill(_HITS), values)
-            rows.update({(number, row[0]): (part.live.tables.id, *row) for row in await cursor.fetchall()})
-    return rows
+            passages[number] = await _ask(connection, part.live, _HITS, values)
+        if query.lists:
+            documents[number] = await _ask(connection, part.live, _DOCUMENTS, {"ids": _array(part.ids.tolist())})
+    lists = (by_dense, by_lexical) if query.lists else None
+    return Ranked(parts, owner, ids, best, (fused, dense, lexical), passages, lists, documents)
+
+
+async def _ask(
+    connection: AsyncConnection[Any], live: LiveIndex, statement: str, values: Mapping[str, Any]
+) -> AsyncCursor[tuple[Any, ...]]:
+    cursor = connection.cursor(row_factory=tuple_row)
+    await cursor.execute(live.tables.fill(statement), values)
+    return cursor
 
 
 def _hit(collection: str, row: tuple[Any, ...], fused: float, dense: float, lexical: float) -> Hit:

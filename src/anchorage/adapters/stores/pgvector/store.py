@@ -21,7 +21,7 @@ from anchorage.adapters.postgres.pool import connection_for, ping, translate_err
 from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
 from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
-from anchorage.adapters.stores.pgvector.search import SETTINGS, SearchLimits, asked, candidates, ranking
+from anchorage.adapters.stores.pgvector.search import SETTINGS, SearchLimits, asked, candidates, ranked
 from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
 from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
@@ -263,7 +263,8 @@ class PgvectorStore:
                 return Ranking((), needs=needs)
             all_asked = [await asked(connection, principal, index, query, self._limits) for index in indexes]
             parts = [await candidates(connection, item, query.depth) for item in all_asked]
-            return await ranking(connection, principal, parts, query)
+            found = await ranked(connection, principal, parts, query)
+        return await found.read() if found else Ranking(())
 
     async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
         async with connection_for(self._pool, "reading the state of the collections") as connection:
