@@ -92,10 +92,16 @@ async def test_it_may_be_the_default_one(two: World) -> None:
         await ask(replace(services, generator=None), two.principal, QUESTION)
 
 
-async def test_without_any_embedder_it_is_an_error(two: World) -> None:
+async def test_without_any_embedder_words_are_left(two: World) -> None:
     for services in (chat(two, Away(), OTHER), chat(two, Away(), Away(32, "other"))):
-        with pytest.raises(ModelUnavailable, match="is away"):
-            await search(services, two.principal, QUESTION, ["c"])
+        before = degraded()
+        hits = await search(services, two.principal, QUESTION, ["c"])
+        assert degraded() == before + 1
+        assert {hit.collection for hit in hits} == {"c"} and all(hit.lexical_score for hit in hits)
+        with pytest.raises(ModelUnavailable, match="is away"):  # quotations are chosen by meaning
+            await ask(services, two.principal, QUESTION, collections=["c"])
+    answer = await ask(chat(two, Away(), OTHER, "It opened in 1827 [1]."), two.principal, QUESTION, collections=["c"])
+    assert answer.citations and not answer.abstained
 
 
 async def test_who_measures_wants_them_all(two: World) -> None:

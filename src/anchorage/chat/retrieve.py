@@ -69,7 +69,7 @@ async def found_for(
 ) -> tuple[Ranking, NDArray[Any] | None]:
     """What the index finds, as many as `ordered` will choose `k` from, with the question's vector by the default embedder.
 
-    Where one of several embedders is away, its collections are searched by words alone; with the default one, there is no vector.
+    Where an embedder is away, its collections are searched by words alone; with the default one, there is no vector.
     """
     limits, reranking = services.limits, services.reranking
     wanted = max(k or limits.k, reranking.candidates if reranking else 0)
@@ -98,8 +98,6 @@ async def found_for(
     while (found := await services.store.search(principal, query, collections, index_id=index_id)).needs:
         for spec in found.needs:  # collections that were indexed with other embedders
             vectors[spec] = await embed(spec)
-        if all(item is None for item in vectors.values()):
-            raise next(iter(away.values()))
     if not (by_words := [spec for spec in away if spec in vectors]):
         return found, vector
     degraded("by_words_alone", away[by_words[0]].message)
