@@ -72,12 +72,13 @@ class SourceEntry:
     """What a source lists. `tag` changes whenever the bytes do: an ETag, a version, a file's times and size.
 
     None where the source cannot tell without fetching. `closed`: a folder that could not be listed now, so that nothing below it
-    is known to be gone.
+    is known to be gone. `missing`: it was asked for by name, and is not there.
     """
 
     uri: str
     tag: str | None = None
     closed: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,35 @@ def test_web_pages_become_sources_that_are_synced_and_removed(window: Window, si
     assert not site.api.get("/api/documents", params={"q": "lock keepers"}).json()["documents"]
 
 
+def test_a_source_whose_page_cannot_be_read_is_not_called_up_to_date(window: Window, site: Site, web: str) -> None:
+    missing = web.replace("index.html", "gone.html")
+    page = window.open("/documents")
+    page.get_by_label("Or the address of a web page").fill(missing)
+    page.get_by_role("button", name="Read", exact=True).click()
+    page.get_by_role("link", name="Synced sources").click()
+    card = page.locator(".source").filter(has_text=missing)
+    expect(card.locator(".badge-bad")).to_be_visible(timeout=20_000)
+    expect(card).not_to_contain_text("up to date")
+
+
+def test_a_failed_document_is_read_again_from_the_list(window: Window, site: Site, tmp_path: Path) -> None:
+    (tmp_path / "ripped.pdf").write_bytes(b"%PDF-1.7 and nothing of one")
+    page = window.open("/documents")
+    page.set_input_files(FILES, tmp_path / "ripped.pdf")
+    row = page.locator(".rows > .row").filter(has_text="ripped.pdf")
+    expect(row).to_contain_text("failed", timeout=20_000)
+
+    def failed_at() -> list[str]:
+        jobs = site.api.get("/api/jobs", params={"status": "failed"}).json()["jobs"]
+        return [job["finished_at"] for job in jobs if job["name"] == "ripped.pdf"]
+
+    (before,) = failed_at()
+    row.get_by_role("button", name="again").click()
+    expect(page.get_by_text("It is being read again.")).to_be_visible()
+    until("the second try to fail too", lambda: failed_at() not in ([], [before]) or None)
+    expect(row).to_contain_text("failed")
+
+
 def test_a_source_that_cannot_be_is_refused_with_the_reason(window: Window) -> None:
     window.expected = "40[03]|422"
     page = window.open("/sources")

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.faces.http import page, shapes
+from anchorage.faces.http import page, shapes, source_shapes
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.events import ChatEvent
 from anchorage.faces.http.openapi import description_text
@@ -162,7 +162,7 @@ async def test_what_is_running(world: World, pool: Pool, tmp_path: Path) -> None
             "event: first",
             "event: second",
         ]
-        shaped(shapes.Sources, await api.client.get("/api/sources"))
+        shaped(source_shapes.Sources, await api.client.get("/api/sources"))
 
 
 async def test_the_page_is_served_with_its_rules(api_of_a_build: httpx.AsyncClient, build: Path) -> None:

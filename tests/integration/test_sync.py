@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +18,8 @@ from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.confluence import ConfluenceSource
 from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.web import WebSource
+from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import NotFound, Unavailable
 from anchorage.faces.sources import remove_source
@@ -27,6 +29,7 @@ from anchorage.ingest.worker import WorkerServices, run_worker
 from anchorage.model import Principal, RegisteredSource, SourceEntry
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
+from anchorage.testing.web_site import web_site
 from anchorage.wiring import Storage
 
 from .conftest import World
@@ -186,6 +189,24 @@ async def test_a_broken_file_is_told_once_and_not_read_at_every_sync(office: Off
     assert [item.error.code for item in documents if item.error] == ["corrupt"]
 
 
+async def test_a_source_tells_how_many_of_its_documents_failed(office: Office) -> None:
+    async def failed() -> int:
+        return (await office.world.store.failures(office.world.principal, [source.id])).get(source.id, 0)
+
+    for name in ("a.pdf", "b.pdf"):
+        (office.folder / name).write_bytes(b"%PDF-1.7 and nothing of one")
+    async with office.working():
+        source = await office.register()
+        assert await failed() == 0
+        assert (await office.sync(source)).status == "synced"
+        assert await failed() == 2
+        (office.folder / "a.pdf").unlink()
+        await office.sync(source)
+        assert await failed() == 1
+    stranger = Principal("stranger")
+    assert not await office.world.store.failures(stranger, [source.id])
+
+
 async def test_a_source_is_synced_when_its_time_has_come(office: Office, pool: Pool) -> None:
     source = await office.register(interval=3600)
     assert not await office.registry.due()
@@ -257,6 +278,29 @@ async def test_a_subfolder_that_cannot_be_listed_keeps_its_documents(
         monkeypatch.undo()
     assert found.status == "synced" and found.report["deleted"] == 1
     assert {f"s{number}.txt" for number in range(3)} <= await office.uris()
+
+
+async def test_a_page_that_vanishes_vanishes_from_answers_and_one_that_never_was_is_a_failure(office: Office) -> None:
+    async def here(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    async with web_site() as site:
+        limits = WebLimits(max_bytes=100_000, pause=0, allow_private=True)
+        office.wrap = lambda _: WebSource(f"{site.url}/page", WebClient(limits, resolver=here))
+        source = await office.register()
+        async with office.working():
+            found = await office.sync(source)
+            assert found.status == "synced" and not await office.uris()
+            assert await office.world.store.failures(office.world.principal, [source.id]) == {source.id: 1}
+            site.page("/page", "The quay of Ghent is long.", "text/plain")
+            await office.sync(source)
+            assert await office.uris() == {"page"} and await office.texts("quay")
+            assert not await office.world.store.failures(office.world.principal, [source.id])
+            site.page("/page", "gone", status=410)
+            held = await office.sync(source)
+            assert held.status == "held" and held.error and "gone" in held.error.message and await office.uris()
+            assert (await office.sync(source, confirmed=True)).report["deleted"] == 1
+            assert not await office.uris() and not await office.texts("quay")
 
 
 async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> None:

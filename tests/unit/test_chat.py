@@ -85,6 +85,23 @@ def test_the_sentence_with_the_answer_comes_first() -> None:
     assert ranked("When was the harbour of Ghent opened?", [passage])[0] == "The harbour of Ghent was opened in 1827."
 
 
+@pytest.mark.parametrize(
+    ("question", "first"),
+    [
+        ("What is a reranker?", "A reranker is a model that orders passages anew."),
+        ("Define reranker", "A reranker is a model that orders passages anew."),
+        ("What does BM25 mean?", "BM25, a ranking function, stands for Best Matching 25."),
+        ("What is slow?", "The reranker, with the reranker cache of the reranker host, is slow."),
+    ],
+)
+def test_what_something_is_is_told_by_the_sentence_that_defines_it(question: str, first: str) -> None:
+    passage = hit(
+        "The reranker, with the reranker cache of the reranker host, is slow. Each reranker waits for the BM25 of the others. "
+        "A reranker is a model that orders passages anew. BM25, a ranking function, stands for Best Matching 25."
+    )
+    assert ranked(question, [passage])[0] == first
+
+
 def test_headings_are_no_answers_and_places_count_once() -> None:
     text = "Setup\n\nThe setup takes a minute."
     twice = [hit(text, heading_path=("Setup",)), hit(text, heading_path=("Setup",))]

@@ -24,6 +24,7 @@ from anchorage.text.sentences import statement_spans
 _QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
 
 _W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
+_W_DEFINES, _BESIDE = 0.3, 2  # terms that may stand beside what a sentence defines
 _E_NEAREST, _E_SENTENCE, _E_WORDING = 0.5, 0.5, 0.7
 EVIDENCE_NEEDED = 0.89
 """Abstain below this much evidence: half the best passage's and half the best sentence's cosine, and .7 of the share of
@@ -47,6 +48,14 @@ _ASKS_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _ASKS_NAME = re.compile(r"\b(?:who|whose|whom|where)\b|\bwhich (?:country|city|place|person)\b", re.IGNORECASE)
+_ASKS_DEFINITION = re.compile(
+    r"^(?:so |and |but )?(?:what(?:'s|\u2019s| is| are| was| were) |define |what do(?:es)? (?=.+ (?:mean|stand for)\b))(?P<subject>[^,;]+?)"
+    r"(?: mean| stand for)?\s*\??$",
+    re.IGNORECASE,
+)
+_SAYS_WHAT = re.compile(
+    r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?)\b|[\u2013\u2014:]|\s-\s", re.IGNORECASE
+)
 _ASKS_CODE = re.compile(
     r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?|headings?|columns?)\b", re.IGNORECASE
 )
@@ -115,7 +124,7 @@ def extract(
         for place, numbers in by_passage.items()
     }
     meaning = sentence_vectors @ question_vector
-    asked = _kind_asked(question)
+    asked, defined = _kind_asked(question), _defined(question, analyser)
     scores = np.empty(len(sentences))
     for numbers in by_passage.values():
         for at, number in enumerate(numbers):
@@ -128,6 +137,7 @@ def extract(
                 + _W_RANK * hit.score
                 + _W_PASSAGE * in_passage[sentences[number].place]
                 + (_W_KIND * (1 if asked.search(sentences[number].text) else -1) if asked else 0)
+                + (_W_DEFINES if defined and _defines(sentences[number].text, defined, analyser) else 0)
             )
     order = np.argsort(-scores, kind="stable")
     nearest = max(hit.dense_score or 0.0 for hit in {s.hit.chunk_id: s.hit for s in sentences}.values())
@@ -146,6 +156,21 @@ def _header(hit: Hit) -> str:
 def _content_terms(question: str, analyser: Analyser) -> set[str]:
     terms = set(analyser.terms(question))
     return terms - set(analyser.terms(_QUESTION_WORDS)) or terms
+
+
+def _defined(question: str, analyser: Analyser) -> set[str]:
+    """The terms of what is to be defined, where the question asks what something is."""
+    asks = _ASKS_DEFINITION.match(question.strip())
+    return _content_terms(asks["subject"], analyser) if asks else set()
+
+
+def _defines(sentence: str, terms: set[str], analyser: Analyser) -> bool:
+    """Whether a sentence begins with these terms, little beside them, and then says what they are."""
+    says = _SAYS_WHAT.search(sentence)
+    if says is None:
+        return False
+    before = analyser.terms(sentence[: says.start()])
+    return terms <= set(before) and before[0] in terms and len(before) <= len(terms) + _BESIDE
 
 
 def _share(wanted: set[str], present: set[str]) -> float:

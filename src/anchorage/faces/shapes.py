@@ -90,8 +90,8 @@ def job_json(job: Job) -> dict[str, Any]:
     }
 
 
-def source_json(source: RegisteredSource) -> dict[str, Any]:
-    """A registered source as `anchorage sources` and /api/sources show it."""
+def source_json(source: RegisteredSource, failed: int = 0) -> dict[str, Any]:
+    """A registered source as `anchorage sources` and /api/sources show it, with how many of its documents failed."""
     return {
         "id": source.id,
         "location": source.location,
@@ -103,6 +103,7 @@ def source_json(source: RegisteredSource) -> dict[str, Any]:
         "report": dict(source.report),
         "synced_at": _time(source.synced_at),
         "next_sync_at": _time(source.next_sync_at),
+        "failed": failed,
     }
 
 

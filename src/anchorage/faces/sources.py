@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anchorage.errors import Conflict
@@ -29,6 +29,13 @@ async def register(
     await open_indexing(services.ingest, principal, collection)
     source = await services.storage.registry.add(principal, collection, checked, options, every)
     return source, await request_sync(services.storage, principal, source.id)
+
+
+async def sources_with_failures(storage: Storage, principal: Principal) -> Sequence[tuple[RegisteredSource, int]]:
+    """The sources, each with how many of its documents could not be read when that was last tried."""
+    found = await storage.registry.sources(principal)
+    failures = await storage.store.failures(principal, [source.id for source in found]) if found else {}
+    return [(source, failures.get(source.id, 0)) for source in found]
 
 
 async def request_sync(storage: Storage, principal: Principal, source_id: str, *, confirm: bool = False) -> str:

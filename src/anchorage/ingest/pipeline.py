@@ -200,8 +200,9 @@ class Ingester:
             raise
         except AnchorageError as error:
             await require_live(self.services, self.principal, collection, index, error)
-            if isinstance(error, NotFound) and source_id:  # gone since it was listed: the next sync deletes it
-                return _counted(Outcome(entry.uri, known.id if known else None, DocumentStatus.DELETED))
+            if isinstance(error, NotFound) and source_id and known and known.version:
+                # Gone since it was listed: the next sync deletes it.
+                return _counted(Outcome(entry.uri, known.id, DocumentStatus.DELETED))
             return await self.failed(collection, entry, failure_of(error), source_id)
         except OSError as error:
             reason = f"The file could not be read: {error.strerror}. Ingest it again."

@@ -79,6 +79,8 @@ async def _list(
     found = _Found()
     async for group in grouped(source.list(), _AT_ONCE):
         known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
+        # What is asked for by name and is not there any more is gone; what never was is a failure that somebody should see.
+        group = [entry for entry in group if not (entry.missing and _is_read(known.get(entry.uri)))]
         changed = [entry for entry in group if not _is_settled(known.get(entry.uri), entry, ingester)]
         await queue.add(principal, [_document_job(registered, entry) for entry in changed])
         shared = [item.uri for item in known.values() if item.source_id not in (None, registered.id)]
@@ -90,6 +92,10 @@ async def _list(
         found.unchanged += len(group) - len(changed)
         await report(len(found.listed), None)
     return found
+
+
+def _is_read(known: Document | None) -> bool:
+    return known is not None and known.version is not None
 
 
 def _is_settled(known: Document | None, entry: SourceEntry, ingester: Ingester) -> bool:

@@ -127,6 +127,10 @@ class Store(Protocol):
         """Document ids by uri, of every document that a registered source lists."""
         ...
 
+    async def failures(self, principal: Principal, source_ids: Sequence[str]) -> Mapping[str, int]:
+        """How many documents of each registered source could not be read when that was last tried; none is no entry."""
+        ...
+
     async def claim(self, principal: Principal, collection: str, uris: Sequence[str], source_id: str) -> None:
         """Note that a registered source lists these documents, which belong to another one."""
         ...

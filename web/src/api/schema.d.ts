@@ -1593,7 +1593,7 @@ export interface components {
         };
         /**
          * SourceShape
-         * @description A registered source with what its last sync found.
+         * @description A registered source with what its last sync found; `failed` documents could not be read when that was last tried.
          */
         SourceShape: {
             /** Collection */
@@ -1601,6 +1601,8 @@ export interface components {
             error: components["schemas"]["FailureShape"] | null;
             /** Every */
             every: number | null;
+            /** Failed */
+            failed: number;
             /** Id */
             id: string;
             /** Location */
@@ -1633,6 +1635,8 @@ export interface components {
             error: components["schemas"]["FailureShape"] | null;
             /** Every */
             every: number | null;
+            /** Failed */
+            failed: number;
             /** Id */
             id: string;
             /** Job Id */
@@ -1667,6 +1671,8 @@ export interface components {
             error: components["schemas"]["FailureShape"] | null;
             /** Every */
             every: number | null;
+            /** Failed */
+            failed: number;
             /** Id */
             id: string;
             /** Jobs */

@@ -33,11 +33,14 @@ export function SourceCard({ source }: { source: Source }) {
     void queryClient.invalidateQueries({ queryKey: documentsKey });
   };
   const interval = INTERVALS.find((item) => item.seconds === source.every);
+  const someFailed = source.status === 'synced' && source.failed > 0;
   return (
     <li className="card source">
       <div className="source-head">
         <b className="source-place">{source.location}</b>
-        <span className={`badge badge-${TONES[source.status]}`}>{t(`source.${source.status}`)}</span>
+        <span className={`badge badge-${someFailed ? 'bad' : TONES[source.status]}`}>
+          {someFailed ? t('source.some-failed', { count: source.failed }) : t(`source.${source.status}`)}
+        </span>
       </div>
       <p className="quiet">
         {t('source.into', { name: source.collection })} ·{' '}

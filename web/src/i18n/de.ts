@@ -261,6 +261,7 @@ export const de: Messages = {
   'source.removed': 'Die Quelle ist entfernt.',
   'source.sync': 'Jetzt abgleichen',
   'source.sync.asked': 'Der Abgleich hat begonnen.',
+  'source.some-failed': '{count|ein Dokument fehlgeschlagen|{count} Dokumente fehlgeschlagen}',
   'source.synced': 'auf dem Stand',
   'source.synced-ago': 'abgeglichen {ago}',
   'source.syncing': 'wird abgeglichen',

@@ -266,6 +266,7 @@ export const en = {
   'source.removed': 'The source is removed.',
   'source.sync': 'Sync now',
   'source.sync.asked': 'The sync has begun.',
+  'source.some-failed': '{count|one document failed|{count} documents failed}',
   'source.synced': 'up to date',
   'source.synced-ago': 'synced {ago}',
   'source.syncing': 'syncing',

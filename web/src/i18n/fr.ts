@@ -262,6 +262,7 @@ export const fr: Messages = {
   'source.removed': 'La source est retirée.',
   'source.sync': 'Synchroniser maintenant',
   'source.sync.asked': 'La synchronisation a commencé.',
+  'source.some-failed': '{count|un document en échec|{count} documents en échec}',
   'source.synced': 'à jour',
   'source.synced-ago': 'synchronisée {ago}',
   'source.syncing': 'synchronisation',

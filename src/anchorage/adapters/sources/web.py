@@ -147,7 +147,7 @@ class WebSource:
             page = await download(self._client, url, if_changed=True)
         except AnchorageError as error:
             self._held.put(url, error)
-            return SourceEntry(url)
+            return SourceEntry(url, missing=isinstance(error, NotFound))
         return self._keep(page, page.canonical or page.url)
 
     def _keep(self, page: WebPage, uri: str) -> SourceEntry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +13,7 @@ from anchorage.errors import BadRequest
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import source_json
-from anchorage.faces.sources import register, remove_source, request_sync
+from anchorage.faces.sources import register, remove_source, request_sync, sources_with_failures
 from anchorage.model import DEFAULT_COLLECTION, RegisteredSource
 from anchorage.wiring import open_services, open_storage
 
@@ -65,6 +66,12 @@ def add(
                         "and `anchorage worker` run one.", markup=False)  # fmt: skip
 
 
+def _numbers(source: RegisteredSource, failed: int) -> str:
+    return ", ".join(
+        f"{count} {kind}" for kind, count in [*source.report.items(), *([("failed", failed)] if failed else [])]
+    )
+
+
 def _pair(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not name:
@@ -76,14 +83,14 @@ def _pair(text: str) -> tuple[str, Any]:
 def list_sources(data: Data = None, json: Json = False) -> None:
     """All sources with what their last sync found."""
 
-    async def run() -> list[RegisteredSource]:
+    async def run() -> Sequence[tuple[RegisteredSource, int]]:
         async with open_storage(settings) as storage:
-            return list(await storage.registry.sources(storage.principal))
+            return await sources_with_failures(storage, storage.principal)
 
     settings = settings_for(data)
     found = asyncio.run(run())
     if json:
-        print_json({"sources": [source_json(item) for item in found]})
+        print_json({"sources": [source_json(*item) for item in found]})
     elif not found:
         console().print("No sources yet. Register one with `anchorage sources add SOURCE`.")
     else:
@@ -91,8 +98,8 @@ def list_sources(data: Data = None, json: Json = False) -> None:
             ("ID", "STATUS", "EVERY", "COLLECTION", "LOCATION", "LAST SYNC OR REASON"),
             [
                 (item.id, item.status, f"{item.interval} s" if item.interval else "on demand", item.collection, item.location,
-                 item.error.message[:_REASON] if item.error else ", ".join(f"{n} {k}" for k, n in item.report.items()))
-                for item in found
+                 item.error.message[:_REASON] if item.error else _numbers(item, failed))
+                for item, failed in found
             ],
         )  # fmt: skip
 

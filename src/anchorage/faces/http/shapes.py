@@ -313,39 +313,6 @@ class Jobs(BaseModel):
     counts: dict[str, int]
 
 
-class SourceShape(BaseModel):
-    """A registered source with what its last sync found."""
-
-    id: str
-    location: str
-    collection: str
-    options: dict[str, Any]
-    every: int | None
-    status: Literal["new", "syncing", "synced", "held", "failed"]
-    error: FailureShape | None
-    report: dict[str, Any]
-    synced_at: str | None
-    next_sync_at: str | None
-
-
-class SourceWithJob(SourceShape):
-    """A source as it was registered, with its first sync."""
-
-    job_id: str
-
-
-class SourceWithJobs(SourceShape):
-    """A source with its latest jobs."""
-
-    jobs: list[JobShape]
-
-
-class Sources(BaseModel):
-    """All registered sources."""
-
-    sources: list[SourceShape]
-
-
 class JobId(BaseModel):
     """The job that was queued."""
 

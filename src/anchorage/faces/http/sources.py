@@ -8,10 +8,11 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from anchorage.faces.http.described import answers
-from anchorage.faces.http.shapes import JobId, Sources, SourceWithJob, SourceWithJobs
+from anchorage.faces.http.shapes import JobId
+from anchorage.faces.http.source_shapes import Sources, SourceWithJob, SourceWithJobs
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import job_json, source_json
-from anchorage.faces.sources import register, remove_source, request_sync
+from anchorage.faces.sources import register, remove_source, request_sync, sources_with_failures
 from anchorage.model import DEFAULT_COLLECTION
 
 router = APIRouter(prefix="/api/sources")
@@ -29,7 +30,7 @@ class NewSource(BaseModel):
 @router.get("", summary="List sources", **answers(Sources))
 async def sources(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """All registered sources with what their last sync found."""
-    return {"sources": [source_json(item) for item in await services.storage.registry.sources(principal)]}
+    return {"sources": [source_json(*item) for item in await sources_with_failures(services.storage, principal)]}
 
 
 @router.post("", status_code=201, summary="Register a source", **answers(SourceWithJob, 201))
@@ -47,7 +48,8 @@ async def show(source_id: str, services: CurrentServices, principal: CurrentPrin
     storage = services.storage
     found = await storage.registry.source(principal, source_id)
     jobs = await storage.queue.jobs(principal, source_id=source_id, limit=20)
-    return {**source_json(found), "jobs": [job_json(job) for job in jobs]}
+    failures = await storage.store.failures(principal, [found.id])
+    return {**source_json(found, failures.get(found.id, 0)), "jobs": [job_json(job) for job in jobs]}
 
 
 @router.post("/{source_id}/sync", status_code=202, summary="Sync a source", **answers(JobId, 202))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
 
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.model import Principal
 
 OF_SOURCE = "(d.source_id = %(value)s OR d.id IN (SELECT document_id FROM anchorage.document_claims WHERE source_id = %(value)s))"
+_FAILURES = """
+SELECT l.source_id, count(*) FROM (
+    SELECT id, source_id FROM anchorage.documents WHERE source_id = ANY(%(sources)s)
+    UNION ALL SELECT document_id, source_id FROM anchorage.document_claims WHERE source_id = ANY(%(sources)s)
+) AS l JOIN anchorage.documents d ON d.id = l.id JOIN anchorage.collections c ON c.id = d.collection_id
+WHERE d.status = 'failed' AND c.readers && %(readers)s GROUP BY l.source_id
+"""
 _CLAIM = """
 INSERT INTO anchorage.document_claims (document_id, source_id)
 SELECT id, %(source)s FROM anchorage.documents WHERE collection_id = %(collection)s AND uri = ANY(%(uris)s)
@@ -27,6 +35,14 @@ WITH heirs AS (
 )
 DELETE FROM anchorage.document_claims k USING moved m WHERE k.document_id = m.id AND k.source_id = m.source_id
 """
+
+
+async def failures(
+    connection: AsyncConnection[Any], principal: Principal, source_ids: Sequence[str]
+) -> Mapping[str, int]:
+    """How many of the documents that each source lists have failed."""
+    values = {"sources": list(source_ids), "readers": principal.readers}
+    return dict(await (await connection.execute(_FAILURES, values)).fetchall())
 
 
 async def claim(connection: AsyncConnection[Any], live: LiveIndex, uris: Sequence[str], source_id: str) -> None:

@@ -99,6 +99,10 @@ class PgvectorStore:
     async def of_source(self, principal: Principal, collection: str, source_id: str) -> Mapping[str, str]:
         return await self._ids(principal, collection, claims.OF_SOURCE, source_id)
 
+    async def failures(self, principal: Principal, source_ids: Sequence[str]) -> Mapping[str, int]:
+        async with connection_for(self._pool, "counting failed documents") as connection:
+            return await claims.failures(connection, principal, source_ids)
+
     async def _ids(self, principal: Principal, collection: str, condition: str, value: str) -> Mapping[str, str]:
         """Document ids by uri, of the documents of a collection that meet an SQL condition on `d`."""
         async with connection_for(self._pool, "listing documents") as connection:
