@@ -56,6 +56,15 @@ def quotes(found: Verified) -> list[str]:
         ("Bread is made of flour and water [1, 3].", "Bread is made of flour and water [3]."),
         ("- Bread is made of flour and water [1]\n- Horta lived in Saint-Gilles",
          "- Bread is made of flour and water [3]\n- Horta lived in Saint-Gilles [2]"),
+        ("Bread is made of flour and water [2-3].", "Bread is made of flour and water [3]."),
+        ("Bread is made of flour and water［3］.", "Bread is made of flour and water [3]."),
+        ("Bread is made of flour and water \\[3\\].", "Bread is made of flour and water [3]."),
+        # numbers of items
+        ("1. Bread is made of flour and water [3].\n2. Victor Horta designed the Hôtel Tassel in 1893 [3].",
+         "1. Bread is made of flour and water [3].\n2. Victor Horta designed the Hôtel Tassel in 1893 [2]."),
+        ("(1) Bread is made of flour and water.", "(1) Bread is made of flour and water [3]."),
+        ("> 12) Bread is made of flour and water.", "> 12) Bread is made of flour and water [3]."),
+        ("Step 2: Bread is made of flour and water.", "Step 2: Bread is made of flour and water [3]."),
         # clauses with markers of their own
         ("Victor Horta designed the Hôtel Tassel [1] and bread is made of flour [2].",
          "Victor Horta designed the Hôtel Tassel [2] and bread is made of flour [3]."),
@@ -270,3 +279,28 @@ async def test_a_second_marker_stays_only_where_its_passage_says_as_much() -> No
     for written, shown in (("[1][2]", "[1]"), ("[2][1]", "[1]"), ("[1][3]", "[1][3]"), ("[2]", "[2]")):
         text = f"The iron bridge of Ghent was opened in March 1889 by the mayor {written}."
         assert (await verify(text, source, "", ENGLISH)).text == text.replace(written, shown)
+
+
+@pytest.mark.parametrize("written", ["**Gold** [3]", "# Gold", "Gold:", "Gold? [1]", "**Bread is made of gold**"])
+async def test_frames_around_nothing_are_all_that_is_said_and_unsupported(written: str) -> None:
+    found = await verified(written)
+    assert found.unsupported and found.claims == 1 and not found.statements
+
+
+@pytest.mark.parametrize("added", ["the Atomium", "the Eiffel Tower"])
+async def test_a_name_that_was_added_is_seen_among_many_names(added: str) -> None:
+    found = await verified(f"Victor Horta designed the Hôtel Tassel and {added} [2].")
+    assert found.unsupported and not found.statements
+
+
+async def test_what_numbers_a_wrong_item_goes_with_it_and_a_day_is_no_such_number() -> None:
+    found = await verified("1. Bread is made of flour and water.\n2. Bread is made of gold.", withhold=True)
+    assert found.text == "1. Bread is made of flour and water [3]." and len(found.unsupported) == 1
+    german = analyser_named(analyser_name("german"))
+    passages = [passage(1, "Der Hafen von Gent wurde am 1. Juni 1827 eröffnet.")]
+    assert (await verify("2. Juni 1827: Der Hafen von Gent wurde eröffnet.", passages, "", german)).unsupported
+
+
+async def test_brackets_that_hold_no_passage_stay() -> None:
+    found = await verified("Bread is made of flour and water, as [0-9] says and [1999] too.")
+    assert "[0-9]" in found.text and "[1999]" in found.text

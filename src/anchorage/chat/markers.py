@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _MARKER = re.compile(
-    r"(?<![ \t])[ \t]*(?:\[|【)\s*\^?(?:(?:passages?|sources?|documents?|docs?|refs?)\s*)?#?(\d{1,3}(?:\s*(?:[,;&]|and)\s*\d{1,3})*)"
-    r"\s*(?:†[^\]】\n]{0,60})?(?:\]|】)(?!\()",
+    r"(?<![ \t])[ \t]*\\?[\[【［]\s*\^?(?:(?:passages?|sources?|documents?|docs?|refs?)\s*)?#?"
+    r"([1-9]\d{0,2}(?:\s*(?:[,;&–-]|and)\s*\d{1,3})*)\s*(?:†[^\]】\n]{0,60})?\\?[\]】］](?!\()",
     re.IGNORECASE,
 )
 _CODE = re.compile(
     r"^(?P<fence>```|~~~).*?(?:^(?P=fence)[ \t]*$|\Z)|(?<!`)(?P<ticks>`+)(?!`)[^\n]+?(?<!`)(?P=ticks)(?!`)",
     re.DOTALL | re.MULTILINE,
 )
-_NUMBER = re.compile(r"\d+")
-_BRACKETED = re.compile(r"(?<!\w)\[(\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\]|(?<=[\w.,;:!?\"”’)])\[(\d{1,3})\]")
+_NUMBERS = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
+_MOST = 20  # numbers that a range stands for
+_BRACKETED = re.compile(
+    r"(?<!\w)[\[［【](\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)(?:†[^\]】\n]{0,60})?\\?[\]］】]|(?<=[\w.,;:!?\"”’)])[\[［【](\d{1,3})\\?[\]］】]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,16 @@ def without_markers(text: str) -> Marks:
         pieces.append(text[at : match.start()])
         length += match.start() - at
         at = match.end()
-        places.append((length, tuple(dict.fromkeys(int(number) for number in _NUMBER.findall(match.group(1))))))
+        places.append((length, tuple(dict.fromkeys(_numbers(match.group(1))))))
     pieces.append(text[at:])
     return Marks("".join(pieces), places)
+
+
+def _numbers(text: str) -> Iterator[int]:
+    """The numbers of a marker; `2-4` is 2, 3 and 4."""
+    for first, last in _NUMBERS.findall(text):
+        low, high = int(first), int(last or first)
+        yield from range(low, high + 1) if low <= high < low + _MOST else (low, high)
 
 
 def unmarked(text: str) -> str:

@@ -28,7 +28,7 @@ _KANA = re.compile("[\u3040-\u309f]+")
 _NAME_WEIGHT, _NUMBER_WEIGHT, _WORD_WEIGHT, _LIGHT_WEIGHT = 1.5, 2.0, 1.0, 0.1
 _SHORT = 3
 _YEAR_DIGITS, _YEARS = 4, range(1000, 2101)
-_TITLE_CASE = 0.8
+_TITLE_CASE = 0.99
 
 
 @dataclass(frozen=True, slots=True)

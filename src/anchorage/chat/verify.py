@@ -21,7 +21,7 @@ from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Unsupported
 from anchorage.telemetry import degraded
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import statement_spans
+from anchorage.text.sentences import is_ordinal, statement_spans
 
 _CANDIDATES = 8  # sentences of passages that one claim is compared with by meaning
 _DOUBTS = 4  # claims of one answer that are
@@ -32,6 +32,11 @@ _ABSENCE = re.compile(
     r"^[^\d\n]{0,60}\b(?:passages?|documents?|sources?|texts?)\b[^\n]{0,30}\b(?:do(?:es)? not|don't|doesn't|did not)\s+"
     r"(?:mention|say|tell|contain|provide|specify|state|hold|give|include|describe|explain)\b"
     r"(?:(?!\b(?:but|however|although|though|yet|nevertheless)\b|;)[^\n]){0,160}$",
+    re.IGNORECASE,
+)
+# What numbers an item of a list says nothing.
+_LABEL = re.compile(
+    r"[ \t>]*(?:\(?\d{1,3}[.)]|(?:step|schritt|étape|paso|passo|bước) \d{1,3}:)[ \t]+(?=\S)",
     re.IGNORECASE,
 )
 _AFTER = " \t\n.!?\"”’')]*_"  # what may follow a marker at the end of a sentence
@@ -97,6 +102,9 @@ async def verify(
     if not any(sentence.claims and sentence.supported for sentence in sentences):
         for sentence in sentences:  # nothing in it stands on anything, not even its "Yes."
             sentence.claims = sentence.claims or not _FRAME.search(bare[sentence.start : sentence.end])
+    if not any(sentence.claims for sentence in sentences):
+        for sentence in sentences:  # frames around nothing
+            sentence.claims = any(char.isalnum() for char in bare[sentence.start : sentence.end])
     return _written(bare, sentences, passages, withhold)
 
 
@@ -136,6 +144,9 @@ def _placed(text: str) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[
 
 
 def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]], judge: Judge) -> _Sentence:
+    if _FRAME.search(bare[start:end]):
+        return _Sentence(start, end, [], claims=False)
+    start = _unlabelled(bare, start, end)
     text = bare[start:end]
     numbers = tuple(dict.fromkeys(number for _, found in cited for number in found))
     whole = _Part(start, end, max((place for place, _ in cited), default=_before_stop(bare, start, end)), numbers)
@@ -157,6 +168,14 @@ def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[
         return _Sentence(start, end, [whole], claims=True)
     whole.findings = judge.apart(claim, numbers) or whole.findings
     return _Sentence(start, end, [whole], claims=True)
+
+
+def _unlabelled(bare: str, start: int, end: int) -> int:
+    """Where a sentence begins behind the number of its item."""
+    if bare[:start].rstrip(" \t>")[-1:] not in ("", "\n"):
+        return start
+    label = _LABEL.match(bare, start, end)
+    return label.end() if label and not is_ordinal(bare, label.end()) else start
 
 
 def _marked_clauses(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]]) -> list[_Part]:

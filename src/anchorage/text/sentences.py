@@ -29,6 +29,11 @@ _ORDERED = re.compile(
 _WORD_BEFORE = re.compile(r"(\S+)$")
 
 
+def is_ordinal(text: str, end: int) -> bool:
+    """Whether what ends here with a full stop and a space (`1. `) is a German ordinal, of a day or a century."""
+    return _ORDERED.match(text, end - 1) is not None
+
+
 def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
     """Spans of the sentences in `text[start:end]`, trimmed of white space, in order; together they miss none but white space."""
     stop = len(text) if end is None else end
