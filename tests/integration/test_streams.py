@@ -528,6 +528,35 @@ async def test_deletion_leaves_nothing_and_ends_the_answer(bakery: Bakery) -> No
                 assert row == (0,), table
 
 
+async def test_a_deleted_conversation_ends_where_it_is_written(bakery: Bakery) -> None:
+    """While the model is silent, and at once: not when the next word comes."""
+    async with processes(bakery, 1) as (one,):
+        first, other = await one.ask().until("hits"), await one.ask(conversation="d").until("hits")
+        await bakery.chat.memory.delete(bakery.principal, "c")
+        one.streams.gone(Principal("stranger"))
+        one.streams.gone(bakery.principal, "c")
+        await first.all()
+        await eventually(lambda: one.generator.closed == 1 and list(one.streams._lives) == ["d"])
+        assert "done" not in first.kinds
+        one.generator.go()
+        assert (await other.all()).kinds[-1] == "done"
+
+
+async def test_a_conversation_that_takes_the_id_of_a_deleted_one_is_told_to_nobody_else(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        here, there = await one.ask().until("hits"), await two.resume(0).until("hits")
+        one.generator.go(2)
+        await asyncio.gather(here.until("token"), there.until("token"))
+        await bakery.chat.memory.delete(bakery.principal, "c")  # by another process: nobody here is told
+        anew = await one.ask(message="x").until("hits")
+        one.generator.go()
+        await asyncio.gather(here.all(), there.all())
+        assert "answer" not in here.kinds + there.kinds
+        assert (await anew.all()).kinds[-2:] == ["answer", "done"] and {
+            item.get("message_id", "x") for item in anew.events
+        } == {"x"}
+
+
 async def test_an_id_that_somebody_else_took_shows_nothing_of_theirs(bakery: Bakery) -> None:
     async with processes(bakery) as (one, two):
         here, there = await one.ask().until("hits"), await two.resume(0).until("hits")

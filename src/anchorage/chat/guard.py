@@ -6,6 +6,7 @@ the metrics, a text without it, or `Blocked`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
 from anchorage.model import Citation, Principal, Turn, Unsupported
 from anchorage.ports.guard import Guard
 from anchorage.telemetry import GUARD_FINDINGS, degraded
+from anchorage.text.hidden import visible
 
 if TYPE_CHECKING:
     from anchorage.chat.state import ChatServices, TurnContext
@@ -106,15 +108,16 @@ def _blocked(side: Side, rule: str, what: str) -> Blocked:
     return Blocked(rule, f"{message}; whoever runs this server decides with {setting} what is let through.")
 
 
-def let_through(services: ChatServices, history: Sequence[Turn]) -> Sequence[Turn]:
+async def let_through(services: ChatServices, history: Sequence[Turn]) -> Sequence[Turn]:
     """Turns that a caller sends, as the rules let them pass; those that they would have blocked are left out."""
     if services.guards is None:
         return history
     kept = []
     for turn in history:
+        await asyncio.sleep(0)  # there may be many, and this process writes other answers
         with suppress(Blocked):  # counted, and told in the log
-            question = check(turn.question, "question", services.guards)
-            kept.append(replace(turn, question=question, answer=check(turn.answer, "answer", services.guards)))
+            question = check(visible(turn.question), "question", services.guards)
+            kept.append(replace(turn, question=question, answer=check(visible(turn.answer), "answer", services.guards)))
     return kept
 
 

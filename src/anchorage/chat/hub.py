@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from enum import Enum, auto
 
 from anchorage.errors import AnchorageError
@@ -31,22 +32,36 @@ class Sign(Enum):
 class Reader:
     """One client's view of a stream; `position` is the last event that it has."""
 
-    __slots__ = ("_lines", "_quiet", "_sign", "_wake", "owner", "position")
+    __slots__ = ("_born", "_lines", "_out", "_quiet", "_sign", "_wake", "owner", "position")
 
     def __init__(self, owner: str, position: int, quiet: float) -> None:
         self.owner, self.position, self._quiet = owner, position, quiet
         self._lines: list[Line] = []
         self._sign: Sign | None = None
+        self._born: datetime | None = None
+        self._out = False
         self._wake: asyncio.Future[None] | None = None  # while it waits; many do, and an `Event` is large
+
+    def is_of(self, born: datetime) -> bool:
+        """Whether it reads the conversation that began then, and not one before it by the same id."""
+        self._born = self._born or born
+        return self._born == born
 
     def push(self, lines: Sequence[Line]) -> None:
         """Hand over events."""
+        if self._out:
+            return
         if len(self._lines) + len(lines) > _MAX_UNREAD:
             self._lines = []
             self.sign(Sign.BEHIND)
             return
         self._lines.extend(lines)
         self._woken()
+
+    def send_away(self) -> None:
+        """Its conversation is gone: what comes by that id is not for it."""
+        self._out, self._lines = True, []
+        self.sign(Sign.GONE)
 
     def sign(self, sign: Sign) -> None:
         """Tell it something; that it is all over outweighs the rest."""
@@ -141,7 +156,13 @@ class Hub:
             if reader.owner == owner:
                 reader.push(lines)
             else:
-                reader.sign(Sign.GONE)
+                reader.send_away()
+
+    def begin(self, conversation_id: str, last_n: int) -> None:
+        """A stream begins here after that event: whoever has later ones reads a conversation that was deleted."""
+        for reader in self._readers.get(conversation_id, ()):
+            if reader.position > last_n:
+                reader.send_away()
 
     def sign(self, conversation_id: str, sign: Sign) -> None:
         """Tell the readers of a conversation something."""
@@ -177,7 +198,11 @@ class Hub:
         found = await self._log.poll(remote)
         for key, position in remote.items():
             progress = found.get(key)
-            if progress is None:
+            if progress is not None:
+                for reader in self._readers.get(key, ()):
+                    if not reader.is_of(progress.born):
+                        reader.send_away()
+            if progress is None or progress.last_n < position:  # deleted; another one may have its id
                 self.sign(key, Sign.GONE)
             elif progress.lines:
                 self.publish(key, progress.owner, progress.lines)

@@ -175,6 +175,7 @@ class Writer:
             timer.cancel()
 
     async def _write(self, lives: list[Live], now: float) -> None:
+        lives = [live for live in lives if live.end is not End.LOST]
         # Of two attempts at one answer that are both here still, the later one counts.
         latest = {live.conversation_id: live for live in sorted(lives, key=lambda live: live.attempt)}
         for live in lives:

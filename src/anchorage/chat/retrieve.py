@@ -16,6 +16,7 @@ from anchorage.model import EmbedderSpec, Principal
 from anchorage.ports.retriever import Retrieval, Retriever
 from anchorage.ports.store import Query, Ranking
 from anchorage.telemetry import degraded
+from anchorage.text.hidden import visible
 
 
 def storable(text: str) -> str:
@@ -24,8 +25,11 @@ def storable(text: str) -> str:
 
 
 def checked_question(question: str, limit: int) -> str:
-    """The question without outer white space. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
-    question = storable(question).strip()
+    """The question without outer white space and hidden characters, which would hide from the guards what a model then reads.
+
+    Raises `BadRequest` when empty and `TooLarge` when over the limit.
+    """
+    question = visible(storable(question)).strip()
     if not question:
         raise BadRequest("The question is empty: write what you want to know.")
     if len(question) > limit:

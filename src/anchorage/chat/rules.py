@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from anchorage.text.hidden import visible
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -209,14 +211,13 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
         ),
     )
 )
-_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
 
 
 def injection(text: str) -> Iterator[Finding]:
     """Orders to drop or reveal the instructions, as attempts to take over word them; a heuristic that can be got around."""
     plain, lines = text, ""
     if not text.isascii():  # letters that only look like letters, and what nobody sees
-        plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+        plain = visible(unicodedata.normalize("NFKC", text))
     plain = plain.lower().replace("’", "'")
     for groups, what, pattern in _INJECTIONS:
         if not all([_any(group, plain) for group in groups]):  # noqa: C419  see `_any`
@@ -229,18 +230,35 @@ def injection(text: str) -> Iterator[Finding]:
             return
 
 
-_MARKUP = re.compile(
-    r"!\[[^\]\n]{0,500}\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}(?:\s[^)\n]{0,200})?\)"
-    r"|[<‹](?:img|script|iframe|object|embed|link|svg|form)\b[^>]{0,2000}>",
-    re.IGNORECASE,
-)
+# What comes before and after is looked up, not matched: hostile text must not take more than linear time.
+_SHOWN = re.compile(r"\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}+(?:(?:\s[^)\n]{0,200})?\))?", re.IGNORECASE)
+_ELEMENT = re.compile(r"[<‹](?:img|script|iframe|object|embed|link|svg|form)\b", re.IGNORECASE)
+_ALT, _INSIDE = 500, 2000  # characters of an image's text, and of an element's tag
 
 
 def markup(text: str) -> Iterator[Finding]:
     """Images and active elements: a page that draws them calls the address, and what stands in it has left."""
-    if "<" in text or "‹" in text or "![" in text:
-        for match in _MARKUP.finditer(text):
-            yield Finding("injection", "an image or active markup", match.start(), match.end())
+    for start, end in sorted([*_images(text), *_elements(text)]):
+        yield Finding("injection", "an image or active markup", start, end)
+
+
+def _images(text: str) -> Iterator[tuple[int, int]]:
+    if "![" not in text:
+        return
+    for match in _SHOWN.finditer(text):
+        least = max(0, match.start() - _ALT - 2)
+        least = max(text.rfind(sign, least, match.start()) + 1 or least for sign in "]\n")
+        if (start := text.rfind("![", least, match.start())) >= 0:
+            yield start, match.end()
+
+
+def _elements(text: str) -> Iterator[tuple[int, int]]:
+    if "<" not in text and "‹" not in text:
+        return
+    for match in _ELEMENT.finditer(text):
+        end = text.find(">", match.end(), match.end() + _INSIDE + 1)
+        if end >= 0:
+            yield match.start(), end + 1
 
 
 Rule = Callable[[str], Iterator[Finding]]

@@ -141,6 +141,13 @@ class Streams:
             await self._take_over(services, principal, state)  # to write the end of it
         return state
 
+    def gone(self, principal: Principal, conversation_id: str | None = None) -> None:
+        """A conversation of theirs was deleted, or all: what is being written here ends, and nobody waits for more of it."""
+        for key, live in list(self._lives.items()):
+            if live.principal.id == principal.id and conversation_id in (None, key):
+                live.finish(End.LOST)
+                self._hub.sign(key, Sign.GONE)
+
     async def hand_over(self) -> None:
         """End what is being written here without a word, so that other processes take it over, and send all readers away."""
         self.draining = self._handed_over = True
@@ -206,6 +213,8 @@ class Streams:
             state = None
         if state is None:
             return Sign.GONE
+        if state.last_n < reader.position:  # it was deleted, and another one has its id
+            return Sign.GONE
         if not state.ended:
             self._hub.look_after(conversation)
             return () if state.held or conversation in self._lives else Sign.FREE
@@ -248,6 +257,9 @@ class Streams:
         self._start(services, principal, ask, claimed)
 
     def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
+        if before := self._lives.get(state.conversation_id):
+            before.finish(End.LOST)  # its conversation was deleted, and this is another one by the same id
+        self._hub.begin(state.conversation_id, state.last_n)
         live = self._lives[state.conversation_id] = Live(principal, state, self._writer.ask_for)
         live.task = asyncio.create_task(self._produce(services, principal, ask, live))
         if self._heart is None or self._heart.done():

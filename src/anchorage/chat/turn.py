@@ -83,7 +83,7 @@ async def prepare(
     if place.chosen and not conversation_id:
         raise BadRequest("A message of which conversation is meant? Send its conversation_id too.")
     if history is not None:
-        history = let_through(services, history)
+        history = await let_through(services, history)
         thread = Thread(turns=len(history), history=tuple(history))
     elif not conversation_id:
         thread = Thread()  # nobody can have used an id that was made just now

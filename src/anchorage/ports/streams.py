@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from anchorage.model import Principal
@@ -63,10 +64,11 @@ class Piece:
 class Progress:
     """How a followed stream stands: the lines after the position that was asked about, a page of them at most.
 
-    `owner` is whom the conversation belongs to now: an id that was deleted may have been taken by somebody else.
+    `owner` is whom the conversation belongs to now, and `born` when it began: an id that was deleted may have been taken anew.
     """
 
     owner: str
+    born: datetime
     lines: tuple[Line, ...]
     last_n: int
     ended: bool

@@ -70,7 +70,7 @@ WITH input AS (
 SELECT conversation_id, stop FROM taken, set_config('synchronous_commit', 'off', true)
 """
 _POLL = """
-SELECT s.conversation_id, c.owner, s.last_n, s.ended, h.id IS NOT NULL, e.first_n, e.lines
+SELECT s.conversation_id, c.owner, c.created_at, s.last_n, s.ended, h.id IS NOT NULL, e.first_n, e.lines
 FROM unnest(%(ids)s::text[], %(after)s::bigint[]) AS p(id, after)
 JOIN anchorage.conversations c ON c.id = p.id
 JOIN anchorage.streams s ON s.conversation_id = p.id
@@ -174,10 +174,10 @@ class PostgresStreamLog:
         async with connection_for(self._pool, "following streams") as connection:
             rows = await (await connection.execute(_POLL, values)).fetchall()
         found: dict[str, Progress] = {}
-        for key, owner, last, ended, held, first, lines in rows:
+        for key, owner, born, last, ended, held, first, lines in rows:
             new = tuple(line for line in _numbered(first, lines) if line[0] > positions[key]) if lines else ()
             before = found[key].lines if key in found else ()
-            found[key] = Progress(owner, before + new, last, ended, held)
+            found[key] = Progress(owner, born, before + new, last, ended, held)
         return found
 
     async def beat(self, holder: str) -> Sequence[str]:
