@@ -78,7 +78,7 @@ class Streams:
             request = stored_request(services, asked)
             await self._beat_if_due()
             state, mine = await self._log.open(
-                principal, asked.conversation_id, asked.message_id, request, asked.turn, self._holder
+                principal, asked.conversation_id, asked.message_id, request, asked.answered_as, self._holder
             )
             if mine or state.message_id == asked.message_id:
                 break
@@ -92,7 +92,7 @@ class Streams:
 
         async def begin() -> Asked:
             """As it was prepared, or read anew if another answer has come meanwhile; the conversation's row is there by now."""
-            found = await ask() if waited else asked
+            found = await ask() if waited or state.turn != asked.turn else asked
             thread = replace(found.thread, exists=True)
             return replace(found, conversation_id=state.conversation_id, message_id=state.message_id, thread=thread)
 

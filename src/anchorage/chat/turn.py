@@ -58,7 +58,12 @@ class Asked:
     @property
     def turn(self) -> int:
         """The number that its turn has or, if nobody else is faster, will have."""
-        return self.thread.earlier.number if self.thread.earlier else self.thread.turns + 1
+        return self.answered_as or self.thread.turns + 1
+
+    @property
+    def answered_as(self) -> int | None:
+        """The number that its turn has, if it was answered before."""
+        return self.thread.earlier.number if self.thread.earlier else None
 
 
 async def prepare(

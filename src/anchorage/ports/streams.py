@@ -87,10 +87,12 @@ class StreamLog(Protocol):
         conversation_id: str,
         message_id: str,
         request: StreamRequest,
-        turn: int,
+        turn: int | None,
         holder: str,
     ) -> tuple[StreamState, bool]:
         """Begin the stream of a message, or find the one that is there; True: it is the holder's to write now.
+
+        `turn` is the number of the message's turn where it has been answered before, else None: then it is the next.
 
         Taken are streams that are new, free, left by a dead process, or ended without an answer or with their events gone. Another
         message's stream that a living process holds is returned as it is.

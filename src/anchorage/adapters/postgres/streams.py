@@ -36,10 +36,10 @@ _BEGIN = f"""
 WITH c AS (
     INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%(id)s, %(owner)s, '')
     ON CONFLICT (id) DO UPDATE SET title = c.title WHERE c.owner = excluded.owner
-    RETURNING id
+    RETURNING id, turns
 ), begun AS (
     INSERT INTO anchorage.streams AS s (conversation_id, message_id, turn, attempt, first_n, last_n, request, holder)
-    SELECT id, %(message)s, %(turn)s, 1, 1, 0, %(request)s, %(holder)s FROM c
+    SELECT id, %(message)s, coalesce(%(turn)s::int, turns + 1), 1, 1, 0, %(request)s, %(holder)s FROM c
     ON CONFLICT (conversation_id) DO UPDATE SET message_id = excluded.message_id, turn = excluded.turn, request = excluded.request,
         holder = excluded.holder, attempt = CASE WHEN s.message_id = excluded.message_id THEN s.attempt + 1 ELSE 1 END,
         first_n = s.last_n + 1, ended = false, answered = false, stop = false, read_at = now(), updated_at = now()
@@ -103,7 +103,7 @@ class PostgresStreamLog:
         conversation_id: str,
         message_id: str,
         request: StreamRequest,
-        turn: int,
+        turn: int | None,
         holder: str,
     ) -> tuple[StreamState, bool]:
         values = {
