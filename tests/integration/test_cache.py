@@ -297,3 +297,15 @@ async def test_the_doctor_asks_redis(monkeypatch: pytest.MonkeyPatch, redis_url:
     assert status == "warning" and "127.0.0.1:9" in detail and "nothing is answered from the cache" in detail
     monkeypatch.setenv("REDIS_URL", redis_url)
     assert await told() == [("ok", "Redis: connected")]
+
+
+async def test_an_answer_goes_with_its_conversation(asked: World, pool: Pool) -> None:
+    cache = PostgresAnswerCache(pool, ttl=60, max_entries=100)
+    services = chat(asked, cache, "It opened in 1827 [1].", "Once more: in 1827 [1].")
+    first = await ask(services, asked.principal, QUESTION)
+    assert (await ask(services, asked.principal, QUESTION)).answer == first.answer
+    await services.memory.delete(asked.principal, first.conversation_id)
+    async with pool.connection() as connection:
+        row = await (await connection.execute("SELECT count(*) FROM anchorage.answer_cache")).fetchone()
+    assert row == (0,)
+    assert (await ask(services, asked.principal, QUESTION)).answer.startswith("Once more")

@@ -123,6 +123,13 @@ async def test_a_question_does_not_wait_behind_an_ingest_for_long() -> None:
         await asyncio.wait({ingest})
 
 
+async def test_a_question_does_not_wait_for_a_server_that_hangs() -> None:
+    async with model_server(Behaviour(first_delay=60)) as server, model_client() as client:
+        embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_timeout=0.2)
+        with pytest.raises(ModelUnavailable, match="QUERY_TIMEOUT"):
+            await embedder.embed_query("a harbour")
+
+
 async def test_a_question_does_not_wait_for_a_long_retry_after() -> None:
     behaviour = Behaviour(status=429, retry_after="30")
     async with model_server(behaviour) as server, model_client() as client:

@@ -46,7 +46,8 @@ def test_what_is_active_becomes_inert(written: str, shown: str) -> None:
 
 PIECES = st.sampled_from(
     ["`", "``", "```", "~~~", "\n", "\n\n", "[", "]", "(", ")", "](", "!", "![", "<", "<a ", "<!--", ">", "|", "|-|", "\\", ":", "]:",
-     "http", "s", "://", "www", ".", "/", "e.com", "x", " ", "    ", "- ", "1. ", "> ", "# ", "\t", "\u200b", "[1]", "&lt;", "*", "https://e.com"]
+     "http", "s", "://", "www", ".", "/", "e.com", "x", " ", "    ", "- ", "1. ", "> ", "# ", "\t", "\u200b", "[1]", "&lt;", "*", "https://e.com",
+     "<1@e.com>", "@"]
 )  # fmt: skip
 
 
@@ -54,6 +55,8 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=40), st.integers(1, 7))
 @example(["|", " ", "`", " ", "|", "https://e.com", "|", "`", "|", "\n", "|-|", "|-|"], 1)
 @example(["\\", "https://e.com"], 1)
+@example(["<1@e.com>"], 1)
+@example(["<1", "@", "e.com", ">"], 1)
 @example(["`", "x", "`", "https://e.com", "`", "x", "`"], 1)
 @example(["https://e.com", "`", "x", "`", " ", "https://e.com"], 3)
 @example(["- ", "x", "\n", "```", "\n", "![", "](", "x", ")"], 2)

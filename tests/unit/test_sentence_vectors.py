@@ -1,10 +1,13 @@
 """The cache of sentence vectors: right, and bounded."""
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 
 from anchorage.chat.sentences import SentenceVectors
+from anchorage.errors import ModelUnavailable
 from anchorage.ports.embedder import Vectors
 from anchorage.testing.fakes import HashEmbedder
 
@@ -29,3 +32,24 @@ async def test_what_is_known_is_not_embedded_again() -> None:
     await vectors.of(["g", "h", "i", "j"])
     await vectors.of(["a b"])
     assert embedder.asked[-5:] == ["g", "h", "i", "j", "a b"]
+
+
+async def test_what_is_embedded_goes_on_an_account_and_what_is_known_does_not() -> None:
+    shared, spent = SentenceVectors(HashEmbedder()), list[int]()
+    mine = shared.on_account(spent.append)
+    await mine.of(["a harbour", "a quay"])
+    await mine.of(["a harbour"])
+    await shared.of(["a quay", "a ship"])
+    assert len(spent) == 1 and spent[0] == sum(
+        len(HashEmbedder().token_starts(text)) for text in ("a harbour", "a quay")
+    )
+
+
+async def test_an_embedder_that_hangs_is_waited_for_no_longer_than_said() -> None:
+    class Hanging(HashEmbedder):
+        async def embed_passages(self, texts: Sequence[str]) -> Vectors:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    with pytest.raises(ModelUnavailable, match="QUERY_TIMEOUT"):
+        await SentenceVectors(Hanging(), wait=0.01).of(["a"])

@@ -89,7 +89,9 @@ async def keep(context: TurnContext, state: TurnState) -> None:
     }
     vector = state.get("question_vector") if caching.similar is not None else None
     try:
-        await caching.cache.keep(slot, vector, payload)
+        await caching.cache.keep(
+            slot, vector, payload, None if context.history is not None else state["conversation_id"]
+        )
     except AnchorageError as error:
         degraded("no_answer_cache", error.message)
 

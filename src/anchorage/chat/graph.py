@@ -111,9 +111,9 @@ async def _remember(state: TurnState, context: TurnContext) -> TurnState:
         stopped=bool(context.stop and context.stop.stopped),
         trace=trace(context.services, state),
     )
+    kept = await context.services.memory.append(context.principal, state["conversation_id"], turn, begun=state["begun"])
     if not turn.stopped:
         await keep(context, cast(TurnState, {**state, **shown}))
-    kept = await context.services.memory.append(context.principal, state["conversation_id"], turn, begun=state["begun"])
     # Somebody may have answered the same message meanwhile: what is remembered is what is told.
     return {
         "number": kept.number, "answer": kept.answer, "abstained": kept.abstained, "citations": kept.citations,

@@ -14,7 +14,7 @@ from anchorage.text.hidden import visible
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
 _ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]*|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
-_ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?])")
+_ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?]|[^\s<>]*@)")
 _LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`|\n]*)$")  # with a bar, it may be the head of a table
 _INDENT = re.compile(r" {0,3}(?![ \t])")
@@ -23,7 +23,7 @@ _TICKS = re.compile(r"`+")
 _AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
 # What may be the beginning of something active; the rest of it has yet to come.
 _UNDECIDED = re.compile(
-    rf"(?:\]:?|<|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
+    rf"(?:\]:?|<[^\s<>]*|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
     re.I,
 )
 _OPEN = "<]!\\:/wW"
@@ -81,9 +81,7 @@ class InertStream:
                 break
         found = _UNDECIDED.search(line, line.rfind(" ", 0, limit) + 1, limit)  # nothing of it has a space
         limit = found.start() if found else limit
-        while limit and line[limit - 1] in "<]~\\":  # what they mean, the next character says
-            limit -= 1
-        return limit
+        return len(line[:limit].rstrip("<]~\\"))  # what they mean, the next character says
 
     def _line(self, line: str, *, whole: bool) -> str:
         if self._fence:

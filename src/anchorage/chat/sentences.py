@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anchorage.errors import ModelUnavailable
 from anchorage.ports.embedder import Embedder, Vectors
 
 
 class SentenceVectors:
     """Embeds sentences and remembers the last `size` of them (1.5 kB each with 384 dimensions)."""
 
-    def __init__(self, embedder: Embedder, size: int = 8192) -> None:
-        self._embedder, self._size = embedder, size
+    def __init__(self, embedder: Embedder, size: int = 8192, wait: float = 15.0) -> None:
+        self._embedder, self._size, self._wait = embedder, size, wait
         self._known: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._spend: Callable[[int], None] | None = None
+
+    def on_account(self, spend: Callable[[int], None]) -> SentenceVectors:
+        """The same, with the same memory; `spend` is told how many tokens were embedded."""
+        other = copy(self)
+        other._spend = spend
+        return other
 
     async def of(self, sentences: Sequence[str]) -> Vectors:
-        """One unit vector a sentence, shape (sentences, dimension). Raises what the embedder raises."""
+        """One unit vector a sentence, shape (sentences, dimension). Raises what the embedder raises, and `ModelUnavailable` after `wait` seconds."""
         found = {sentence: self._known[sentence] for sentence in sentences if sentence in self._known}
         missing = list(dict.fromkeys(sentence for sentence in sentences if sentence not in found))
         if missing:
-            found |= zip(missing, await self._embedder.embed_passages(missing), strict=True)
+            found |= zip(missing, await self._embedded(missing), strict=True)
         for sentence, vector in found.items():
             self._known[sentence] = vector
             self._known.move_to_end(sentence)
@@ -33,3 +43,17 @@ class SentenceVectors:
         if not sentences:
             return np.zeros((0, self._embedder.spec.dimension), dtype=np.float32)
         return np.stack([found[sentence] for sentence in sentences])
+
+    async def _embedded(self, sentences: list[str]) -> Vectors:
+        try:
+            async with asyncio.timeout(self._wait):  # an answer waits for them
+                vectors = await self._embedder.embed_passages(sentences)
+        except TimeoutError as error:
+            raise ModelUnavailable(
+                f"The embedder {self._embedder.spec.name} gave no vectors of {len(sentences)} sentences within {self._wait:g} s "
+                "(ANCHORAGE_EMBEDDING__QUERY_TIMEOUT). Check its server, or raise the setting."
+            ) from error
+        if self._spend is not None:
+            limit = self._embedder.max_tokens
+            self._spend(sum(min(len(self._embedder.token_starts(sentence)), limit) for sentence in sentences))
+        return vectors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypedDict
 
 from numpy.typing import NDArray
@@ -89,6 +89,14 @@ class ChatServices:
             tokens = min(len(embedder.token_starts(question)), embedder.max_tokens)
             self.spent(principal, Usage(embedder.spec.name, tokens))
         return vector
+
+    def on_account(self, principal: Principal) -> ChatServices:
+        """These services, whose sentence vectors are counted for the principal where they cost something."""
+        spec = self.embedder.spec
+        if not self.pays_for(spec):
+            return self
+        vectors = self.sentence_vectors.on_account(lambda tokens: self.spent(principal, Usage(spec.name, tokens)))
+        return replace(self, sentence_vectors=vectors)
 
     def underway(self, principal: Principal, question: str) -> AbstractAsyncContextManager[None]:
         """Within a turn: its principal's budget has room for it. Raises `BudgetExceeded`."""

@@ -119,7 +119,7 @@ async def run(
         "begun": asked.thread.exists,
         "fresh": asked.fresh,
     }
-    context = TurnContext(stoppable(services, stop), principal, emit, asked.history, stop)
+    context = TurnContext(stoppable(services.on_account(principal), stop), principal, emit, asked.history, stop)
     async with services.underway(principal, asked.question):
         answer = _answer(await take_turn(state, context), stop)
     if services.summaries and asked.history is None:

@@ -34,6 +34,10 @@ class AnswerCache(Protocol):
         """Answers to questions whose vectors' cosine to this one is at least `similarity`, the nearest first."""
         ...
 
-    async def keep(self, slot: Slot, vector: NDArray[Any] | None, payload: Payload) -> None:
-        """Remember an answer, and forget those of its family's other scopes."""
+    async def keep(
+        self, slot: Slot, vector: NDArray[Any] | None, payload: Payload, conversation_id: str | None = None
+    ) -> None:
+        """Remember an answer, and forget those of its family's other scopes. It goes with its conversation, if that is kept where it is,
+        and with its time in any case.
+        """
         ...

@@ -108,6 +108,9 @@ class EmbeddingSettings(Section):
     threads: int = Field(0, ge=0, description="of the local model; 0: one per core")
     batch_size: int = Field(32, ge=1, le=2048, description="passages per call")
     timeout: float = Field(60, gt=0, description="seconds for one call")
+    query_timeout: float = Field(
+        15, gt=0, description="seconds for the call of a question, or of an answer's sentences"
+    )
     retries: int = Field(2, ge=0, le=10, description="attempts after the first")
     longest_wait: float = Field(
         60, ge=0, description="longest wait that a server's rate limit or Retry-After may ask for, in seconds"

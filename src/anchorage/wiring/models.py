@@ -125,6 +125,7 @@ async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
         "max_tokens": embedding.max_tokens,
         "batch_size": embedding.batch_size,
         "timeout": embedding.timeout,
+        "query_timeout": embedding.query_timeout,
         "query_wait": embedding.query_wait,
         "retry": RetryPolicy(embedding.retries, longest_wait=embedding.longest_wait),
     }

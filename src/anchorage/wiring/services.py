@@ -247,7 +247,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         embedders=embedders,
         memory=storage.memory,
         generator=generator,
-        sentence_vectors=SentenceVectors(embedder),
+        sentence_vectors=SentenceVectors(embedder, wait=settings.embedding.query_timeout),
         limits=_limits(settings),
         language=settings.retrieval.language,
         reranking=await open_reranking(settings, client),

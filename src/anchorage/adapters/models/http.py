@@ -50,7 +50,10 @@ class RetryPolicy:
             return None
         if asked is not None:
             # Coming back early only earns the next refusal, so beyond the cap the caller is told instead.
-            return asked if asked <= self.longest_wait else None
+            if asked > self.longest_wait:
+                return None
+            if asked > 0:
+                return asked
         return random.uniform(0.5, 1.0) * min(self.longest_backoff, self.first_backoff * 2.0**attempt)
 
 

@@ -51,6 +51,7 @@ class OpenAIEmbedder:
     timeout: float = 60.0
     retry: RetryPolicy = field(default_factory=lambda: PATIENT)
     ping_timeout: float = 2.0
+    query_timeout: float = 15.0
     query_wait: float = 10.0
     """Seconds that a question is held back for a rate limit: somebody waits for its answer."""
     _refused: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
@@ -68,6 +69,7 @@ class OpenAIEmbedder:
         batch_size: int = 32,
         timeout: float = 60.0,
         retry: RetryPolicy | None = None,
+        query_timeout: float = 15.0,
         query_wait: float = 10.0,
     ) -> OpenAIEmbedder:
         """With the dimension that is set, or else known of the model, or else learned from one embedding.
@@ -83,8 +85,9 @@ class OpenAIEmbedder:
         retry = retry or PATIENT
         found = dimension or (known.dimension if known else 0)
         embedder = cls(
-            client, endpoint, model, found, known, max_tokens, batch_size, timeout, retry, query_wait=query_wait
-        )
+            client, endpoint, model, found, known, max_tokens, batch_size, timeout, retry, query_timeout=query_timeout,
+            query_wait=query_wait,
+        )  # fmt: skip
         if found:
             return embedder
         probe = await embedder._vectors(["dimension"], None)
@@ -113,8 +116,10 @@ class OpenAIEmbedder:
     async def embed_query(self, text: str) -> NDArray[Any]:
         """One vector, with the words before it that the model wants before a question."""
         prefix = self.known.query_prefix if self.known else ""
+        hurried = self.query_timeout < self.timeout
         call = replace(
-            self._call, longest_wait=self.query_wait,
+            self._call, timeout=min(self.timeout, self.query_timeout), longest_wait=self.query_wait,
+            timeout_setting="ANCHORAGE_EMBEDDING__QUERY_TIMEOUT" if hurried else self._call.timeout_setting,
             retry=replace(self.retry, longest_wait=min(self.retry.longest_wait, self.query_wait)),
         )  # fmt: skip
         try:

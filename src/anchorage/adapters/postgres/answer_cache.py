@@ -56,14 +56,17 @@ class PostgresAnswerCache:
             found = {bytes(row[0]): row[1] for row in await cursor.fetchall()}
         return [found[key] for key in (bytes(rows[index][0]) for index in best) if key in found]
 
-    async def keep(self, slot: Slot, vector: NDArray[Any] | None, payload: Payload) -> None:
+    async def keep(
+        self, slot: Slot, vector: NDArray[Any] | None, payload: Payload, conversation_id: str | None = None
+    ) -> None:
         data = None if vector is None else vector.astype("<f2").tobytes()
         async with connection_for(self._pool, "keeping an answer") as connection:
             await connection.execute(
-                "INSERT INTO anchorage.answer_cache (scope, question, family, vector, payload, expires_at) "
-                "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s)) ON CONFLICT (scope, question) DO UPDATE "
-                "SET vector = excluded.vector, payload = excluded.payload, expires_at = excluded.expires_at",
-                (slot.scope, _hash(slot.question), slot.family, data, Jsonb(payload), self._ttl),
+                "INSERT INTO anchorage.answer_cache (scope, question, family, vector, payload, expires_at, conversation_id) "
+                "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s), (SELECT id FROM anchorage.conversations WHERE id = %s)) "
+                "ON CONFLICT (scope, question) DO UPDATE SET vector = excluded.vector, payload = excluded.payload, "
+                "expires_at = excluded.expires_at, conversation_id = excluded.conversation_id",
+                (slot.scope, _hash(slot.question), slot.family, data, Jsonb(payload), self._ttl, conversation_id),
             )
             await connection.execute(
                 "DELETE FROM anchorage.answer_cache WHERE family = %s AND scope <> %s OR expires_at < now()",

@@ -50,7 +50,9 @@ class RedisAnswerCache:
             found = await self._client.mget([_answer(slot, item) for item in best]) if best else []
         return [payload for item in found if (payload := _read(item)) is not None]
 
-    async def keep(self, slot: Slot, vector: NDArray[Any] | None, payload: Payload) -> None:
+    async def keep(
+        self, slot: Slot, vector: NDArray[Any] | None, payload: Payload, conversation_id: str | None = None
+    ) -> None:
         scope, now, question = _scope(slot), time.time(), _hash(slot.question)
         milliseconds = max(1, int(1000 * self._ttl))
         data = b"" if vector is None else _HEAD.pack(question, now + self._ttl) + vector.astype("<f2").tobytes()

@@ -88,7 +88,7 @@ function Code({ className = '', children }: ComponentProps<'code'>) {
 }
 
 function SafeLink({ href, children }: ComponentProps<'a'>) {
-  if (!/^(https?:|mailto:)/i.test(href ?? '')) return <span>{children}</span>;
+  if (!/^https?:/i.test(href ?? '')) return <span>{children}</span>;
   return (
     <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow">
       {children}
