@@ -98,6 +98,11 @@ def namespace(prefix: str = "e2e") -> Iterator[str]:
             kubectl("delete", "namespace", name, "--timeout=180s", seconds=200)
 
 
+def before() -> tuple[str, Path]:
+    """The image of the release before, or none, and its chart."""
+    return os.environ.get("E2E_PREVIOUS_IMAGE", ""), Path(os.environ.get("E2E_PREVIOUS_CHART", CHART))
+
+
 def _laid(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """The base with more on top."""
     both = {
