@@ -60,6 +60,8 @@ class Reader:
     def __init__(self, conversation: str) -> None:
         self.conversation = conversation
         self.events: list[dict[str, Any]] = []
+        self.keeps = True
+        """Whether the last stream's connection is used again."""
 
     def read(self, client: httpx.Client, *, until_kind: str = "done", count: int = 1) -> None:
         body = {
@@ -73,6 +75,7 @@ class Reader:
         response = client.send(request, stream=True)
         try:
             assert response.status_code == 200, response.read()
+            self.keeps = response.headers.get("connection") != "close"
             for line in response.iter_lines():
                 if line.startswith("data: "):
                     self.events.append(json.loads(line.removeprefix("data: ")))
@@ -97,6 +100,7 @@ def test_a_process_that_is_killed_in_mid_answer(shared: Cli) -> None:
     with served(shared, "serve") as (first, process), served(shared, "serve") as (second, _):
         reader = Reader("killed")
         reader.read(first, until_kind="token", count=3)
+        assert reader.keeps
         process.send_signal(signal.SIGKILL)
         process.wait(30)
         reader.read(second)
@@ -104,11 +108,12 @@ def test_a_process_that_is_killed_in_mid_answer(shared: Cli) -> None:
 
 
 def test_a_process_that_is_told_to_end_hands_its_answers_over(shared: Cli, tmp_path: Path) -> None:
-    """At once: the lease would run for five minutes."""
-    lease = {"ANCHORAGE_STREAM__LEASE": "300"}
+    """At once: the lease would run for five minutes. Where it serves on before that, its client's next request comes by another connection."""
+    lease = {"ANCHORAGE_STREAM__LEASE": "300", "ANCHORAGE_HTTP__LINGER": "0.2"}
     with served(shared, "serve", **lease) as (first, process), served(shared, "serve", **lease) as (second, _):
         reader = Reader("drained")
         reader.read(first, until_kind="token", count=3)
+        assert not reader.keeps
         started = time.monotonic()
         process.send_signal(signal.SIGTERM)
         reader.read(second)

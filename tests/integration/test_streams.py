@@ -377,6 +377,38 @@ async def test_a_process_that_shuts_down_hands_over_at_once(bakery: Bakery) -> N
                 await refused.all()
 
 
+async def test_who_waits_where_streams_are_handed_over_is_not_told_that_nothing_will_come(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        client = await one.ask().until("hits")
+        waiting = two.streams.resume(two.chat, two.principal, "c", client.last)
+        first = asyncio.create_task(anext(waiting, None))
+        await eventually(lambda: two.streams._hub.has_readers("c"))
+        await two.streams.hand_over()
+        assert await first == ()
+        assert await anext(waiting, None) is None
+
+
+async def test_a_question_that_comes_in_while_streams_are_handed_over_is_answered_elsewhere(bakery: Bakery) -> None:
+    async with processes(bakery, lease=60) as (one, two):
+        coming, ready = asyncio.Event(), asyncio.Event()
+
+        async def prepared() -> Asked:
+            coming.set()
+            await ready.wait()
+            return await prepare(one.chat, one.principal, QUESTION, conversation_id="c", message_id="m")
+
+        client = Client(one.streams.ask(one.chat, one.principal, prepared))
+        asking = asyncio.create_task(client.all())
+        await coming.wait()
+        await one.streams.hand_over()
+        ready.set()
+        await asking
+        assert not client.events and not one.generator.started
+        two.generator.go()
+        rest = await two.ask().all()  # as the client does which has seen nothing of it
+        assert rest.kinds[-2:] == ["answer", "done"]
+
+
 async def test_nobody_reads_any_more(bakery: Bakery) -> None:
     async with processes(bakery, lease=0.4) as (one, two):
         client = await one.ask().until("hits")

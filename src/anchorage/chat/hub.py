@@ -126,11 +126,14 @@ class Hub:
         self._pause, self._quiet, self._note_every = poll, quiet, note
         self._readers: dict[str, set[Reader]] = {}
         self._polling: asyncio.Task[None] | None = None
+        self._closed = False
 
     @contextmanager
     def reading(self, principal: Principal, conversation_id: str, position: int) -> Iterator[Reader]:
         """A reader for as long as the context lasts."""
         reader = Reader(principal.id, position, self._quiet)
+        if self._closed:
+            reader.sign(Sign.GONE)
         self._readers.setdefault(conversation_id, set()).add(reader)
         try:
             self.look_after(conversation_id)
@@ -170,7 +173,8 @@ class Hub:
             reader.sign(sign)
 
     def close(self) -> None:
-        """Send all readers away."""
+        """Send all readers away, and those who come after."""
+        self._closed = True
         if self._polling:
             self._polling.cancel()
         for readers in self._readers.values():

@@ -176,7 +176,7 @@ class Streams:
         conversation = state.conversation_id
         with self._hub.reading(principal, conversation, position) as reader:
             if begin:
-                self._start(services, principal, begin, state)
+                await self._start(services, principal, begin, state)
             behind = begin is None
             while True:
                 found = (
@@ -195,6 +195,8 @@ class Streams:
                 elif found is Sign.QUIET:
                     yield ()
                 elif found is Sign.GONE:
+                    if self._handed_over:
+                        yield ()  # something at least: that nothing came would tell the client not to come back
                     return
                 elif not isinstance(found, Sign) and found:
                     lines, ended = _until_done(found)
@@ -254,9 +256,12 @@ class Streams:
             )  # fmt: skip
             return replace(asked, fresh=request.fresh)
 
-        self._start(services, principal, ask, claimed)
+        await self._start(services, principal, ask, claimed)
 
-    def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
+    async def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
+        if self._handed_over:  # meanwhile
+            await self._log.release(self._holder)
+            return
         if before := self._lives.get(state.conversation_id):
             before.finish(End.LOST)  # its conversation was deleted, and this is another one by the same id
         self._hub.begin(state.conversation_id, state.last_n)

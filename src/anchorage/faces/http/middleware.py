@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Iterable
 from uuid import uuid4
 
 import structlog
@@ -22,7 +23,8 @@ AFTERWARDS = "afterwards"
 class RequestContext:
     """Gives every request an id (the client's `X-Request-Id`, or a new one) and counts it by its route.
 
-    A process that is about to end closes each connection with the response, so that its client's next request goes elsewhere.
+    A process that is about to end closes each connection with the response, so that its client's next request goes elsewhere. Of a stream,
+    which may have begun long before, the client is told at its begin: else its next request could meet the connection as it closes.
     """
 
     def __init__(self, app: ASGIApp, state: ProcessState | None = None) -> None:
@@ -46,7 +48,9 @@ class RequestContext:
                 message["headers"] = [
                     *message["headers"], (b"x-request-id", request_id.encode()), (b"x-content-type-options", b"nosniff"),
                 ]  # fmt: skip
-                if self._process is not None and self._process.draining:
+                if self._process is not None and (
+                    self._process.draining or (self._process.lingers and _streams(message["headers"]))
+                ):
                     message["headers"].append((b"connection", b"close"))
             await send(message)
 
@@ -62,6 +66,10 @@ class RequestContext:
                 if route_path(scope) not in PROBES:
                     milliseconds = round((time.perf_counter() - started) * 1000, 1)
                     _log.info("request", method=scope["method"], path=scope["path"], status=status, ms=milliseconds)
+
+
+def _streams(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
 
 
 def _route(scope: Scope) -> str:

@@ -90,7 +90,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
 
     Raises `ConfigurationError` when the address is taken, and what opening services raises.
     """
-    state = ProcessState(saturation=Saturation(settings.http.max_streams))
+    state = ProcessState(saturation=Saturation(settings.http.max_streams), lingers=settings.http.linger > 0)
     listener = _listen(settings.http.host, settings.http.port, shared=settings.http.reuse_port)
     host, port = listener.getsockname()[:2]
     if api and (risk := rebinding_risk(settings.http.host, settings.http.allowed_hosts)):

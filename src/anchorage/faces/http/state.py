@@ -20,6 +20,8 @@ class ProcessState:
 
     services: Services | None = None
     waiting_for: str | None = "the services to start"
+    lingers: bool = False
+    """It serves on for a while before it ends, so that no client's request fails."""
     draining: bool = False
     """It is to end: nobody new should come, and connections close with their responses."""
     ending: bool = False
