@@ -154,8 +154,9 @@ class Release:
             self.rolled_out()
 
     def template(self) -> str:
-        """Its objects, as YAML."""
-        return self._helm("template")
+        """Its objects for the cluster's version, as YAML."""
+        version = json.loads(kubectl("version", "-o", "json"))["serverVersion"]["gitVersion"]
+        return self._helm("template", "--kube-version", version)
 
     def _helm(self, *command: str) -> str:
         example = yaml.safe_load((self.chart / "examples" / f"{self.example}.yaml").read_text("utf-8"))

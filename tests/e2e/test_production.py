@@ -4,7 +4,7 @@ import os
 
 import pytest
 import yaml
-from bench.kubernetes import CHART, Release, ask, get, ingest, kubectl
+from bench.kubernetes import CHART, Release, apply, ask, get, ingest, kubectl
 
 from .conftest import NOTE, QUESTION
 
@@ -47,4 +47,5 @@ def test_the_api_server_takes_every_object_it_knows(fresh: str, example: str) ->
     rendered = [item for item in yaml.safe_load_all(release.template()) if item]
     ours = [item for item in rendered if item["kind"] in known]
     assert {"Deployment", "Service", "NetworkPolicy"} <= {item["kind"] for item in ours}
+    apply(fresh, *(item for item in ours if item["kind"] == "ServiceAccount"))  # without its own no pod is looked at
     kubectl("-n", fresh, "apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=yaml.safe_dump_all(ours))

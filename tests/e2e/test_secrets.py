@@ -31,6 +31,8 @@ def test_a_rotated_key_reaches_the_pods(fresh: str) -> None:
         assert "key" in refused.lower(), refused
         apply(fresh, _secret("second"))
         release.install(secrets={"rotation": "second"})
+        # The connection may lead to the pod before, which serves on for a while.
+        until("the new key", lambda: not _refusal(client), 60)
         assert "1827" in ask(client, QUESTION)["answer"]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -71,13 +72,18 @@ def test_it_is_unhealthy_while_its_database_is_away(system: System) -> None:
 
 
 def test_any_uid_will_do(system: System) -> None:
-    """As OpenShift runs it: a uid that no file names, and group 0."""
+    """As OpenShift runs it: a uid that no file names, and group 0; on a volume where no other has written."""
     other = ("--user", "1000650000:0")
-    system.run(
-        "ingest", "--collection", "other", "/opt/anchorage/share/anchorage/docs/how-to/database.md", options=other
-    )
-    name = system.start("serve", "--port", "8013", options=other)
-    until(lambda: healthy(name), "becoming healthy")
+    place = replace(system, volume=docker("volume", "create").stdout.strip(), started=[])
+    try:
+        place.run(
+            "ingest", "--collection", "other", "/opt/anchorage/share/anchorage/docs/how-to/database.md", options=other
+        )
+        name = place.start("serve", "--port", "8013", options=other)
+        until(lambda: healthy(name), "becoming healthy")
+    finally:
+        docker("rm", "--force", *place.started, check=False)
+        docker("volume", "rm", place.volume, check=False)
 
 
 def test_an_unknown_command_says_what_to_do(system: System) -> None:
