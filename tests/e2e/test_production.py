@@ -4,7 +4,7 @@ import os
 
 import pytest
 import yaml
-from bench.kubernetes import CHART, Release, apply, ask, get, ingest, kubectl
+from bench.kubernetes import CHART, Release, apply, ask, get, ingest, kubectl, until
 
 from .conftest import NOTE, QUESTION
 
@@ -30,13 +30,19 @@ def test_production_without_its_operators(fresh: str) -> None:
     with release.client() as client:
         ingest(client, "ghent.txt", NOTE)
         assert "1827" in ask(client, QUESTION)["answer"]
-    assert len(release.ready()) == 3, "the least number of its HPA"
-    budget = get("pdb", fresh, f"{release.name}-api")["status"]
+    until("the least number of its HPA", lambda: len(release.ready()) == 3)
+    budget = until("a budget for them", lambda: _budget(release))
     assert budget["expectedPods"] == 3 and budget["disruptionsAllowed"] == 1
     assert get("hpa", fresh, f"{release.name}-api")["spec"]["maxReplicas"] == 10
     assert get("ingress", fresh, release.name)["spec"]["tls"] == [
         {"secretName": "anchorage-tls", "hosts": ["anchorage.example.com"]}
     ]
+
+
+def _budget(release: Release) -> dict[str, int]:
+    """What its disruption budget allows, once that has seen all pods of the API as healthy."""
+    status: dict[str, int] = get("pdb", release.namespace, f"{release.name}-api")["status"]
+    return status if status["currentHealthy"] == 3 else {}
 
 
 @pytest.mark.parametrize("example", sorted(path.stem for path in (CHART / "examples").glob("*.yaml")))
