@@ -12,11 +12,8 @@ from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.adapters.models.minilm import MiniLMEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
-from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
-from anchorage.adapters.postgres.migrate import Family, migrate, pending
-from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
@@ -52,6 +49,7 @@ from anchorage.settings import Settings, child_environment
 from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.cache import open_caching
+from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
@@ -106,65 +104,6 @@ class Services:
     @property
     def principal(self) -> Principal:
         return self.storage.principal
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseUrls:
-    """Connection strings; they may hold passwords, so they have no representation."""
-
-    vector: str
-    state: str
-
-    def __repr__(self) -> str:
-        return "DatabaseUrls(********)"
-
-
-@asynccontextmanager
-async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
-    """The two databases' URLs, with an embedded Postgres running for as long as one of them is not set."""
-    database = settings.database
-    vector = database.vector_url.get_secret_value() if database.vector_url else None
-    state = database.state_url.get_secret_value() if database.state_url else None
-    if vector and state:
-        yield DatabaseUrls(vector, state)
-        return
-    async with embedded_postgres(
-        settings.data.dir / "postgres",
-        port=database.embedded_port,
-        start_timeout=database.embedded_start_timeout,
-        environment=child_environment(),
-    ) as url:
-        yield DatabaseUrls(vector or url, state or url)
-
-
-async def migrate_databases(urls: DatabaseUrls) -> int:
-    """Bring both databases up to this release; returns how many steps that took."""
-    return await migrate(urls.vector, "vector") + await migrate(urls.state, "state")
-
-
-async def pending_migrations(urls: DatabaseUrls) -> list[str]:
-    """The names of the steps that `migrate_databases` would take."""
-    families: list[tuple[str, Family]] = [(urls.vector, "vector"), (urls.state, "state")]
-    return [f"{family}/{name}" for url, family in families for name in await pending(url, family)]
-
-
-async def open_pools(settings: Settings, urls: DatabaseUrls, stack: AsyncExitStack) -> tuple[Pool, Pool]:
-    """One pool for each database; one for both where they are the same."""
-    database = settings.database
-
-    async def pool(url: str, name: str) -> Pool:
-        return await stack.enter_async_context(
-            open_pool(
-                url,
-                size=database.pool_size,
-                connect_timeout=database.connect_timeout,
-                statement_timeout=database.statement_timeout,
-                name=name,
-            )
-        )
-
-    vector = await pool(urls.vector, "anchorage-vector")
-    return vector, vector if urls.state == urls.vector else await pool(urls.state, "anchorage-state")
 
 
 @asynccontextmanager

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from anchorage import wiring
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.cli.options import Collection, Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import document_json, document_with_text
 from anchorage.model import Document
 from anchorage.settings import Settings
-from anchorage.wiring import Storage, open_storage
+
+if TYPE_CHECKING:
+    from anchorage.wiring import Storage
 
 app = typer.Typer(no_args_is_help=True, help="See and delete documents.")
 _PAGE = 1000
@@ -34,7 +37,7 @@ def list_documents(collection: Collection = None, data: Data = None, json: Json 
     """All documents with their status, and the reason where one failed."""
 
     async def run(settings: Settings) -> list[Document]:
-        async with open_storage(settings) as storage:
+        async with wiring.open_storage(settings) as storage:
             return await _all(storage, collection)
 
     found = asyncio.run(run(settings_for(data)))
@@ -58,7 +61,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
     """A document with its pages and extracted text."""
 
     async def run(settings: Settings) -> dict[str, Any]:
-        async with open_storage(settings) as storage:
+        async with wiring.open_storage(settings) as storage:
             return await document_with_text(storage.store, storage.principal, document_id)
 
     found = asyncio.run(run(settings_for(data)))
@@ -90,7 +93,7 @@ def delete(
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")
 
     async def run(settings: Settings) -> list[str]:
-        async with open_storage(settings) as storage:
+        async with wiring.open_storage(settings) as storage:
             ids = [item.id for item in await _all(storage, collection)] if everything else list(document_ids or ())
             for document_id in ids:
                 await storage.store.document(storage.principal, document_id)  # all are checked before one is deleted

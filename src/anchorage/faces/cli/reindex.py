@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import Progress
 
+from anchorage import wiring
 from anchorage.errors import BadRequest, Conflict
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, errors, print_json, print_table, progress_columns
-from anchorage.faces.reindexing import Plan, discard, go_back, reindex, status
 from anchorage.settings import Settings
-from anchorage.wiring import open_services, open_storage
+
+if TYPE_CHECKING:
+    from anchorage.faces.reindexing import Plan
 
 
 def command(
@@ -51,6 +53,8 @@ def command(
         raise BadRequest("--back, --discard and --status stand alone: give one of them and the collection.")
     if dimension and not embedder:
         raise BadRequest("--dimension belongs to a model: name it with --embedder.")
+    from anchorage.faces.reindexing import Plan
+
     plan = Plan(collection, embedder, dimension, chunk, golden, tolerance, switch=not no_switch)
     settings = settings_for(data)
     started = time.monotonic()
@@ -73,20 +77,24 @@ def command(
 
 
 async def _stored(settings: Settings, collection: str, *, drop: bool) -> dict[str, Any]:
-    async with open_storage(settings) as storage:
+    from anchorage.faces.reindexing import discard, status
+
+    async with wiring.open_storage(settings) as storage:
         if drop:
             await discard(storage, storage.principal, collection)
         return await status(storage, storage.principal, collection)
 
 
 async def _built(settings: Settings, plan: Plan, *, back: bool) -> dict[str, Any]:
+    from anchorage.faces.reindexing import go_back, reindex
+
     with Progress(*progress_columns(), console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("documents", total=None)
 
         def told(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        async with open_services(settings) as services:
+        async with wiring.open_services(settings) as services:
             run = (
                 go_back(services, services.principal, plan.collection, told)
                 if back

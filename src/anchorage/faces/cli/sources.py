@@ -9,13 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
+from anchorage import wiring
 from anchorage.errors import BadRequest
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import source_json
-from anchorage.faces.sources import register, remove_source, request_sync, sources_with_failures
 from anchorage.model import DEFAULT_COLLECTION, RegisteredSource
-from anchorage.wiring import open_services, open_storage
 
 app = typer.Typer(no_args_is_help=True, help="Keep folders, buckets, sites and wikis in sync.")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -52,7 +51,9 @@ def add(
     """Register a source and queue its first sync; a worker does it."""
 
     async def run() -> tuple[RegisteredSource, str]:
-        async with open_services(settings) as services:
+        from anchorage.faces.sources import register
+
+        async with wiring.open_services(settings) as services:
             return await register(services, services.principal, location, collection, options, interval, local=True)
 
     interval = seconds(every) if every else None
@@ -84,7 +85,9 @@ def list_sources(data: Data = None, json: Json = False) -> None:
     """All sources with what their last sync found."""
 
     async def run() -> Sequence[tuple[RegisteredSource, int]]:
-        async with open_storage(settings) as storage:
+        from anchorage.faces.sources import sources_with_failures
+
+        async with wiring.open_storage(settings) as storage:
             return await sources_with_failures(storage, storage.principal)
 
     settings = settings_for(data)
@@ -114,7 +117,9 @@ def sync(
     """Queue a sync now; a worker does it."""
 
     async def run() -> str:
-        async with open_storage(settings) as storage:
+        from anchorage.faces.sources import request_sync
+
+        async with wiring.open_storage(settings) as storage:
             return await request_sync(storage, storage.principal, source_id, confirm=confirm)
 
     settings = settings_for(data)
@@ -135,7 +140,9 @@ def remove(
     """Forget a source, with its documents."""
 
     async def run() -> int:
-        async with open_storage(settings) as storage:
+        from anchorage.faces.sources import remove_source
+
+        async with wiring.open_storage(settings) as storage:
             return await remove_source(storage, storage.principal, source_id, keep_documents=keep_documents)
 
     settings = settings_for(data)
