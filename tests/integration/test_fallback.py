@@ -10,6 +10,7 @@ from anchorage.adapters.models.fallback import Breaker, FallbackEmbedder, Fallba
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
+from anchorage.chat.sentences import SentenceVectors
 from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable
 from anchorage.model import Message, Usage
 from anchorage.settings import load_settings
@@ -225,3 +226,18 @@ async def test_an_embedder_that_failed_in_a_row_is_not_asked_for_a_while(
         assert len(await found.embed_passages(["cats"])) == 1  # a job has its own pauses
         found._breaker._open_until = 0
         assert (await found.embed_query("cats") == before).all()
+
+
+async def test_sentences_that_an_answer_waits_for_get_to_the_next_server_in_time() -> None:
+    async with (
+        model_server(Behaviour(first_delay=60)) as hanging,
+        model_server(Behaviour()) as fine,
+        model_client() as client,
+    ):
+        servers = [
+            await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_timeout=0.2)
+            for server in (hanging, fine)
+        ]
+        embedder = RestedEmbedder(FallbackEmbedder(servers)).hurried()
+        assert (await SentenceVectors(embedder, wait=20).of(["a harbour"])).shape == (1, 64)
+        assert fine.count("/v1/embeddings") == 1

@@ -56,6 +56,8 @@ def quotes(found: Verified) -> list[str]:
         ("Bread is made of flour and water [1, 3].", "Bread is made of flour and water [3]."),
         ("- Bread is made of flour and water [1]\n- Horta lived in Saint-Gilles",
          "- Bread is made of flour and water [3]\n- Horta lived in Saint-Gilles [2]"),
+        ("1. [2] Bread is made of flour and water.", "1. [3] Bread is made of flour and water."),
+        ("[3] Step 1: Bread is made of flour and water.", "Step 1: [3] Bread is made of flour and water."),
         ("Bread is made of flour and water [2-3].", "Bread is made of flour and water [3]."),
         ("Bread is made of flour and water［3］.", "Bread is made of flour and water [3]."),
         ("Bread is made of flour and water \\[3\\].", "Bread is made of flour and water [3]."),
@@ -302,5 +304,5 @@ async def test_what_numbers_a_wrong_item_goes_with_it_and_a_day_is_no_such_numbe
 
 
 async def test_brackets_that_hold_no_passage_stay() -> None:
-    found = await verified("Bread is made of flour and water, as [0-9] says and [1999] too.")
-    assert "[0-9]" in found.text and "[1999]" in found.text
+    found = await verified("Bread is made of flour and water, as [0-9], [1-9] and [3-1] say, and [1999] too.")
+    assert all(part in found.text for part in ("[0-9]", "[1-9]", "[3-1]", "[1999]"))

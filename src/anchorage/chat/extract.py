@@ -160,7 +160,7 @@ def _content_terms(question: str, analyser: Analyser) -> set[str]:
 
 def _defined(question: str, analyser: Analyser) -> set[str]:
     """The terms of what is to be defined, where the question asks what something is."""
-    asks = _ASKS_DEFINITION.match(question.strip())
+    asks = _ASKS_DEFINITION.match(" ".join(question.split()))
     return _content_terms(asks["subject"], analyser) if asks else set()
 
 

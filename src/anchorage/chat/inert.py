@@ -14,7 +14,7 @@ from anchorage.text.hidden import visible
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
 _ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]*|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
-_ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?]|[^\s<>]*@)")
+_ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?]|[!-;=?-~]*@)")
 _LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`|\n]*)$")  # with a bar, it may be the head of a table
 _INDENT = re.compile(r" {0,3}(?![ \t])")
@@ -23,7 +23,7 @@ _TICKS = re.compile(r"`+")
 _AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
 # What may be the beginning of something active; the rest of it has yet to come.
 _UNDECIDED = re.compile(
-    rf"(?:\]:?|<[^\s<>]*|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
+    rf"(?:\]:?|<(?![A-Za-z/!?])[!-;=?-~]*|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
     re.I,
 )
 _OPEN = "<]!\\:/wW"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _MARKER = re.compile(
@@ -16,7 +16,7 @@ _CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _NUMBERS = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
-_MOST = 20  # numbers that a range stands for
+_MOST = 20  # the last number of a range where nothing else is known
 _BRACKETED = re.compile(
     r"(?<!\w)[\[［【](\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)(?:†[^\]】\n]{0,60})?\\?[\]］】]|(?<=[\w.,;:!?\"”’)])[\[［【](\d{1,3})\\?[\]］】]"
 )
@@ -30,8 +30,8 @@ class Marks:
     places: Sequence[tuple[int, tuple[int, ...]]]
 
 
-def without_markers(text: str) -> Marks:
-    """Take the markers out; those in code are code."""
+def without_markers(text: str, most: int = _MOST) -> Marks:
+    """Take the markers out; those in code are code, and a range that goes beyond passage `most` is something else."""
     code = [match.span() for match in _CODE.finditer(text)] if "`" in text or "~~~" in text else []
     pieces: list[str] = []
     places: list[tuple[int, tuple[int, ...]]] = []
@@ -39,21 +39,32 @@ def without_markers(text: str) -> Marks:
     for match in _MARKER.finditer(text):
         if any(start <= match.start() < end for start, end in code):
             continue
+        numbers = _numbers(match.group(1), most)
+        if numbers is None:
+            continue
         pieces.append(text[at : match.start()])
         length += match.start() - at
         at = match.end()
-        places.append((length, tuple(dict.fromkeys(_numbers(match.group(1))))))
+        places.append((length, tuple(dict.fromkeys(numbers))))
     pieces.append(text[at:])
     return Marks("".join(pieces), places)
 
 
-def _numbers(text: str) -> Iterator[int]:
-    """The numbers of a marker; `2-4` is 2, 3 and 4."""
+def _numbers(text: str, most: int) -> list[int] | None:
+    """The numbers of a marker; `2-4` is 2, 3 and 4. None where a range is none of passages."""
+    found: list[int] = []
     for first, last in _NUMBERS.findall(text):
         low, high = int(first), int(last or first)
-        yield from range(low, high + 1) if low <= high < low + _MOST else (low, high)
+        if last and not low < high <= most:
+            return None
+        found += range(low, high + 1)
+    return found
 
 
 def unmarked(text: str) -> str:
     """A document's text with what looks like a marker made to look otherwise: `[3]` becomes `(3)`."""
-    return _BRACKETED.sub(lambda match: f"({match.group(1) or match.group(2)})", text) if "[" in text else text
+    return (
+        _BRACKETED.sub(lambda match: f"({match.group(1) or match.group(2)})", text)
+        if any(sign in text for sign in "[［【")
+        else text
+    )

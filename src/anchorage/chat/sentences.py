@@ -18,7 +18,7 @@ from anchorage.ports.embedder import Embedder, Vectors
 class SentenceVectors:
     """Embeds sentences and remembers the last `size` of them (1.5 kB each with 384 dimensions)."""
 
-    def __init__(self, embedder: Embedder, size: int = 8192, wait: float = 15.0) -> None:
+    def __init__(self, embedder: Embedder, wait: float = 15.0, *, size: int = 8192) -> None:
         self._embedder, self._size, self._wait = embedder, size, wait
         self._known: OrderedDict[str, NDArray[Any]] = OrderedDict()
         self._spend: Callable[[int], None] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -56,7 +57,7 @@ class Streams:
         self._writer = Writer(log, self._hub, self._holder)
         self._heart: asyncio.Task[None] | None = None
         self._beaten = float("-inf")
-        self._handed_over = False
+        self._handed_over, self._over = False, asyncio.Event()
         self.draining = False
         """Set when the process shuts down: then nothing new is begun or taken over, while what runs goes on."""
 
@@ -165,10 +166,11 @@ class Streams:
         if lives:
             _log.info("streams_handed_over", count=len(lives))
         self._hub.close()
+        self._over.set()
 
     def _check(self) -> None:
         if self.draining:
-            raise Unavailable("This server is shutting down. Send the request again: another one takes it.")
+            raise _ending()
 
     async def _follow(
         self, services: ChatServices, principal: Principal, state: StreamState, position: int, begin: Ask | None
@@ -256,12 +258,15 @@ class Streams:
             )  # fmt: skip
             return replace(asked, fresh=request.fresh)
 
-        await self._start(services, principal, ask, claimed)
+        with suppress(Unavailable):  # the reader is sent away, and asks another one
+            await self._start(services, principal, ask, claimed)
 
     async def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
-        if self._handed_over:  # meanwhile
+        if self._handed_over:  # meanwhile: what was opened is for others, when our own last words are written
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), _LAST_WORDS)
             await self._log.release(self._holder)
-            return
+            raise _ending()
         if before := self._lives.get(state.conversation_id):
             before.finish(End.LOST)  # its conversation was deleted, and this is another one by the same id
         self._hub.begin(state.conversation_id, state.last_n)
@@ -343,6 +348,10 @@ _ENDINGS = {
         "Nobody read the answer any more, so it was not finished. Ask again, with the same message_id.",
     ),
 }
+
+
+def _ending() -> Unavailable:
+    return Unavailable("This server is shutting down. Send the request again: another one takes it.")
 
 
 def stored_request(services: ChatServices, asked: Asked) -> StreamRequest:

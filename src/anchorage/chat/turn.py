@@ -24,6 +24,7 @@ from anchorage.chat.stop import Stop, stoppable
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.model import Answer, Principal, Turn, Usage
 from anchorage.ports.memory import Place, Thread
+from anchorage.text.hidden import visible
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@-]{1,128}")
@@ -99,7 +100,7 @@ async def prepare(
         )
     question = checked_question(question or thread.replaced or "", limits.question_limit)
     parent = thread.parent if place.chosen else None
-    fresh = question == thread.replaced
+    fresh = thread.replaced is not None and question == visible(thread.replaced).strip()
     return Asked(question, conversation, message, collections, thread, parent, history, fresh)
 
 

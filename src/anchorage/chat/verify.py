@@ -118,7 +118,7 @@ def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
 
 
 async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
-    bare, found = _placed(text)
+    bare, found = _placed(text, len(judge.passages))
     sentences = []
     for start, end, cited in found:
         await asyncio.sleep(0)  # a long answer takes long, and this process writes others too
@@ -126,9 +126,9 @@ async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
     return bare, sentences
 
 
-def _placed(text: str) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
+def _placed(text: str, passages: int = 20) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
     """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
-    marks = without_markers(text)
+    marks = without_markers(text, passages)
     bare = marks.bare
     spans = list(statement_spans(bare))
     starts = [start for start, _ in spans]
@@ -147,6 +147,7 @@ def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[
     if _FRAME.search(bare[start:end]):
         return _Sentence(start, end, [], claims=False)
     start = _unlabelled(bare, start, end)
+    cited = [(max(place, start), found) for place, found in cited]
     text = bare[start:end]
     numbers = tuple(dict.fromkeys(number for _, found in cited for number in found))
     whole = _Part(start, end, max((place for place, _ in cited), default=_before_stop(bare, start, end)), numbers)

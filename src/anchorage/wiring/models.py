@@ -144,6 +144,14 @@ async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
     return RestedEmbedder(chain, failures=failures, pause=pause)
 
 
+def hurried(settings: Settings, embedder: Embedder) -> tuple[Embedder, float]:
+    """An embedder for sentences of an answer, which somebody waits for, and the seconds after which it is given up, fallbacks and all."""
+    each = settings.embedding.query_timeout
+    if not isinstance(embedder, RestedEmbedder):
+        return embedder, each
+    return embedder.hurried(), each * (1 + len(settings.embedding.fallbacks)) + 1
+
+
 def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:
     if embedding.provider is not None:
         return embedding.provider

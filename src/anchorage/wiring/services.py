@@ -52,7 +52,7 @@ from anchorage.wiring.cache import open_caching
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
-from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
+from anchorage.wiring.models import hurried, open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 from anchorage.wiring.usage import ledger_for
@@ -186,7 +186,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         embedders=embedders,
         memory=storage.memory,
         generator=generator,
-        sentence_vectors=SentenceVectors(embedder, wait=settings.embedding.query_timeout),
+        sentence_vectors=SentenceVectors(*hurried(settings, embedder)),
         limits=_limits(settings),
         language=settings.retrieval.language,
         reranking=await open_reranking(settings, client),

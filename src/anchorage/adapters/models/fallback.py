@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -142,6 +143,12 @@ class FallbackEmbedder:
         ]
         self._first = first
 
+    def hurried(self) -> FallbackEmbedder:
+        """The same, whose servers are given up early; what they fail at counts for both."""
+        other = copy(self)
+        other._choices = [(_hurried(item), breaker) for item, breaker in self._choices]
+        return other
+
     @property
     def spec(self) -> EmbedderSpec:
         return self._first.spec
@@ -190,6 +197,12 @@ class RestedEmbedder:
         self._embedder, self._breaker = embedder, Breaker(embedder.spec.name, failures, pause)
         self._last = ""
 
+    def hurried(self) -> RestedEmbedder:
+        """The same, whose servers are given up early."""
+        other = copy(self)
+        other._embedder = _hurried(self._embedder)
+        return other
+
     @property
     def spec(self) -> EmbedderSpec:
         return self._embedder.spec
@@ -218,6 +231,11 @@ class RestedEmbedder:
 
     async def ping(self) -> str:
         return await self._embedder.ping()
+
+
+def _hurried(embedder: Embedder) -> Embedder:
+    hurried = getattr(embedder, "hurried", None)
+    return hurried() if hurried else embedder
 
 
 async def _first_word(pings: Sequence[Callable[[], Awaitable[str]]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -130,6 +131,14 @@ class OpenAIEmbedder:
                 f"{self.query_wait:g} s; documents may be being indexed. Ask again in a moment, or raise ANCHORAGE_EMBEDDING__QUERY_WAIT."
             ) from error
         return vectors[0]  # type: ignore[no-any-return]
+
+    def hurried(self) -> OpenAIEmbedder:
+        """The same for passages that somebody waits for: it gives up as early as for a question."""
+        if self.query_timeout >= self.timeout:
+            return self
+        other = copy(self)  # with the same pace
+        object.__setattr__(other, "timeout", self.query_timeout)
+        return other
 
     async def ping(self) -> str:
         """See `http.ping_server`: no paid call."""

@@ -63,10 +63,19 @@ class PostgresAnswerCache:
         async with connection_for(self._pool, "keeping an answer") as connection:
             await connection.execute(
                 "INSERT INTO anchorage.answer_cache (scope, question, family, vector, payload, expires_at, conversation_id) "
-                "VALUES (%s, %s, %s, %s, %s, now() + make_interval(secs => %s), (SELECT id FROM anchorage.conversations WHERE id = %s)) "
+                "SELECT %s, %s, %s, %s, %s, now() + make_interval(secs => %s), %s "
+                "WHERE %s::text IS NULL OR EXISTS (SELECT FROM anchorage.conversations WHERE id = %s) "  # else deleted meanwhile
                 "ON CONFLICT (scope, question) DO UPDATE SET vector = excluded.vector, payload = excluded.payload, "
                 "expires_at = excluded.expires_at, conversation_id = excluded.conversation_id",
-                (slot.scope, _hash(slot.question), slot.family, data, Jsonb(payload), self._ttl, conversation_id),
+                (
+                    slot.scope,
+                    _hash(slot.question),
+                    slot.family,
+                    data,
+                    Jsonb(payload),
+                    self._ttl,
+                    *[conversation_id] * 3,
+                ),
             )
             await connection.execute(
                 "DELETE FROM anchorage.answer_cache WHERE family = %s AND scope <> %s OR expires_at < now()",
