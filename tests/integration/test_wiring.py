@@ -1,5 +1,7 @@
 """Which models the settings open."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,9 @@ from anchorage.wiring import (
     open_client,
     open_embedder,
     open_generator,
+    open_storage,
     s3_config,
+    services,
     source_at,
 )
 
@@ -126,3 +130,31 @@ def test_a_source_names_a_password_that_is_set(password: object) -> None:
     with pytest.raises(BadRequest, match="PASSWORDS"):
         check_location(load_settings(), "/tmp", {"password": password})
     assert check_location(load_settings(ingest={"passwords": {"a": "b"}}), "/tmp", {"password": "a"}) == "file:///tmp"
+
+
+async def test_a_cancellation_that_got_lost_while_opening_counts(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opening = asyncio.Event()
+
+    async def deaf(urls: object) -> int:
+        opening.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return 0
+
+    monkeypatch.setattr(services, "migrate_databases", deaf)
+    settings = load_settings(data={"dir": tmp_path}, database={"vector_url": database, "state_url": database})
+    went_on = False
+
+    async def run() -> None:
+        nonlocal went_on
+        async with open_storage(settings):
+            went_on = True
+
+    task = asyncio.create_task(run())
+    await opening.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not went_on

@@ -116,7 +116,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         vector, state = await open_pools(settings, urls, stack)
         s3 = await stack.enter_async_context(open_s3(s3_config(settings.s3)))
         retrieval = settings.retrieval
-        yield Storage(
+        storage = Storage(
             settings=settings,
             store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
             index_versions=PgvectorIndexVersions(vector),
@@ -131,6 +131,17 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             caching=await open_caching(settings, state, stack),
             principal=LOCAL_OWNER,
         )
+        _still_wanted()
+        yield storage
+
+
+def _still_wanted() -> None:
+    """Raises `CancelledError` where that was asked for and got lost: `asyncio.wait_for` of Python 3.11, which the driver waits with, can
+    return what came in the same moment instead.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 @asynccontextmanager
