@@ -32,9 +32,8 @@ from anchorage.wiring import open_databases
 from bench.support import ANCHORAGE, cpu_seconds, free_port, made_up_text, report, resident_mb
 
 _WORDS = 40
-_ANSWER = (
-    " ".join(f"word{number}" for number in range(_WORDS)) + " of the harbour."
-)  # without a marker, which verification would take away
+# Without a marker, which verification would take away.
+_ANSWER = " ".join(f"word{number}" for number in range(_WORDS)) + " of the harbour."
 _QUESTION = "When was the harbour of town 3.1 opened?"
 
 

@@ -20,9 +20,7 @@ from anchorage.ports.streams import Piece, StreamLog, StreamState
 from anchorage.telemetry import degraded
 
 COALESCE = 0.05  # seconds that tokens wait for one another
-_GATHER = (
-    0.02  # seconds that what comes before the answer waits for more: often it is all there, and one write does for it
-)
+_GATHER = 0.02  # seconds that what comes before the answer waits for more: one write may do for it all
 _BEFORE = frozenset(("start", "reset", "hits"))
 _BETWEEN_WRITES = 0.015  # seconds, so that many streams share a write
 _RETRY = 0.5

@@ -63,8 +63,6 @@ def _numbers(text: str, most: int) -> list[int] | None:
 
 def unmarked(text: str) -> str:
     """A document's text with what looks like a marker made to look otherwise: `[3]` becomes `(3)`."""
-    return (
-        _BRACKETED.sub(lambda match: f"({match.group(1) or match.group(2)})", text)
-        if any(sign in text for sign in "[［【")
-        else text
-    )
+    if not any(sign in text for sign in "[［【"):
+        return text
+    return _BRACKETED.sub(lambda match: f"({match.group(1) or match.group(2)})", text)

@@ -24,12 +24,14 @@ def storable(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def checked_question(question: str, limit: int) -> str:
-    """The question without outer white space and hidden characters, which would hide from the guards what a model then reads.
+def cleaned(question: str) -> str:
+    """The question as it is read: without outer white space and hidden characters, which would hide from the guards what a model reads."""
+    return visible(storable(question)).strip()
 
-    Raises `BadRequest` when empty and `TooLarge` when over the limit.
-    """
-    question = visible(storable(question)).strip()
+
+def checked_question(question: str, limit: int) -> str:
+    """The question, `cleaned`. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
+    question = cleaned(question)
     if not question:
         raise BadRequest("The question is empty: write what you want to know.")
     if len(question) > limit:

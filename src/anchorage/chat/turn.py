@@ -17,14 +17,13 @@ from anchorage.chat.graph import take_turn
 from anchorage.chat.guard import let_through
 from anchorage.chat.history import read_against, walk
 from anchorage.chat.remember import ALL_TURNS
-from anchorage.chat.retrieve import checked_question
+from anchorage.chat.retrieve import checked_question, cleaned
 from anchorage.chat.rewrite import is_about_conversation
 from anchorage.chat.state import ChatServices, Emit, TurnContext, TurnState
 from anchorage.chat.stop import Stop, stoppable
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.model import Answer, Principal, Turn, Usage
 from anchorage.ports.memory import Place, Thread
-from anchorage.text.hidden import visible
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@-]{1,128}")
@@ -100,7 +99,7 @@ async def prepare(
         )
     question = checked_question(question or thread.replaced or "", limits.question_limit)
     parent = thread.parent if place.chosen else None
-    fresh = thread.replaced is not None and question == visible(thread.replaced).strip()
+    fresh = thread.replaced is not None and question == cleaned(thread.replaced)
     return Asked(question, conversation, message, collections, thread, parent, history, fresh)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from anchorage.chat.align import Support
 from anchorage.chat.judge import Finding, Judge
-from anchorage.chat.markers import without_markers
+from anchorage.chat.markers import Marks, without_markers
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import Statement
 from anchorage.errors import AnchorageError
@@ -110,7 +110,7 @@ async def verify(
 
 def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
     """The sentences of an answer, each with the numbers of its markers."""
-    bare, found = _placed(text)
+    bare, found = _placed(without_markers(text))
     return [
         (bare[start:end], tuple(dict.fromkeys(number for _, numbers in cited for number in numbers)))
         for start, end, cited in found
@@ -118,7 +118,7 @@ def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
 
 
 async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
-    bare, found = _placed(text, len(judge.passages))
+    bare, found = _placed(without_markers(text, len(judge.passages)))
     sentences = []
     for start, end, cited in found:
         await asyncio.sleep(0)  # a long answer takes long, and this process writes others too
@@ -126,9 +126,8 @@ async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
     return bare, sentences
 
 
-def _placed(text: str, passages: int = 20) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
+def _placed(marks: Marks) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
     """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
-    marks = without_markers(text, passages)
     bare = marks.bare
     spans = list(statement_spans(bare))
     starts = [start for start, _ in spans]

@@ -31,11 +31,12 @@ async def register(
     return source, await request_sync(services.storage, principal, source.id)
 
 
-async def sources_with_failures(storage: Storage, principal: Principal) -> Sequence[tuple[RegisteredSource, int]]:
-    """The sources, each with how many of its documents could not be read when that was last tried."""
-    found = await storage.registry.sources(principal)
-    failures = await storage.store.failures(principal, [source.id for source in found]) if found else {}
-    return [(source, failures.get(source.id, 0)) for source in found]
+async def with_failures(
+    storage: Storage, principal: Principal, sources: Sequence[RegisteredSource]
+) -> Sequence[tuple[RegisteredSource, int]]:
+    """Each source with how many of its documents could not be read when that was last tried."""
+    failures = await storage.store.failures(principal, [source.id for source in sources]) if sources else {}
+    return [(source, failures.get(source.id, 0)) for source in sources]
 
 
 async def request_sync(storage: Storage, principal: Principal, source_id: str, *, confirm: bool = False) -> str:

@@ -52,6 +52,7 @@ class OpenAIEmbedder:
     timeout: float = 60.0
     retry: RetryPolicy = field(default_factory=lambda: PATIENT)
     ping_timeout: float = 2.0
+    timeout_setting: str = "ANCHORAGE_EMBEDDING__TIMEOUT"
     query_timeout: float = 15.0
     query_wait: float = 10.0
     """Seconds that a question is held back for a rate limit: somebody waits for its answer."""
@@ -117,10 +118,8 @@ class OpenAIEmbedder:
     async def embed_query(self, text: str) -> NDArray[Any]:
         """One vector, with the words before it that the model wants before a question."""
         prefix = self.known.query_prefix if self.known else ""
-        hurried = self.query_timeout < self.timeout
         call = replace(
-            self._call, timeout=min(self.timeout, self.query_timeout), longest_wait=self.query_wait,
-            timeout_setting="ANCHORAGE_EMBEDDING__QUERY_TIMEOUT" if hurried else self._call.timeout_setting,
+            self.hurried()._call, longest_wait=self.query_wait,
             retry=replace(self.retry, longest_wait=min(self.retry.longest_wait, self.query_wait)),
         )  # fmt: skip
         try:
@@ -137,7 +136,8 @@ class OpenAIEmbedder:
         if self.query_timeout >= self.timeout:
             return self
         other = copy(self)  # with the same pace
-        object.__setattr__(other, "timeout", self.query_timeout)
+        for name, value in (("timeout", self.query_timeout), ("timeout_setting", "ANCHORAGE_EMBEDDING__QUERY_TIMEOUT")):
+            object.__setattr__(other, name, value)
         return other
 
     async def ping(self) -> str:
@@ -166,9 +166,15 @@ class OpenAIEmbedder:
 
     @property
     def _call(self) -> JsonCall:
-        setting = "ANCHORAGE_EMBEDDING__TIMEOUT"
         return JsonCall(
-            self.client, self.endpoint, EMBEDDINGS, self.model, self.timeout, setting, self.retry, self._pace
+            self.client,
+            self.endpoint,
+            EMBEDDINGS,
+            self.model,
+            self.timeout,
+            self.timeout_setting,
+            self.retry,
+            self._pace,
         )
 
     def _payload(self, texts: list[str]) -> dict[str, Any]:

@@ -85,10 +85,10 @@ def list_sources(data: Data = None, json: Json = False) -> None:
     """All sources with what their last sync found."""
 
     async def run() -> Sequence[tuple[RegisteredSource, int]]:
-        from anchorage.faces.sources import sources_with_failures
+        from anchorage.faces.sources import with_failures
 
         async with wiring.open_storage(settings) as storage:
-            return await sources_with_failures(storage, storage.principal)
+            return await with_failures(storage, storage.principal, await storage.registry.sources(storage.principal))
 
     settings = settings_for(data)
     found = asyncio.run(run())

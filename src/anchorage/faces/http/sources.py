@@ -12,7 +12,7 @@ from anchorage.faces.http.shapes import JobId
 from anchorage.faces.http.source_shapes import Sources, SourceWithJob, SourceWithJobs
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import job_json, source_json
-from anchorage.faces.sources import register, remove_source, request_sync, sources_with_failures
+from anchorage.faces.sources import register, remove_source, request_sync, with_failures
 from anchorage.model import DEFAULT_COLLECTION
 
 router = APIRouter(prefix="/api/sources")
@@ -30,7 +30,9 @@ class NewSource(BaseModel):
 @router.get("", summary="List sources", **answers(Sources))
 async def sources(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """All registered sources with what their last sync found."""
-    return {"sources": [source_json(*item) for item in await sources_with_failures(services.storage, principal)]}
+    storage = services.storage
+    found = await with_failures(storage, principal, await storage.registry.sources(principal))
+    return {"sources": [source_json(*item) for item in found]}
 
 
 @router.post("", status_code=201, summary="Register a source", **answers(SourceWithJob, 201))
@@ -46,10 +48,9 @@ async def add(body: NewSource, services: CurrentServices, principal: CurrentPrin
 async def show(source_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """A source with its latest jobs."""
     storage = services.storage
-    found = await storage.registry.source(principal, source_id)
+    (found,) = await with_failures(storage, principal, [await storage.registry.source(principal, source_id)])
     jobs = await storage.queue.jobs(principal, source_id=source_id, limit=20)
-    failures = await storage.store.failures(principal, [found.id])
-    return {**source_json(found, failures.get(found.id, 0)), "jobs": [job_json(job) for job in jobs]}
+    return {**source_json(*found), "jobs": [job_json(job) for job in jobs]}
 
 
 @router.post("/{source_id}/sync", status_code=202, summary="Sync a source", **answers(JobId, 202))

@@ -230,26 +230,24 @@ class Ranked:
             for number, cursor in self.passages.items()
             for row in await cursor.fetchall()
         }
-        keys = [(int(self.owner[at]), int(self.ids[at])) for at in self.best.tolist()]
         hits = [
             _hit(self.parts[key[0]].live.collection, rows[key], *(scores[at] for scores in self.scores))
-            for key, at in zip(keys, self.best.tolist(), strict=True)
+            for key, at in zip(self._keys(self.best), self.best.tolist(), strict=True)
             if key in rows
         ]
         if self.lists is None:
             return Ranking(hits)
         names = {
-            (number, row[0]): row[1] for number, cursor in self.documents.items() for row in await cursor.fetchall()
+            (number, row[0]): (f"{self.parts[number].live.tables.id}.{row[0]}", row[1])
+            for number, cursor in self.documents.items()
+            for row in await cursor.fetchall()
         }
+        by_dense, by_lexical = ([names[key] for key in self._keys(positions)] for positions in self.lists)
+        return Ranking(hits, by_dense, by_lexical)
 
-        def pairs(positions: NDArray[np.int64]) -> list[tuple[str, str]]:
-            chosen = [(int(self.owner[at]), int(self.ids[at])) for at in positions.tolist()]
-            return [
-                (f"{self.parts[number].live.tables.id}.{chunk_id}", names[number, chunk_id])
-                for number, chunk_id in chosen
-            ]
-
-        return Ranking(hits, pairs(self.lists[0]), pairs(self.lists[1]))
+    def _keys(self, positions: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Part and chunk id of candidates."""
+        return list(zip(self.owner[positions].tolist(), self.ids[positions].tolist(), strict=True))
 
 
 async def ranked(
