@@ -133,7 +133,8 @@ async def test_an_ingest_fails_for_now_and_completes_when_there_is_room(
     source = LocalSource(tmp_path / "docs", max_bytes=10**8)
 
     async def outcomes(folder: Path) -> dict[str, str]:
-        services = replace(world.ingest, blobs=FolderBlobStore(folder / "blobs"))
+        # One after the other: while the large one fills the disk, there is no room for the small one either.
+        services = replace(world.ingest, blobs=FolderBlobStore(folder / "blobs"), documents_at_once=1)
         found = [item async for item in ingest_source(services, world.principal, "c", source)]
         assert all(item.error is None or item.error.temporary for item in found)
         return {Path(item.uri).name: item.status.value for item in found}
