@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
 from anchorage.adapters.postgres.migrate import Family, migrate, pending
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.settings import Settings, child_environment
@@ -32,6 +31,8 @@ async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
     if vector and state:
         yield DatabaseUrls(vector, state)
         return
+    from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
+
     async with embedded_postgres(
         settings.data.dir / "postgres",
         port=database.embedded_port,

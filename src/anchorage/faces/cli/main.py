@@ -4,53 +4,56 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from anchorage.errors import AnchorageError, BadRequest
-from anchorage.faces.cli import (
-    ask,
-    doctor,
-    documents,
-    evaluate,
-    feedback,
-    ingest,
-    jobs,
-    mcp,
-    reindex,
-    run,
-    sources,
-    usage,
-)
 from anchorage.faces.cli.options import debugging
 from anchorage.faces.cli.output import errors, print_json
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="Answers from your own documents, every sentence anchored to the passage it came from.",
-)  # fmt: skip
-_COMMANDS = (
-    run.up,
-    run.serve,
-    run.worker,
-    run.migrate,
-    doctor.doctor,
-    ingest.ingest,
-    ask.search,
-    ask.ask,
-    mcp.mcp,
-    usage.usage,
-)
-for command in _COMMANDS:
-    app.command()(command)
-app.command(name="eval")(evaluate.evaluate)
-app.command(name="reindex")(reindex.command)
-for name, part in (("documents", documents), ("sources", sources), ("jobs", jobs), ("feedback", feedback)):
-    app.add_typer(part.app, name=name)
+# Module and function of each command, and the modules of those that have commands of their own.
+_COMMANDS = {
+    "up": ("run", "up"),
+    "serve": ("run", "serve"),
+    "worker": ("run", "worker"),
+    "migrate": ("run", "migrate"),
+    "doctor": ("doctor", "doctor"),
+    "ingest": ("ingest", "ingest"),
+    "search": ("ask", "search"),
+    "ask": ("ask", "ask"),
+    "mcp": ("mcp", "mcp"),
+    "usage": ("usage", "usage"),
+    "eval": ("evaluate", "evaluate"),
+    "reindex": ("reindex", "command"),
+}
+_GROUPS = ("documents", "sources", "jobs", "feedback")
 
 _MISUSE, _FAILED, _INTERRUPTED = 2, 1, 130
+
+
+def _app(wanted: str | None) -> typer.Typer:
+    """The commands; the wanted one alone if there is one of that name, as a pod waits while the others load."""
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+        help="Answers from your own documents, every sentence anchored to the passage it came from.",
+    )  # fmt: skip
+    # Typer would take a single command for the whole program.
+    app.callback()(lambda: None)
+    known = wanted in _COMMANDS or wanted in _GROUPS
+    for name, (module, function) in _COMMANDS.items():
+        if not known or name == wanted:
+            app.command(name=name)(getattr(_module(module), function))
+    for name in _GROUPS:
+        if not known or name == wanted:
+            app.add_typer(_module(name).app, name=name)
+    return app
+
+
+def _module(name: str) -> Any:
+    return import_module(f"anchorage.faces.cli.{name}")
 
 
 def main() -> None:
@@ -62,7 +65,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        result = app(standalone_mode=False)
+        result = _app(sys.argv[1] if len(sys.argv) > 1 else None)(standalone_mode=False)
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             sys.stderr.write(error.format_message() + "\n")

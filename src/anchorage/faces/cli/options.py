@@ -11,7 +11,6 @@ import typer
 
 from anchorage.errors import ConfigurationError
 from anchorage.settings import Settings, load_settings, near_misses
-from anchorage.telemetry import configure_logging
 
 _log = structlog.get_logger(__name__)
 
@@ -24,6 +23,8 @@ Collection = Annotated[str | None, typer.Option("--collection", metavar="NAME", 
 
 def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[str, Any]) -> Settings:
     """The settings, with what the command line says on top; sets up logging. Commands that end by themselves only warn."""
+    from anchorage.telemetry import configure_logging
+
     overrides: dict[str, dict[str, Any]] = {name: dict(values) for name, values in sections.items()}
     if data is not None:
         overrides["data"] = {"dir": data.expanduser().absolute()}

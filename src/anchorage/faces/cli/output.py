@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    ProgressColumn,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
-from rich.table import Table
 
-from anchorage.model import Answer, Citation, Hit
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
+
+    from anchorage.model import Answer, Citation, Hit
 
 errors = Console(stderr=True, highlight=False)
 _QUOTE = 300
@@ -38,12 +32,16 @@ def console() -> Console:
 
 def progress_columns() -> Sequence[ProgressColumn]:
     """What every progress bar shows."""
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     return (
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
     )  # fmt: skip
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=column == "ID", overflow="fold")
