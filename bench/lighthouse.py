@@ -97,7 +97,9 @@ def _look(program: str, env: dict[str, str], address: str, form: str) -> dict[st
             program, address, "--quiet", "--output=json", f"--output-path={out}", f"--only-categories={','.join(GOALS)}",
             "--chrome-flags=--headless=new --no-sandbox", *FORMS[form],
         ]  # fmt: skip
-        subprocess.run(command, env=env, check=True, stdout=sys.stderr)
+        # Chromium now and then leaves no record of the load, for which Lighthouse itself says to run it again.
+        if subprocess.run(command, env=env, stdout=sys.stderr).returncode:
+            subprocess.run(command, env=env, check=True, stdout=sys.stderr)
         found: dict[str, Any] = json.loads(out.read_text("utf-8"))
     if "runtimeError" in found:
         sys.exit(f"Lighthouse could not look at {address}: {found['runtimeError']['message']}")

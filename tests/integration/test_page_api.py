@@ -1,5 +1,6 @@
 """What the web page asks of the API: pages and searches of lists, passages, what is running; and that answers have the described shape."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,11 @@ async def test_the_page_is_served_with_its_rules(api_of_a_build: httpx.AsyncClie
         assert (
             "script-src 'self';" in policy and "unsafe" not in policy and answer.headers["cache-control"] == "no-cache"
         )
-    again = await api_of_a_build.get("/", headers={"if-none-match": answer.headers["etag"]})
+        ahead = (
+            '<link rel="modulepreload" href="assets/rest-1.js"><link rel="stylesheet" href="assets/rest-1.css"></head>'
+        )
+        assert (ahead in answer.text) is (place != "/"), place
+    again = await api_of_a_build.get("/system", headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304 and not again.content
     for accepted, encoding in (("gzip, br", "br"), ("gzip", "gzip"), ("identity", None)):
         asset = await api_of_a_build.get("/assets/app-1.js", headers={"accept-encoding": accepted})
@@ -193,6 +198,8 @@ def build(tmp_path: Path) -> Path:
     """What a build of the page leaves, in small."""
     (tmp_path / "assets").mkdir()
     (tmp_path / "index.html").write_text("<!doctype html><html><head></head><body></body></html>")
+    rest = {"file": "assets/rest-1.js", "css": ["assets/rest-1.css"]}
+    (tmp_path / "manifest.json").write_text(json.dumps({"src/rest.ts": rest}))
     for name, content in (
         ("app-1.js", b"let x"),
         ("app-1.js.br", b"\x0b\x02\x80let x\x03"),

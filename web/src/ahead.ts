@@ -1,35 +1,27 @@
 import {
+  ALL_DOCUMENTS,
   collectionsQuery,
-  conversationPage,
   conversationQuery,
-  conversationsKey,
+  conversationsQuery,
+  documentsQuery,
   queryClient,
   retry,
   systemQuery,
 } from './api/queries';
 import { basePath } from './config';
+import { isNarrow } from './ui/narrow';
 
 /** Asks for what the place shown first needs, code and data at once, before the page is drawn. What fails here is asked for again there. */
 export function askAhead(): void {
   const [place = '', id = ''] = location.pathname.slice(basePath.length + 1).split('/');
-  void queryClient.prefetchInfiniteQuery({
-    queryKey: [...conversationsKey, ''],
-    queryFn: () => conversationPage('', null),
-    initialPageParam: null,
-    retry,
-  });
-  if (place === '' || place === 'c') {
-    void queryClient.prefetchQuery({ ...collectionsQuery, retry });
-    void queryClient.prefetchQuery({ ...systemQuery, retry });
-  }
-  const code = CODE[place];
-  if (code) void Promise.all(code()).catch(() => undefined);
+  // A phone shows the list of conversations when it is opened.
+  if (!isNarrow()) void queryClient.prefetchInfiniteQuery({ ...conversationsQuery(''), retry });
+  if (place !== 'system' && place !== 'sources') void queryClient.prefetchQuery({ ...collectionsQuery, retry });
+  if (place !== 'sources') void queryClient.prefetchQuery({ ...systemQuery, retry });
+  if (place === 'documents' && !id) void queryClient.prefetchInfiniteQuery({ ...documentsQuery(ALL_DOCUMENTS), retry });
+  // Code that cannot be loaded is told of where it is needed.
+  const rest = place && import('./rest').catch(() => undefined);
+  // The words of an answer are there before their layout is: what lays them out must not keep them waiting.
+  if (rest && place === 'c') void rest.then(() => import('./chat/markdown/Markdown')).catch(() => undefined);
   if (place === 'c' && id) void queryClient.prefetchQuery({ ...conversationQuery(decodeURIComponent(id)), retry });
 }
-
-const CODE: Record<string, () => Promise<unknown>[]> = {
-  c: () => [import('./chat/Thread'), import('./chat/markdown/Markdown')],
-  documents: () => [import('./documents/DocumentsPage'), import('./documents/DocumentPage')],
-  sources: () => [import('./documents/SourcesPage')],
-  system: () => [import('./system/SystemPage')],
-};

@@ -16,13 +16,14 @@ import { IconButton } from './ui/Button';
 import { Dialog } from './ui/Dialog';
 import { Logo } from './ui/Logo';
 import { LayerContext } from './ui/layer';
+import { useNarrow } from './ui/narrow';
 import { storageWorks } from './ui/storage';
 import { useDrop } from './ui/useDrop';
 
-const DocumentsPage = lazy(() => import('./documents/DocumentsPage'));
-const DocumentPage = lazy(() => import('./documents/DocumentPage'));
-const SourcesPage = lazy(() => import('./documents/SourcesPage'));
-const SystemPage = lazy(() => import('./system/SystemPage'));
+const DocumentsPage = lazy(async () => ({ default: (await import('./rest')).DocumentsPage }));
+const DocumentPage = lazy(async () => ({ default: (await import('./rest')).DocumentPage }));
+const SourcesPage = lazy(async () => ({ default: (await import('./rest')).SourcesPage }));
+const SystemPage = lazy(async () => ({ default: (await import('./rest')).SystemPage }));
 
 export function App() {
   return (
@@ -39,6 +40,7 @@ function Shell() {
   const [place, navigate] = useLocation();
   const [drawer, setDrawer] = useState(false);
   const [told, setTold] = useState(false);
+  const narrow = useNarrow();
   const [side, setSide] = useState<HTMLElement | null>(null);
   useEffect(() => {
     if (place) setDrawer(false);
@@ -59,11 +61,13 @@ function Shell() {
           Anchorage
         </Link>
       </header>
-      <aside ref={setSide} className="side" aria-label={t('sidebar')}>
-        <LayerContext value={side}>
-          <Sidebar />
-        </LayerContext>
-      </aside>
+      {!narrow && (
+        <aside ref={setSide} className="side" aria-label={t('sidebar')}>
+          <LayerContext value={side}>
+            <Sidebar />
+          </LayerContext>
+        </aside>
+      )}
       {drawer && (
         <Dialog title={t('menu')} className="drawer" onClose={() => setDrawer(false)}>
           <Sidebar onChoose={() => setDrawer(false)} />
@@ -92,7 +96,7 @@ function Shell() {
 /** Files that were dropped on the page, wherever it is. What was dropped can be read in this moment only. */
 async function addDropped(data: DataTransfer): Promise<void> {
   const found = droppedFiles(data);
-  const { uploads } = await import('./documents/uploads');
+  const { uploads } = await import('./rest');
   await uploads.add(await found, 'default');
 }
 

@@ -1,6 +1,5 @@
-import '@fontsource-variable/inter/wght.css';
 import './ui/styles.css';
-import { StrictMode } from 'react';
+import { StrictMode, startTransition } from 'react';
 import { createRoot } from 'react-dom/client';
 import { askAhead } from './ahead';
 import { App } from './app';
@@ -13,10 +12,13 @@ if (root) {
   void startLanguage()
     .catch(() => undefined)
     .then(() =>
-      createRoot(root).render(
-        <StrictMode>
-          <App />
-        </StrictMode>,
+      // Drawn in small steps: a slow phone answers to fingers meanwhile.
+      startTransition(() =>
+        createRoot(root).render(
+          <StrictMode>
+            <App />
+          </StrictMode>,
+        ),
       ),
     );
 }

@@ -1,4 +1,4 @@
-import { QueryClient, queryOptions } from '@tanstack/react-query';
+import { infiniteQueryOptions, QueryClient, queryOptions } from '@tanstack/react-query';
 import { body, DELETE, GET, PATCH, POST } from './client';
 import { asProblem } from './problem';
 import type { Rating } from './types';
@@ -24,7 +24,16 @@ const PAGE = 200;
 export const conversationsKey = ['conversations'];
 export const documentsKey = ['documents'];
 
-export function conversationPage(words: string, after: string | null) {
+export function conversationsQuery(words: string) {
+  return infiniteQueryOptions({
+    queryKey: [...conversationsKey, words],
+    queryFn: ({ pageParam }) => conversationPage(words, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+function conversationPage(words: string, after: string | null) {
   const query = { limit: PAGE, ...(words && { q: words }), ...(after && { after }) };
   return body(GET('/api/conversations', { params: { query } }));
 }
@@ -126,7 +135,18 @@ export interface DocumentFilter {
   words: string;
 }
 
-export function documentPage(filter: DocumentFilter, after: string | null) {
+export const ALL_DOCUMENTS: DocumentFilter = { collection: '', status: '', words: '' };
+
+export function documentsQuery(filter: DocumentFilter) {
+  return infiniteQueryOptions({
+    queryKey: [...documentsKey, filter],
+    queryFn: ({ pageParam }) => documentPage(filter, pageParam),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+  });
+}
+
+function documentPage(filter: DocumentFilter, after: string | null) {
   const query = {
     limit: PAGE,
     ...(filter.collection && { collection: filter.collection }),

@@ -16,8 +16,8 @@ import { newId } from './ids';
 import { liveAnswers } from './live';
 import { useElsewhere } from './useElsewhere';
 
-const Thread = lazy(() => import('./Thread'));
-const SourcePanel = lazy(() => import('@/sources/SourcePanel'));
+const Thread = lazy(async () => ({ default: (await import('@/rest')).Thread }));
+const SourcePanel = lazy(async () => ({ default: (await import('@/rest')).SourcePanel }));
 
 /** A conversation, or with no id the start of one. */
 export function ChatPage({ id }: { id: string | null }) {

@@ -1,11 +1,15 @@
-import * as HoverCard from '@radix-ui/react-hover-card';
+import { lazy, Suspense } from 'react';
 import type { Citation } from '@/api/types';
 import { useT } from '@/i18n';
 import { placeOf, useSources } from '@/sources/context';
-import { useLayer } from '@/ui/layer';
+import type { QuoteCardProps } from './QuoteCard';
 import type { Shown } from './shown';
 
-const canHover = matchMedia('(hover: hover)').matches;
+// A finger does not hover: a phone need not load what shows the quote. Where it cannot be loaded, the chip still opens the document.
+const card = matchMedia('(hover: hover)').matches
+  ? import('./QuoteCard').catch(() => ({ default: ({ children }: QuoteCardProps) => children }))
+  : null;
+const QuoteCard = card && lazy(() => card);
 
 interface CitationChipProps {
   marker: number;
@@ -16,7 +20,6 @@ interface CitationChipProps {
 /** A numbered chip in the text: hovering or focusing it shows the quote, pressing it opens the document there. */
 export function CitationChip({ marker, citation, shown }: CitationChipProps) {
   const t = useT();
-  const layer = useLayer();
   const { opened, open } = useSources();
   if (!citation) return <span className="chip chip-pending">{marker}</span>;
   const place = placeOf(citation);
@@ -36,19 +39,12 @@ export function CitationChip({ marker, citation, shown }: CitationChipProps) {
       {marker}
     </button>
   );
-  if (!canHover) return chip;
+  if (!QuoteCard) return chip;
   return (
-    <HoverCard.Root openDelay={150} closeDelay={100}>
-      <HoverCard.Trigger asChild>{chip}</HoverCard.Trigger>
-      <HoverCard.Portal container={layer}>
-        <HoverCard.Content className="quote-card" sideOffset={6} collisionPadding={12}>
-          <blockquote>{citation.quote}</blockquote>
-          <p className="quote-card-source">
-            <b>{citation.title}</b>
-            {page && <span>{page}</span>}
-          </p>
-        </HoverCard.Content>
-      </HoverCard.Portal>
-    </HoverCard.Root>
+    <Suspense fallback={chip}>
+      <QuoteCard citation={citation} page={page}>
+        {chip}
+      </QuoteCard>
+    </Suspense>
   );
 }

@@ -33,7 +33,7 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
   useEffect(() => {
     if (!asking) return;
     // So that they are there when the answer comes.
-    void import('./Thread');
+    void import('@/rest');
     void import('./markdown/Markdown');
   }, [asking]);
   useEffect(() => {

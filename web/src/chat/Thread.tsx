@@ -18,7 +18,7 @@ interface ThreadProps {
 }
 
 /** The turns of a conversation, of which those in view are drawn; the end stays in view while an answer grows, unless one scrolled away. */
-export default function Thread({ id, turns, live, ask }: ThreadProps) {
+export function Thread({ id, turns, live, ask }: ThreadProps) {
   const t = useT();
   const scroller = useRef<HTMLDivElement>(null);
   const shown = useMemo(() => (live ? before(turns, live) : turns), [turns, live]);
@@ -28,6 +28,7 @@ export default function Thread({ id, turns, live, ask }: ThreadProps) {
     getScrollElement: () => scroller.current,
     estimateSize: () => 320,
     getItemKey: (index) => shown[index]?.message_id ?? live?.question.messageId ?? index,
+    useFlushSync: false,
     anchorTo: 'end',
     followOnAppend: true,
     scrollEndThreshold: 96,

@@ -3,7 +3,7 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
 import { memo, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
 import { Link, useRoute } from 'wouter';
-import { conversationPage, conversationsKey } from '@/api/queries';
+import { conversationsQuery } from '@/api/queries';
 import type { Conversation } from '@/api/types';
 import { liveAnswers } from '@/chat/live';
 import { useT } from '@/i18n';
@@ -18,13 +18,7 @@ type Row = { age: Age } | { conversation: Conversation };
 export function ConversationList({ words, onChoose }: { words: string; onChoose?: (() => void) | undefined }) {
   const t = useT();
   const scroller = useRef<HTMLDivElement>(null);
-  const found = useInfiniteQuery({
-    queryKey: [...conversationsKey, words],
-    queryFn: ({ pageParam }) => conversationPage(words, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-    placeholderData: (before) => before,
-  });
+  const found = useInfiniteQuery({ ...conversationsQuery(words), placeholderData: (before) => before });
   const rows = useMemo(() => rowsOf(found.data?.pages.flatMap((page) => page.conversations) ?? []), [found.data]);
   const virtualizer = useVirtualizer({
     count: rows.length,

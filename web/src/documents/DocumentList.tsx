@@ -7,8 +7,8 @@ import {
   collectionsQuery,
   type DocumentFilter,
   deleteDocument,
-  documentPage,
   documentsKey,
+  documentsQuery,
   queryClient,
 } from '@/api/queries';
 import type { Document } from '@/api/types';
@@ -27,13 +27,7 @@ export function DocumentList({ filter }: { filter: DocumentFilter }) {
   const t = useT();
   const wanted = useDeferredValue(filter);
   const [deleting, setDeleting] = useState<Document | null>(null);
-  const found = useInfiniteQuery({
-    queryKey: [...documentsKey, wanted],
-    queryFn: ({ pageParam }) => documentPage(wanted, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-    placeholderData: (before) => before,
-  });
+  const found = useInfiniteQuery({ ...documentsQuery(wanted), placeholderData: (before) => before });
   const again = (document: Document) =>
     readAgain(document).then(
       (known) => notify(t(known ? 'document.again' : 'document.again.gone')),

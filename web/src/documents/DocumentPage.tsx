@@ -19,7 +19,7 @@ import { DeleteDocument, nameOf } from './DocumentList';
 import { StatusBadge } from './StatusBadge';
 
 /** One document: what is known of it, its passages, and the document itself. */
-export default function DocumentPage({ id }: { id: string }) {
+export function DocumentPage({ id }: { id: string }) {
   const t = useT();
   const found = useQuery(documentQuery(id, null));
   useTitle(found.data?.title || t('documents'));

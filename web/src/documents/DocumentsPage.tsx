@@ -3,7 +3,7 @@ import './documents.css';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import type { DocumentFilter } from '@/api/queries';
-import { collectionsQuery } from '@/api/queries';
+import { ALL_DOCUMENTS, collectionsQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import { useTitle } from '@/ui/useTitle';
 import { AddDocuments } from './AddDocuments';
@@ -14,11 +14,11 @@ import { UploadList } from './UploadList';
 const DEFAULT = 'default';
 
 /** All documents: add, find, see and delete them. */
-export default function DocumentsPage() {
+export function DocumentsPage() {
   const t = useT();
   useTitle(t('documents'));
   const collections = useQuery(collectionsQuery);
-  const [filter, setFilter] = useState<DocumentFilter>({ collection: '', status: '', words: '' });
+  const [filter, setFilter] = useState<DocumentFilter>(ALL_DOCUMENTS);
   return (
     <main id="main" className="page" tabIndex={-1}>
       <header className="page-head">

@@ -2,6 +2,7 @@ import { Search } from 'lucide-react';
 import type { DocumentFilter } from '@/api/queries';
 import type { Collection } from '@/api/types';
 import { useT } from '@/i18n';
+import { number } from '@/i18n/formats';
 
 interface FiltersProps {
   filter: DocumentFilter;
@@ -32,7 +33,7 @@ export function Filters({ filter, collections, onChange }: FiltersProps) {
         <option value="">{t('collections.all')}</option>
         {collections.map((item) => (
           <option key={item.name} value={item.name}>
-            {item.name} ({item.documents.toLocaleString(t.language)})
+            {item.name} ({number(t.language, item.documents)})
           </option>
         ))}
       </select>

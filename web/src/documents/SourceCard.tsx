@@ -4,6 +4,7 @@ import { asProblem } from '@/api/problem';
 import { documentsKey, queryClient, removeSource, sourcesQuery, syncSource } from '@/api/queries';
 import type { Source } from '@/api/types';
 import { useT } from '@/i18n';
+import { number } from '@/i18n/formats';
 import { notify } from '@/ui/announce';
 import { Button } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
@@ -101,7 +102,7 @@ function Report({ source }: { source: Source }) {
       {numbers.map(({ name, value }) => (
         <div key={name}>
           <dt>{t(`report.${name}`)}</dt>
-          <dd>{value.toLocaleString(t.language)}</dd>
+          <dd>{number(t.language, value)}</dd>
         </div>
       ))}
     </dl>

@@ -13,7 +13,7 @@ import { jobChanges } from './jobs';
 import { SourceCard } from './SourceCard';
 
 /** What is kept in sync: where it is, how its last sync went, what is wrong with it. */
-export default function SourcesPage() {
+export function SourcesPage() {
   const t = useT();
   useTitle(t('sources.registered'));
   const found = useQuery(sourcesQuery);

@@ -1,6 +1,7 @@
 import { useSyncExternalStore } from 'react';
 import { keep, kept } from '@/ui/storage';
 import { en, type Key, type Messages } from './en';
+import { isOne, number } from './formats';
 
 /** The languages by their own names. */
 export const LANGUAGES = { en: 'English', de: 'Deutsch', fr: 'Français' } as const;
@@ -47,13 +48,14 @@ export function startLanguage(): Promise<void> {
 
 /** Fills in `{name}`; of a message with forms such as `{count|one passage|{count} passages}` the one that the number asks for. */
 export function fill(language: string, message: string, values: Values = {}): string {
+  if (!message.includes('{')) return message;
   const formed = message.replace(
     /\{(\w+)\|([^|{}]*(?:\{\w+\}[^|{}]*)*)\|([^|{}]*(?:\{\w+\}[^|{}]*)*)\}/g,
-    (_, name, one, other) => (new Intl.PluralRules(language).select(Number(values[name])) === 'one' ? one : other),
+    (_, name, one, other) => (isOne(language, Number(values[name])) ? one : other),
   );
   return formed.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = values[name];
-    return typeof value === 'number' ? value.toLocaleString(language) : (value ?? '');
+    return typeof value === 'number' ? number(language, value) : (value ?? '');
   });
 }
 

@@ -12,7 +12,7 @@ import { DocumentView } from './DocumentView';
 import { Explanation } from './Explanation';
 
 /** Beside the answer: its sources, and one of them opened at the place that supports it. */
-export default function SourcePanel() {
+export function SourcePanel() {
   const t = useT();
   const { opened, open } = useSources();
   const panel = useRef<HTMLElement>(null);

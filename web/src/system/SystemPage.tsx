@@ -7,6 +7,7 @@ import { heldBack } from '@/chat/live';
 import { jobChanges } from '@/documents/jobs';
 import { type Translate, useT } from '@/i18n';
 import type { Key } from '@/i18n/en';
+import { number } from '@/i18n/formats';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { bytes } from '@/ui/time';
 import { useTitle } from '@/ui/useTitle';
@@ -14,7 +15,7 @@ import { useTitle } from '@/ui/useTitle';
 type Tone = 'good' | 'bad' | 'off';
 
 /** What is running, and in plain words what is wrong with what is not. */
-export default function SystemPage() {
+export function SystemPage() {
   const t = useT();
   useTitle(t('system'));
   const found = useQuery({ ...systemQuery, refetchInterval: 10_000 });
@@ -62,7 +63,7 @@ function Shown({ system }: { system: System }) {
           {counts.map(({ name, count }) => (
             <div key={name}>
               <dt>{t(`queue.${name}`)}</dt>
-              <dd>{count.toLocaleString(t.language)}</dd>
+              <dd>{number(t.language, count)}</dd>
             </div>
           ))}
         </dl>

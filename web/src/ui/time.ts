@@ -1,4 +1,5 @@
 import { serverNow } from '@/api/clock';
+import { relativeTime } from '@/i18n/formats';
 
 const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['year', 31_536_000],
@@ -12,7 +13,7 @@ const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 /** "3 hours ago", by the server's clock; what lies in the future by that clock is now. */
 export function ago(language: string, moment: string, now = serverNow()): string {
   const seconds = Math.max(0, (now - Date.parse(moment)) / 1000);
-  const format = new Intl.RelativeTimeFormat(language, { numeric: 'auto' });
+  const format = relativeTime(language);
   for (const [unit, length] of STEPS) {
     if (seconds >= length) return format.format(-Math.floor(seconds / length), unit);
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import mimetypes
 from functools import cache
 from pathlib import Path
@@ -44,7 +45,9 @@ def install(app: FastAPI, folder: Path = BUILT) -> None:
         source = folder / "index.html"
         if not source.is_file():
             return HTMLResponse(_UNBUILT, 503)
-        body, tag = _rendered(source, source.stat().st_mtime_ns, request.scope.get("root_path", ""))
+        root_path = request.scope.get("root_path", "")
+        first = request.url.path.removeprefix(root_path) in ("", "/")
+        body, tag = _rendered(source, source.stat().st_mtime_ns, root_path, first)
         headers = {**_GUARDED, "Cache-Control": "no-cache", "ETag": tag}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
@@ -70,8 +73,17 @@ def install(app: FastAPI, folder: Path = BUILT) -> None:
 
 
 @cache
-def _rendered(source: Path, changed: int, root_path: str) -> tuple[str, str]:
+def _rendered(source: Path, changed: int, root_path: str, first: bool) -> tuple[str, str]:
     """The page for this prefix, to which all its addresses are relative, and its tag. `changed` tells a new build from an older one."""
     base = f'<base href="{html.escape(root_path.rstrip("/"))}/">'
     body = source.read_text("utf-8").replace("<head>", f"<head>{base}", 1)
+    if not first:
+        body = body.replace("</head>", f"{_ahead(source.with_name('manifest.json'))}</head>", 1)
     return body, f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
+
+
+def _ahead(manifest: Path) -> str:
+    """Links to what every place but the first needs: asked for with the page's script, not when that has run."""
+    rest = json.loads(manifest.read_text("utf-8"))["src/rest.ts"]
+    styles = "".join(f'<link rel="stylesheet" href="{html.escape(name)}">' for name in rest.get("css", ()))
+    return f'<link rel="modulepreload" href="{html.escape(rest["file"])}">{styles}'
