@@ -95,7 +95,7 @@ def _readiness(rounds: int = 5) -> dict[str, Any]:
 
 
 def _under_load(requests: int, disturb: Callable[[Release], None], *served: Any) -> dict[str, Any]:
-    with _served(3, *served) as release, Load(release.address(), QUESTION) as load:
+    with _served(3, *served) as release, Load(release.address(), QUESTION, streams=12) as load:
         load.until_requests(requests // 10)
         with load.disturbance():
             disturb(release)
