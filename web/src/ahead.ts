@@ -20,8 +20,6 @@ export function askAhead(): void {
   if (place !== 'sources') void queryClient.prefetchQuery({ ...systemQuery, retry });
   if (place === 'documents' && !id) void queryClient.prefetchInfiniteQuery({ ...documentsQuery(ALL_DOCUMENTS), retry });
   // Code that cannot be loaded is told of where it is needed.
-  const rest = place && import('./rest').catch(() => undefined);
-  // The words of an answer are there before their layout is: what lays them out must not keep them waiting.
-  if (rest && place === 'c') void rest.then(() => import('./chat/markdown/Markdown')).catch(() => undefined);
+  if (place) void import('./rest').catch(() => undefined);
   if (place === 'c' && id) void queryClient.prefetchQuery({ ...conversationQuery(decodeURIComponent(id)), retry });
 }
