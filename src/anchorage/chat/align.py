@@ -19,6 +19,7 @@ from anchorage.chat.reading import Reading
 from anchorage.chat.sense import opposed, same_trend
 from anchorage.text.analyser import Analyser, words
 from anchorage.text.languages import Language
+from anchorage.text.numbers import Number
 
 SUPPORTED = 0.65
 """The share of a claim's weight that its support must hold."""
@@ -111,6 +112,16 @@ class Claim:
         spelled = [word.lower() for item in self.reading.numbers for word, _, _ in words(text[item.start : item.end])]
         return frozenset(self.analyser.stems(spelled))
 
+    @cached_property
+    def _number_share(self) -> float:
+        """What its numbers, however they are written, hold of it."""
+        return self._share(self.number_terms)
+
+    @cached_property
+    def _strict(self) -> list[Number]:
+        """The numbers that its support must have."""
+        return [number for number in self.reading.numbers if not number.loose]
+
     @property
     def says_something(self) -> bool:
         return bool(self.reading.content)
@@ -134,12 +145,12 @@ class Claim:
     def _may_stand(self, passage: Passage, least: float) -> bool:
         """Whether the words of a passage, wherever they stand, hold this share of the claim."""
         most = self._share(passage.vocabulary)
-        if most < least and most + self._share(self.number_terms) < least:
+        if most < least and most + self._number_share < least:
             return False
         return not self.short or least < SUPPORTED or self.reading.content <= passage.vocabulary
 
     def _has_numbers(self, passage: Passage) -> bool:
-        return all(number.loose or number.among(passage.values) for number in self.reading.numbers)
+        return not self._strict or all(number.among(passage.values) for number in self._strict)
 
     def _best(self, number: int, passage: Passage, *, close: bool) -> Support | None:
         found = self._shares(passage)
@@ -147,7 +158,7 @@ class Claim:
         places.sort(key=lambda place: (-found[place], self._off_topic(passage, place), place))
         best: Support | None = None
         worst: Support | None = None
-        whole = 0.0 if close else self._share(passage.terms) + self._share(self.number_terms)
+        whole = 0.0 if close else self._share(passage.terms) + self._number_share
         for place in places[:_TRIED]:
             if not (close or self.short) and self._most(found, place, whole) < SUPPORTED:
                 continue
@@ -165,7 +176,7 @@ class Claim:
 
     def _most(self, found: Sequence[float], place: int, whole: float) -> float:
         """What a sentence may score at most: all that its neighbours hold, and half of what stands elsewhere in the passage."""
-        here = sum(found[max(place - 1, 0) : place + 2]) + self._share(self.number_terms)
+        here = sum(found[max(place - 1, 0) : place + 2]) + self._number_share
         return (min(here, whole) + whole) / 2 + _FUZZ
 
     def _shares(self, passage: Passage) -> list[float]:

@@ -16,7 +16,7 @@ from anchorage.model import EmbedderSpec, Principal
 from anchorage.ports.retriever import Retrieval, Retriever
 from anchorage.ports.store import Query, Ranking
 from anchorage.telemetry import degraded
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import parted, visible
 
 
 def storable(text: str) -> str:
@@ -26,7 +26,7 @@ def storable(text: str) -> str:
 
 def cleaned(question: str) -> str:
     """The question as it is read: without outer white space and hidden characters, which would hide from the guards what a model reads."""
-    return visible(storable(question)).strip()
+    return visible(parted(storable(question))).strip()
 
 
 def checked_question(question: str, limit: int) -> str:

@@ -12,6 +12,9 @@ _HIDDEN = re.compile(
 )
 # Persian, Arabic and the scripts of India spell with joiners; between their letters, a single one is no hiding place.
 _SPELLING = re.compile("(?<=[\u0600-\u0dff])[\u200c\u200d](?=[\u0600-\u0dff])")
+# The scripts of Thailand, Laos, Myanmar and Cambodia have no spaces between words, and may part them by this.
+_PARTED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"
+_PARTING = re.compile(f"(?<={_PARTED})\u200b(?={_PARTED})")
 _KEPT = re.compile("[\ue200\ue201]")
 
 
@@ -26,3 +29,8 @@ def visible(text: str) -> str:
     text = _KEPT.sub("", text)
     text = _SPELLING.sub(lambda match: "\ue200" if match.group() == "\u200c" else "\ue201", text)
     return _HIDDEN.sub("", text).replace("\ue200", "\u200c").replace("\ue201", "\u200d")
+
+
+def parted(text: str) -> str:
+    """The text with spaces where an invisible one parts words, as the index parts them there."""
+    return _PARTING.sub(" ", text)
