@@ -85,3 +85,17 @@ def test_a_question_that_may_not_wait_any_longer_can_be_asked_again(window: Wind
     page.get_by_role("button", name="Try again").click()
     answered(page, 2)
     expect(page.get_by_text("And the bread?").last).to_be_visible()
+
+
+def test_what_was_typed_outlives_a_turn_of_the_screen(window: Window) -> None:
+    page = window.open()
+    search = page.locator(".side input[type=search]")
+    search.fill("harbour")
+    page.set_viewport_size({"width": 500, "height": 900})
+    expect(search).to_be_hidden()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(search).to_have_value("harbour")
+
+
+def test_a_broken_link_to_a_conversation_draws_the_page(window: Window) -> None:
+    expect(window.open("/c/%E0%A4").get_by_role("textbox").last).to_be_visible()

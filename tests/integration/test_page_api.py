@@ -174,9 +174,8 @@ async def test_the_page_is_served_with_its_rules(api_of_a_build: httpx.AsyncClie
         assert (
             "script-src 'self';" in policy and "unsafe" not in policy and answer.headers["cache-control"] == "no-cache"
         )
-        ahead = (
-            '<link rel="modulepreload" href="assets/rest-1.js"><link rel="stylesheet" href="assets/rest-1.css"></head>'
-        )
+        script = '<link rel="modulepreload" crossorigin href="assets/rest-1.js">'
+        ahead = f'{script}<link rel="preload" as="style" crossorigin href="assets/rest-1.css"></head>'
         assert (ahead in answer.text) is (place != "/"), place
     again = await api_of_a_build.get("/system", headers={"if-none-match": answer.headers["etag"]})
     assert again.status_code == 304 and not again.content
@@ -188,6 +187,9 @@ async def test_the_page_is_served_with_its_rules(api_of_a_build: httpx.AsyncClie
         )
     for nothing in ("/assets/none.js", "/assets/..%2Findex.html", "/assets/app-1.js.br", "/nosuch"):
         assert (await api_of_a_build.get(nothing)).status_code == 404, nothing
+    (build / "manifest.json").unlink()
+    (build / "index.html").touch()
+    assert "modulepreload" not in (await api_of_a_build.get("/system")).text
     (build / "index.html").unlink()
     missing = await api_of_a_build.get("/")
     assert missing.status_code == 503 and "make setup" in missing.text

@@ -8,6 +8,7 @@ import {
   retry,
   systemQuery,
 } from './api/queries';
+import { loadThread } from './chat/thread';
 import { basePath } from './config';
 import { isNarrow } from './ui/narrow';
 
@@ -16,10 +17,20 @@ export function askAhead(): void {
   const [place = '', id = ''] = location.pathname.slice(basePath.length + 1).split('/');
   // A phone shows the list of conversations when it is opened.
   if (!isNarrow()) void queryClient.prefetchInfiniteQuery({ ...conversationsQuery(''), retry });
-  if (place !== 'system' && place !== 'sources') void queryClient.prefetchQuery({ ...collectionsQuery, retry });
-  if (place !== 'sources') void queryClient.prefetchQuery({ ...systemQuery, retry });
-  if (place === 'documents' && !id) void queryClient.prefetchInfiniteQuery({ ...documentsQuery(ALL_DOCUMENTS), retry });
+  const documents = place === 'documents' && !id;
+  const asking = place === '' || place === 'c';
+  if (asking || documents) void queryClient.prefetchQuery({ ...collectionsQuery, retry });
+  if (asking || documents || place === 'system') void queryClient.prefetchQuery({ ...systemQuery, retry });
+  if (documents) void queryClient.prefetchInfiniteQuery({ ...documentsQuery(ALL_DOCUMENTS), retry });
   // Code that cannot be loaded is told of where it is needed.
-  if (place) void import('./rest').catch(() => undefined);
-  if (place === 'c' && id) void queryClient.prefetchQuery({ ...conversationQuery(decodeURIComponent(id)), retry });
+  if (place) void (place === 'c' ? loadThread() : import('./rest')).catch(() => undefined);
+  if (place === 'c' && id) void queryClient.prefetchQuery({ ...conversationQuery(decoded(id)), retry });
+}
+
+function decoded(id: string): string {
+  try {
+    return decodeURIComponent(id);
+  } catch {
+    return id; // a broken link, which the page says when it is drawn
+  }
 }

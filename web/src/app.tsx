@@ -41,6 +41,9 @@ function Shell() {
   const [drawer, setDrawer] = useState(false);
   const [told, setTold] = useState(false);
   const narrow = useNarrow();
+  // Once drawn it stays, so that what was typed into it outlives a turn of the screen and a print.
+  const [wide, setWide] = useState(!narrow);
+  if (!narrow && !wide) setWide(true);
   const [side, setSide] = useState<HTMLElement | null>(null);
   useEffect(() => {
     if (place) setDrawer(false);
@@ -61,7 +64,7 @@ function Shell() {
           Anchorage
         </Link>
       </header>
-      {!narrow && (
+      {wide && (
         <aside ref={setSide} className="side" aria-label={t('sidebar')}>
           <LayerContext value={side}>
             <Sidebar />

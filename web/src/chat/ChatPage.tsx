@@ -14,9 +14,10 @@ import { draftOf } from './draft';
 import { Greeting, Starters } from './Greeting';
 import { newId } from './ids';
 import { liveAnswers } from './live';
+import { loadThread } from './thread';
 import { useElsewhere } from './useElsewhere';
 
-const Thread = lazy(async () => ({ default: (await import('@/rest')).Thread }));
+const Thread = lazy(loadThread);
 const SourcePanel = lazy(async () => ({ default: (await import('@/rest')).SourcePanel }));
 
 /** A conversation, or with no id the start of one. */

@@ -1,15 +1,8 @@
-import { lazy, Suspense } from 'react';
 import type { Citation } from '@/api/types';
 import { useT } from '@/i18n';
 import { placeOf, useSources } from '@/sources/context';
-import type { QuoteCardProps } from './QuoteCard';
 import type { Shown } from './shown';
-
-// A finger does not hover: a phone need not load what shows the quote. Where it cannot be loaded, the chip still opens the document.
-const card = matchMedia('(hover: hover)').matches
-  ? import('./QuoteCard').catch(() => ({ default: ({ children }: QuoteCardProps) => children }))
-  : null;
-const QuoteCard = card && lazy(() => card);
+import { quoteCard } from './thread';
 
 interface CitationChipProps {
   marker: number;
@@ -39,12 +32,11 @@ export function CitationChip({ marker, citation, shown }: CitationChipProps) {
       {marker}
     </button>
   );
+  const QuoteCard = quoteCard();
   if (!QuoteCard) return chip;
   return (
-    <Suspense fallback={chip}>
-      <QuoteCard citation={citation} page={page}>
-        {chip}
-      </QuoteCard>
-    </Suspense>
+    <QuoteCard citation={citation} page={page}>
+      {chip}
+    </QuoteCard>
   );
 }

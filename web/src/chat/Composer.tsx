@@ -8,6 +8,7 @@ import { keep, kept } from '@/ui/storage';
 import { ended, type LiveAnswer } from './answer';
 import { draftOf, keepDraft } from './draft';
 import { liveAnswers } from './live';
+import { loadThread } from './thread';
 
 interface ComposerProps {
   id: string | null;
@@ -33,7 +34,7 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
   useEffect(() => {
     if (!asking) return;
     // So that they are there when the answer comes.
-    void import('@/rest');
+    void loadThread();
     void import('./markdown/Markdown');
   }, [asking]);
   useEffect(() => {

@@ -10,7 +10,7 @@ export interface QuoteCardProps {
 }
 
 /** The quote beside its chip while one hovers over it or focuses it. */
-export default function QuoteCard({ citation, page, children }: QuoteCardProps) {
+export function QuoteCard({ citation, page, children }: QuoteCardProps) {
   const layer = useLayer();
   return (
     <HoverCard.Root openDelay={150} closeDelay={100}>

@@ -2,8 +2,11 @@
 function perLanguage<Format>(make: (language: string) => Format): (language: string) => Format {
   const made = new Map<string, Format>();
   return (language) => {
-    const known = made.get(language) ?? make(language);
-    made.set(language, known);
+    let known = made.get(language);
+    if (known === undefined) {
+      known = make(language);
+      made.set(language, known);
+    }
     return known;
   };
 }

@@ -1,5 +1,7 @@
-import type { LucideIcon } from 'lucide-react';
-import type { ComponentProps } from 'react';
+import { Check, Copy, type LucideIcon } from 'lucide-react';
+import { type ComponentProps, useState } from 'react';
+import { useT } from '@/i18n';
+import { notify } from './announce';
 
 type Kind = 'primary' | 'quiet' | 'outline' | 'danger';
 
@@ -19,4 +21,20 @@ export function IconButton({ icon: Icon, label, className = '', ...rest }: IconB
       <Icon aria-hidden="true" />
     </button>
   );
+}
+
+export function CopyButton({ text, label }: { text: string; label: string }) {
+  const t = useT();
+  const [done, setDone] = useState(false);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      setDone(true);
+      notify(t('copied'));
+      setTimeout(() => setDone(false), 2000);
+    } catch {
+      notify(t('copy.failed'));
+    }
+  };
+  return <IconButton icon={done ? Check : Copy} label={label} onClick={() => void copy()} />;
 }

@@ -84,6 +84,10 @@ def _rendered(source: Path, changed: int, root_path: str, first: bool) -> tuple[
 
 def _ahead(manifest: Path) -> str:
     """Links to what every place but the first needs: asked for with the page's script, not when that has run."""
-    rest = json.loads(manifest.read_text("utf-8"))["src/rest.ts"]
-    styles = "".join(f'<link rel="stylesheet" href="{html.escape(name)}">' for name in rest.get("css", ()))
-    return f'<link rel="modulepreload" href="{html.escape(rest["file"])}">{styles}'
+    if not manifest.is_file():
+        return ""
+    rest = json.loads(manifest.read_text("utf-8")).get("src/rest.ts", {})
+    scripts = [f'<link rel="modulepreload" crossorigin href="{html.escape(rest["file"])}">'] if rest else []
+    # The page itself puts them to use, and says so when they cannot be had.
+    styles = [f'<link rel="preload" as="style" crossorigin href="{html.escape(name)}">' for name in rest.get("css", ())]
+    return "".join(scripts + styles)

@@ -1,7 +1,7 @@
 import type { Element, ElementContent, Root } from 'hast';
 import { type ReactNode, useEffect, useState } from 'react';
 import { useT } from '@/i18n';
-import { CopyButton } from '@/ui/CopyButton';
+import { CopyButton } from '@/ui/Button';
 
 /** A block of code with its language, a button that copies it, and colours once they are loaded. */
 export function CodeBlock({ node }: { node: Element | undefined }) {

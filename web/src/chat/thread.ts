@@ -1,0 +1,24 @@
+import type { ComponentType } from 'react';
+import type { QuoteCardProps } from './QuoteCard';
+
+let card: ComponentType<QuoteCardProps> | null = null;
+
+/** What shows the quote beside a chip; nothing on a phone, where a finger does not hover, and where it could not be loaded. */
+export function quoteCard(): ComponentType<QuoteCardProps> | null {
+  return card;
+}
+
+/** Loads the thread, with the card of its chips: one that came later would take the focus from a chip. */
+export async function loadThread() {
+  const [{ Thread }] = await Promise.all([import('@/rest'), loadCard()]);
+  return { default: Thread };
+}
+
+async function loadCard(): Promise<void> {
+  if (card || !matchMedia('(hover: hover)').matches) return;
+  // Without it a chip still opens the document.
+  card = await import('./QuoteCard').then(
+    (found) => found.QuoteCard,
+    () => null,
+  );
+}
