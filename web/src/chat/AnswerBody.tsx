@@ -1,12 +1,11 @@
 import { SearchX } from 'lucide-react';
-import { lazy, memo, Suspense, useCallback, useMemo } from 'react';
+import { memo, Suspense, useCallback, useMemo } from 'react';
 import { useT } from '@/i18n';
 import { unitSpans } from '@/text/codepoints';
 import { CitationChip } from './CitationChip';
+import { Markdown } from './later';
 import { NearestPassages } from './NearestPassages';
 import { type Shown, wordsOf } from './shown';
-
-const Markdown = lazy(() => import('./markdown/Markdown'));
 
 /** The words of an answer. */
 export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) {

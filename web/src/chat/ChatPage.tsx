@@ -13,11 +13,10 @@ import { ConversationHeader } from './ConversationHeader';
 import { draftOf } from './draft';
 import { Greeting, Starters } from './Greeting';
 import { newId } from './ids';
+import { Thread } from './later';
 import { liveAnswers } from './live';
-import { loadThread } from './thread';
 import { useElsewhere } from './useElsewhere';
 
-const Thread = lazy(loadThread);
 const SourcePanel = lazy(async () => ({ default: (await import('@/rest')).SourcePanel }));
 
 /** A conversation, or with no id the start of one. */

@@ -1,8 +1,8 @@
 import type { Citation } from '@/api/types';
 import { useT } from '@/i18n';
 import { placeOf, useSources } from '@/sources/context';
+import { quoteCard } from './later';
 import type { Shown } from './shown';
-import { quoteCard } from './thread';
 
 interface CitationChipProps {
   marker: number;

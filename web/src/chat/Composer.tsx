@@ -7,8 +7,8 @@ import { IconButton } from '@/ui/Button';
 import { keep, kept } from '@/ui/storage';
 import { ended, type LiveAnswer } from './answer';
 import { draftOf, keepDraft } from './draft';
+import { Markdown, Thread } from './later';
 import { liveAnswers } from './live';
-import { loadThread } from './thread';
 
 interface ComposerProps {
   id: string | null;
@@ -34,8 +34,8 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
   useEffect(() => {
     if (!asking) return;
     // So that they are there when the answer comes.
-    void loadThread();
-    void import('./markdown/Markdown');
+    Thread.load().catch(() => undefined);
+    Markdown.load().catch(() => undefined);
   }, [asking]);
   useEffect(() => {
     const element = field.current;

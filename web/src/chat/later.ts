@@ -1,4 +1,5 @@
 import type { ComponentType } from 'react';
+import { lazily } from '@/ui/lazily';
 import type { QuoteCardProps } from './QuoteCard';
 
 let card: ComponentType<QuoteCardProps> | null = null;
@@ -8,11 +9,14 @@ export function quoteCard(): ComponentType<QuoteCardProps> | null {
   return card;
 }
 
-/** Loads the thread, with the card of its chips: one that came later would take the focus from a chip. */
-export async function loadThread() {
-  const [{ Thread }] = await Promise.all([import('@/rest'), loadCard()]);
-  return { default: Thread };
-}
+/** The turns of a conversation; with the card of their chips, since one that came later would take the focus from a chip. */
+export const Thread = lazily(async () => {
+  const [rest] = await Promise.all([import('@/rest'), loadCard()]);
+  return rest.Thread;
+});
+
+/** Lays an answer out. */
+export const Markdown = lazily(async () => (await import('./markdown/Markdown')).default);
 
 async function loadCard(): Promise<void> {
   if (card || !matchMedia('(hover: hover)').matches) return;
