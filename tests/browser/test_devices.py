@@ -98,4 +98,5 @@ def test_what_was_typed_outlives_a_turn_of_the_screen(window: Window) -> None:
 
 
 def test_a_broken_link_to_a_conversation_draws_the_page(window: Window) -> None:
+    window.expected = "404"
     expect(window.open("/c/%E0%A4").get_by_role("textbox").last).to_be_visible()
