@@ -8,7 +8,6 @@ import {
   retry,
   systemQuery,
 } from './api/queries';
-import { Thread } from './chat/later';
 import { basePath } from './config';
 import { isNarrow } from './ui/narrow';
 
@@ -23,7 +22,7 @@ export function askAhead(): void {
   if (asking || documents || place === 'system') void queryClient.prefetchQuery({ ...systemQuery, retry });
   if (documents) void queryClient.prefetchInfiniteQuery({ ...documentsQuery(ALL_DOCUMENTS), retry });
   // Code that cannot be loaded is told of where it is needed.
-  if (place) void (place === 'c' ? Thread.load() : import('./rest')).catch(() => undefined);
+  if (place) void import('./rest').catch(() => undefined);
   if (place === 'c' && id) void queryClient.prefetchQuery({ ...conversationQuery(decoded(id)), retry });
 }
 
