@@ -9,6 +9,7 @@ import {
   systemQuery,
 } from './api/queries';
 import { basePath } from './config';
+import { decoded } from './text/decoded';
 import { isNarrow } from './ui/narrow';
 
 /** Asks for what the place shown first needs, code and data at once, before the page is drawn. What fails here is asked for again there. */
@@ -24,12 +25,4 @@ export function askAhead(): void {
   // Code that cannot be loaded is told of where it is needed.
   if (place) void import('./rest').catch(() => undefined);
   if (place === 'c' && id) void queryClient.prefetchQuery({ ...conversationQuery(decoded(id)), retry });
-}
-
-function decoded(id: string): string {
-  try {
-    return decodeURIComponent(id);
-  } catch {
-    return id; // a broken link, which the page says when it is drawn
-  }
 }

@@ -1,6 +1,6 @@
 import { QueryClientProvider } from '@tanstack/react-query';
 import { Menu as MenuIcon } from 'lucide-react';
-import { lazy, Suspense, useEffect, useState } from 'react';
+import { Suspense, useEffect, useState } from 'react';
 import { Link, Redirect, Route, Router, Switch, useLocation } from 'wouter';
 import { queryClient } from './api/queries';
 import { ChatPage } from './chat/ChatPage';
@@ -16,14 +16,15 @@ import { IconButton } from './ui/Button';
 import { Dialog } from './ui/Dialog';
 import { Logo } from './ui/Logo';
 import { LayerContext } from './ui/layer';
+import { lazily } from './ui/lazily';
 import { useNarrow } from './ui/narrow';
 import { storageWorks } from './ui/storage';
 import { useDrop } from './ui/useDrop';
 
-const DocumentsPage = lazy(async () => ({ default: (await import('./rest')).DocumentsPage }));
-const DocumentPage = lazy(async () => ({ default: (await import('./rest')).DocumentPage }));
-const SourcesPage = lazy(async () => ({ default: (await import('./rest')).SourcesPage }));
-const SystemPage = lazy(async () => ({ default: (await import('./rest')).SystemPage }));
+const DocumentsPage = lazily(async () => (await import('./rest')).DocumentsPage);
+const DocumentPage = lazily(async () => (await import('./rest')).DocumentPage);
+const SourcesPage = lazily(async () => (await import('./rest')).SourcesPage);
+const SystemPage = lazily(async () => (await import('./rest')).SystemPage);
 
 export function App() {
   return (

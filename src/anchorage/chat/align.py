@@ -150,7 +150,7 @@ class Claim:
         return not self.short or least < SUPPORTED or self.reading.content <= passage.vocabulary
 
     def _has_numbers(self, passage: Passage) -> bool:
-        return not self._strict or all(number.among(passage.values) for number in self._strict)
+        return all(number.among(passage.values) for number in self._strict)
 
     def _best(self, number: int, passage: Passage, *, close: bool) -> Support | None:
         found = self._shares(passage)

@@ -24,13 +24,21 @@ const PAGE = 200;
 export const conversationsKey = ['conversations'];
 export const documentsKey = ['documents'];
 
-export function conversationsQuery(words: string) {
+/** A list that is read page by page. */
+function listQuery<Page extends { next: string | null }>(
+  queryKey: readonly unknown[],
+  read: (after: string | null) => Promise<Page>,
+) {
   return infiniteQueryOptions({
-    queryKey: [...conversationsKey, words],
-    queryFn: ({ pageParam }) => conversationPage(words, pageParam),
+    queryKey,
+    queryFn: ({ pageParam }) => read(pageParam),
     initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    getNextPageParam: (page: Page) => page.next,
   });
+}
+
+export function conversationsQuery(words: string) {
+  return listQuery([...conversationsKey, words], (after) => conversationPage(words, after));
 }
 
 function conversationPage(words: string, after: string | null) {
@@ -138,12 +146,7 @@ export interface DocumentFilter {
 export const ALL_DOCUMENTS: DocumentFilter = { collection: '', status: '', words: '' };
 
 export function documentsQuery(filter: DocumentFilter) {
-  return infiniteQueryOptions({
-    queryKey: [...documentsKey, filter],
-    queryFn: ({ pageParam }) => documentPage(filter, pageParam),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
-  });
+  return listQuery([...documentsKey, filter], (after) => documentPage(filter, after));
 }
 
 function documentPage(filter: DocumentFilter, after: string | null) {

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { Suspense, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { useLocation } from 'wouter';
 import { asProblem } from '@/api/problem';
 import { conversationQuery } from '@/api/queries';
@@ -7,6 +7,7 @@ import { useT } from '@/i18n';
 import { type Opened, SourcesContext } from '@/sources/context';
 import { Banner } from '@/ui/Banner';
 import { LayerContext } from '@/ui/layer';
+import { lazily } from '@/ui/lazily';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { Composer } from './Composer';
 import { ConversationHeader } from './ConversationHeader';
@@ -17,7 +18,7 @@ import { Thread } from './later';
 import { liveAnswers } from './live';
 import { useElsewhere } from './useElsewhere';
 
-const SourcePanel = lazy(async () => ({ default: (await import('@/rest')).SourcePanel }));
+const SourcePanel = lazily(async () => (await import('@/rest')).SourcePanel);
 
 /** A conversation, or with no id the start of one. */
 export function ChatPage({ id }: { id: string | null }) {

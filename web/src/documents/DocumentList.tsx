@@ -13,6 +13,7 @@ import {
 } from '@/api/queries';
 import type { Document } from '@/api/types';
 import { useT } from '@/i18n';
+import { decoded } from '@/text/decoded';
 import { notify } from '@/ui/announce';
 import { Button, IconButton } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
@@ -107,9 +108,5 @@ export function DeleteDocument({ document, onClose, onDeleted }: DeleteDocumentP
 /** The last part of an address, readable. */
 export function nameOf(uri: string): string {
   const last = uri.replace(/\/+$/, '').split('/').at(-1) ?? uri;
-  try {
-    return decodeURIComponent(last) || uri;
-  } catch {
-    return last || uri;
-  }
+  return decoded(last) || uri;
 }
