@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import uvicorn
+from aiohttp import ClientSession, TCPConnector
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
 from psycopg import AsyncConnection
@@ -53,19 +53,20 @@ async def _prepare(url: str, folder: Path) -> None:
 
 
 def app(url: str, server: str) -> FastAPI:
+    client: ClientSession
     pool = AsyncConnectionPool(url, min_size=10, max_size=10, open=False, kwargs={"autocommit": True})
-    client = httpx.AsyncClient(base_url=server, timeout=30, limits=httpx.Limits(max_connections=100))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with pool, client:
+        nonlocal client
+        async with pool, ClientSession(connector=TCPConnector(limit=100)) as client:
             yield
 
     handler = FastAPI(lifespan=lifespan)
 
     async def found(message: str) -> list[dict[str, str]]:
-        embedded = await client.post("/embeddings", json={"model": "e", "input": message})
-        vector = str(embedded.json()["data"][0]["embedding"])
+        async with client.post(f"{server}/embeddings", json={"model": "e", "input": message}) as embedded:
+            vector = str((await embedded.json())["data"][0]["embedding"])
         async with pool.connection() as connection:
             cursor = await connection.execute(
                 "SELECT body FROM floor_passages ORDER BY embedding <=> %s::halfvec LIMIT 6", (vector,), prepare=True
@@ -89,8 +90,8 @@ def app(url: str, server: str) -> FastAPI:
     @handler.post("/chat")
     async def chat(request: Request) -> dict[str, str]:
         asked = {"model": "m", "messages": await found(request.message)}
-        completed = await client.post("/chat/completions", json=asked)
-        answer = completed.json()["choices"][0]["message"]["content"]
+        async with client.post(f"{server}/chat/completions", json=asked) as completed:
+            answer = (await completed.json())["choices"][0]["message"]["content"]
         await keep(request, answer)
         return {"answer": answer}
 
@@ -100,9 +101,9 @@ def app(url: str, server: str) -> FastAPI:
 
         async def events() -> AsyncIterator[str]:
             answer = ""
-            async with client.stream("POST", "/chat/completions", json=asked) as response:
-                async for line in response.aiter_lines():
-                    if line.startswith("data: {"):
+            async with client.post(f"{server}/chat/completions", json=asked) as response:
+                async for line in response.content:
+                    if line.startswith(b"data: {"):
                         piece = json.loads(line[6:])["choices"][0]["delta"].get("content") or ""
                         answer += piece
                         yield f"data: {json.dumps({'token': piece})}\n\n"
