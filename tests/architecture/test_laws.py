@@ -24,19 +24,31 @@ LAW = {
     "errors": set(),
     "text": {"errors"},
     "batching": {"errors"},
+    "fastjson": set(),
     "settings": {"errors"},
     "telemetry": set(),
     "ports": BASE,
     "ingest": {*BASE, "ports", "text", "telemetry", "batching"},
-    "chat": {*BASE, "ports", "text", "telemetry"},
+    "chat": {*BASE, "ports", "text", "telemetry", "fastjson"},
     "evaluation": {*BASE, "ports", "text", "telemetry", "chat", "ingest"},
-    "adapters": {*BASE, "ports", "text", "telemetry", "batching"},
+    "adapters": {*BASE, "ports", "text", "telemetry", "batching", "fastjson"},
     "testing": {*BASE, "ports", "text"},
     "wiring": {*BASE, "ports", "text", "telemetry", "settings", "adapters", "ingest", "chat", "evaluation"},
     "diagnosis": {"errors", "settings", "wiring"},
-    "faces": {*BASE, "ports", "telemetry", "settings", "wiring", "diagnosis", "ingest", "chat", "evaluation"},
+    "faces": {
+        *BASE,
+        "ports",
+        "telemetry",
+        "settings",
+        "wiring",
+        "diagnosis",
+        "ingest",
+        "chat",
+        "evaluation",
+        "fastjson",
+    },
 }
-SHARED_ADAPTERS = {"adapters.postgres.pool"}  # the one adapter that others may use
+SHARED_ADAPTERS = {"adapters.postgres.pool", "adapters.postgres.batch"}  # the adapters that others may use
 
 
 def imports(path: Path) -> set[str]:

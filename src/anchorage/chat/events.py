@@ -13,11 +13,11 @@ Every event has `n` (its number in the conversation), `turn` and `attempt`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from anchorage.fastjson import dumps
 from anchorage.model import Answer, Citation, Hit
 
 
@@ -46,7 +46,7 @@ def _values(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
 def line(kind: str, turn: int, attempt: int, data: Mapping[str, Any]) -> str:
     """An event as it is logged: its type and its JSON object, on one line; the number is given when it is written."""
     values = {"turn": turn, "attempt": attempt, **_values(kind, data)}
-    return f"{kind} {json.dumps(values, ensure_ascii=False, separators=(',', ':'))}"
+    return f"{kind} {dumps(values).decode()}"
 
 
 def kind_of(logged: str) -> str:

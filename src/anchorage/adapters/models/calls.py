@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +21,7 @@ from anchorage.adapters.models.http import (
     transport_failed,
 )
 from anchorage.adapters.models.pace import Pace
+from anchorage.fastjson import loads
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class JsonCall:
         if response.status != 200:
             raise status_failed(self.endpoint, self.model, self.path, response.status, response.headers, said)
         try:
-            return json.loads(said)
+            return loads(said)
         except ValueError as error:
             raise not_json(self.endpoint, said) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import ssl
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from aiohttp import (
 
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.errors import AnchorageError, ModelError, ModelUnavailable
+from anchorage.fastjson import dumps, loads
 from anchorage.model import Usage
 
 ERROR_BODY_LIMIT = 64 * 1024
@@ -99,8 +99,8 @@ def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100, de
 
 
 def encode(payload: Mapping[str, Any]) -> bytes:
-    """JSON in plain ASCII, so that half an emoji in a document cannot fail here."""
-    return json.dumps(payload, separators=(",", ":")).encode()
+    """The body of a request. Half an emoji in a document cannot fail here."""
+    return dumps(payload)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -125,7 +125,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
 def server_message(body: bytes) -> str:
     """The human part of an error body, in the shapes of OpenAI, Ollama, FastAPI and vLLM; empty if there is none."""
     try:
-        parsed = json.loads(body)
+        parsed = loads(body)
     except ValueError:
         return ""
     found: Any = parsed

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection, errors
-from psycopg.types.json import Jsonb
 
+from anchorage.adapters.postgres.batch import Named, run
 from anchorage.adapters.postgres.pool import Pool, connection_for, ping, translate_errors
 from anchorage.errors import NotFound
+from anchorage.fastjson import dumps
 from anchorage.model import Citation, Conversation, Principal, Turn, Unsupported
 from anchorage.ports.memory import Place, Summary, Thread
 
@@ -24,7 +25,7 @@ _TURN = (
 _CONVERSATION = "id, title, turns, created_at, updated_at, head"
 
 # The branch is walked from its end, so that the cost depends on how much of it is wanted, not on how long it is.
-_THREAD = f"""
+_THREAD = Named(f"""
 WITH RECURSIVE c AS (
     SELECT id, owner, turns,
         CASE WHEN %(after)s::text IS NOT NULL THEN
@@ -46,7 +47,7 @@ UNION ALL
 SELECT CASE t.message_id WHEN %(message)s THEN 'earlier' ELSE 'replaced' END, c.owner, c.turns, c.place, NULL, NULL, {_TURN}
 FROM c JOIN anchorage.turns t ON t.conversation_id = c.id AND t.message_id IN (%(message)s, %(instead_of)s)
 ORDER BY 6 DESC NULLS LAST
-"""
+""")
 
 # One statement, whose row lock on the conversation numbers concurrent turns one after the other.
 _COUNTED = "turns = c.turns + 1, head = c.turns + 1, head_before = c.head, updated_at = now()"
@@ -59,15 +60,16 @@ _GO_ON = f"""
 UPDATE anchorage.conversations c SET {_COUNTED}, title = CASE WHEN c.turns = 0 THEN %(title)s ELSE c.title END
 WHERE id = %(id)s AND owner = %(owner)s
 """
-_APPEND = f"""
-WITH n AS ({{conversation}} RETURNING c.turns AS number, c.head_before)
+_APPEND = """
+WITH n AS ({conversation} RETURNING c.turns AS number, c.head_before)
 INSERT INTO anchorage.turns AS t (conversation_id, number, message_id, question, answer, abstained, standalone_question, citations,
     trace, unsupported, stopped, parent)
 SELECT %(id)s, n.number, %(message)s, %(question)s, %(answer)s, %(abstained)s, %(standalone)s, %(citations)s, %(trace)s,
     %(unsupported)s, %(stopped)s,
     coalesce(%(parent)s::int, n.head_before)
-FROM n RETURNING {_TURN}
+FROM n RETURNING t.number, t.created_at, t.parent
 """
+_BEGIN_WITH, _GO_ON_WITH = (Named(_APPEND.format(conversation=statement)) for statement in (_MAKE, _GO_ON))
 _WINDOW = f"""
 WITH RECURSIVE branch AS (
     SELECT t.*, 1 AS depth FROM anchorage.conversations c
@@ -101,7 +103,7 @@ class PostgresMemory:
             "number": place.number, "limit": limit,
         }  # fmt: skip
         async with connection_for(self._pool, "reading a conversation") as connection:
-            rows = await (await connection.execute(_THREAD, values)).fetchall()
+            (rows,) = await run(connection, [_THREAD(values)])
         if not rows:
             if place.after is not None or place.instead_of is not None:
                 raise _unknown(conversation_id)
@@ -129,18 +131,17 @@ class PostgresMemory:
             "id": conversation_id, "owner": principal.id, "title": turn.question[:_TITLE], "message": turn.message_id,
             "question": turn.question, "answer": turn.answer, "abstained": turn.abstained,
             "standalone": turn.standalone_question, "stopped": turn.stopped, "parent": turn.parent,
-            "citations": Jsonb([asdict(citation) for citation in turn.citations]), "trace": Jsonb(dict(turn.trace)),
-            "unsupported": Jsonb([asdict(item) for item in turn.unsupported]),
+            "citations": dumps([asdict(citation) for citation in turn.citations]), "trace": dumps(dict(turn.trace)),
+            "unsupported": dumps([asdict(item) for item in turn.unsupported]),
         }  # fmt: skip
         async with connection_for(self._pool, "remembering a turn") as connection:
             try:
-                row = await (
-                    await connection.execute(_APPEND.format(conversation=_GO_ON if begun else _MAKE), values)
-                ).fetchone()
+                (rows,) = await run(connection, [(_GO_ON_WITH if begun else _BEGIN_WITH)(values)])
             except errors.UniqueViolation:
-                row = None
-            if row is not None:
-                return _turn(row)
+                rows = []
+            if rows:
+                number, created_at, parent = rows[0]
+                return replace(turn, number=number, created_at=created_at, parent=parent)
             earlier = None
             if await _owned(connection, principal, conversation_id):
                 earlier = await _find(connection, conversation_id, turn.message_id)

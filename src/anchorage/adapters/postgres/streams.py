@@ -11,10 +11,11 @@ from dataclasses import asdict
 from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.types.json import Json, Jsonb
 
+from anchorage.adapters.postgres.batch import Named, run
 from anchorage.adapters.postgres.pool import Pool, connection_for, translate_errors
 from anchorage.errors import NotFound
+from anchorage.fastjson import dumps
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, Piece, Progress, StreamRequest, StreamState
 
@@ -32,7 +33,7 @@ _FIRST_EVENT_KEPT = (
     "AND e.last_n >= s.first_n)"
 )
 # set_config: this one statement, which is its own transaction, does not wait for the disk.
-_BEGIN = f"""
+_BEGIN = Named(f"""
 WITH c AS (
     INSERT INTO anchorage.conversations AS c (id, owner, title) VALUES (%(id)s, %(owner)s, '')
     ON CONFLICT (id) DO UPDATE SET title = c.title WHERE c.owner = excluded.owner
@@ -48,13 +49,13 @@ WITH c AS (
 )
 SELECT s.conversation_id, s.message_id, s.turn, s.attempt, s.first_n, s.last_n, s.ended, s.answered, true, s.request
 FROM begun s, set_config('synchronous_commit', 'off', true)
-"""
+""")
 _CLAIM = """
 UPDATE anchorage.streams s SET holder = %(holder)s, attempt = attempt + 1, first_n = last_n + 1, updated_at = now()
 WHERE conversation_id = %(id)s AND message_id = %(message)s AND attempt = %(attempt)s AND NOT ended AND (holder IS NULL OR NOT EXISTS (
     SELECT FROM anchorage.stream_holders h WHERE h.id = s.holder AND h.beat_at > clock_timestamp() - make_interval(secs => %(lease)s)))
 """
-_WRITE = """
+_WRITE = Named("""
 WITH input AS (
     SELECT * FROM json_to_recordset(%(pieces)s) AS i(
         conversation_id text, message_id text, attempt int, last_n bigint, count int, lines text, ended bool, answered bool)
@@ -68,7 +69,7 @@ WITH input AS (
     INSERT INTO anchorage.events (conversation_id, first_n, last_n, lines) SELECT conversation_id, first_n, last_n, lines FROM taken
 )
 SELECT conversation_id, stop FROM taken, set_config('synchronous_commit', 'off', true)
-"""
+""")
 _POLL = """
 SELECT s.conversation_id, c.owner, c.created_at, s.last_n, s.ended, h.id IS NOT NULL, e.first_n, e.lines
 FROM unnest(%(ids)s::text[], %(after)s::bigint[]) AS p(id, after)
@@ -108,12 +109,12 @@ class PostgresStreamLog:
     ) -> tuple[StreamState, bool]:
         values = {
             "id": conversation_id, "owner": principal.id, "message": message_id,
-            "turn": turn, "request": Jsonb(asdict(request)), "holder": holder, "lease": self._lease,
+            "turn": turn, "request": dumps(asdict(request)), "holder": holder, "lease": self._lease,
         }  # fmt: skip
         async with connection_for(self._pool, "beginning a stream") as connection:
-            row = await (await connection.execute(_BEGIN, values)).fetchone()
-        if row is not None:
-            return _state(row), True
+            (rows,) = await run(connection, [_BEGIN(values)])
+        if rows:
+            return _state(rows[0]), True
         state = await self.state(principal, conversation_id)
         if state is None:  # deleted in this moment
             raise _unknown(conversation_id)
@@ -150,11 +151,12 @@ class PostgresStreamLog:
             }
             for piece in pieces
         ]  # fmt: skip
-        values = {"holder": holder, "pieces": Json(rows)}
+        values = {"holder": holder, "pieces": dumps(rows)}
         with translate_errors("writing events"):
             connection = self._writing = self._writing or await self._pool.getconn()
             try:
-                return dict(await (await connection.execute(_WRITE, values)).fetchall())
+                (taken,) = await run(connection, [_WRITE(values)])
+                return dict(taken)
             except BaseException:
                 await self._rest()
                 raise

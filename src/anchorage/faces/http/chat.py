@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, model_validator
 
 from anchorage.chat.events import answer_json, explained_json
@@ -19,6 +18,7 @@ from anchorage.faces.http.events import ChatEvent
 from anchorage.faces.http.shapes import AnswerShape, Hits, Stopping, StreamShape
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.http.streaming import EventStream
+from anchorage.fastjson import dumps
 from anchorage.ports.memory import Place
 from anchorage.ports.streams import Line
 from anchorage.telemetry import ANSWERS
@@ -101,7 +101,7 @@ async def chat(
     )  # fmt: skip
     answer = await while_connected(request.receive, answering)
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
-    return JSONResponse(answer_json(answer))
+    return Response(dumps(answer_json(answer)), media_type="application/json")
 
 
 @router.get("/chat/{conversation_id}", summary="What is being answered", **answers(StreamShape))

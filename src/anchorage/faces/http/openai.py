@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
@@ -34,6 +33,7 @@ from anchorage.faces.http.openai_shapes import (
 )
 from anchorage.faces.http.problems import OPENAI_PREFIX, openai_error
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.fastjson import dumps
 from anchorage.model import Answer, Principal, Turn
 from anchorage.telemetry import ANSWERS, STREAMS
 from anchorage.wiring import Services
@@ -265,4 +265,4 @@ def _remainder(answer: Answer, sent: str, overtaken: bool) -> str:
 
 
 def _frame(value: dict[str, Any]) -> bytes:
-    return b"data: " + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    return b"data: " + dumps(value) + b"\n\n"

@@ -7,12 +7,14 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
+from anchorage.adapters.postgres.batch import Call, Row, Statement, array
 from anchorage.adapters.stores.pgvector.tables import (
     IndexTables,
     LiveIndex,
     create_tables,
     drop_tables,
     spec_from_json,
+    spec_from_text,
     spec_to_json,
 )
 from anchorage.errors import BadRequest, NotAllowed, NotFound
@@ -21,10 +23,15 @@ from anchorage.model import Collection, IndexSpec, Principal
 MAX_NAME = 200
 
 _VISIBLE = """
-SELECT c.id, c.name, v.id, v.spec, c.owner FROM anchorage.collections c
+SELECT c.id, c.name, v.id, v.spec{text}, c.owner FROM anchorage.collections c
 JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
-WHERE c.readers && %(readers)s AND {condition} ORDER BY c.name {lock}
+WHERE c.readers && {readers} AND {condition} ORDER BY c.name {lock}
 """
+_NOT_EVAL = "c.kind <> 'eval'"
+_ALL = Statement(_VISIBLE.format(text="::text", readers="$1::text[]", condition=_NOT_EVAL, lock="").encode())
+_NAMED = Statement(
+    _VISIBLE.format(text="::text", readers="$1::text[]", condition="c.name = ANY($2::text[])", lock="").encode()
+)
 
 
 async def live_indexes(
@@ -40,22 +47,42 @@ async def live_indexes(
     `lock`: they stay the live ones until the caller's transaction ends. Raises `NotFound` for a name that does not exist or
     that the principal may not read, `NotAllowed` for one that it may read but not change.
     """
-    condition = "c.kind <> 'eval'" if names is None else "c.name = ANY(%(names)s)"
-    statement = _VISIBLE.format(condition=condition, lock="FOR SHARE OF v" if lock else "")
+    condition = _NOT_EVAL if names is None else "c.name = ANY(%(names)s)"
+    statement = _VISIBLE.format(
+        text="", readers="%(readers)s", condition=condition, lock="FOR SHARE OF v" if lock else ""
+    )
     values = {"readers": principal.readers, "names": list(names or ())}
     rows = await (await connection.execute(statement, values)).fetchall()
     if lock and len(rows) < len(names or ()):
         # A switch that we waited for has ended: another row is the live one now, and a new statement sees it.
         rows = await (await connection.execute(statement, values)).fetchall()
+    _check_all(names, rows)
+    if write and (foreign := [row[1] for row in rows if row[4] != principal.id]):
+        raise NotAllowed(f"The collection {foreign[0]!r} belongs to somebody else; only its owner may change it.")
+    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_json(row[3])) for row in rows]
+
+
+def asked_for(principal: Principal, names: Sequence[str] | None) -> Call:
+    """The statement that `live_indexes` runs, to be sent along with others."""
+    if names is None:
+        return _ALL, (array(principal.readers),)
+    return _NAMED, (array(principal.readers), array(names))
+
+
+def answered(names: Sequence[str] | None, rows: Sequence[Row]) -> list[LiveIndex]:
+    """The live indexes, from the answer to it. Raises `NotFound`."""
+    _check_all(names, rows)
+    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_text(row[3])) for row in rows]
+
+
+def _check_all(names: Sequence[str] | None, rows: Sequence[Row]) -> None:
+    """Raises `NotFound` for a name of which there is no row."""
     missing = sorted(set(names or ()) - {row[1] for row in rows})
     if missing:
         raise NotFound(
             f"No collection {missing[0]!r} that you may read. `anchorage documents list` shows the collections; "
             "ingesting into a name makes it."
         )
-    if write and (foreign := [row[1] for row in rows if row[4] != principal.id]):
-        raise NotAllowed(f"The collection {foreign[0]!r} belongs to somebody else; only its owner may change it.")
-    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_json(row[3])) for row in rows]
 
 
 async def open_collection(

@@ -111,23 +111,28 @@ async def _copy(connection: AsyncConnection[Any], tables: IndexTables, rows: Ite
 POSTINGS = """
 WITH frequency AS (
     SELECT term, sum(df)::int AS df, sum(octet_length(frequencies)) AS size
-    FROM {postings} WHERE term = ANY(%(terms)s) GROUP BY term
+    FROM {postings} WHERE term = ANY($1::text[]) GROUP BY term
 ), ranked AS (
     SELECT term, df, sum(size) OVER (ORDER BY size, term) AS upto, row_number() OVER (ORDER BY size, term) AS place
     FROM frequency
 )
-SELECT p.term, r.df, p.first_id, p.gaps, p.frequencies, p.lengths, s.chunks, s.tokens
+SELECT p.term, r.df, p.first_id, p.gaps, p.frequencies, p.lengths
 FROM ranked r JOIN {postings} p ON p.term = r.term
-CROSS JOIN (SELECT sum(chunks)::bigint AS chunks, sum(tokens)::bigint AS tokens FROM {segments}) s
-WHERE (r.upto <= %(budget)s OR r.place = 1) AND octet_length(p.frequencies) > 0
+WHERE (r.upto <= $2::bigint OR r.place = 1) AND octet_length(p.frequencies) > 0
+"""
+# Of the whole index: live chunks, their terms, chunks with postings, dead ones included, and whether neighbours are found by a graph.
+STATISTICS = """
+SELECT coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint, coalesce(sum(physical), 0)::bigint, EXISTS (
+    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+    WHERE i.indrelid = '{chunks}'::regclass AND a.amname = 'hnsw')
+FROM {segments}
 """
 
 
-def score_rows(query: Mapping[str, int], rows: Sequence[tuple[Any, ...]]) -> bm25.Scores:
+def score_rows(query: Mapping[str, int], statistics: bm25.Statistics, rows: Sequence[tuple[Any, ...]]) -> bm25.Scores:
     """BM25 scores from the answer to `POSTINGS`."""
     frequencies = {row[0]: row[1] for row in rows}
     blocks = ((row[0], bm25.Block(row[2], row[3], row[4], row[5])) for row in rows)
-    statistics = bm25.Statistics(*rows[0][6:]) if rows else bm25.Statistics(0, 0)
     return bm25.score(statistics, frequencies, query, blocks)
 
 

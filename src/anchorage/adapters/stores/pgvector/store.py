@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import UndefinedTable
-from psycopg.pq import PipelineStatus, TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import connection_for, ping, translate_errors
 from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
-from anchorage.adapters.stores.pgvector.collections import index_version, live_indexes, other_indexes
+from anchorage.adapters.stores.pgvector.collections import live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
-from anchorage.adapters.stores.pgvector.search import SETTINGS, SearchLimits, asked, candidates, ranked
+from anchorage.adapters.stores.pgvector.search import Search, SearchLimits
 from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
 from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
@@ -43,28 +41,8 @@ class PgvectorStore:
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], limits: SearchLimits) -> None:
         self._pool = pool
-        self._limits = limits
-        self._set_to: WeakKeyDictionary[AsyncConnection[Any], int] = WeakKeyDictionary()
+        self._search = Search(pool, limits)
         self._growing: dict[int, tuple[int, float]] = {}  # size and since when, of what has no vector index yet
-
-    @asynccontextmanager
-    async def _snapshot(self, what: str, ef_search: int) -> AsyncIterator[AsyncConnection[Any]]:
-        """A transaction that sees one state of the data throughout, and waits only where it reads."""
-        async with connection_for(self._pool, what) as connection:
-            if self._set_to.get(connection) != ef_search:
-                await connection.execute(SETTINGS, (str(ef_search),))
-                self._set_to[connection] = ef_search
-            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-            try:
-                async with connection.pipeline(), connection.transaction():
-                    yield connection
-            finally:
-                info = connection.info
-                if info.pipeline_status != PipelineStatus.OFF or info.transaction_status != TransactionStatus.IDLE:
-                    # Cancelled while it entered the pipeline, the driver stays in it; the pool makes another connection.
-                    await connection.close()
-                if not connection.closed:
-                    await connection.set_isolation_level(None)
 
     async def open_collection(
         self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
@@ -257,18 +235,7 @@ class PgvectorStore:
     async def search(
         self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
     ) -> Ranking:
-        async with self._snapshot("searching", max(self._limits.ef_search, query.depth)) as connection:
-            if index_id is None:
-                indexes = await live_indexes(connection, principal, names)
-            else:
-                indexes = [await index_version(connection, principal, index_id)]
-            embedders = dict.fromkeys(index.spec.embedder for index in indexes)
-            if needs := tuple(spec for spec in embedders if spec not in query.vectors):
-                return Ranking((), needs=needs)
-            all_asked = [await asked(connection, principal, index, query, self._limits) for index in indexes]
-            parts = [await candidates(connection, item, query.depth) for item in all_asked]
-            found = await ranked(connection, principal, parts, query)
-        return await found.read() if found else Ranking(())
+        return await self._search.ranking(principal, query, names, index_id=index_id)
 
     async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
         async with connection_for(self._pool, "reading the state of the collections") as connection:

@@ -10,6 +10,7 @@ from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, sql
 
+from anchorage.adapters.postgres.batch import Statement
 from anchorage.errors import ConfigurationError
 from anchorage.model import EmbedderSpec, IndexSpec
 
@@ -38,11 +39,21 @@ class IndexTables:
         """A statement with {chunks}, {segments} and {postings} filled in."""
         return _filled(self, template)
 
+    def statement(self, template: str) -> Statement:
+        """The same, to be prepared."""
+        return _statement(self, template)
+
 
 @lru_cache(maxsize=1024)  # the same few for every question
 def _filled(tables: IndexTables, template: LiteralString) -> bytes:
     statement = sql.SQL(template).format(chunks=tables.chunks, segments=tables.segments, postings=tables.postings)
     return statement.as_bytes()
+
+
+@lru_cache(maxsize=4096)
+def _statement(tables: IndexTables, template: str) -> Statement:
+    names = {name: f"anchorage.{name}_{tables.id}" for name in ("chunks", "segments", "postings")}
+    return Statement(template.format(**names).encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,11 @@ async def drop_tables(connection: AsyncConnection[Any], tables: IndexTables) -> 
 
 def spec_to_json(spec: IndexSpec) -> str:
     return json.dumps(asdict(spec), sort_keys=True)
+
+
+@lru_cache(maxsize=1024)  # the same few for every question
+def spec_from_text(value: str) -> IndexSpec:
+    return spec_from_json(json.loads(value))
 
 
 def spec_from_json(value: dict[str, Any]) -> IndexSpec:
