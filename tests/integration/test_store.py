@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.stores.pgvector import documents, vector_index
+from anchorage.adapters.stores.pgvector import search as searching
 from anchorage.adapters.stores.pgvector.collections import live_indexes
+from anchorage.adapters.stores.pgvector.fusion import Candidates
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.errors import NotAllowed, NotFound, Superseded
@@ -337,3 +340,57 @@ async def test_a_search_that_is_cancelled_anywhere_leaves_its_connection_as_it_w
             assert connection.info.pipeline_status == PipelineStatus.OFF
             assert connection.info.transaction_status == TransactionStatus.IDLE
     assert (await search(store, "harbour")).hits
+
+
+async def test_passages_that_need_no_second_look_rank_as_with_one(
+    store: PgvectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(3)
+    texts = [" ".join(rng.choices(WORDS, k=rng.randrange(3, 40))) for _ in range(400)]
+    await store.replace(ANNA, "c", [document(f"u{number}", text) for number, text in enumerate(texts)])
+    questions = ["word1 word2 word3", "word7 word8", "word10 word10 word20 nothing"]
+    quick = [await search(store, question, k=30) for question in questions]
+    candidates, looked = searching.candidates, 0
+
+    async def careful(*given: Any, **_: bool) -> Candidates:
+        nonlocal looked
+        looked += 1
+        return await candidates(*given, careful=True)
+
+    monkeypatch.setattr(searching, "candidates", careful)
+    assert quick == [await search(store, question, k=30) for question in questions] and looked == len(questions)
+
+
+async def test_a_dead_posting_that_the_counters_hide_takes_no_place(store: PgvectorStore) -> None:
+    """A passage without a word has no posting: the counters may agree while a posting of another is dead."""
+    items = [document(f"u{number}", f"harbour {WORDS[number % 60]}") for number in range(150)]
+    ids = await store.replace(ANNA, "c", [document("best", "harbour harbour harbour"), document("none", "!!!"), *items])
+    (gone,) = await store.replace(ANNA, "c", [document("old", "harbour harbour")])
+    await store.delete(ANNA, [gone])
+    for number in range(20):
+        await store.replace(ANNA, "c", [document("again", "something else", version=f"v{number}")])
+    while await store.maintain():
+        pass
+    await store.delete(ANNA, [ids[0]])
+    found = await search(store, "harbour", k=20)
+    assert len(found.hits) == 20 and "best" not in {hit.uri for hit in found.hits}
+
+
+async def test_an_index_that_the_last_question_found_may_have_gone(store: PgvectorStore) -> None:
+    for version in range(3):
+        await store.replace(ANNA, "c", [document("a", f"the harbour {version}")])
+        for names in (["c"], None):
+            assert [hit.text for hit in (await search(store, "harbour", names=names)).hits] == [
+                f"the harbour {version}"
+            ]
+        await store.drop_collection(ANNA, "c")
+        assert not (await search(store, "harbour", names=None)).hits
+        with pytest.raises(NotFound):
+            await search(store, "harbour")
+        await store.open_collection(ANNA, "c", spec())
+
+
+async def test_what_others_may_read_is_not_remembered_for_me(store: PgvectorStore) -> None:
+    await store.replace(ANNA, "c", [document("a", "the harbour")])
+    assert (await search(store, "harbour", names=None)).hits
+    assert not (await search(store, "harbour", names=None, principal=BEN)).hits

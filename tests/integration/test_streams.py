@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, cast
 from uuid import uuid4
 
@@ -177,9 +178,10 @@ async def test_numbers_go_on_over_turns(bakery: Bakery) -> None:
     async with processes(bakery, 1) as (one,):
         one.generator.go()
         first = await one.ask().all()
-        assert first.kinds == ["start", "hits", "token", "answer", "done"] and first.last == 5
+        # The first word goes out alone, the others that are there already together.
+        assert first.kinds == ["start", "hits", "token", "token", "answer", "done"] and first.last == 6
         second = await one.ask("What is bread?", message="m2").all()
-        assert second.events[0]["n"] == 6
+        assert second.events[0]["n"] == 7
         assert {event["turn"] for event in second.events} == {2} and {event["attempt"] for event in second.events} == {
             1
         }
@@ -619,7 +621,8 @@ async def test_a_log_that_is_away_for_a_while(bakery: Bakery) -> None:
         one.log.write = flaky  # type: ignore[method-assign]
         one.generator.go()
         client = await one.ask().all()
-        assert client.kinds == ["start", "hits", "token", "answer", "done"] and client.shown == "Flour and water [1]."
+        kinds = [kind for kind, _ in groupby(client.kinds)]
+        assert kinds == ["start", "hits", "token", "answer", "done"] and client.shown == "Flour and water [1]."
 
 
 async def test_a_slow_reader_reads_from_the_log(bakery: Bakery) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.align import Claim, Support
-from anchorage.chat.passage import Passage
+from anchorage.chat.passage import passage_of
 from anchorage.chat.reading import Reading
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser, analyser_name, analyser_named
@@ -42,7 +42,7 @@ class Judge:
 
     def __init__(self, passages: Sequence[Hit], question: str, analyser: Analyser, answer: str) -> None:
         self._language, self._analyser = _language(passages, answer, analyser)
-        self.passages = [Passage(hit, self._analyser, self._language) for hit in passages]
+        self.passages = [passage_of(hit, self._analyser, self._language) for hit in passages]
         self._question = question
         self._read: Reading | None = None
         self._before: int | None = None

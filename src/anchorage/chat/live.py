@@ -58,11 +58,13 @@ class Live:
         self._written: asyncio.Future[None] | None = None  # while somebody waits for it
 
     async def emit(self, kind: str, data: dict[str, Any]) -> None:
-        """Take an event; waits only where the log is far behind."""
+        """Take an event; waits where the log is far behind, and for the first words, which go out before more is read: all may be there."""
         if kind == "token":
-            self._shown = True
+            first, self._shown = not self._shown, True
             self._text.append(data["text"])
             self._ask_for(self._tokens_due)
+            if first and self.end is not End.LOST:
+                await asyncio.wait({self._writing()}, timeout=COALESCE)
         else:
             self._fold()
             self._lines.append(line(kind, self.turn, self.attempt, data))
@@ -89,9 +91,13 @@ class Live:
             await self._next_write()
 
     async def _next_write(self) -> None:
+        await self._writing()
+
+    def _writing(self) -> asyncio.Future[None]:
+        """Done with the next write."""
         if self._written is None or self._written.done():
             self._written = asyncio.get_running_loop().create_future()
-        await self._written
+        return self._written
 
     def _wrote(self) -> None:
         if self._written is not None and not self._written.done():

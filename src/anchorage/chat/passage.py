@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from anchorage.chat.reading import Reading, terms_of, vocabulary_of
 from anchorage.model import Hit
@@ -13,26 +13,29 @@ from anchorage.text.languages import Language, language_of
 from anchorage.text.numbers import values_of
 from anchorage.text.sentences import statement_spans
 
+_KEPT = 128  # passages that stay read, up to 16 MB of them
+
 
 class Passage:
     """A passage that is read when a claim is first held against it."""
 
-    def __init__(self, hit: Hit, analyser: Analyser, expected: Language) -> None:
-        self.hit = hit
+    def __init__(self, text: str, names: str, analyser: Analyser, expected: Language) -> None:
+        self.text = text
+        self._names = names
         self._analyser = analyser
         self._expected = expected
 
     @cached_property
     def language(self) -> Language:
-        return language_of(self.hit.text, self._expected)
+        return language_of(self.text, self._expected)
 
     @cached_property
     def spans(self) -> Sequence[tuple[int, int]]:
-        return list(statement_spans(self.hit.text))
+        return list(statement_spans(self.text))
 
     @cached_property
     def sentences(self) -> Sequence[tuple[int, int, Reading]]:
-        text = self.hit.text
+        text = self.text
         return [(start, end, Reading(text[start:end], self._analyser, self.language)) for start, end in self.spans]
 
     @cached_property
@@ -46,30 +49,38 @@ class Passage:
 
     def verbatim(self, claim: str) -> tuple[int, int] | None:
         """The sentence that is the claim, white space aside."""
-        text = self.hit.text
+        text = self.text
         if claim not in self._line:
             return None
         return next(((start, end) for start, end in self.spans if " ".join(text[start:end].split()) == claim), None)
 
     @cached_property
     def _line(self) -> str:
-        return " ".join(self.hit.text.split())
+        return " ".join(self.text.split())
 
     @cached_property
     def header(self) -> frozenset[str]:
-        return terms_of(" ".join((self.hit.title, *self.hit.heading_path)), self._analyser)
+        return terms_of(self._names, self._analyser)
 
     @cached_property
     def vocabulary(self) -> frozenset[str]:
         """`terms`, and maybe more, from the text as one: to tell without reading it what it cannot hold."""
-        return self.header | vocabulary_of(self.hit.text, self._analyser)
+        return self.header | vocabulary_of(self.text, self._analyser)
 
     @cached_property
     def values(self) -> set[float]:
         """All that its numbers may mean."""
-        return values_of(visible(self.hit.text), self.language)
+        return values_of(visible(self.text), self.language)
 
     @cached_property
     def terms(self) -> frozenset[str]:
         """All that stands in it, its title and headings too."""
         return self.header.union(*(reading.terms for _, _, reading in self.sentences))
+
+
+def passage_of(hit: Hit, analyser: Analyser, expected: Language) -> Passage:
+    """The passage of a hit. What was read of it is kept for a while: the same passages answer many questions."""
+    return _kept(hit.text, " ".join((hit.title, *hit.heading_path)), analyser, expected)
+
+
+_kept = lru_cache(maxsize=_KEPT)(Passage)

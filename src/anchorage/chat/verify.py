@@ -211,7 +211,7 @@ async def _by_meaning(sentences: Sequence[_Sentence], judge: Judge, vectors: Sen
         return
     texts = [finding.claim.text for _, finding, _ in doubts]
     for _, _, candidates in doubts:
-        texts += [judge.passages[item.passage - 1].hit.text[item.start : item.end] for item in candidates]
+        texts += [judge.passages[item.passage - 1].text[item.start : item.end] for item in candidates]
     try:
         found = await vectors.of(texts)
     except AnchorageError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import select
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, errors
+from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from anchorage.errors import AnchorageError, BadRequest, Contended, DatabaseUnavailable, Unavailable
@@ -60,12 +61,50 @@ async def ping(pool: Pool) -> None:
         await connection.execute("SELECT 1")
 
 
-@asynccontextmanager
-async def connection_for(pool: Pool, what: str) -> AsyncIterator[AsyncConnection[Any]]:
-    """A connection of the pool for `what`, whose errors are translated."""
-    with translate_errors(what):
-        async with pool.connection() as connection:
-            yield connection
+def connection_for(pool: Pool, what: str) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
+    """A connection of the pool for `what`, whose errors are translated. A transaction that is still open at the end is committed, or
+    rolled back after an error.
+    """
+    return _Lent(pool, what)
+
+
+class _Lent:
+    """A connection that is given back. Written out, since every turn takes several: as generators, its layers cost as much as a statement."""
+
+    __slots__ = ("_connection", "_pool", "_what")
+
+    def __init__(self, pool: Pool, what: str) -> None:
+        self._pool, self._what = pool, what
+
+    async def __aenter__(self) -> AsyncConnection[Any]:
+        try:
+            self._connection = await self._pool.getconn()
+        except Exception as error:
+            _raise_translated(error, self._what)
+            raise
+        return self._connection
+
+    async def __aexit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        connection = self._connection
+        try:
+            try:
+                if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
+                    await (connection.commit() if error is None else _rolled_back(connection))
+            finally:
+                await self._pool.putconn(connection)
+        except Exception as failed:
+            _raise_translated(failed, self._what)
+            raise
+        if isinstance(error, Exception):
+            _raise_translated(error, self._what)
+
+
+async def _rolled_back(connection: AsyncConnection[Any]) -> None:
+    """What went wrong before counts, not that this does not work either: the pool makes another connection."""
+    try:
+        await connection.rollback()
+    except psycopg.Error:
+        await connection.close()
 
 
 @contextmanager
@@ -73,35 +112,45 @@ def translate_errors(what: str) -> Iterator[None]:
     """Turn psycopg's errors into ours; `what` says what was being done. No message holds a connection string."""
     try:
         yield
-    except (PoolTimeout, PoolClosed, TooManyRequests) as error:
-        raise DatabaseUnavailable(
+    except Exception as error:
+        _raise_translated(error, what)
+        raise
+
+
+def _raise_translated(error: Exception, what: str) -> None:
+    """Raises our error for one of psycopg's; returns for any other."""
+    translated = _translated(error, what)
+    if translated is not None:
+        raise translated from error
+
+
+def _translated(error: Exception, what: str) -> AnchorageError | None:
+    if isinstance(error, PoolTimeout | PoolClosed | TooManyRequests):
+        return DatabaseUnavailable(
             f"Postgres gave no connection for {what}. Check that it runs and takes connections; `anchorage doctor` tells more."
-        ) from error
-    except errors.QueryCanceled as error:
-        raise Unavailable(
+        )
+    if isinstance(error, errors.QueryCanceled):
+        return Unavailable(
             f"Postgres took too long for {what} and was stopped (ANCHORAGE_DATABASE__STATEMENT_TIMEOUT). Try again."
-        ) from error
-    except (
-        errors.UniqueViolation,
-        errors.ForeignKeyViolation,
-        errors.SerializationFailure,
-        errors.DeadlockDetected,
-    ) as error:
-        raise Contended(f"Somebody else changed the same data during {what}. Try again.") from error
-    except errors.UndefinedTable as error:
-        raise Contended(
+        )
+    if isinstance(
+        error,
+        errors.UniqueViolation | errors.ForeignKeyViolation | errors.SerializationFailure | errors.DeadlockDetected,
+    ):
+        return Contended(f"Somebody else changed the same data during {what}. Try again.")
+    if isinstance(error, errors.UndefinedTable):
+        return Contended(
             f"A table was missing during {what}: the collection was dropped meanwhile, or the database was not migrated. "
             "Try again after `anchorage migrate`."
-        ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise DatabaseUnavailable(
+        )
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return DatabaseUnavailable(
             f"The connection to Postgres failed during {what}. Check that it runs; `anchorage doctor` tells more."
-        ) from error
-    except psycopg.DataError as error:
-        raise BadRequest(
+        )
+    if isinstance(error, psycopg.DataError):
+        return BadRequest(
             f"The input for {what} holds what the database cannot take, such as a NUL character. Remove it and try again."
-        ) from error
-    except psycopg.Error as error:
-        raise AnchorageError(
-            f"Postgres refused {what}: {error.diag.message_primary or type(error).__name__}."
-        ) from error
+        )
+    if isinstance(error, psycopg.Error):
+        return AnchorageError(f"Postgres refused {what}: {error.diag.message_primary or type(error).__name__}.")
+    return None

@@ -127,7 +127,9 @@ class Ranked:
             for at in range(1, len(answers), each)
             for row in answers[at]
         }
-        by_dense, by_lexical = ([names[key] for key in self._keys(positions)] for positions in self.lists)
+        by_dense, by_lexical = (
+            [names[key] for key in self._keys(positions) if key in names] for positions in self.lists
+        )
         return Ranking(hits, by_dense, by_lexical)
 
     def _keys(self, positions: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -109,16 +109,17 @@ async def _copy(connection: AsyncConnection[Any], tables: IndexTables, rows: Ite
 # Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way
 # are the words that say least. The rarest is always read.
 POSTINGS = """
-WITH frequency AS (
-    SELECT term, sum(df)::int AS df, sum(octet_length(frequencies)) AS size
-    FROM {postings} WHERE term = ANY($1::text[]) GROUP BY term
+WITH found AS MATERIALIZED (
+    SELECT term, df, first_id, gaps, frequencies, lengths, octet_length(frequencies) AS size
+    FROM {postings} WHERE term = ANY($1::text[])
 ), ranked AS (
-    SELECT term, df, sum(size) OVER (ORDER BY size, term) AS upto, row_number() OVER (ORDER BY size, term) AS place
-    FROM frequency
+    SELECT term, sum(df)::int AS df, sum(sum(size)) OVER (ORDER BY sum(size), term) AS upto,
+        row_number() OVER (ORDER BY sum(size), term) AS place
+    FROM found GROUP BY term
 )
-SELECT p.term, r.df, p.first_id, p.gaps, p.frequencies, p.lengths
-FROM ranked r JOIN {postings} p ON p.term = r.term
-WHERE (r.upto <= $2::bigint OR r.place = 1) AND octet_length(p.frequencies) > 0
+SELECT f.term, r.df, f.first_id, f.gaps, f.frequencies, f.lengths
+FROM ranked r JOIN found f ON f.term = r.term
+WHERE (r.upto <= $2::bigint OR r.place = 1) AND f.size > 0
 """
 # Of the whole index: live chunks, their terms, chunks with postings, dead ones included, and whether neighbours are found by a graph.
 STATISTICS = """

@@ -1,0 +1,123 @@
+"""Batches of prepared statements against a real Postgres."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from psycopg import AsyncConnection, DataError, OperationalError, errors
+from psycopg.pq import PipelineStatus, TransactionStatus
+
+from anchorage.adapters.postgres import batch
+from anchorage.adapters.postgres.batch import Named, Statement, array, numbers, run
+
+ONE = Statement(b"SELECT $1::text")
+BEGIN, COMMIT = (Statement(b"BEGIN"), ()), (Statement(b"COMMIT"), ())
+
+
+@pytest.fixture
+async def connection(empty_database: str) -> AsyncIterator[AsyncConnection[Any]]:
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as connection:
+        yield connection
+
+
+def at_rest(connection: AsyncConnection[Any]) -> bool:
+    info = connection.info
+    return info.pipeline_status == PipelineStatus.OFF and info.transaction_status == TransactionStatus.IDLE
+
+
+async def test_each_statement_has_its_rows(connection: AsyncConnection[Any]) -> None:
+    many = Statement(b"SELECT g, g::float8, 'x' || g, ARRAY[g] FROM generate_series(1, $1::int) g")
+    assert await run(connection, [BEGIN, (many, [b"2"]), (ONE, [None]), (many, [b"0"]), COMMIT]) == [
+        [], [(1, 1.0, "x1", [1]), (2, 2.0, "x2", [2])], [(None,)], [], [],
+    ]  # fmt: skip
+    assert at_rest(connection)
+
+
+@pytest.mark.parametrize("value", ["", "NULL", 'a "quoted" \\ word', "{a,b}", "ü 漢字 🙂", "line\nbreak"])
+async def test_values_come_back_as_they_were(connection: AsyncConnection[Any], value: str) -> None:
+    call = Named("SELECT %(one)s::text, %(many)s::text[], %(flag)s::bool, %(n)s::int, %(none)s::int, %(one)s::text")
+    values = {"one": value, "many": [value, "b"], "flag": True, "n": 7, "none": None}
+    assert await run(connection, [call(values)]) == [[(value, [value, "b"], True, 7, None, value)]]
+    assert await run(connection, [(Statement(b"SELECT $1::bigint[], $2::text[]"), (numbers([1, -2]), array([])))]) == [
+        [([1, -2], [])]
+    ]
+
+
+def test_a_text_that_would_be_cut_is_refused() -> None:
+    for make in (batch.text, lambda value: array([value])):
+        with pytest.raises(DataError, match="NUL"):
+            make("a\0b")
+
+
+async def test_a_failure_is_the_first_ones_and_nothing_after_it_is_run(connection: AsyncConnection[Any]) -> None:
+    await connection.execute("CREATE TEMP TABLE seen (n int)")
+    calls = [
+        (Statement(b"INSERT INTO seen VALUES (1)"), ()), (Statement(b"SELECT 1 / $1::int"), [b"0"]),
+        (Statement(b"SELECT nothing FROM nowhere"), ()), (Statement(b"INSERT INTO seen VALUES (2)"), ()),
+    ]  # fmt: skip
+    for _ in range(2):  # also when some of them are prepared already
+        with pytest.raises(errors.DivisionByZero):
+            await run(connection, calls)
+    assert at_rest(connection)
+    assert await run(connection, [(Statement(b"SELECT count(*) FROM seen"), ())]) == [[(0,)]]
+
+
+async def test_a_failure_leaves_the_callers_transaction_to_be_rolled_back(connection: AsyncConnection[Any]) -> None:
+    with pytest.raises(errors.UndefinedTable):
+        await run(connection, [BEGIN, (Statement(b"SELECT 1 FROM nowhere"), ()), COMMIT])
+    await connection.rollback()
+    assert at_rest(connection) and await run(connection, [(ONE, [b"x"])]) == [[("x",)]]
+
+
+async def test_statements_that_the_server_has_forgotten_are_prepared_again(connection: AsyncConnection[Any]) -> None:
+    call = (ONE, [b"x"])
+    for forget in ("DEALLOCATE ALL", "DISCARD ALL"):
+        assert await run(connection, [call]) == [[("x",)]]
+        await connection.execute(forget)
+        assert await run(connection, [BEGIN, call, COMMIT]) == [[], [("x",)], []] and at_rest(connection)
+
+
+async def test_no_more_are_kept_than_a_hundred(connection: AsyncConnection[Any]) -> None:
+    for number in range(250):
+        assert await run(connection, [(Statement(b"SELECT %d" % number), ()), (ONE, [b"x"])]) == [[(number,)], [("x",)]]
+    cursor = await connection.execute("SELECT count(*) FROM pg_prepared_statements")
+    assert await cursor.fetchone() == (100,)
+
+
+async def test_one_batch_may_be_longer_than_what_is_kept(connection: AsyncConnection[Any]) -> None:
+    calls = [(Statement(b"SELECT %d" % number), ()) for number in range(130)]
+    for _ in range(2):
+        assert await run(connection, calls) == [[(number,)] for number in range(130)]
+
+
+async def test_results_larger_than_a_buffer(connection: AsyncConnection[Any]) -> None:
+    large = "x" * 3_000_000
+    assert await run(connection, [(ONE, [large.encode()]), (ONE, [large.encode()])]) == [[(large,)], [(large,)]]
+
+
+async def test_a_cancelled_batch_closes_its_connection(connection: AsyncConnection[Any]) -> None:
+    running = asyncio.create_task(run(connection, [(Statement(b"SELECT pg_sleep(60)"), ())]))
+    async with await AsyncConnection.connect(connection.info.dsn, autocommit=True) as other:
+        async with asyncio.timeout(10):
+            while not (
+                await (await other.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).fetchall()
+            ):
+                await asyncio.sleep(0.01)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert connection.closed
+        async with asyncio.timeout(10):  # the server was told, too
+            while await (await other.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")).fetchall():
+                await asyncio.sleep(0.01)
+    with pytest.raises(OperationalError):
+        await run(connection, [(ONE, [b"x"])])
+
+
+async def test_a_connection_that_the_server_ends(connection: AsyncConnection[Any]) -> None:
+    async with await AsyncConnection.connect(connection.info.dsn, autocommit=True) as other:
+        await other.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+    with pytest.raises(OperationalError):
+        await run(connection, [(ONE, [b"x"])])
+    assert connection.closed
