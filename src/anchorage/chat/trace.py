@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any
 
 from structlog.contextvars import get_contextvars
@@ -59,5 +60,9 @@ def _rounded(score: float | None) -> float | None:
 def fingerprint(services: ChatServices) -> str:
     """Twelve hex digits that change whenever the embedder, the limits or the generator do."""
     model = services.generator.model if services.generator else None
-    decisive = (services.embedder.spec, services.limits, services.language, model)
+    return _hashed(services.embedder.spec, services.limits, services.language, model)
+
+
+@lru_cache(maxsize=16)  # the same for every turn
+def _hashed(*decisive: Hashable) -> str:
     return hashlib.sha256(repr(decisive).encode()).hexdigest()[:12]

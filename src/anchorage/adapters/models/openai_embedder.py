@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class OpenAIEmbedder:
         probe = await embedder._vectors(["dimension"], None)
         return replace(embedder, dimension=int(probe.shape[1]))
 
-    @property
+    @cached_property
     def spec(self) -> EmbedderSpec:
         """The server is not part of it: the same model elsewhere makes the same vectors."""
         prefixed = self.known is not None and (self.known.passage_prefix or self.known.query_prefix)
@@ -118,12 +119,10 @@ class OpenAIEmbedder:
     async def embed_query(self, text: str) -> NDArray[Any]:
         """One vector, with the words before it that the model wants before a question."""
         prefix = self.known.query_prefix if self.known else ""
-        call = replace(
-            self.hurried()._call, longest_wait=self.query_wait,
-            retry=replace(self.retry, longest_wait=min(self.retry.longest_wait, self.query_wait)),
-        )  # fmt: skip
         try:
-            vectors = await self._vectors([prefix + first_tokens(text, self.max_tokens)], self.dimension, call)
+            vectors = await self._vectors(
+                [prefix + first_tokens(text, self.max_tokens)], self.dimension, self._question_call
+            )
         except NoRoom as error:
             raise ModelUnavailable(
                 f"The embedding server at {self.endpoint.shown} is at its rate limit, and had no room for a question within "
@@ -176,6 +175,11 @@ class OpenAIEmbedder:
             self.retry,
             self._pace,
         )
+
+    @cached_property
+    def _question_call(self) -> JsonCall:
+        retry = replace(self.retry, longest_wait=min(self.retry.longest_wait, self.query_wait))
+        return replace(self.hurried()._call, longest_wait=self.query_wait, retry=retry)
 
     def _payload(self, texts: list[str]) -> dict[str, Any]:
         payload: dict[str, Any] = {"model": self.model, "input": texts}
