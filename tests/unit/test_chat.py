@@ -133,6 +133,11 @@ def test_what_is_not_prose_is_quoted_only_where_no_prose_is() -> None:
     assert len(quoted) == len(sentences_of([passage])) == 9
     assert ranked("What is the command to start the harbour server?", [passage])[0] != quoted[0]
     assert ranked("How?", [hit("Start the server")]) == ["Start the server"]
+    doing = [
+        hit("The backup of the harbour is made at night.\n\n    bin/backup.sh --to harbour.dump backup\n", title="T")
+    ]
+    assert "bin/backup.sh" in ranked("How do I make a backup with bin/backup.sh?", doing)[0]
+    assert "bin/backup.sh" in ranked("When is a backup made with bin/backup.sh?", doing)[-1]
 
 
 @pytest.mark.parametrize(
@@ -150,6 +155,11 @@ def test_what_is_not_prose_is_quoted_only_where_no_prose_is() -> None:
         ("city: Ghent | people: 260,000\ncity: Bruges | people: 118,000", [True, True]),
         ('{"port": 8000,\n"host": "x"}', [False]),
         ("Call `serve(port=8000)` to start it.", [True]),
+        ("bin/backup.sh dump harbour.dump\n# then\nkubectl scale deployment \\\n  --replicas 0\nbin/restore.sh harbour.dump", [False, False]),
+        ("helm get values harbour -o yaml --all | tee values.yaml", [False]),
+        ("anchorage reindex NAME      # as the settings are now", [False]),
+        ("and/or means that either of the two is enough here", [True]),
+        ("make sure that the harbour is open\nbefore you sail into it", [True]),
         ("港口\n\n港口于1827年开放。", [False, True]),
     ],
 )  # fmt: skip

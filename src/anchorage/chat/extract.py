@@ -54,10 +54,12 @@ _ASKS_DEFINITION = re.compile(
     re.IGNORECASE,
 )
 _SAYS_WHAT = re.compile(
-    r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?)\b|[\u2013\u2014:]|\s-\s", re.IGNORECASE
+    r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?)\b|[\u2013\u2014:]|\s[-|]\s", re.IGNORECASE
 )
 _ASKS_CODE = re.compile(
-    r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?|headings?|columns?)\b", re.IGNORECASE
+    r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?|headings?|columns?)\b|"
+    r"^how (?:to|(?:do|can|could|should|would) (?:i|we|you))\b",
+    re.IGNORECASE,
 )
 
 

@@ -16,9 +16,11 @@ _NUMBERING = re.compile(r"^\W*(?:[^\W\d]+ )?\d{1,3}(?:\.\d{1,3})*[.:)]?\s+")
 _PROMPT = re.compile(r"\s*(?:[$%>] |>>> |\.\.\. |#!)")
 _COMMAND = re.compile(
     r"\s*(?:sudo\s+)?(?:pip3?|uvx?|npm|npx|pnpm|yarn|docker|podman|kubectl|helm|git|curl|wget|cd|ls|cp|mv|rm|mkdir|export|make|python3?|apt|apt-get|"
-    r"brew|cargo|go|ssh|scp|psql|systemctl|terraform|java|node|dotnet|ollama|anchorage)\s+\S"
+    r"brew|cargo|go|ssh|scp|psql|systemctl|terraform|java|node|dotnet|ollama|az|aws|gcloud|eksctl|kind|minikube|anchorage)\s+\S"
 )
-_ARGUMENT = re.compile(r"\s--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
+_PROGRAM = re.compile(r"\s*\.{0,2}/?[\w.-]+(?:/[\w.-]+)+\s+\S")  # by its path
+_COMMENT = re.compile(r"\s+(?:# .*)?$")
+_ARGUMENT = re.compile(r"(?:^|\s)--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
 _FLAG = re.compile(r"\s--[a-z]")
 _CODE = re.compile(
     r"\s*(?:[{\[]?\s*\"[\w.-]+\"\s*:\s|import [\w.]+$|from [\w.]+ import |def \w+\(|class \w+[(:]|"
@@ -49,19 +51,30 @@ def _is_announcement(piece: str) -> bool:
 
 
 def _is_code(piece: str) -> bool:
+    """Whether it begins as code and is code for the most part: comments, and what goes on from the line before, are neither here nor there."""
     lines = [line for line in piece.splitlines() if line.strip()]
-    return bool(lines) and all(_is_code_line(line) for line in lines)
+    if not lines or not _is_code_line(lines[0]):
+        return False
+    goes_on = [False, *(line.rstrip().endswith("\\") for line in lines[:-1])]
+    said = [line for line, more in zip(lines, goes_on, strict=True) if not more and not line.lstrip().startswith("#")]
+    if any(_ends(line) and not _is_code_line(line) for line in said):
+        return False
+    return 2 * sum(_is_code_line(line) for line in said) > len(said)
 
 
 def _is_code_line(line: str) -> bool:
     if _PROMPT.match(line) or _CODE.match(line):
         return True
-    if _ends(line) or " | " in line:
-        return False
-    if _FLAG.search(line) and line.lstrip()[:1].islower():
+    line = _COMMENT.sub("", line)
+    command, lower = _COMMAND.match(line), line.lstrip()[:1].islower()
+    if command and _FLAG.search(line):
         return True
-    if _COMMAND.match(line):
-        return len(line.split()) <= _SHORT_COMMAND or bool(_ARGUMENT.search(line))
+    if (_ends(line) and not line.endswith("...")) or " | " in line:
+        return False
+    if _FLAG.search(line) and lower:
+        return True
+    if command or (lower and _PROGRAM.match(line) and line[-1] not in ",;:"):
+        return len(line.split()) <= _SHORT_COMMAND or bool(_ARGUMENT.search(line.lstrip().partition(" ")[2]))
     return sum(char in "{}()[];=<>$\\&`" for char in line) > _SYMBOLS * len(line)
 
 
