@@ -28,10 +28,10 @@ class Measured:
     index_bytes: int = 1_250  # of a passage in the vector index
     lexical_bytes: int = 650  # of a passage in the lexical index, between two merges
     slack: float = 1.5  # dead rows, the second index while one is built anew, log
-    turn_cpu: float = 0.0114  # seconds of API and Postgres together for an answer, the model's time not counted
+    turn_cpu: float = 0.007  # seconds of API and Postgres together for an answer, the model's time not counted
     postgres_share: float = 0.25
     embed_cpu: float = 0.004  # seconds for a question by the local model
-    token_cpu: float = 0.0001  # seconds for each streamed token
+    token_cpu: float = 0.00007  # seconds for each streamed token
     turn_bytes: int = 6_000  # what is kept of a turn
     stream_bytes: int = 120 * 1024
     chunks_per_cpu_second: float = 300  # ingestion with the local model, parsing and storing included
