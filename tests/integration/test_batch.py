@@ -1,6 +1,7 @@
 """Batches of prepared statements against a real Postgres."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -121,3 +122,13 @@ async def test_a_connection_that_the_server_ends(connection: AsyncConnection[Any
     with pytest.raises(OperationalError):
         await run(connection, [(ONE, [b"x"])])
     assert connection.closed
+
+
+async def test_nothing_stays_of_a_connection_that_has_gone(empty_database: str) -> None:
+    before = len(batch._connections)
+    async with await AsyncConnection.connect(empty_database, autocommit=True) as connection:
+        assert await run(connection, [(Statement(b"SELECT now()"), ())])
+        assert len(batch._connections) == before + 1
+    del connection
+    gc.collect()
+    assert len(batch._connections) <= before

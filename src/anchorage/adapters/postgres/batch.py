@@ -111,7 +111,8 @@ async def run(connection: AsyncConnection[Any], calls: Sequence[Call]) -> list[l
         raise OperationalError("the connection is closed")
     known = _connections.get(connection)
     if known is None:
-        known = _connections[connection] = _Known(Transformer(connection))
+        # Not of the connection, which it would keep for good.
+        known = _connections[connection] = _Known(Transformer(connection.adapters))
     begun = connection.info.transaction_status
     results = await _results_of(connection, calls, known)
     if results[0].error_field(DiagnosticField.SQLSTATE) == _LOST and begun == TransactionStatus.IDLE:
