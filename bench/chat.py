@@ -2,7 +2,8 @@
 
 `overhead`: p50 and CPU (of the server and of Postgres) of a turn as a multiple of a hand-written handler's (bench/floor.py), 16
 clients, each turn a new conversation, a model server without latency in a process of its own; the servers take turns, round by round.
-`tutorial`: the same with the backend of the common tutorials (bench/tutorial.py) as a third, for its turns per second.
+`tutorial`: the same with the backend of the common tutorials (bench/tutorial.py) beside them, for its turns per second: as tutorials build
+it, and in threads with a pool of connections.
 `streaming`: a streamed turn against the model server asked directly.
 """
 
@@ -133,7 +134,10 @@ def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, 
         url = asyncio.run(embedded_url(data))
         with contextlib.ExitStack() as stack:
             sides = {"anchorage": (client.base_url.port or 80, "/api/chat", pid)}
-            for name, command in {"floor": _FLOOR, **({"tutorial": _TUTORIAL} if tutorial else {})}.items():
+            others = {"floor": _FLOOR}
+            if tutorial:
+                others |= {"tutorial": _TUTORIAL, "tutorial_in_threads": ["env", "TUTORIAL_THREADS=1", *_TUTORIAL]}
+            for name, command in others.items():
                 port, process_id = stack.enter_context(other(command, url, server, folder))
                 sides[name] = (port, "/chat", process_id)
             for number in range(rounds + 1):
@@ -160,8 +164,11 @@ def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, 
     ours, least = shown["anchorage"], shown["floor"]
     times = {}
     if tutorial:
-        rates = [shown[name]["turns_per_second"] for name in ("anchorage", "tutorial")]
-        times = {"times_the_tutorials_turns_per_second": round(rates[0] / rates[1], 1)}
+        rates = {name: shown[name]["turns_per_second"] for name in ("anchorage", "tutorial", "tutorial_in_threads")}
+        times = {
+            "times_the_tutorials_turns_per_second": round(rates["anchorage"] / rates["tutorial"], 1),
+            "and_with_threads_and_a_pool": round(rates["anchorage"] / rates["tutorial_in_threads"], 1),
+        }
     return {
         **times,
         "p50_ratio": round(ours["turn_ms"]["p50"] / least["turn_ms"]["p50"], 2),

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
@@ -95,6 +95,17 @@ def _graph(chain: Any, saver: PostgresSaver) -> Any:
     return workflow.compile(checkpointer=saver)
 
 
+@contextmanager
+def _saver(url: str, *, pooled: bool) -> Iterator[PostgresSaver]:
+    if not pooled:
+        with PostgresSaver.from_conn_string(url) as saver:
+            yield saver
+        return
+    options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
+    with ConnectionPool(url, min_size=10, max_size=10, kwargs=options) as pool:
+        yield PostgresSaver(pool)  # type: ignore[arg-type]
+
+
 def _message(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content, "timestamp": datetime.now(UTC).isoformat()}
 
@@ -107,11 +118,9 @@ def app(url: str, server: str, folder: Path) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         nonlocal graph
-        options = {"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row}
-        saver = PostgresSaver(ConnectionPool(url, min_size=10, max_size=10, kwargs=options)) if threads else None  # type: ignore[arg-type]
-        with PostgresSaver.from_conn_string(url) as one:
-            one.setup()
-            graph = _graph(chain, saver or one)
+        with _saver(url, pooled=threads) as saver:
+            saver.setup()
+            graph = _graph(chain, saver)
             yield
 
     handler = FastAPI(lifespan=lifespan)

@@ -9,7 +9,7 @@ import orjson
 
 
 def dumps(value: Any) -> bytes:
-    """Compact JSON in UTF-8; in ASCII where the text holds half a character, which UTF-8 cannot."""
+    """Compact JSON in UTF-8; in ASCII where the text holds half a character, which UTF-8 cannot. What is no number becomes null."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:

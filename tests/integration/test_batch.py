@@ -3,11 +3,12 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from psycopg import AsyncConnection, DataError, OperationalError, errors
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
+from psycopg.waiting import Ready
 
 from anchorage.adapters.postgres import batch
 from anchorage.adapters.postgres.batch import Named, Statement, array, numbers, run
@@ -79,17 +80,92 @@ async def test_statements_that_the_server_has_forgotten_are_prepared_again(conne
         assert await run(connection, [BEGIN, call, COMMIT]) == [[], [("x",)], []] and at_rest(connection)
 
 
-async def test_no_more_are_kept_than_a_hundred(connection: AsyncConnection[Any]) -> None:
-    for number in range(250):
-        assert await run(connection, [(Statement(b"SELECT %d" % number), ()), (ONE, [b"x"])]) == [[(number,)], [("x",)]]
-    cursor = await connection.execute("SELECT count(*) FROM pg_prepared_statements")
-    assert await cursor.fetchone() == (100,)
+async def prepared(connection: AsyncConnection[Any]) -> int:
+    row = await (
+        await connection.execute("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'a%'")
+    ).fetchone()
+    return row[0] if row else 0
 
 
-async def test_one_batch_may_be_longer_than_what_is_kept(connection: AsyncConnection[Any]) -> None:
-    calls = [(Statement(b"SELECT %d" % number), ()) for number in range(130)]
-    for _ in range(2):
-        assert await run(connection, calls) == [[(number,)] for number in range(130)]
+async def test_no_more_are_prepared_than_the_most(
+    connection: AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "_MOST_PREPARED", 20)
+    calls = [(Statement(b"SELECT %d" % number), ()) for number in range(50)]
+    for _ in range(3):
+        assert await run(connection, [*calls, (ONE, [b"x"])]) == [*([(number,)] for number in range(50)), [("x",)]]
+        assert await prepared(connection) == 20
+    with pytest.raises(errors.DivisionByZero):
+        await run(connection, [(Statement(b"SELECT 1 / 0"), ()), *calls, (Statement(b"SELECT 'new'"), ())])
+    assert await run(connection, calls) and await prepared(connection) == 20
+
+
+async def test_what_was_lost_in_a_transaction_is_there_again_after_it(connection: AsyncConnection[Any]) -> None:
+    await run(connection, [(ONE, [b"x"])])
+    await run(connection, [BEGIN])
+    await connection.execute("DEALLOCATE ALL")
+    with pytest.raises(errors.InvalidSqlStatementName):
+        await run(connection, [(ONE, [b"x"])])
+    await connection.rollback()
+    assert await run(connection, [BEGIN, (ONE, [b"x"]), COMMIT]) == [[], [("x",)], []]
+
+
+async def test_a_statement_of_the_same_name_that_nobody_remembers(connection: AsyncConnection[Any]) -> None:
+    await connection.execute(f"PREPARE {ONE.name.decode()} AS SELECT 'another'")
+    assert await run(connection, [(ONE, [b"x"])]) == [[("x",)]]
+
+
+async def test_a_plan_that_no_longer_fits_is_made_anew(connection: AsyncConnection[Any]) -> None:
+    await connection.execute("CREATE TEMP TABLE t (n int)")
+    await connection.execute("INSERT INTO t VALUES (1)")
+    select = (Statement(b"SELECT n FROM t"), ())
+    assert await run(connection, [select]) == [[(1,)]]
+    async with connection.cursor() as cursor:
+        await cursor.execute("ALTER TABLE t ALTER n TYPE text", prepare=False)
+    assert await run(connection, [select]) == [[("1",)]]
+
+
+async def test_two_who_use_a_connection_take_turns(connection: AsyncConnection[Any]) -> None:
+    sleeps = Statement(b"SELECT pg_sleep(0.01), $1::text")
+    found = await asyncio.gather(
+        *(run(connection, [(sleeps, [b"%d" % n])]) for n in range(5)), connection.execute("SELECT 7")
+    )
+    assert [rows[0][0][1] for rows in found[:5]] == ["0", "1", "2", "3", "4"] and not connection.closed
+
+
+class Senseless:
+    """libpq, when it has lost its place in what the server says."""
+
+    status = ConnStatus.BAD
+
+    def flush(self) -> int:
+        return 0
+
+    def consume_input(self) -> None:
+        pass
+
+    def is_busy(self) -> bool:
+        return False
+
+    def get_result(self) -> None:
+        return None
+
+    def get_error_message(self) -> str:
+        return "lost synchronization with server"
+
+
+@pytest.mark.parametrize("status", [ConnStatus.BAD, ConnStatus.OK])
+def test_a_connection_that_lost_its_place_is_given_up(status: ConnStatus) -> None:
+    senseless = Senseless()
+    senseless.status = status
+    results = batch._results(cast(Any, senseless))
+    next(results)
+    with pytest.raises(OperationalError, match="lost synchronization"):
+        results.send(Ready.R)
+
+
+async def test_nothing_asked_is_nothing_answered(connection: AsyncConnection[Any]) -> None:
+    assert await run(connection, []) == []
 
 
 async def test_results_larger_than_a_buffer(connection: AsyncConnection[Any]) -> None:

@@ -58,7 +58,9 @@ class Live:
         self._written: asyncio.Future[None] | None = None  # while somebody waits for it
 
     async def emit(self, kind: str, data: dict[str, Any]) -> None:
-        """Take an event; waits where the log is far behind, and for the first words, which go out before more is read: all may be there."""
+        """Take an event; waits where the log is far behind, and for a write at the first words: they go out before more is read, which
+        may be there already.
+        """
         if kind == "token":
             first, self._shown = not self._shown, True
             self._text.append(data["text"])

@@ -13,7 +13,10 @@ from anchorage.text.languages import Language, language_of
 from anchorage.text.numbers import values_of
 from anchorage.text.sentences import statement_spans
 
-_KEPT = 128  # passages that stay read, up to 16 MB of them
+_KEPT, _KEPT_LENGTH = (
+    100,
+    1500,
+)  # passages that stay read, and characters of each: about 20 MB if all of them is worked out
 
 
 class Passage:
@@ -80,7 +83,8 @@ class Passage:
 
 def passage_of(hit: Hit, analyser: Analyser, expected: Language) -> Passage:
     """The passage of a hit. What was read of it is kept for a while: the same passages answer many questions."""
-    return _kept(hit.text, " ".join((hit.title, *hit.heading_path)), analyser, expected)
+    read = _kept if len(hit.text) <= _KEPT_LENGTH else Passage
+    return read(hit.text, " ".join((hit.title, *hit.heading_path)), analyser, expected)
 
 
 _kept = lru_cache(maxsize=_KEPT)(Passage)

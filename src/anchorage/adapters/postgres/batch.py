@@ -7,28 +7,30 @@ fifth of its processor time. This speaks to the same connections through the dri
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from psycopg import AsyncConnection, DataError, OperationalError, abc, capabilities
+from psycopg import AsyncConnection, DataError, OperationalError, abc
 from psycopg.abc import PQGen
 from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
 Row = tuple[Any, ...]
 Value = bytes | None
 """A parameter in Postgres' text format."""
-_MOST_PREPARED = 100  # statements of a connection, each with its plan in the server's memory
+_MOST_PREPARED = (
+    400  # statements of a connection, each with its plan in the server's memory; further ones are planned each time
+)
 _BINARY = 1
 _NAME = re.compile(r"%\((\w+)\)s")
-_LOST = b"26000"  # no such prepared statement
+# The server has not what this process believes it has: no such prepared statement, one more of the name, a plan that no longer fits.
+_LOST = frozenset((b"26000", b"42P05", b"0A000"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class _Known:
     """What is known of a connection."""
 
     transformer: abc.Transformer
-    prepared: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
-    losses: int = 0
-    """How often its prepared statements have gone: the driver drops all of them after a rollback, or when it drops a table."""
+    prepared: set[bytes] = field(default_factory=set)
+    """By name. Connections live for an hour, so that those of tables that are gone do not gather."""
+    lost: bool = False
+    """Whether that is not what the server has: the driver drops all of them after a rollback, or when it drops a table."""
 
 
 _connections: WeakKeyDictionary[AsyncConnection[Any], _Known] = WeakKeyDictionary()
@@ -109,66 +112,76 @@ async def run(connection: AsyncConnection[Any], calls: Sequence[Call]) -> list[l
     """
     if connection.closed:
         raise OperationalError("the connection is closed")
+    if not calls:
+        return []
     known = _connections.get(connection)
     if known is None:
         # Not of the connection, which it would keep for good.
         known = _connections[connection] = _Known(Transformer(connection.adapters))
-    begun = connection.info.transaction_status
+    outside = connection.info.transaction_status == TransactionStatus.IDLE
+    if known.lost and outside:
+        await _forget(connection, known)
     results = await _results_of(connection, calls, known)
-    if results[0].error_field(DiagnosticField.SQLSTATE) == _LOST and begun == TransactionStatus.IDLE:
-        known.prepared.clear()
-        known.losses += 1
-        if connection.info.transaction_status != TransactionStatus.IDLE:
-            await connection.rollback()
-        results = await _results_of(connection, calls, known)
+    if results[0].error_field(DiagnosticField.SQLSTATE) in _LOST:
+        known.lost = True
+        if outside:  # nothing of it has been done: again
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                await connection.rollback()
+            await _forget(connection, known)
+            results = await _results_of(connection, calls, known)
+    transformer, found = known.transformer, []
     for result in results:
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
             raise error_from_result(result, encoding=connection.info.encoding)
-    transformer, found = known.transformer, []
-    for result in results:
         transformer.set_pgresult(result)
         found.append(transformer.load_rows(0, result.ntuples, tuple) if result.ntuples else [])
     transformer.set_pgresult(None)
     return found
 
 
+async def _forget(connection: AsyncConnection[Any], known: _Known) -> None:
+    await connection.execute("DEALLOCATE ALL")
+    known.prepared.clear()
+    known.lost = False
+
+
 async def _results_of(connection: AsyncConnection[Any], calls: Sequence[Call], known: _Known) -> list[PGresult]:
-    try:
-        return await connection.wait(_exchange(connection.pgconn, calls, known))
-    except BaseException:
-        await connection.close()
-        raise
+    async with connection.lock:
+        try:
+            return await connection.wait(_exchange(connection.pgconn, calls, known.prepared))
+        except BaseException:
+            await connection.close()
+            raise
 
 
-def _exchange(pgconn: PGconn, calls: Sequence[Call], known: _Known) -> PQGen[list[PGresult]]:
+def _exchange(pgconn: PGconn, calls: Sequence[Call], prepared: set[bytes]) -> PQGen[list[PGresult]]:
     """Sends the statements and reads their results; where one fails, the result is its failure alone."""
     pgconn.enter_pipeline_mode()
-    prepared = known.prepared
-    sent: list[tuple[bytes, bool]] = []  # by name, and whether it was only prepared
+    sent: list[bytes] = []  # the names of those that are only prepared, and nothing for the others
+    fresh: set[bytes] = set()
     for statement, values in calls:
-        name = b"%b_%d" % (statement.name, known.losses)
-        if name in prepared:
-            prepared.move_to_end(name)
-        elif (name, True) not in sent:
-            if len(prepared) + len(sent) >= _MOST_PREPARED and prepared and capabilities.has_send_close_prepared():
-                oldest, _ = prepared.popitem(last=False)  # at worst one of these calls: then it is prepared again
-                pgconn.send_close_prepared(oldest)
-                sent.append((b"", True))
+        name = statement.name
+        if name not in prepared and name not in fresh:
+            if len(prepared) + len(fresh) >= _MOST_PREPARED:
+                pgconn.send_query_params(statement.text, values, result_format=_BINARY)
+                sent.append(b"")
+                continue
             pgconn.send_prepare(name, statement.text)
-            sent.append((name, True))
+            sent.append(name)
+            fresh.add(name)
         pgconn.send_query_prepared(name, values, result_format=_BINARY)
-        sent.append((name, False))
+        sent.append(b"")
     pgconn.pipeline_sync()
     results = yield from _results(pgconn)
     pgconn.exit_pipeline_mode()
     found: list[PGresult] = []
-    for (name, preparing), result in zip(sent, results, strict=True):
+    for name, result in zip(sent, results, strict=True):
         if result.status == ExecStatus.FATAL_ERROR:
             return [result]
-        if not preparing:
+        if name:
+            prepared.add(name)
+        else:
             found.append(result)
-        elif name:
-            prepared[name] = None
     return found
 
 
@@ -182,10 +195,15 @@ def _results(pgconn: PGconn) -> PQGen[list[PGresult]]:
         if not ready & Ready.R:
             continue
         pgconn.consume_input()
+        between = False
         while not pgconn.is_busy():
             result = pgconn.get_result()
-            if result is None:  # between two statements
+            if result is None:  # between two statements; twice, where the connection has lost its thread
+                if between or pgconn.status != ConnStatus.OK:
+                    raise OperationalError(pgconn.get_error_message().strip() or "the connection is lost")
+                between = True
                 continue
+            between = False
             if result.status == ExecStatus.PIPELINE_SYNC:
                 return found
             found.append(result)

@@ -36,6 +36,7 @@ async def open_pool(
         kwargs={
             "autocommit": True,
             "application_name": name,
+            "client_encoding": "utf8",
             "connect_timeout": max(2, int(connect_timeout)),
             "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off",
         },

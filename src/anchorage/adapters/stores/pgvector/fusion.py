@@ -26,6 +26,7 @@ SELECT k.id, d.id::text, d.version, d.uri, d.title, k.span_start, k.span_end, k.
 FROM {{chunks}} k JOIN anchorage.documents d ON d.id = k.document_id
 WHERE k.id = ANY($3::bigint[]) AND d.version IS NOT NULL AND {MAY_READ}
 """
+_ALIVE = "SELECT count(*) FROM {chunks} WHERE id = ANY($1::bigint[])"
 _HITS_BY_WORDS = _HITS.replace("{{score}}", "0::float8")
 _HITS_SCORED = _HITS.replace("{{score}}", "1 - (k.embedding <=> $4::halfvec)")
 
@@ -43,6 +44,8 @@ class Candidates:
     lexical: NDArray[np.float32]
     in_dense: NDArray[np.bool_]
     in_lexical: NDArray[np.bool_]
+    taken: Sequence[int] = ()
+    """Those that are taken to be alive."""
 
 
 def marked(positions: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
@@ -109,11 +112,16 @@ class Ranked:
                 calls.append((fill(_HITS_SCORED), (*part.may_read, wanted, part.vector)))
             if self.lists is not None:
                 calls.append((fill(_DOCUMENTS), (numbers(part.ids.tolist()),)))
+        calls += [(part.live.tables.statement(_ALIVE), (numbers(part.taken),)) for part in self.parts if part.taken]
         return calls
 
-    def read(self, answers: Sequence[Sequence[Row]]) -> Ranking:
-        """The ranking, from the answers to `calls`."""
+    def read(self, answers: Sequence[Sequence[Row]]) -> Ranking | None:
+        """The ranking, from the answers to `calls`; None where something that was taken to be alive is not."""
         each = 1 if self.lists is None else 2
+        taken = [len(part.taken) for part in self.parts if part.taken]
+        answers, counts = answers[: each * len(self.parts)], answers[each * len(self.parts) :]
+        if [rows[0][0] for rows in counts] != taken:
+            return None
         rows = {(at // each, row[0]): row for at in range(0, len(answers), each) for row in answers[at]}
         hits = [
             _hit(self.parts[key[0]].live, rows[key], float(self.fused[at]), float(self.lexical[at]))

@@ -37,6 +37,7 @@ _DENSE = f"""
 SELECT id, 1 - (embedding <=> $3::halfvec) FROM {{chunks}} WHERE {MAY_READ}
 ORDER BY embedding <=> $3::halfvec LIMIT $4::bigint
 """
+_NOTHING = "SELECT NULL FROM {chunks} LIMIT 0"
 _ALIVE = f"SELECT id, 0::float8 FROM {{chunks}} WHERE id = ANY($3::bigint[]) AND {MAY_READ}"
 _DENSE_OF = f"SELECT id, 1 - (embedding <=> $4::halfvec) FROM {{chunks}} WHERE id = ANY($3::bigint[]) AND {MAY_READ}"
 # HNSW can lose a whole neighbourhood: a small cluster of passages among many others is hard to reach from the top of the
@@ -76,15 +77,13 @@ class Asked:
     budget: bytes
 
     def calls(self) -> list[Call]:
-        """In the order in which `candidates` reads the answers."""
+        """In the order in which `candidates` reads the answers, and in which `drop_tables` locks: chunks first."""
         fill = self.live.tables.statement
-        calls: list[Call] = [
+        return [
+            (fill(_NOTHING), ()) if self.vector is None else (fill(_DENSE), (*self.may_read, self.vector, self.depth)),
             (fill(STATISTICS), ()),
             (fill(POSTINGS), (array(self.terms), self.budget)),
         ]
-        if self.vector is not None:
-            calls.append((fill(_DENSE), (*self.may_read, self.vector, self.depth)))
-        return calls
 
 
 def asked(principal: Principal, live: LiveIndex, query: Query, limits: SearchLimits) -> Asked:
@@ -147,22 +146,21 @@ class Search:
             answers = await run(connection, [call for item in guess for call in item.calls()]) if guess else []
             if index_id is None:
                 self._expect(key, indexes)
-        parts, at = [], 0
-        for item in guess:
-            count = len(item.calls())
-            parts.append(await candidates(connection, item, answers[at : at + count], query.depth, careful=careful))
-            at += count
+        parts = [
+            await candidates(connection, item, answers[at : at + 3], query.depth, careful=careful)
+            for at, item in zip(range(0, len(answers), 3), guess, strict=True)
+        ]
         found = ranked(parts, query)
         if found is None:
             return Ranking(())
         *passages, _ = await run(connection, [*found.calls(), COMMIT])
         ranking = found.read(passages)
-        if len(ranking.hits) < len(found.best) and not careful:  # one of them is gone, and took the place of another
+        if ranking is None:
             return await self._ranking(connection, principal, query, names, index_id, careful=True)
         return ranking
 
     def _expect(self, key: _Key, indexes: list[LiveIndex]) -> None:
-        """Remember what was found there, of the keys that were used last."""
+        """Remember what was found there; what was remembered first goes first."""
         self._expected.pop(key, None)
         self._expected[key] = indexes
         if len(self._expected) > _MOST_EXPECTED:
@@ -194,14 +192,15 @@ async def candidates(
 
     `careful`: no posting is taken to be alive without a look.
     """
-    (chunks, tokens, physical, indexed), rows, *dense_rows = (answers[0][0], *answers[1:])
-    found: dict[int, float] = dict(dense_rows[0]) if dense_rows else {}
+    nearest, ((chunks, tokens, physical, indexed),), rows = answers
+    found: dict[int, float] = dict(nearest)
     scores = score_rows(asked.terms, Statistics(chunks, tokens), rows)
     near = set(found)
-    exact = asked.vector is not None and not indexed and not careful
+    exact, taken = asked.vector is not None and not indexed and not careful, False
     if exact and len(near) < depth:  # these are all chunks that there are
         lexical = [chunk_id for chunk_id in scores.best(len(scores))[0].tolist() if chunk_id in near][:depth]
-    elif exact and physical == chunks:  # the others are farther, however far; and no posting is dead
+    elif exact and physical == chunks:  # the others are farther, however far; and no posting seems to be dead
+        taken = True
         lexical = scores.best(depth)[0].tolist()
         for chunk_id in lexical:
             found.setdefault(chunk_id, _FAR)
@@ -216,7 +215,9 @@ async def candidates(
     dense = np.array([found[i] for i in ids.tolist()], dtype=np.float32)
     in_dense = marked(np.argsort(-dense, kind="stable")[: depth if asked.vector is not None else 0], len(ids))
     in_lexical = marked(np.searchsorted(ids, lexical), len(ids))
-    return Candidates(asked.live, asked.may_read, asked.vector, ids, dense, scores.of(ids), in_dense, in_lexical)
+    return Candidates(
+        asked.live, asked.may_read, asked.vector, ids, dense, scores.of(ids), in_dense, in_lexical, lexical if taken else ()
+    )  # fmt: skip
 
 
 def _missed(found: Mapping[int, float], near: set[int], lexical: Sequence[int], depth: int) -> list[int]:

@@ -79,7 +79,7 @@ async def create_tables(connection: AsyncConnection[Any], tables: IndexTables, s
 
 
 async def drop_tables(connection: AsyncConnection[Any], tables: IndexTables) -> None:
-    """Remove the tables of an index version, inside the caller's transaction."""
+    """Remove the tables of an index version, inside the caller's transaction. A search locks them in the same order."""
     await connection.execute(tables.fill("DROP TABLE IF EXISTS {chunks}, {segments}, {postings}"))
 
 
