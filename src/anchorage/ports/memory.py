@@ -36,7 +36,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A conversation as a new turn finds it: the turns before it on its branch, oldest first."""
+    """A conversation as a new turn finds it: the turns before it on its branch, oldest first, maybe without their traces."""
 
     exists: bool = False
     turns: int = 0

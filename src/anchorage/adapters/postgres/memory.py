@@ -22,6 +22,7 @@ _TURN = (
     "t.number, t.message_id, t.question, t.answer, t.abstained, t.citations, t.standalone_question, t.created_at, t.trace, "
     "t.unsupported, t.parent, t.stopped"
 )
+_TURN_UNTRACED = _TURN.replace("t.trace", "'{}'::jsonb")  # what an earlier answer came from is no matter to the next
 _CONVERSATION = "id, title, turns, created_at, updated_at, head"
 
 # The branch is walked from its end, so that the cost depends on how much of it is wanted, not on how long it is.
@@ -41,7 +42,7 @@ WITH RECURSIVE c AS (
     SELECT t.*, b.depth + 1 FROM branch b JOIN anchorage.turns t ON t.conversation_id = %(id)s AND t.number = b.parent
     WHERE b.depth < %(limit)s::int
 )
-SELECT 'branch', c.owner, c.turns, c.place, s.text, t.depth, {_TURN}
+SELECT 'branch', c.owner, c.turns, c.place, s.text, t.depth, {_TURN_UNTRACED}
 FROM c LEFT JOIN branch t ON true LEFT JOIN anchorage.summaries s ON s.conversation_id = c.id AND s.number = t.number
 UNION ALL
 SELECT CASE t.message_id WHEN %(message)s THEN 'earlier' ELSE 'replaced' END, c.owner, c.turns, c.place, NULL, NULL, {_TURN}
