@@ -21,9 +21,12 @@ _COMMAND = re.compile(
 _PROGRAM = re.compile(r"\s*\.{0,2}/?[\w.-]+(?:/[\w.-]+)+\s+\S")  # by its path
 _COMMENT = re.compile(r"\s+(?:# .*)?$")
 _ARGUMENT = re.compile(r"(?:^|\s)--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
+_QUOTES = re.compile(
+    r"\s*\w+(?:\s+[\w-]+)?\s+(?:\"[^\"]*\"|'[^']*')\s*$"
+)  # a command, and a text in quotes as all that it is given
 _FLAG = re.compile(r"\s--[a-z]")
 _CODE = re.compile(
-    r"\s*(?:[{\[]?\s*\"[\w.-]+\"\s*:\s|import [\w.]+$|from [\w.]+ import |def \w+\(|class \w+[(:]|"
+    r"\s*(?:[{\[]?\s*\"[\w.-]+\"\s*:\s|\w+ = [\w.]+\(|print\(|(?:for|if|while|with) .*:$|import [\w.]+$|from [\w.]+ import |def \w+\(|class \w+[(:]|"
     r"(?:const|let|var|function|return|SELECT|INSERT|CREATE|public|static) .*[;{(]|"
     r"</?\w+[ >]|[{}\[\]];?$|\"?[\w.-]+\"?\s*[:=]\s*[\[{\"']|[A-Z][A-Z0-9_]{3,}=|//|/\*)"
 )
@@ -67,7 +70,7 @@ def _is_code_line(line: str) -> bool:
         return True
     line = _COMMENT.sub("", line)
     command, lower = _COMMAND.match(line), line.lstrip()[:1].islower()
-    if command and _FLAG.search(line):
+    if command and (_FLAG.search(line) or _QUOTES.match(line)):
         return True
     if (_ends(line) and not line.endswith("...")) or " | " in line:
         return False
