@@ -671,3 +671,52 @@ async def test_deleting_everything_takes_what_was_never_answered_too(pool: Pool)
     with pytest.raises(NotFound):
         await log.state(me, "never-answered")
     assert not await log.read(me, "never-answered", 0, 10)
+
+
+async def lose_the_last(bakery: Bakery, count: int) -> None:
+    """As a crash of Postgres does it with what was committed without waiting for the disk."""
+    async with bakery.pool.connection() as connection:
+        await connection.execute(
+            "WITH lost AS (DELETE FROM anchorage.events WHERE conversation_id = 'c' AND last_n > (SELECT max(last_n) - %s FROM "
+            "anchorage.events WHERE conversation_id = 'c') RETURNING first_n) "
+            "UPDATE anchorage.streams SET last_n = (SELECT min(first_n) - 1 FROM lost) WHERE conversation_id = 'c'",
+            (count,),
+        )
+
+
+async def test_a_log_that_lost_what_was_told_begins_the_answer_anew(bakery: Bakery) -> None:
+    async with processes(bakery, 2) as (one, two):
+        client = await one.ask().until("hits")
+        for _ in range(2):
+            one.generator.go(1)
+            await client.until("token")
+        told = client.last
+        await lose_the_last(bakery, 1)
+        with pytest.raises(Unavailable, match="Ask again then"):
+            await two.resume(told).all()
+        one.generator.go()
+        one.generator.words = ["Water."]
+        await client.until("reset")
+        rest = [event for event in client.events if event["n"] > told]
+        assert rest[0]["type"] == "reset" and rest[0]["attempt"] == 2
+        await client.all()
+        assert client.kinds[-1] == "done"
+        assert (await two.resume(told).all()).events == [event for event in client.events if event["n"] > told]
+        two.generator.go()
+        assert (await two.ask("What is bread?", message="m2").all()).kinds[-1] == "done"
+
+
+async def test_an_answer_that_breaks_off_unforeseen_is_not_kept_for_ever(
+    bakery: Bakery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with processes(bakery, 1) as (one,):
+
+        async def breaks(*_: object) -> None:
+            raise RuntimeError("unforeseen")
+
+        client = await one.ask().until("hits")
+        (live,) = one.streams._lives.values()
+        monkeypatch.setattr(live, "close", breaks)
+        one.generator.go()
+        await client.until("reset")
+        assert (await client.all()).kinds[-1] == "done"

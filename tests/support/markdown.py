@@ -5,7 +5,7 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-_ADDRESS = re.compile(r"(?:https?|ftp)://\S|\bwww\.\w", re.IGNORECASE)
+_ADDRESS = re.compile(r"(?:https?|ftp)://\S|(?<![A-Za-z0-9])www\.\w", re.IGNORECASE)
 _READERS = [MarkdownIt("commonmark", {"html": True}), MarkdownIt("commonmark", {"html": True}).enable("table")]
 
 

@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterator
 from anchorage.text.hidden import visible
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
-_ADDRESS = rf"(?:(?:{_SCHEME})?://[^\s<>`]*|(?:{_SCHEME}:)?//[^\s<>`/]+[.:@][^\s<>`]*|\b[Ww]{{3}}\.[^\s<>`]+)"
+_IN = r"[^\s<>`|]"  # a bar ends the cell of a table, and what stands in it
+_START = "(?<![A-Za-z0-9])"
+_ADDRESS = rf"(?:(?:{_SCHEME})?://{_IN}*|(?:{_SCHEME}:)?//[^\s<>`|/]+[.:@]{_IN}*|{_START}[Ww]{{3}}\.{_IN}+)"
 _ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?]|[!-;=?-~]*@)")
 _LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`|\n]*)$")  # with a bar, it may be the head of a table
@@ -23,7 +25,7 @@ _TICKS = re.compile(r"`+")
 _AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
 # What may be the beginning of something active; the rest of it has yet to come.
 _UNDECIDED = re.compile(
-    rf"(?:\]:?|<(?![A-Za-z/!?])[!-;=?-~]*|\b(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}[^\s<>`]*|{_ADDRESS})$",
+    rf"(?:\]:?|<(?![A-Za-z/!?])[!-;=?-~]*|{_START}(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}{_IN}*|{_ADDRESS})$",
     re.I,
 )
 _OPEN = "<]!\\:/wW"
@@ -52,8 +54,8 @@ class InertStream:
             # What the last characters mean, the next ones say, however long that lasts.
             decided = self._held.rstrip(_OPEN) or self._held[:-1]
             open_end, self._held = self._held[len(decided) :], decided
-            out.append(self.end())
-            self._held = open_end
+            out.append(self._line(self._held, whole=True, ends=False))
+            self._held, self._line_start = open_end, False
             return "".join(out)
         safe = self._safe()
         if safe:
@@ -76,14 +78,15 @@ class InertStream:
             return 0
         limit = len(line)
         for start, end, closed in _code_spans(line):
-            if not closed or end == len(line):
+            if not closed or end == len(line) or "|" in line[start:end]:
                 limit = start
                 break
         found = _UNDECIDED.search(line, line.rfind(" ", 0, limit) + 1, limit)  # nothing of it has a space
         limit = found.start() if found else limit
         return len(line[:limit].rstrip("<]~\\"))  # what they mean, the next character says
 
-    def _line(self, line: str, *, whole: bool) -> str:
+    def _line(self, line: str, *, whole: bool, ends: bool = True) -> str:
+        """`whole`: no more of it is waited for; `ends`: there is no more of it."""
         if self._fence:
             stripped = line.strip(" \t")
             closes = len(stripped) >= len(self._fence) and not stripped.strip(self._fence[0])
@@ -98,7 +101,7 @@ class InertStream:
         # A fence that we do not follow (indented, in a list) would turn round for the reader what is code and what is not.
         line = _TILDES.sub(lambda match: "'" * len(match.group()), line)
         shown = ""
-        for piece in _inert_line(line, self._cited):
+        for piece in _inert_line(line, self._cited, ends=whole and ends):
             # Next to another backtick, or behind a backslash, a backtick does not open what it seems to open.
             apart = piece.startswith("`") and (shown or self._last).endswith(("`", "\\"))
             shown += f" {piece}" if apart else piece
@@ -128,7 +131,9 @@ def _closer(line: str, opener: re.Match[str]) -> re.Match[str] | None:
     return next((run for run in _TICKS.finditer(line, opener.end()) if run.group() == opener.group()), None)
 
 
-def _inert_line(line: str, cited: Collection[str]) -> Iterator[str]:
+def _inert_line(line: str, cited: Collection[str], *, ends: bool) -> Iterator[str]:
+    # A table's row is cut at its bars before code is looked for: half of a code span would turn round what follows in its cell.
+    cut = not ends or _ACTIVE.search(line) is not None
     at = 0
     for start, end, closed in _code_spans(line):
         if start < at:
@@ -136,8 +141,7 @@ def _inert_line(line: str, cited: Collection[str]) -> Iterator[str]:
         yield _inert_text(line[at:start], cited)
         at = end
         code = line[start:end]
-        # A table's row is cut at its bars before code is looked for.
-        if closed and not ("|" in line and _ACTIVE.search(code)):
+        if closed and not (cut and "|" in code):
             yield code
         else:
             yield _inert_text(code.replace("`", "'"), cited)
@@ -171,4 +175,4 @@ def _disarmed(match: re.Match[str]) -> str:
         return "‹"
     address = found.rstrip(_AFTER_ADDRESS)
     escaped = match.string[match.start() - 1 : match.start()] == "\\"
-    return f"{' ' if escaped else ''}`{address}`{found[len(address) :]}"
+    return f"{' ' if escaped else ''}`{address}`{_ACTIVE.sub(_disarmed, found[len(address) :])}"

@@ -130,6 +130,11 @@ class Live:
         elif self._text:
             self._wake(self, self._tokens_due)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it, `done` included, is in the log."""
+        return self._ended and not self._lines and self.sending is None and self.end is not End.LOST
+
     def finish(self, end: End) -> None:
         """End it from outside. An answer of which something was shown is stopped, not thrown away."""
         if self.end is not None and end in (End.STOPPED, End.ABANDONED):

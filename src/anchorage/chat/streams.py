@@ -108,8 +108,8 @@ class Streams:
     ) -> AsyncGenerator[Sequence[Line], None]:
         """The events after the given number up to the next `done`; without one, those of the last attempt.
 
-        Nothing where there are none and none will come. Raises, before the first event, `NotFound`, and `BadRequest` for a number that
-        no event has had yet.
+        Nothing where there are none and none will come. Raises, before the first event, `NotFound`, and for a number that no event has
+        had yet `BadRequest`, or `Unavailable` while an answer is being written.
         """
         self._check()
         state = await self.state(principal, conversation_id)
@@ -118,6 +118,11 @@ class Streams:
                 f"No answer was streamed in the conversation {conversation_id!r}. POST /api/chat with stream=true begins one."
             )
         position = state.first_n - 1 if after is None else after
+        if position > state.last_n and not state.ended:
+            raise Unavailable(
+                f"Event {position} of this conversation is not in the log, which may have lost it when its server crashed; the answer "
+                "begins anew in a moment. Ask again then."
+            )
         if not 0 <= position <= state.last_n:
             raise BadRequest(
                 f"There is no event {position} in this conversation: they go from 1 to {state.last_n}. Send the number of the last event "
@@ -295,9 +300,23 @@ class Streams:
                 ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
             await live.close(answered=answer is not None)
         finally:
+            await self._let_go(live)
             if self._lives.get(live.conversation_id) is live:
                 del self._lives[live.conversation_id]
                 self._hub.look_after(live.conversation_id)
+
+    async def _let_go(self, live: Live) -> None:
+        """An answer that is not told to its end is anybody's: this process goes on living, and would keep it for ever.
+
+        The log may have lost what readers were told already, when its server crashed: an attempt that could not go on from there ends here.
+        """
+        while not live.complete and not self._handed_over:
+            try:
+                await self._log.let_go(self._holder, live.conversation_id, live.attempt, live.last_n)
+                return
+            except AnchorageError as error:
+                degraded("stream_not_given_up", error.message)
+            await asyncio.sleep(self._limits.lease / 4)
 
     async def _beat_if_due(self) -> None:
         if asyncio.get_running_loop().time() - self._beaten > self._limits.lease / 4:
