@@ -711,7 +711,7 @@ async def test_an_answer_that_breaks_off_unforeseen_is_not_kept_for_ever(
 ) -> None:
     async with processes(bakery, 1) as (one,):
 
-        async def breaks(*_: object) -> None:
+        async def breaks(**_: object) -> None:
             raise RuntimeError("unforeseen")
 
         client = await one.ask().until("hits")
