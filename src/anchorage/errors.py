@@ -144,11 +144,15 @@ class ConfigurationError(AnchorageError):
 
 
 class Unavailable(AnchorageError):
-    """A service that this needs does not answer now."""
+    """A service that this needs does not answer now; `retry_after` are the seconds that it asks to wait, where it does."""
 
     code = "unavailable"
     status = 503
     temporary = True
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class DatabaseUnavailable(Unavailable):

@@ -110,6 +110,40 @@ async def test_what_model_servers_do(api: Api) -> None:
     await api.quiet()
 
 
+async def test_a_wait_that_the_model_server_asks_for_is_told(api: Api) -> None:
+    api.model.script(Behaviour(), Behaviour(status=429, retry_after="3600"))
+    told = await api.chat()
+    assert told.headers["retry-after"] == "3600" and "in 3600 s" in told.json()["detail"]
+    api.model.script(Behaviour(), Behaviour(fault="cut", pieces=3))
+    assert (await api.chat()).headers["retry-after"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/api/chat", r'{"message": "harbour", "collection": "\ud800"}'),
+        ("/api/chat", r'{"message": "harbour", "conversation_id": "c", "instead_of": "\ud800"}'),
+        ("/api/chat", r'{"message": "\ud800"}'),
+        ("/api/search", r'{"question": "harbour", "collection": "\ud800"}'),
+        ("/api/search", r'{"question": "harbour", "collection": "a\u0000"}'),
+        ("/api/search", "[" * 5000),
+        ("/api/search", b'{"question": "\xff"}'),
+    ],
+)
+async def test_what_is_no_text_is_refused_with_words(api: Api, path: str, body: str | bytes) -> None:
+    for _ in range(2):
+        answer = await api.client.post(path, content=body, headers={"content-type": "application/json"})
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.json()["code"] in ("bad_request", "invalid_request") and len(answer.json()["detail"]) > 40
+
+
+async def test_a_table_of_links_is_an_answer(api: Api) -> None:
+    table = "| town | page |\n|---|---|\n| Ghent | https://ghent.example/harbour |"
+    api.model.script(Behaviour(), Behaviour(answer=f"{ANSWER}\n\n{table}"))
+    found = (await api.chat()).json()
+    assert not found["abstained"] and "| Ghent | `https://ghent.example/harbour`" in found["answer"]
+
+
 async def test_an_answer_that_broke_off_can_be_asked_for_again(api: Api) -> None:
     ids = {"conversation_id": "c", "message_id": "m"}
     api.model.script(Behaviour(), Behaviour(fault="cut", pieces=3))

@@ -231,7 +231,7 @@ async def test_half_a_character_is_no_trouble(api: Api) -> None:
             "/v1/chat/completions", content=content, headers={"content-type": "application/json"}
         )
         assert response.status_code == 200, response.text
-    assert (await api.services.storage.memory.window(api.services.principal, "half", 1))[0].question == "Bread? ?"
+    assert (await api.services.storage.memory.window(api.services.principal, "half", 1))[0].question == "Bread?"
 
 
 async def test_wrong_paths_methods_and_bodies(api: Api) -> None:

@@ -21,7 +21,7 @@ from anchorage.text.hidden import parted, visible
 
 def storable(text: str) -> str:
     """The text without what no database and no model takes: NUL, and halves of characters, which JSON lets through."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def cleaned(question: str) -> str:

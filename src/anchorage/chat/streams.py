@@ -310,9 +310,10 @@ class Streams:
 
         The log may have lost what readers were told already, when its server crashed: an attempt that could not go on from there ends here.
         """
-        while not live.complete and not self._handed_over:
+        # Another of ours in its place writes the conversation that has the id now.
+        while not live.complete and not self._handed_over and self._lives.get(live.conversation_id) is live:
             try:
-                await self._log.let_go(self._holder, live.conversation_id, live.attempt, live.last_n)
+                await self._log.let_go(self._holder, live.conversation_id, live.message_id, live.attempt, live.last_n)
                 return
             except AnchorageError as error:
                 degraded("stream_not_given_up", error.message)

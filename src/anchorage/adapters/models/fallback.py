@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import structlog
 from numpy.typing import NDArray
 
-from anchorage.errors import AnchorageError, ConfigurationError, ModelBudgetSpent, ModelUnavailable
+from anchorage.errors import AnchorageError, ConfigurationError, ModelBudgetSpent, ModelUnavailable, Unavailable
 from anchorage.model import EmbedderSpec, Message, Usage
 from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.ports.llm import Generator
@@ -80,7 +80,8 @@ def _none_left(errors: Sequence[AnchorageError]) -> AnchorageError:
         return errors[0]
     told = " ".join(f"({number}) {error.message}" for number, error in enumerate(errors, 1))
     kind = ModelBudgetSpent if all(isinstance(error, ModelBudgetSpent) for error in errors) else ModelUnavailable
-    return kind(f"None of {len(errors)} models answers. {told}")
+    waits = [error.retry_after for error in errors if isinstance(error, Unavailable) and error.retry_after is not None]
+    return kind(f"None of {len(errors)} models answers. {told}", min(waits, default=None))
 
 
 class FallbackGenerator:

@@ -206,10 +206,10 @@ def status_failed(
     if status == 429 and b"insufficient_quota" not in body:
         when = f" in {wait:.0f} s" if wait is not None else " later"
         advice = f"asks to slow down (HTTP 429). Try again{when}, or raise the account's rate limit."
-        error = ModelUnavailable(_sentence(endpoint, advice, said))
+        error = ModelUnavailable(_sentence(endpoint, advice, said), wait)
     elif status >= 500 or (status in RETRIED_STATUSES and status != 429):
         advice = f"failed with HTTP {status}. Try again; if it stays, look at the server's log or status page."
-        error = ModelUnavailable(_sentence(endpoint, advice, said))
+        error = ModelUnavailable(_sentence(endpoint, advice, said), wait)
     else:
         error = ModelError(_refusal(endpoint, model, path, status, said))
     retry = status in RETRIED_STATUSES and isinstance(error, ModelUnavailable)

@@ -76,10 +76,13 @@ _connections: WeakKeyDictionary[AsyncConnection[Any], _Known] = WeakKeyDictionar
 
 
 def text(value: str) -> bytes:
-    """A string as a parameter. Raises the driver's `DataError` for one with NUL, which would end there."""
+    """A string as a parameter. Raises the driver's `DataError` for one with NUL, which would end there, or half a character."""
     if "\0" in value:
         raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-    return value.encode()
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError("half a character is no text") from error
 
 
 def array(values: Iterable[str]) -> bytes:

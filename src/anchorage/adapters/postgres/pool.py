@@ -148,9 +148,10 @@ def _translated(error: Exception, what: str) -> AnchorageError | None:
         return DatabaseUnavailable(
             f"The connection to Postgres failed during {what}. Check that it runs; `anchorage doctor` tells more."
         )
-    if isinstance(error, psycopg.DataError):
+    if isinstance(error, psycopg.DataError | UnicodeEncodeError):
         return BadRequest(
-            f"The input for {what} holds what the database cannot take, such as a NUL character. Remove it and try again."
+            f"The input for {what} holds what the database cannot take, such as a NUL character or half an emoji. Remove it and try "
+            "again."
         )
     if isinstance(error, psycopg.Error):
         return AnchorageError(f"Postgres refused {what}: {error.diag.message_primary or type(error).__name__}.")

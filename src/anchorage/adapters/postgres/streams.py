@@ -209,12 +209,12 @@ class PostgresStreamLog:
             )
             return [row[0] for row in await cursor.fetchall()]
 
-    async def let_go(self, holder: str, conversation_id: str, attempt: int, last_n: int) -> None:
+    async def let_go(self, holder: str, conversation_id: str, message_id: str, attempt: int, last_n: int) -> None:
         async with connection_for(self._pool, "giving a stream up") as connection:
             await connection.execute(
                 "UPDATE anchorage.streams SET holder = NULL, last_n = greatest(last_n, %s) "
-                "WHERE conversation_id = %s AND attempt = %s AND holder = %s AND NOT ended",
-                (last_n, conversation_id, attempt, holder),
+                "WHERE conversation_id = %s AND message_id = %s AND attempt = %s AND holder = %s AND NOT ended",
+                (last_n, conversation_id, message_id, attempt, holder),
             )
 
     async def release(self, holder: str) -> None:

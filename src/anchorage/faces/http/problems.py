@@ -5,6 +5,7 @@ Under /v1 they have the shape of OpenAI's API instead, which its clients underst
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from anchorage.errors import AnchorageError, Blocked
+from anchorage.errors import AnchorageError, Blocked, Unavailable
 
 _log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -83,7 +84,10 @@ async def _ours(request: Request, error: Exception) -> JSONResponse:
         _log.error("request_failed", code=error.code, reason=error.message, path=request.url.path)
     extra = {"rule": error.rule} if isinstance(error, Blocked) else {}
     param = getattr(error, "param", None)
-    return refusal(request.scope, error.status, error.code, error.message, param=param, **extra)
+    response = refusal(request.scope, error.status, error.code, error.message, param=param, **extra)
+    if isinstance(error, Unavailable) and error.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after))
+    return response
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -113,6 +117,11 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "another method")
         detail = f"{request.method} cannot be used here: {request.url.path} takes {allowed}. See /docs."
+    if error.status_code == 400 and detail == "There was an error parsing the body":
+        code, detail = (
+            "invalid_request",
+            "The body is not JSON in UTF-8 of a sane depth. Send a JSON object; see /docs for its form.",
+        )
     response = refusal(request.scope, error.status_code, code, detail)
     response.headers.update(error.headers or {})
     return response
