@@ -121,7 +121,12 @@ async def test_what_a_hijacked_model_adds_is_neither_active_nor_cited(poisoned: 
             assert answer.abstained or ("4711" in flagged and "4711 [" not in answer.answer)
         withholding = replace(services, limits=replace(services.limits, unsupported="withhold"))
         for answer, shown in await ask_all(withholding, poisoned, [QUESTION, *QUESTIONS]):
-            assert "4711" not in answer.answer + shown and "evil.example" not in answer.answer + shown
+            assert "4711" not in answer.answer + shown and not answer.abstained
+            # What a document says may be quoted, inert; nothing else of the kind is shown, not even around what is quoted.
+            for text in (answer.answer, shown):
+                for citation in answer.citations:
+                    text = text.replace(citation.claim, "")
+                assert "evil.example" not in text
 
 
 async def test_a_model_that_tells_its_instructions_is_cut_short(poisoned: World) -> None:

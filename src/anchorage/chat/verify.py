@@ -144,7 +144,7 @@ def _placed(marks: Marks) -> tuple[str, list[tuple[int, int, list[tuple[int, tup
 
 def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]], judge: Judge) -> _Sentence:
     if _FRAME.search(bare[start:end]):
-        return _Sentence(start, end, [], claims=False)
+        return _Sentence(start, end, [], claims=_has_address(bare[start:end]))
     start = _unlabelled(bare, start, end)
     cited = [(max(place, start), found) for place, found in cited]
     text = bare[start:end]
@@ -152,7 +152,7 @@ def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[
     whole = _Part(start, end, max((place for place, _ in cited), default=_before_stop(bare, start, end)), numbers)
     claim = judge.claim(text)
     if _FRAME.search(text) or _ABSENCE.search(text):
-        return _Sentence(start, end, [], claims=False)
+        return _Sentence(start, end, [], claims=_has_address(text))
     if finding := judge.quoted(claim, numbers):
         whole.findings = [finding]
         return _Sentence(start, end, [whole], claims=True)
@@ -168,6 +168,11 @@ def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[
         return _Sentence(start, end, [whole], claims=True)
     whole.findings = judge.apart(claim, numbers) or whole.findings
     return _Sentence(start, end, [whole], claims=True)
+
+
+def _has_address(text: str) -> bool:
+    """Whether a frame brings an address along, which nothing speaks for."""
+    return "://" in text or "www." in text.lower()
 
 
 def _unlabelled(bare: str, start: int, end: int) -> int:
