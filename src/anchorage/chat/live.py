@@ -66,7 +66,7 @@ class Live:
             self._text.append(data["text"])
             self._ask_for(self._tokens_due)
             if first and self.end is not End.LOST:
-                await asyncio.wait({self._writing()}, timeout=COALESCE)
+                await asyncio.wait({self._next_write()}, timeout=COALESCE)
         else:
             self._fold()
             self._lines.append(line(kind, self.turn, self.attempt, data))
@@ -89,13 +89,10 @@ class Live:
         """Write `done` and wait until everything is in the log."""
         self._ended, self._answered = True, answered
         await self.emit("done", {})
-        while (self._lines or self.sending) and self.end is not End.LOST:
+        while not self.complete and self.end is not End.LOST:
             await self._next_write()
 
-    async def _next_write(self) -> None:
-        await self._writing()
-
-    def _writing(self) -> asyncio.Future[None]:
+    def _next_write(self) -> asyncio.Future[None]:
         """Done with the next write."""
         if self._written is None or self._written.done():
             self._written = asyncio.get_running_loop().create_future()

@@ -21,9 +21,8 @@ _COMMAND = re.compile(
 _PROGRAM = re.compile(r"\s*\.{0,2}/?[\w.-]+(?:/[\w.-]+)+\s+\S")  # by its path
 _COMMENT = re.compile(r"\s+(?:# .*)?$")
 _ARGUMENT = re.compile(r"(?:^|\s)--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
-_QUOTES = re.compile(
-    r"\s*\w+(?:\s+[\w-]+)?\s+(?:\"[^\"]*\"|'[^']*')\s*$"
-)  # a command, and a text in quotes as all that it is given
+# A command, and a text in quotes as all that it is given.
+_QUOTES = re.compile(r"\s*\w+(?:\s+[\w-]+)?\s+(?:\"[^\"]*\"|'[^']*')\s*$")
 _FLAG = re.compile(r"\s--[a-z]")
 _CODE = re.compile(
     r"\s*(?:[{\[]?\s*\"[\w.-]+\"\s*:\s|\w+ = [\w.]+\(|print\(|(?:for|if|while|with) .*:$|import [\w.]+$|from [\w.]+ import |def \w+\(|class \w+[(:]|"

@@ -24,9 +24,8 @@ from psycopg.waiting import Ready, Wait
 Row = tuple[Any, ...]
 Value = bytes | None
 """A parameter in Postgres' text format."""
-_MOST_PREPARED = (
-    400  # statements of a connection, each with its plan in the server's memory; further ones are planned each time
-)
+# Statements of a connection, each with its plan in the server's memory; further ones are planned each time.
+_MOST_PREPARED = 400
 _BINARY = 1
 _NAME = re.compile(r"%\((\w+)\)s")
 # The server has not what this process believes it has: no such prepared statement, one more of the name, a plan that no longer fits.

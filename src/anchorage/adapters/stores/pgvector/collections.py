@@ -23,15 +23,13 @@ from anchorage.model import Collection, IndexSpec, Principal
 MAX_NAME = 200
 
 _VISIBLE = """
-SELECT c.id, c.name, v.id, v.spec{text}, c.owner FROM anchorage.collections c
+SELECT c.id, c.name, v.id, v.spec::text, c.owner FROM anchorage.collections c
 JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
 WHERE c.readers && {readers} AND {condition} ORDER BY c.name {lock}
 """
 _NOT_EVAL = "c.kind <> 'eval'"
-_ALL = Statement(_VISIBLE.format(text="::text", readers="$1::text[]", condition=_NOT_EVAL, lock="").encode())
-_NAMED = Statement(
-    _VISIBLE.format(text="::text", readers="$1::text[]", condition="c.name = ANY($2::text[])", lock="").encode()
-)
+_ALL = Statement(_VISIBLE.format(readers="$1::text[]", condition=_NOT_EVAL, lock="").encode())
+_NAMED = Statement(_VISIBLE.format(readers="$1::text[]", condition="c.name = ANY($2::text[])", lock="").encode())
 
 
 async def live_indexes(
@@ -48,18 +46,16 @@ async def live_indexes(
     that the principal may not read, `NotAllowed` for one that it may read but not change.
     """
     condition = _NOT_EVAL if names is None else "c.name = ANY(%(names)s)"
-    statement = _VISIBLE.format(
-        text="", readers="%(readers)s", condition=condition, lock="FOR SHARE OF v" if lock else ""
-    )
+    statement = _VISIBLE.format(readers="%(readers)s", condition=condition, lock="FOR SHARE OF v" if lock else "")
     values = {"readers": principal.readers, "names": list(names or ())}
     rows = await (await connection.execute(statement, values)).fetchall()
     if lock and len(rows) < len(names or ()):
         # A switch that we waited for has ended: another row is the live one now, and a new statement sees it.
         rows = await (await connection.execute(statement, values)).fetchall()
-    _check_all(names, rows)
+    found = answered(names, rows)
     if write and (foreign := [row[1] for row in rows if row[4] != principal.id]):
         raise NotAllowed(f"The collection {foreign[0]!r} belongs to somebody else; only its owner may change it.")
-    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_json(row[3])) for row in rows]
+    return found
 
 
 def asked_for(principal: Principal, names: Sequence[str] | None) -> Call:
@@ -70,19 +66,14 @@ def asked_for(principal: Principal, names: Sequence[str] | None) -> Call:
 
 
 def answered(names: Sequence[str] | None, rows: Sequence[Row]) -> list[LiveIndex]:
-    """The live indexes, from the answer to it. Raises `NotFound`."""
-    _check_all(names, rows)
-    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_text(row[3])) for row in rows]
-
-
-def _check_all(names: Sequence[str] | None, rows: Sequence[Row]) -> None:
-    """Raises `NotFound` for a name of which there is no row."""
+    """The live indexes, from the answer to it. Raises `NotFound` for a name of which there is no row."""
     missing = sorted(set(names or ()) - {row[1] for row in rows})
     if missing:
         raise NotFound(
             f"No collection {missing[0]!r} that you may read. `anchorage documents list` shows the collections; "
             "ingesting into a name makes it."
         )
+    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_text(row[3])) for row in rows]
 
 
 async def open_collection(

@@ -39,7 +39,7 @@ class IndexTables:
         """A statement with {chunks}, {segments} and {postings} filled in."""
         return _filled(self, template)
 
-    def statement(self, template: str) -> Statement:
+    def statement(self, template: LiteralString) -> Statement:
         """The same, to be prepared."""
         return _statement(self, template)
 
@@ -51,9 +51,8 @@ def _filled(tables: IndexTables, template: LiteralString) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _statement(tables: IndexTables, template: str) -> Statement:
-    names = {name: f"anchorage.{name}_{tables.id}" for name in ("chunks", "segments", "postings")}
-    return Statement(template.format(**names).encode())
+def _statement(tables: IndexTables, template: LiteralString) -> Statement:
+    return Statement(tables.fill(template))
 
 
 @dataclass(frozen=True, slots=True)
