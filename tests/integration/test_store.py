@@ -165,6 +165,26 @@ async def test_the_text_of_a_cited_version_stays(store: PgvectorStore) -> None:
     assert (excerpt.prefix, excerpt.quote, excerpt.suffix) == ("the ", "old harbour", " of ")
 
 
+async def test_what_the_caller_has_of_a_text_is_not_read_and_the_rest_is(store: PgvectorStore) -> None:
+    text = "In Ghent the old harbour was dug by hand."
+    (one,) = await store.replace(ANNA, "c", [document("a", text)])
+    passage = text[9:30]  # "the old harbour was d"
+    for start, end in ((13, 24), (9, 16), (20, 30), (0, 8), (33, 41)):
+        (read,) = await store.excerpts(ANNA, [Span(one, "v1", start, end)], width=4)
+        (with_it,) = await store.excerpts(ANNA, [Span(one, "v1", start, end, passage, 9)], width=4)
+        assert read == with_it
+        assert read is not None and (read.prefix, read.quote, read.suffix) == (
+            text[max(start - 4, 0) : start], text[start:end], text[end : end + 4],
+        )  # fmt: skip
+    # Seen by a text that is not the kept one: only then can it be told what was read.
+    (told,) = await store.excerpts(ANNA, [Span(one, "v1", 13, 24, passage.upper(), 9)], width=4)
+    assert told is not None and told.quote == "OLD HARBOUR"
+    (read,) = await store.excerpts(ANNA, [Span(one, "v1", 9, 16, passage.upper(), 9)], width=4)
+    assert read is not None and read.quote == "the old"
+    for other, version in ((BEN, "v1"), (ANNA, "v0")):
+        assert list(await store.excerpts(other, [Span(one, version, 13, 24, passage, 9)], keep=True)) == [None]
+
+
 async def test_a_principal_sees_only_what_it_may(store: PgvectorStore) -> None:
     (one,) = await store.replace(ANNA, "c", [document("a", "harbour")])
     for forbidden in (

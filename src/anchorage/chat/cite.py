@@ -12,14 +12,14 @@ from anchorage.ports.store import Span, Store
 async def cite(
     store: Store, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
 ) -> list[Citation]:
-    """Resolve statements against the stored text of their document versions.
+    """Resolve statements against the stored text of their document versions, of which a passage is a piece as it stands.
 
-    The quote is read from the stored text, not copied from the passage, so that it is verbatim at its offsets. A
-    statement whose document has gone meanwhile is left out. `keep`: the citations last, and so must what they point at.
+    A statement whose document has gone meanwhile is left out. `keep`: the citations last, and so must what they point at.
     """
     spans = [
-        Span(item.hit.document_id, item.hit.version, item.hit.start + item.start, item.hit.start + item.end)
+        Span(hit.document_id, hit.version, hit.start + item.start, hit.start + item.end, hit.text, hit.start)
         for item in statements
+        for hit in (item.hit,)
     ]
     excerpts = await store.excerpts(principal, spans, keep=keep) if spans else []
     return [

@@ -53,6 +53,15 @@ class Span:
     version: str
     start: int
     end: int
+    passage: str = ""
+    """What the caller has of this text already, from `passage_start` on."""
+    passage_start: int = 0
+
+    def known(self, start: int, end: int) -> str | None:
+        """What the text holds from `start` to `end`, where the passage says so."""
+        if self.passage_start <= start and end <= self.passage_start + len(self.passage):
+            return self.passage[start - self.passage_start : end - self.passage_start]
+        return None
 
 
 @dataclass(frozen=True, slots=True)

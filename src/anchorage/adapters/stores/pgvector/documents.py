@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.postgres.batch import Named, numbers, run
 from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.errors import NotFound, Superseded
 from anchorage.model import Chunk, Document, DocumentStatus, DocumentText, Failure, Page, Principal
-from anchorage.ports.store import Excerpt, IndexedDocument, Span
+from anchorage.ports.store import IndexedDocument
 from anchorage.text.analyser import analyser_named
 
 # A document of 20 million characters takes minutes to index; questions keep the shorter limit of the settings.
@@ -324,48 +323,3 @@ async def text_of(
     )
     row = await cursor.fetchone()
     return DocumentText(str(document_id), row[0], row[1], tuple(Page(*page) for page in row[2])) if row else None
-
-
-_EXCERPTS = Named("""
-SELECT n.place, t.cited, substr(t.text, greatest(n.start - %(width)s::int, 0) + 1, least(n.start, %(width)s::int)),
-    substr(t.text, n.start + 1, n.finish - n.start), substr(t.text, n.finish + 1, %(width)s::int),
-    (SELECT (p ->> 0)::int FROM jsonb_array_elements(t.pages) AS p
-     WHERE (p ->> 1)::int <= n.start ORDER BY (p ->> 1)::int DESC, (p ->> 0)::int DESC LIMIT 1)
-FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(ends)s::int[]) WITH ORDINALITY
-    AS n(id, version, start, finish, place)
-JOIN anchorage.documents d ON d.id = n.id
-JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s::text[]
-JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
-""")
-_KEEP = """
-UPDATE anchorage.document_texts t SET cited = true FROM unnest(%s::uuid[], %s::text[]) AS v(id, version)
-WHERE t.document_id = v.id AND t.version = v.version RETURNING t.document_id::text, t.version
-"""
-
-
-async def excerpts(
-    connection: AsyncConnection[Any], principal: Principal, spans: Sequence[Span], width: int, *, keep: bool
-) -> list[Excerpt | None]:
-    """The text at each span with its surroundings; None where the principal can read no such version."""
-    values = {
-        "readers": principal.readers,
-        "width": width,
-        "ids": [str(as_uuid(span.document_id)) for span in spans],
-        "versions": [span.version for span in spans],
-        "starts": numbers(span.start for span in spans),
-        "ends": numbers(span.end for span in spans),
-    }
-    (rows,) = await run(connection, [_EXCERPTS(values)])
-    found = {row[0] - 1: Excerpt(*row[2:]) for row in rows}
-    if keep and (new := [spans[row[0] - 1] for row in rows if not row[1]]):
-        for place in await _gone(connection, spans, new):
-            found.pop(place, None)
-    return [found.get(place) for place in range(len(spans))]
-
-
-async def _gone(connection: AsyncConnection[Any], spans: Sequence[Span], new: Sequence[Span]) -> list[int]:
-    """Mark versions as cited that were not; the places of the spans whose text has gone since it was read."""
-    versions = sorted({(span.document_id, span.version) for span in new})
-    cursor = await connection.execute(_KEEP, ([as_uuid(item[0]) for item in versions], [item[1] for item in versions]))
-    gone = set(versions) - {(row[0], row[1]) for row in await cursor.fetchall()}
-    return [place for place, span in enumerate(spans) if (span.document_id, span.version) in gone]

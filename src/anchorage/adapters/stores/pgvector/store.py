@@ -16,7 +16,7 @@ from psycopg.errors import UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
 from anchorage.adapters.postgres.pool import connection_for, ping, translate_errors
-from anchorage.adapters.stores.pgvector import claims, collections, documents, vector_index
+from anchorage.adapters.stores.pgvector import claims, collections, documents, excerpts, vector_index
 from anchorage.adapters.stores.pgvector.collections import live_indexes, other_indexes
 from anchorage.adapters.stores.pgvector.lexical import merge_step
 from anchorage.adapters.stores.pgvector.search import Search, SearchLimits
@@ -230,7 +230,7 @@ class PgvectorStore:
         self, principal: Principal, spans: Sequence[Span], width: int = 32, *, keep: bool = False
     ) -> Sequence[Excerpt | None]:
         async with connection_for(self._pool, "reading cited passages") as connection:
-            return await documents.excerpts(connection, principal, spans, width, keep=keep)
+            return await excerpts.excerpts(connection, principal, spans, width, keep=keep)
 
     async def search(
         self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
