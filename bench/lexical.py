@@ -12,7 +12,7 @@ import numpy as np
 import Stemmer
 
 from anchorage.adapters.stores.pgvector.lexical import analyse
-from anchorage.adapters.stores.pgvector.postings import Block, Statistics, encode, invert, score
+from anchorage.adapters.stores.pgvector.postings import Block, Statistics, encode, invert, score, weighed
 from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.metrics import ndcg
 from anchorage.text.analyser import analyser_name, analyser_named
@@ -62,7 +62,9 @@ def _ours(texts: list[str], questions: list[str]) -> tuple[list[list[int]], floa
     for question in questions:
         query = {term: count for term, count in Counter(analyser.terms(question)).items() if term in blocks}
         frequencies = {term: sum(len(block.frequencies) for block in blocks[term]) for term in query}
-        scores = score(statistics, frequencies, query, ((term, block) for term in query for block in blocks[term]))
+        read = [(term, block) for term in query for block in blocks[term]]
+        postings = weighed(statistics, [term for term, _ in read], [block for _, block in read])
+        scores = score(statistics, frequencies, query, postings)
         found.append(scores.best(10)[0].tolist())
     return found, time.perf_counter() - started
 

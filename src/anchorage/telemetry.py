@@ -30,6 +30,10 @@ GUARD_FINDINGS = Counter(
     ["side", "rule", "action"], registry=REGISTRY,
 )  # fmt: skip
 CACHED = Counter("anchorage_answer_cache", "Look-ups of earlier answers, by outcome", ["outcome"], registry=REGISTRY)
+TERMS_LOOKED_UP = Counter(
+    "anchorage_index_terms", "Words of questions looked up in a lexical index, by whether their postings were kept or read", ["outcome"],
+    registry=REGISTRY,
+)  # fmt: skip
 DENSE_PROBES = Counter(
     "anchorage_dense_probes",
     "Searches whose vector index had lost neighbours and was searched again from inside",

@@ -102,7 +102,7 @@ LIMITS = ChatLimits(
 def chat_services(pool: Pool) -> ChatServices:
     """What a turn works with, on this database."""
     embedder = HashEmbedder()
-    store = PgvectorStore(pool, SearchLimits(120, 1_000_000))
+    store = PgvectorStore(pool, SearchLimits(120, 1_000_000, 2**25))
     return ChatServices(
         store,
         embedder,

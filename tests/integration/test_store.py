@@ -47,7 +47,7 @@ def document(uri: str, *passages: str, version: str = "v1") -> IndexedDocument:
 
 @pytest.fixture
 async def store(pool: Pool) -> PgvectorStore:
-    found = PgvectorStore(pool, SearchLimits(120, 1_000_000))
+    found = PgvectorStore(pool, SearchLimits(120, 1_000_000, 2**25))
     await found.open_collection(ANNA, "c", spec())
     return found
 

@@ -191,6 +191,10 @@ class RetrievalSettings(Section):
     max_postings: int = Field(
         1_000_000, ge=10_000, description="index entries read per question; common words give way first"
     )
+    kept_postings: int = Field(
+        32 * 2**20, ge=0,
+        description="bytes of a process' memory for the index entries that questions read last, so that the next one need not; 0 keeps none",
+    )  # fmt: skip
     language: str = Field(
         "english", description="Snowball stemmer and stop words for new collections; `none` for neither"
     )

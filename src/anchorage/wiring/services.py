@@ -118,7 +118,9 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         retrieval = settings.retrieval
         storage = Storage(
             settings=settings,
-            store=PgvectorStore(vector, SearchLimits(retrieval.ef_search, retrieval.max_postings)),
+            store=PgvectorStore(
+                vector, SearchLimits(retrieval.ef_search, retrieval.max_postings, retrieval.kept_postings)
+            ),
             index_versions=PgvectorIndexVersions(vector),
             memory=PostgresMemory(state),
             feedback=PostgresFeedback(state),

@@ -1,4 +1,4 @@
-"""The lexical index in Postgres: adding, removing and merging segments, and reading what a question needs."""
+"""The lexical index in Postgres: adding, removing and merging segments. What questions read of it is in lexical_search.py."""
 
 from __future__ import annotations
 
@@ -104,37 +104,6 @@ async def _copy(connection: AsyncConnection[Any], tables: IndexTables, rows: Ite
         copy.set_types(_COPY_TYPES)
         for row in rows:
             await copy.write_row(row)
-
-
-# Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way
-# are the words that say least. The rarest is always read.
-POSTINGS = """
-WITH found AS MATERIALIZED (
-    SELECT term, df, first_id, gaps, frequencies, lengths, octet_length(frequencies) AS size
-    FROM {postings} WHERE term = ANY($1::text[])
-), ranked AS (
-    SELECT term, sum(df)::int AS df, sum(sum(size)) OVER (ORDER BY sum(size), term) AS upto,
-        row_number() OVER (ORDER BY sum(size), term) AS place
-    FROM found GROUP BY term
-)
-SELECT f.term, r.df, f.first_id, f.gaps, f.frequencies, f.lengths
-FROM ranked r JOIN found f ON f.term = r.term
-WHERE (r.upto <= $2::bigint OR r.place = 1) AND f.size > 0
-"""
-# Of the whole index: live chunks, their terms, chunks with postings, dead ones included, and whether neighbours are found by a graph.
-STATISTICS = """
-SELECT coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint, coalesce(sum(physical), 0)::bigint, EXISTS (
-    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-    WHERE i.indrelid = '{chunks}'::regclass AND a.amname = 'hnsw')
-FROM {segments}
-"""
-
-
-def score_rows(query: Mapping[str, int], statistics: bm25.Statistics, rows: Sequence[tuple[Any, ...]]) -> bm25.Scores:
-    """BM25 scores from the answer to `POSTINGS`."""
-    frequencies = {row[0]: row[1] for row in rows}
-    blocks = ((row[0], bm25.Block(row[2], row[3], row[4], row[5])) for row in rows)
-    return bm25.score(statistics, frequencies, query, blocks)
 
 
 async def merge_step(connection: AsyncConnection[Any], tables: IndexTables) -> int:

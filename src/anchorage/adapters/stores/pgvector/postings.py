@@ -11,7 +11,7 @@ Scoring is BM25 as Lucene computes it (Robertson et al. 1994; Kamphuis et al. 20
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,30 +173,49 @@ def inverse_document_frequency(frequency: int, chunks: int) -> float:
     return math.log(1 + (max(chunks - frequency, 0) + 0.5) / (max(frequency, 0) + 0.5))
 
 
-def score(
-    statistics: Statistics,
-    frequencies: Mapping[str, int],
-    query: Mapping[str, int],
-    blocks: Iterable[tuple[str, Block]],
-) -> Scores:
-    """BM25 scores of all chunks in the blocks. `frequencies` are document frequencies, `query` the question's term counts."""
-    read = list(blocks)
-    if not read:
-        return Scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-    known = {
-        term: query[term] * inverse_document_frequency(frequencies[term], statistics.chunks)
-        for term in {term for term, _ in read}
-    }
-    postings = decode([block for _, block in read])
-    weights = np.array([known[term] * (K1 + 1) for term, _ in read], dtype=np.float32)
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """The postings of one term: parallel arrays of chunk ids and of BM25 weights, but for what the whole index says of the term."""
+
+    chunk_ids: Ids
+    weights: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        return self.chunk_ids.nbytes + self.weights.nbytes
+
+
+def weighed(statistics: Statistics, terms: Sequence[str], blocks: Sequence[Block]) -> dict[str, Weighed]:
+    """The postings of each term; `terms` names those of the blocks, and those of one term stand together."""
+    if not blocks:
+        return {}
+    postings = decode(blocks)
     values = postings.frequencies.astype(np.float32)
     norm = postings.lengths.astype(np.float32)
     norm *= np.float32(K1 * B / statistics.average_length)
     norm += np.float32(K1 * (1 - B))
     norm += values
     values /= norm
-    values *= np.repeat(weights, postings.counts)
-    return _summed(postings.chunk_ids, values)
+    ends, found, start = np.cumsum(postings.counts).tolist(), {}, 0
+    for at, term in enumerate(terms):
+        if at + 1 == len(terms) or terms[at + 1] != term:
+            found[term] = Weighed(postings.chunk_ids[start : ends[at]], values[start : ends[at]])
+            start = ends[at]
+    return found
+
+
+def score(
+    statistics: Statistics, frequencies: Mapping[str, int], query: Mapping[str, int], postings: Mapping[str, Weighed]
+) -> Scores:
+    """BM25 scores of all chunks that have postings. `frequencies` are document frequencies, `query` the question's term counts."""
+    if not postings:
+        return Scores(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+    weights = [
+        item.weights
+        * np.float32(query[term] * inverse_document_frequency(frequencies[term], statistics.chunks) * (K1 + 1))
+        for term, item in postings.items()
+    ]
+    return _summed(np.concatenate([item.chunk_ids for item in postings.values()]), np.concatenate(weights))
 
 
 def _summed(ids: Ids, values: NDArray[np.float32]) -> Scores:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,8 +22,8 @@ from anchorage.adapters.postgres.batch import Call, Row, Statement, array, numbe
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.adapters.stores.pgvector.collections import answered, asked_for, index_version
 from anchorage.adapters.stores.pgvector.fusion import MAY_READ, Candidates, marked, ranked
-from anchorage.adapters.stores.pgvector.lexical import POSTINGS, STATISTICS, score_rows
-from anchorage.adapters.stores.pgvector.postings import Scores, Statistics
+from anchorage.adapters.stores.pgvector.lexical_search import TermCache, Words
+from anchorage.adapters.stores.pgvector.postings import Scores
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.model import Principal
 from anchorage.ports.store import Query, Ranking
@@ -62,6 +63,8 @@ class SearchLimits:
 
     ef_search: int
     max_postings: int
+    kept_bytes: int = 0
+    """What postings that were read lately may take of this process' memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +72,19 @@ class Asked:
     """What one collection is asked by meaning and by words."""
 
     live: LiveIndex
-    terms: Mapping[str, int]
+    words: Words
     may_read: tuple[bytes, bytes]
     vector: bytes | None
     """None where the collection is searched by words alone."""
     depth: bytes
-    budget: bytes
 
     def calls(self) -> list[Call]:
         """In the order in which `candidates` reads the answers, and in which `drop_tables` locks: chunks first."""
         fill = self.live.tables.statement
         return [
             (fill(_NOTHING), ()) if self.vector is None else (fill(_DENSE), (*self.may_read, self.vector, self.depth)),
-            (fill(STATISTICS), ()),
-            (fill(POSTINGS), (array(self.terms), self.budget)),
+            *self.words.calls(),
         ]
-
-
-def asked(principal: Principal, live: LiveIndex, query: Query, limits: SearchLimits) -> Asked:
-    """What a collection is asked for a question."""
-    vector = query.vectors[live.spec.embedder]
-    return Asked(
-        live,
-        Counter(analyser_named(live.spec.analyser).terms(query.text)),
-        (str(live.collection_id).encode(), array(principal.readers)),
-        None if vector is None else ("[" + ",".join(map(str, vector.tolist())) + "]").encode(),
-        str(query.depth).encode(),
-        str(limits.max_postings).encode(),
-    )
 
 
 class Search:
@@ -107,6 +95,7 @@ class Search:
         self._limits = limits
         self._set_to: WeakKeyDictionary[AsyncConnection[Any], int] = WeakKeyDictionary()
         self._expected: dict[_Key, list[LiveIndex]] = {}  # the live indexes that questions found last
+        self._terms = TermCache(limits.kept_bytes)
 
     async def ranking(
         self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
@@ -129,11 +118,10 @@ class Search:
         """
         key = _key(principal, names)
         expected = [] if index_id is not None else self._expected.get(key, [])
-        guess = [
-            asked(principal, live, query, self._limits) for live in expected if live.spec.embedder in query.vectors
-        ]
+        guess = [self._asked(principal, live, query) for live in expected if live.spec.embedder in query.vectors]
         calls = [BEGIN, asked_for(principal, names)]
-        _, visible, *answers = await run(connection, [*calls, *(call for item in guess for call in item.calls())])
+        asks = [item.calls() for item in guess]
+        _, visible, *answers = await run(connection, [*calls, *chain.from_iterable(asks)])
         if index_id is None:
             indexes = answered(names, visible)
         else:
@@ -142,14 +130,15 @@ class Search:
         if needs := tuple(spec for spec in embedders if spec not in query.vectors):
             return Ranking((), needs=needs)
         if indexes != [item.live for item in guess]:
-            guess = [asked(principal, live, query, self._limits) for live in indexes]
-            answers = await run(connection, [call for item in guess for call in item.calls()]) if guess else []
+            guess = [self._asked(principal, live, query) for live in indexes]
+            asks = [item.calls() for item in guess]
+            answers = await run(connection, list(chain.from_iterable(asks)))
             if index_id is None:
                 self._expect(key, indexes)
-        parts = [
-            await candidates(connection, item, answers[at : at + 3], query.depth, careful=careful)
-            for at, item in zip(range(0, len(answers), 3), guess, strict=True)
-        ]
+        parts = []
+        for item, calls in zip(guess, asks, strict=True):
+            told, answers = answers[: len(calls)], answers[len(calls) :]
+            parts.append(await candidates(connection, item, told, query.depth, careful=careful))
         found = ranked(parts, query)
         if found is None:
             return Ranking(())
@@ -158,6 +147,18 @@ class Search:
         if ranking is None:
             return await self._ranking(connection, principal, query, names, index_id, careful=True)
         return ranking
+
+    def _asked(self, principal: Principal, live: LiveIndex, query: Query) -> Asked:
+        """What a collection is asked for a question."""
+        vector = query.vectors[live.spec.embedder]
+        terms = Counter(analyser_named(live.spec.analyser).terms(query.text))
+        return Asked(
+            live,
+            Words(self._terms, live.tables, terms, self._limits.max_postings),
+            (str(live.collection_id).encode(), array(principal.readers)),
+            None if vector is None else ("[" + ",".join(map(str, vector.tolist())) + "]").encode(),
+            str(query.depth).encode(),
+        )
 
     def _expect(self, key: _Key, indexes: list[LiveIndex]) -> None:
         """Remember what was found there; what was remembered first goes first."""
@@ -192,14 +193,13 @@ async def candidates(
 
     `careful`: no posting is taken to be alive without a look.
     """
-    nearest, ((chunks, tokens, physical, indexed),), rows = answers
-    found: dict[int, float] = dict(nearest)
-    scores = score_rows(asked.terms, Statistics(chunks, tokens), rows)
-    near = set(found)
-    exact, taken = asked.vector is not None and not indexed and not careful, False
+    found: dict[int, float] = dict(answers[0])
+    told = await asked.words.found(connection, answers[1:])
+    scores, near = told.scores, set(found)
+    exact, taken = asked.vector is not None and not told.indexed and not careful, False
     if exact and len(near) < depth:  # these are all chunks that there are
         lexical = [chunk_id for chunk_id in scores.best(len(scores))[0].tolist() if chunk_id in near][:depth]
-    elif exact and physical == chunks:  # the others are farther, however far; and no posting seems to be dead
+    elif exact and told.physical == told.chunks:  # the others are farther, however far; and no posting seems to be dead
         taken = True
         lexical = scores.best(depth)[0].tolist()
         for chunk_id in lexical:
