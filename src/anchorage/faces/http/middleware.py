@@ -90,15 +90,22 @@ class BodyLimit:
             return
         upload = route_path(scope).rstrip("/") == self._upload_path
         limit = self._upload_limit if upload else self._limit
-        setting = "ANCHORAGE_HTTP__MAX_UPLOAD_BYTES" if upload else "ANCHORAGE_HTTP__MAX_BODY_BYTES"
-        too_large = refusal(
-            scope, 413, "too_large", f"The request's body is larger than {limit} bytes ({setting}). Send less at once."
-        )
+        received, refused = 0, False
+
+        async def refuse() -> None:
+            setting = "ANCHORAGE_HTTP__MAX_UPLOAD_BYTES" if upload else "ANCHORAGE_HTTP__MAX_BODY_BYTES"
+            too_large = refusal(
+                scope,
+                413,
+                "too_large",
+                f"The request's body is larger than {limit} bytes ({setting}). Send less at once.",
+            )
+            await too_large(scope, receive, send)
+
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if not declared.isdigit() or int(declared) > limit:
-            await too_large(scope, receive, send)
+            await refuse()
             return
-        received, refused = 0, False
 
         async def counted() -> Message:
             nonlocal received
@@ -113,7 +120,7 @@ class BodyLimit:
                 await send(message)
             elif not refused:
                 refused = True
-                await too_large(scope, receive, send)
+                await refuse()
 
         await self._app(scope, counted, instead)
 
