@@ -555,7 +555,9 @@ async def test_deletion_leaves_nothing_and_ends_the_answer(bakery: Bakery) -> No
         await bakery.chat.memory.delete(bakery.principal, "c")
         one.generator.go()
         await asyncio.gather(first.all(), second.all())
-        assert "done" not in first.kinds + second.kinds
+        for client in (first, second):
+            assert client.kinds[-2:] == ["error", "done"] and client.events[-2]["code"] == "deleted"
+            assert "answer" not in client.kinds
         await eventually(lambda: not one.streams._lives)
         async with bakery.pool.connection() as connection:
             for table in ("conversations", "turns", "summaries", "streams", "events"):
@@ -572,7 +574,7 @@ async def test_a_deleted_conversation_ends_where_it_is_written(bakery: Bakery) -
         one.streams.gone(bakery.principal, "c")
         await first.all()
         await eventually(lambda: one.generator.closed == 1 and list(one.streams._lives) == ["d"])
-        assert "done" not in first.kinds
+        assert first.kinds[-2:] == ["error", "done"] and first.events[-2]["code"] == "deleted"
         one.generator.go()
         assert (await other.all()).kinds[-1] == "done"
 
@@ -586,7 +588,8 @@ async def test_a_conversation_that_takes_the_id_of_a_deleted_one_is_told_to_nobo
         anew = await one.ask(message="x").until("hits")
         one.generator.go()
         await asyncio.gather(here.all(), there.all())
-        assert "answer" not in here.kinds + there.kinds
+        for client in (here, there):
+            assert "answer" not in client.kinds and client.kinds[-2:] == ["error", "done"]
         assert (await anew.all()).kinds[-2:] == ["answer", "done"] and {
             item.get("message_id", "x") for item in anew.events
         } == {"x"}

@@ -26,7 +26,8 @@ class Sign(Enum):
     BEHIND = auto()  # read the log
     FREE = auto()  # nobody writes the stream: take it over
     QUIET = auto()  # nothing has come for a while
-    GONE = auto()  # the conversation was deleted, or this process is handing over
+    GONE = auto()  # nothing will come, or this process is handing over
+    DELETED = auto()  # the conversation is there no longer
 
 
 class Reader:
@@ -59,13 +60,13 @@ class Reader:
         self._woken()
 
     def send_away(self) -> None:
-        """Its conversation is gone: what comes by that id is not for it."""
+        """Its conversation was deleted: what comes by that id is not for it."""
         self._out, self._lines = True, []
-        self.sign(Sign.GONE)
+        self.sign(Sign.DELETED)
 
     def sign(self, sign: Sign) -> None:
         """Tell it something; that it is all over outweighs the rest."""
-        if self._sign is not Sign.GONE:
+        if self._sign not in (Sign.GONE, Sign.DELETED):
             self._sign = sign
         self._woken()
 
@@ -206,8 +207,8 @@ class Hub:
                 for reader in self._readers.get(key, ()):
                     if not reader.is_of(progress.born):
                         reader.send_away()
-            if progress is None or progress.last_n < position:  # deleted; another one may have its id
-                self.sign(key, Sign.GONE)
+            if progress is None or progress.last_n < position:  # another one may have its id
+                self.sign(key, Sign.DELETED)
             elif progress.lines:
                 self.publish(key, progress.owner, progress.lines)
             elif not progress.ended and not progress.held:

@@ -15,7 +15,8 @@ from uuid import uuid4
 
 import structlog
 
-from anchorage.chat.events import kind_of, line
+from anchorage.chat.endings import ENDINGS, deleted, until_done
+from anchorage.chat.events import line
 from anchorage.chat.guard import as_kept
 from anchorage.chat.hub import Hub, Reader, Sign
 from anchorage.chat.live import End, Live, Writer
@@ -152,7 +153,7 @@ class Streams:
         for key, live in list(self._lives.items()):
             if live.principal.id == principal.id and conversation_id in (None, key):
                 live.finish(End.LOST)
-                self._hub.sign(key, Sign.GONE)
+                self._hub.sign(key, Sign.DELETED)
 
     async def hand_over(self) -> None:
         """End what is being written here without a word, so that other processes take it over, and send all readers away."""
@@ -201,12 +202,15 @@ class Streams:
                         await self._take_over(services, principal, state_now)
                 elif found is Sign.QUIET:
                     yield ()
+                elif found is Sign.DELETED:
+                    yield deleted(state, reader.position)
+                    return
                 elif found is Sign.GONE:
                     if self._handed_over:
                         yield ()  # something at least: that nothing came would tell the client not to come back
                     return
                 elif not isinstance(found, Sign) and found:
-                    lines, ended = _until_done(found)
+                    lines, ended = until_done(found)
                     reader.position = lines[-1][0]
                     yield lines
                     if ended:
@@ -218,12 +222,10 @@ class Streams:
         """What to do for a reader that has all that the log has."""
         try:
             state = await self._log.state(principal, conversation)
-        except NotFound:  # deleted
+        except NotFound:
             state = None
-        if state is None:
-            return Sign.GONE
-        if state.last_n < reader.position:  # it was deleted, and another one has its id
-            return Sign.GONE
+        if state is None or state.last_n < reader.position:  # another one may have its id
+            return Sign.DELETED
         if not state.ended:
             self._hub.look_after(conversation)
             return () if state.held or conversation in self._lives else Sign.FREE
@@ -292,10 +294,9 @@ class Streams:
                 _log.warning("stream_failed", code=error.code, reason=error.message, **ids)
                 await live.emit("error", error_data(error))
             except asyncio.CancelledError:
-                if live.end not in _ENDINGS:
+                if live.end not in ENDINGS:
                     return
-                code, message = _ENDINGS[live.end]
-                await live.emit("error", {"code": code, "message": message, "temporary": live.end is End.ABANDONED})
+                await live.emit("error", {**ENDINGS[live.end]})
             if answer:
                 ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
             await live.close(answered=answer is not None)
@@ -361,15 +362,6 @@ class Streams:
                     live.finish(End.ABANDONED)
 
 
-_ENDINGS = {
-    End.STOPPED: ("stopped", "The answer was stopped before anything of it was written."),
-    End.ABANDONED: (
-        "abandoned",
-        "Nobody read the answer any more, so it was not finished. Ask again, with the same message_id.",
-    ),
-}
-
-
 def _ending() -> Unavailable:
     return Unavailable("This server is shutting down. Send the request again: another one takes it.")
 
@@ -381,11 +373,3 @@ def stored_request(services: ChatServices, asked: Asked) -> StreamRequest:
         return StreamRequest(as_kept(services, asked.question), collections, asked.parent, asked.fresh)
     except Blocked as error:
         return StreamRequest("", collections, asked.parent, asked.fresh, (error.rule, error.message))
-
-
-def _until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:
-    """The lines up to the first `done`, and whether there is one."""
-    for index, (_, logged) in enumerate(lines):
-        if kind_of(logged) == "done":
-            return lines[: index + 1], True
-    return lines, False

@@ -1,0 +1,37 @@
+"""endings: what a stream ends with where no answer came to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anchorage.chat.events import kind_of, line
+from anchorage.chat.live import End
+from anchorage.ports.streams import Line, StreamState
+
+ENDINGS: Mapping[End | None, Mapping[str, Any]] = {
+    End.STOPPED: {
+        "code": "stopped", "message": "The answer was stopped before anything of it was written.", "temporary": False,
+    },
+    End.ABANDONED: {
+        "code": "abandoned", "temporary": True,
+        "message": "Nobody read the answer any more, so it was not finished. Ask again, with the same message_id.",
+    },
+}  # fmt: skip
+_DELETED = {
+    "code": "deleted", "message": "The conversation was deleted, and its answer with it. Ask in another one.", "temporary": False,
+}  # fmt: skip
+
+
+def deleted(state: StreamState, position: int) -> Sequence[Line]:
+    """The end for a reader who has the events up to `position` of a conversation that is there no longer, nor its log."""
+    ending = (line("error", state.turn, state.attempt, _DELETED), line("done", state.turn, state.attempt, {}))
+    return list(enumerate(ending, position + 1))
+
+
+def until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:
+    """The lines up to the first `done`, and whether there is one."""
+    for index, (_, logged) in enumerate(lines):
+        if kind_of(logged) == "done":
+            return lines[: index + 1], True
+    return lines, False
