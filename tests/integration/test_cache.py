@@ -16,6 +16,7 @@ from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_a
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.cache import Caching
 from anchorage.chat.state import ChatServices
+from anchorage.chat.tidy import tidy_forever
 from anchorage.chat.turn import ask, ask_events
 from anchorage.diagnosis import _answer_cache
 from anchorage.errors import ConfigurationError, Unavailable
@@ -27,6 +28,7 @@ from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.wiring.cache import open_caching
 
+from .api import running_api
 from .conftest import World
 
 QUESTION = "When did the harbour open?"
@@ -309,3 +311,83 @@ async def test_an_answer_goes_with_its_conversation(asked: World, pool: Pool) ->
         row = await (await connection.execute("SELECT count(*) FROM anchorage.answer_cache")).fetchone()
     assert row == (0,)
     assert (await ask(services, asked.principal, QUESTION)).answer.startswith("Once more")
+
+
+async def test_redis_forgets_what_was_kept_for_a_conversation(redis_url: str) -> None:
+    north, east = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    async with (
+        open_redis_answer_cache(redis_url, timeout=5, ttl=60, max_entries=200) as cache,
+        Redis.from_url(redis_url) as client,
+    ):
+        for number in range(3):
+            await cache.keep(Slot("f", "f/1", f"north {number}"), north, {"answer": number}, "mine")
+        await cache.keep(Slot("g", "g/1", "north"), None, {"answer": "elsewhere"}, "mine")
+        await cache.keep(Slot("f", "f/1", "east"), east, {"answer": "e"}, "other")
+        await cache.forget(["nosuch", "mine", *(f"more{number}" for number in range(150))])
+        assert await cache.exact(Slot("f", "f/1", "north 1")) is None
+        assert await cache.exact(Slot("g", "g/1", "north")) is None
+        assert not await cache.near(Slot("f", "f/1", "x"), north, 0.9)
+        assert list(await cache.near(Slot("f", "f/1", "x"), east, 0.9)) == [{"answer": "e"}]
+        assert await client.llen("{anchorage}:answers:f:f/1:vectors") == 1
+        assert await client.zcard("{anchorage}:answers:all") == 1
+        await cache.keep(Slot("f", "f/1", "late"), north, {"answer": "late"}, "mine")  # it was under way
+        assert await cache.exact(Slot("f", "f/1", "late")) is None
+        left = {key.decode() async for key in client.scan_iter("*mine*")}
+        assert left == {"{anchorage}:answers:conversation:mine:deleted"}
+
+
+async def test_a_deleted_conversation_leaves_nothing_in_redis(
+    asked: World, pool: Pool, redis_url: str, tmp_path: Path
+) -> None:
+    async with (
+        open_redis_answer_cache(redis_url, timeout=5, ttl=60, max_entries=100) as cache,
+        Redis.from_url(redis_url) as client,
+        running_api(asked, pool, tmp_path / "data", generator=ScriptedGenerator(["It opened in 1827 [1]."] * 3)) as api,
+    ):
+        caching = Caching(cache, "f", None)
+        api.state.services = replace(
+            api.services,
+            chat=replace(api.services.chat, caching=caching),
+            storage=replace(api.services.storage, caching=caching),
+        )
+
+        async def answers() -> int:
+            return int(await client.zcard("{anchorage}:answers:all"))
+
+        async def said(conversation: str, question: str) -> None:
+            body = {"message": question, "conversation_id": conversation}
+            assert (await api.client.post("/api/chat", json=body)).status_code == 200
+
+        for conversation in ("one", "two", "three"):
+            await said(conversation, f"{QUESTION} {conversation}")
+        assert await answers() == 3
+        assert (await api.client.delete("/api/conversations/one")).status_code == 204
+        assert await answers() == 2
+        async with pool.connection() as connection:
+            await connection.execute(
+                "UPDATE anchorage.conversations SET updated_at = now() - interval '2 h' WHERE id = 'two'"
+            )
+        storage = api.services.storage
+        tidying = asyncio.create_task(tidy_forever(storage.stream_log, storage.memory, caching, retention=60, ttl=3600))
+        async with asyncio.timeout(10):
+            while await answers() != 1:
+                await asyncio.sleep(0.02)
+        tidying.cancel()
+        assert (await api.client.delete("/api/conversations")).status_code == 204
+        assert await answers() == 0
+
+
+async def test_a_conversation_is_deleted_while_redis_is_away(asked: World, pool: Pool, tmp_path: Path) -> None:
+    async with (
+        open_redis_answer_cache("redis://127.0.0.1:9/0", timeout=0.2, ttl=60, max_entries=100) as cache,
+        running_api(asked, pool, tmp_path / "data") as api,
+    ):
+        api.state.services = replace(
+            api.services, storage=replace(api.services.storage, caching=Caching(cache, "f", None))
+        )
+        before = REGISTRY.get_sample_value("anchorage_degradations_total", {"which": "cached_answers_left"}) or 0
+        body = {"message": QUESTION, "conversation_id": "one"}
+        assert (await api.client.post("/api/chat", json=body)).status_code == 200
+        assert (await api.client.delete("/api/conversations/one")).status_code == 204
+        assert (await api.client.get("/api/conversations/one")).status_code == 404
+        assert REGISTRY.get_sample_value("anchorage_degradations_total", {"which": "cached_answers_left"}) == before + 1

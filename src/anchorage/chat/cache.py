@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +94,16 @@ async def keep(context: TurnContext, state: TurnState) -> None:
         )
     except AnchorageError as error:
         degraded("no_answer_cache", error.message)
+
+
+async def forget(caching: Caching | None, conversation_ids: Sequence[str]) -> None:
+    """Forget the answers that were kept for deleted conversations. With a cache that is away they stay there until their time is over."""
+    if caching is None or not conversation_ids:
+        return
+    try:
+        await caching.cache.forget(conversation_ids)
+    except AnchorageError as error:
+        degraded("cached_answers_left", error.message)
 
 
 def recalled(payload: Payload) -> TurnState:

@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from anchorage.chat.cache import Caching, forget
 from anchorage.errors import AnchorageError
 from anchorage.ports.memory import Memory
 from anchorage.ports.streams import StreamLog
@@ -14,14 +15,16 @@ _log = structlog.get_logger(__name__)
 _EVERY = 60.0  # seconds
 
 
-async def tidy_forever(log: StreamLog, memory: Memory, *, retention: float, ttl: float | None) -> None:
+async def tidy_forever(
+    log: StreamLog, memory: Memory, caching: Caching | None, *, retention: float, ttl: float | None
+) -> None:
     """Forget the events of answers that ended `retention` seconds ago, and conversations `ttl` seconds after their last turn."""
     while True:
         try:
             while await log.sweep(retention):
                 pass
-            while ttl is not None and await memory.forget(ttl):
-                pass
+            while ttl is not None and (forgotten := await memory.forget(ttl)):
+                await forget(caching, forgotten)
         except AnchorageError as error:  # Postgres is away: the next turn comes
             _log.warning("tidying_failed", reason=error.message)
         await asyncio.sleep(_EVERY)

@@ -41,3 +41,7 @@ class AnswerCache(Protocol):
         and with its time in any case.
         """
         ...
+
+    async def forget(self, conversation_ids: Sequence[str]) -> None:
+        """These conversations were deleted: forget what was kept for them, and keep nothing more for them that is under way."""
+        ...

@@ -116,12 +116,12 @@ class Memory(Protocol):
         """Remove it with all that belongs to it. Raises `NotFound`."""
         ...
 
-    async def delete_all(self, principal: Principal) -> None:
-        """Remove all conversations of the principal, also those in which nothing was answered yet."""
+    async def delete_all(self, principal: Principal) -> Sequence[str]:
+        """Remove all conversations of the principal, also those in which nothing was answered yet; returns their ids."""
         ...
 
-    async def forget(self, seconds: float) -> int:
-        """Remove conversations of all owners in which nothing was said for so long; returns how many."""
+    async def forget(self, seconds: float) -> Sequence[str]:
+        """Remove some conversations, of all owners, in which nothing was said for so long; returns their ids, none when no more are left."""
         ...
 
     async def ping(self) -> None:

@@ -146,15 +146,17 @@ class InMemoryMemory:
         self._kept(principal, conversation_id)
         del self._threads[conversation_id]
 
-    async def delete_all(self, principal: Principal) -> None:
-        self._threads = {key: kept for key, kept in self._threads.items() if kept.owner != principal.id}
+    async def delete_all(self, principal: Principal) -> Sequence[str]:
+        return self._without([key for key, kept in self._threads.items() if kept.owner == principal.id])
 
-    async def forget(self, seconds: float) -> int:
+    async def forget(self, seconds: float) -> Sequence[str]:
         old = datetime.now(UTC) - timedelta(seconds=seconds)
-        gone = [key for key, kept in self._threads.items() if kept.updated_at < old]
+        return self._without([key for key, kept in self._threads.items() if kept.updated_at < old])
+
+    def _without(self, gone: Sequence[str]) -> Sequence[str]:
         for key in gone:
             del self._threads[key]
-        return len(gone)
+        return gone
 
     async def ping(self) -> None:
         return None

@@ -89,6 +89,9 @@ class PostgresAnswerCache:
                     (self._max_entries,),
                 )
 
+    async def forget(self, conversation_ids: Sequence[str]) -> None:
+        """Nothing is left to do: the rows went with their conversations, and `keep` looks whether there is one."""
+
 
 def _hash(question: str) -> bytes:
     return hashlib.sha256(question.encode("utf-8", "replace")).digest()

@@ -239,18 +239,21 @@ class PostgresMemory:
             if cursor.rowcount == 0:
                 raise _unknown(conversation_id)
 
-    async def delete_all(self, principal: Principal) -> None:
+    async def delete_all(self, principal: Principal) -> Sequence[str]:
         async with connection_for(self._pool, "deleting conversations") as connection:
-            await connection.execute("DELETE FROM anchorage.conversations WHERE owner = %s", (principal.id,))
+            cursor = await connection.execute(
+                "DELETE FROM anchorage.conversations WHERE owner = %s RETURNING id", (principal.id,)
+            )
+            return [row[0] for row in await cursor.fetchall()]
 
-    async def forget(self, seconds: float) -> int:
+    async def forget(self, seconds: float) -> Sequence[str]:
         async with connection_for(self._pool, "forgetting old conversations") as connection:
             cursor = await connection.execute(
                 "DELETE FROM anchorage.conversations WHERE id IN (SELECT id FROM anchorage.conversations "
-                "WHERE updated_at < now() - make_interval(secs => %s) LIMIT %s FOR UPDATE SKIP LOCKED)",
+                "WHERE updated_at < now() - make_interval(secs => %s) LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
                 (seconds, _FORGOTTEN_AT_ONCE),
             )
-            return cursor.rowcount
+            return [row[0] for row in await cursor.fetchall()]
 
     async def ping(self) -> None:
         with translate_errors("asking the state database"):

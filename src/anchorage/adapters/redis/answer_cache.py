@@ -25,6 +25,8 @@ _PREFIX = "{anchorage}:answers:"
 _COMPARED = 500  # the newest questions of a scope that are compared with a new one
 _FOUND = 3
 _CONNECTIONS = 8  # at once; whoever finds none free waits for the timeout at most
+_FORGOTTEN_AT_ONCE = 100
+_UNDER_WAY = 3_600_000  # milliseconds in which an answer may be under way still when its conversation is deleted
 _HEAD = struct.Struct("<32sd")  # of a vector: the question's hash, and the second (Unix time) until which it counts
 
 
@@ -58,11 +60,19 @@ class RedisAnswerCache:
         data = b"" if vector is None else _HEAD.pack(question, now + self._ttl) + vector.astype("<f2").tobytes()
         family = f"{_PREFIX}{slot.family}:"
         keys = [_answer(slot, question), f"{scope}:vectors", f"{scope}:answers", f"{family}scopes", f"{_PREFIX}all"]
+        keys += [] if conversation_id is None else _of_conversation(conversation_id)
         values: list[str | bytes | int] = [
             json.dumps(payload), milliseconds, repr(1000 * now), slot.scope, family, data, _COMPARED, self._max_entries,
         ]  # fmt: skip
         with self._translated("keeping an answer"):
-            await self._client.eval(_script(), len(keys), *keys, *values)
+            await self._client.eval(_script("keep"), len(keys), *keys, *values)
+
+    async def forget(self, conversation_ids: Sequence[str]) -> None:
+        with self._translated("forgetting the answers of a conversation"):
+            for start in range(0, len(conversation_ids), _FORGOTTEN_AT_ONCE):
+                some = conversation_ids[start : start + _FORGOTTEN_AT_ONCE]
+                keys = [f"{_PREFIX}all", *(key for item in some for key in _of_conversation(item))]
+                await self._client.eval(_script("forget"), len(keys), *keys, _UNDER_WAY)
 
     async def ping(self) -> None:
         """Raises `Unavailable` with what is wrong."""
@@ -154,6 +164,12 @@ def _comparable(kept: Sequence[bytes], dimension: int) -> tuple[list[bytes], NDA
     return list(newest), vectors.astype(np.float32)
 
 
-@lru_cache(maxsize=1)
-def _script() -> str:
-    return files("anchorage.adapters.redis").joinpath("keep.lua").read_text("utf-8")
+def _of_conversation(conversation_id: str) -> list[str]:
+    """Which answers are kept for a conversation, and whether it was deleted."""
+    key = f"{_PREFIX}conversation:{conversation_id}"
+    return [key, f"{key}:deleted"]
+
+
+@lru_cache(maxsize=2)
+def _script(name: str) -> str:
+    return files("anchorage.adapters.redis").joinpath(f"{name}.lua").read_text("utf-8")

@@ -1,8 +1,12 @@
 -- Keeps an answer and forgets those of its family's other scopes, at once. All keys share a hash tag, so that one slot of a cluster has them.
--- KEYS: the answer, its scope's vectors, its scope's answers, its family's scopes, all answers
+-- KEYS: the answer, its scope's vectors, its scope's answers, its family's scopes, all answers; where a conversation is kept, its answers, and
+-- whether it was deleted
 -- ARGV: payload, milliseconds to keep it, now (ms), scope, prefix of the family's scopes, vector or "", vectors to keep, answers to keep
-local answer, vectors, answers, scopes, all = unpack(KEYS)
+local answer, vectors, answers, scopes, all, mine, deleted = unpack(KEYS)
 local payload, ttl, now, scope, prefix, vector, compared, most = unpack(ARGV)
+if deleted and redis.call('EXISTS', deleted) == 1 then
+  return
+end
 for _, other in ipairs(redis.call('SMEMBERS', scopes)) do
   if other ~= scope then
     for _, left in ipairs(redis.call('ZRANGE', prefix .. other .. ':answers', 0, -1)) do
@@ -14,6 +18,10 @@ for _, other in ipairs(redis.call('SMEMBERS', scopes)) do
   end
 end
 redis.call('SET', answer, payload, 'PX', ttl)
+if mine then
+  redis.call('SADD', mine, answer)
+  redis.call('PEXPIRE', mine, ttl)
+end
 redis.call('SADD', scopes, scope)
 redis.call('PEXPIRE', scopes, ttl)
 redis.call('ZREMRANGEBYSCORE', answers, '-inf', now)

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from anchorage.chat.cache import forget
 from anchorage.chat.events import citation_json, explained_json
 from anchorage.chat.inert import inert
 from anchorage.chat.retrieve import storable
@@ -105,14 +106,16 @@ async def delete_conversation(conversation_id: str, services: CurrentServices, p
     """Remove it with all that belongs to it; an answer that is being written ends."""
     await services.storage.memory.delete(principal, conversation_id)
     services.streams.gone(principal, conversation_id)
+    await forget(services.storage.caching, [conversation_id])
     return Response(status_code=204)
 
 
 @router.delete("", status_code=204, summary="Delete all conversations")
 async def delete_conversations(services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove all of your conversations."""
-    await services.storage.memory.delete_all(principal)
+    deleted = await services.storage.memory.delete_all(principal)
     services.streams.gone(principal)
+    await forget(services.storage.caching, deleted)
     return Response(status_code=204)
 
 

@@ -150,7 +150,9 @@ def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
 async def _tidy(services: Services) -> None:
     storage, days = services.storage, services.settings.conversation.ttl_days
     ttl = None if days is None else days * 86400
-    await tidy_forever(storage.stream_log, storage.memory, retention=services.settings.stream.retention, ttl=ttl)
+    await tidy_forever(
+        storage.stream_log, storage.memory, storage.caching, retention=services.settings.stream.retention, ttl=ttl
+    )
 
 
 def _settle() -> None:

@@ -75,7 +75,7 @@ class MemoryConformance:
             await memory.delete(ANNA, threads[0])
         kept = str(uuid4())
         await memory.append(BEN, kept, turn("mine"))
-        await memory.delete_all(ANNA)
+        assert set(await memory.delete_all(ANNA)) >= {threads[1]} and not await memory.delete_all(ANNA)
         assert not await memory.conversations(ANNA) and kept in {item.id for item in await memory.conversations(BEN)}
 
     async def test_a_thread_is_read_at_once(self, memory: Memory) -> None:
@@ -130,7 +130,7 @@ class MemoryConformance:
     async def test_conversations_in_which_nothing_was_said_for_long_are_forgotten(self, memory: Memory) -> None:
         key = str(uuid4())
         await memory.append(ANNA, key, turn("first"))
-        assert await memory.forget(3600) == 0 and await memory.window(ANNA, key, 1)
-        assert await memory.forget(0) >= 1
+        assert not await memory.forget(3600) and await memory.window(ANNA, key, 1)
+        assert key in await memory.forget(0)
         with pytest.raises(NotFound):
             await memory.conversation(ANNA, key)
