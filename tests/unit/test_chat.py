@@ -7,6 +7,7 @@ import pytest
 
 from anchorage.chat.extract import extract, sentences_of
 from anchorage.chat.prompt import ABSTENTION, prompt
+from anchorage.chat.prose import Kind
 from anchorage.chat.remember import recount
 from anchorage.chat.rewrite import carried_over, is_about_conversation, needs_history
 from anchorage.chat.turn import checked_id
@@ -131,7 +132,10 @@ def test_what_is_not_prose_is_quoted_only_where_no_prose_is() -> None:
     rows = ["200 MB | largest file that the harbour server takes", "5 | files at a time"]
     assert {*quoted[:3]} == {quoted[0], *rows}
     assert len(quoted) == len(sentences_of([passage])) == 9
-    assert ranked("What is the command to start the harbour server?", [passage])[0] != quoted[0]
+    code = "pip install harbour-server\nharbour-server up --port 8000 --data DIR"
+    assert code in ranked("What is the command to start the harbour server?", [passage])[:2]
+    assert ranked("How do I start the harbour server?", [passage])[0] == code
+    assert "Limits of the harbour server" in ranked("Which headings does the harbour server have?", [passage])[:3]
     assert ranked("How?", [hit("Start the server")]) == ["Start the server"]
     doing = [
         hit("The backup of the harbour is made at night.\n\n    bin/backup.sh --to harbour.dump backup\n", title="T")
@@ -167,7 +171,7 @@ def test_what_is_not_prose_is_quoted_only_where_no_prose_is() -> None:
     ],
 )  # fmt: skip
 def test_prose_is_told_from_headings_tables_and_code(text: str, says: list[bool]) -> None:
-    assert [sentence.prose for sentence in sentences_of([hit(text, title="T")])] == says
+    assert [sentence.kind is Kind.PROSE for sentence in sentences_of([hit(text, title="T")])] == says
 
 
 def test_copies_of_a_file_are_quoted_once() -> None:

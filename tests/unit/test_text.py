@@ -100,3 +100,12 @@ def test_long_runs_of_spaces_are_searched_for_markers_in_linear_time() -> None:
 def test_what_looks_like_a_marker_in_code_is_code(code: str) -> None:
     found = without_markers(f"{code}\nSo it is [2].")
     assert found.bare == f"{code}\nSo it is." and [numbers for _, numbers in found.places] == [(2,)]
+
+
+def test_the_words_of_asking_say_nothing_of_what_is_asked() -> None:
+    english = analyser_named(analyser_name("english"))
+    assert english.asked("How do I add a web page as a source?") == ["add", "web", "page", "sourc"]
+    assert english.asked("What's the US budget?") == ["us", "budget"]
+    assert english.asked("How do you do?") == english.terms("How do you do?") == ["how", "do", "you", "do"]
+    other = analyser_named(analyser_name("german"))
+    assert other.asked("Wie komme ich hin?") == other.terms("Wie komme ich hin?")

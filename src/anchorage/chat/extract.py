@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.prose import prose
+from anchorage.chat.prose import Kind, kinds
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
 from anchorage.text.sentences import statement_spans
 
-# What a question is made of besides its subject; matching it says nothing.
+# What a question is made of besides its subject and the words of asking; matching it says nothing.
 _QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
 
 _W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
@@ -56,22 +56,20 @@ _ASKS_DEFINITION = re.compile(
 _SAYS_WHAT = re.compile(
     r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?)\b|[\u2013\u2014:]|\s[-|]\s", re.IGNORECASE
 )
-_ASKS_CODE = re.compile(
-    r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?|headings?|columns?)\b|"
-    r"^how (?:to|(?:do|can|could|should|would) (?:i|we|you))\b",
-    re.IGNORECASE,
-)
+_ASKS_HOW = re.compile(r"^(?:so |and |but )?how (?:to|(?:do|can|could|should|would) (?:i|we|you))\b", re.IGNORECASE)
+_ASKS_CODE = re.compile(r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?)\b", re.IGNORECASE)
+_ASKS_FRAME = re.compile(r"\b(?:headings?|titles?|sections?|chapters?|columns?)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """`hit.text[start:end]`, from the passage at position `place` of the ranking. `prose`: it says something."""
+    """`hit.text[start:end]`, from the passage at position `place` of the ranking."""
 
     hit: Hit
     place: int
     start: int
     end: int
-    prose: bool = True
+    kind: Kind = Kind.PROSE
 
     @property
     def text(self) -> str:
@@ -96,11 +94,11 @@ def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
     for place, hit in enumerate(hits):
         headings = {hit.title, *hit.heading_path}
         spans = list(statement_spans(hit.text))
-        for (start, end), says in zip(spans, prose(hit.text, spans, hit.start > 0), strict=True):
+        for (start, end), kind in zip(spans, kinds(hit.text, spans, hit.start > 0), strict=True):
             key = (hit.version, hit.start + start, hit.start + end, hit.text[start:end])
             if key not in seen and " ".join(hit.text[start:end].split()) not in headings:
                 seen.add(key)
-                found.append(Sentence(hit, place, start, end, says))
+                found.append(Sentence(hit, place, start, end, kind))
     return found
 
 
@@ -146,8 +144,11 @@ def extract(
     wording = in_passage[sentences[int(order[0])].place]
     evidence = _E_NEAREST * nearest + _E_SENTENCE * float(meaning.max()) + _E_WORDING * wording
     ranked = [sentences[int(i)] for i in order]
-    if not _ASKS_CODE.search(question):
-        ranked.sort(key=lambda sentence: not sentence.prose)  # stable: the best prose first
+    last = {
+        *(() if _ASKS_HOW.search(question) or _ASKS_CODE.search(question) else (Kind.CODE,)),
+        *(() if _ASKS_FRAME.search(question) else (Kind.FRAME,)),
+    }
+    ranked.sort(key=lambda sentence: sentence.kind in last)  # stable
     return Extraction(ranked, evidence)
 
 
@@ -156,7 +157,7 @@ def _header(hit: Hit) -> str:
 
 
 def _content_terms(question: str, analyser: Analyser) -> set[str]:
-    terms = set(analyser.terms(question))
+    terms = set(analyser.asked(question))
     return terms - set(analyser.terms(_QUESTION_WORDS)) or terms
 
 

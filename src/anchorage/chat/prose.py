@@ -1,9 +1,10 @@
-"""Which lines of a passage say something: not headings, announcements, the names of a table's columns, commands and code."""
+"""prose: which lines of a passage say something, which are commands and code, and which only stand around the others."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from enum import Enum, auto
 
 _STOPS = ".!?…。！？"
 _CLOSING = "\"'”’»)]*_ "
@@ -31,16 +32,27 @@ _CODE = re.compile(
 )
 
 
-def prose(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[bool]:
-    """For each of these spans of a passage's text, in order, whether it says something.
+class Kind(Enum):
+    """What a piece of a passage is."""
+
+    PROSE = auto()  # it says something
+    CODE = auto()  # commands too
+    FRAME = auto()  # headings, announcements, the names of a table's columns
+
+
+def kinds(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[Kind]:
+    """What each of these spans of a passage's text is, in order.
 
     `middle`: the passage begins in the middle of its document, so that a table at its start may have its head before it.
     """
-    return [
-        not (_is_announcement(piece) or _is_code(piece) or _is_table_head(text, spans, place, middle)
-             or _is_heading(text, spans, place))
-        for place, piece in enumerate(text[start:end] for start, end in spans)
-    ]  # fmt: skip
+    found = []
+    for place, (start, end) in enumerate(spans):
+        piece = text[start:end]
+        if _is_announcement(piece) or _is_table_head(text, spans, place, middle) or _is_heading(text, spans, place):
+            found.append(Kind.FRAME)
+        else:
+            found.append(Kind.CODE if _is_code(piece) else Kind.PROSE)
+    return found
 
 
 def _ends(piece: str) -> bool:

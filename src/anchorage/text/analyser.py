@@ -27,6 +27,10 @@ _ENGLISH_STOP_WORDS = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
     "was will with".split()
 )
+# What a question is asked with, and who asks: none of it says what about. Not "us", which is a country too.
+_ENGLISH_ASKING_WORDS = frozenset(
+    "what who whom whose which when where why how do does did i me my we our you your".split()
+)
 
 
 class Analyser:
@@ -34,18 +38,30 @@ class Analyser:
 
     def __init__(self, language: str) -> None:
         self._stop = _ENGLISH_STOP_WORDS if language == "english" else frozenset()
+        self._asking = _ENGLISH_ASKING_WORDS if language == "english" else frozenset()
         self.language = language
         self._stems = _Stems(self)
         self._stemmer = None if language == "none" else Stemmer.Stemmer(language)
 
     def terms(self, text: str) -> list[str]:
         """The terms of the text in order, repetitions kept."""
+        return self._stemmed(self._words(text))
+
+    def asked(self, question: str) -> list[str]:
+        """The terms that a question is about: without the words of asking, where there are others."""
+        found = self._words(question)
+        return self._stemmed([word for word in found if word not in self._asking] or found)
+
+    def _words(self, text: str) -> list[str]:
         folded = unicodedata.normalize("NFKC", text).lower()
         words = _TERM.findall(folded)
         kept = [word for word in words if word not in self._stop]
         if "'" in folded or "’" in folded:
             kept = [_without_possessive(word) for word in kept]
-        stems: list[str] = self._stemmer.stemWords(kept) if self._stemmer else kept
+        return kept
+
+    def _stemmed(self, words: list[str]) -> list[str]:
+        stems: list[str] = self._stemmer.stemWords(words) if self._stemmer else words
         return [stem[:_MAX_TERM] for stem in stems if stem]
 
     def spans(self, text: str) -> list[tuple[int, int]]:

@@ -151,7 +151,7 @@ class Search:
     def _asked(self, principal: Principal, live: LiveIndex, query: Query) -> Asked:
         """What a collection is asked for a question."""
         vector = query.vectors[live.spec.embedder]
-        terms = Counter(analyser_named(live.spec.analyser).terms(query.text))
+        terms = Counter(analyser_named(live.spec.analyser).asked(query.text))
         return Asked(
             live,
             Words(self._terms, live.tables, terms, self._limits.max_postings),
