@@ -21,6 +21,7 @@ from anchorage.telemetry import STREAMS
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from anchorage.testing.serving import serving
 from anchorage.wiring import Services, open_services
+from support.markdown import active
 
 QUESTION = "When was the harbour of Ghent opened?"
 ANSWER = "The harbour of Ghent was opened in 1827. [1]"
@@ -265,6 +266,15 @@ async def test_branches_and_exports(api: Api) -> None:
     assert (await api.client.get("/api/conversations/c/export?format=pdf")).status_code == 422
     assert (await api.client.patch("/api/conversations/c", json={"branch": "nosuch"})).status_code == 404
     assert (await api.client.patch("/api/conversations/c", json={"title": ""})).status_code == 422
+
+
+async def test_a_question_is_not_active_in_an_export(api: Api) -> None:
+    hostile = "![x](https://evil.example/a.png) <img src=x onerror=alert(1)> see https://evil.example\n\n[1]: https://evil.example"
+    await api.chat(conversation_id="h", message_id="m", message=hostile)
+    text = (await api.client.get("/api/conversations/h/export?format=md")).text
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert len(headings) == 2 and all("evil.example" in line and not active(line) for line in headings)
+    assert "\n[1]:" not in text
 
 
 async def test_a_long_thread_is_summarised_in_the_background(api: Api) -> None:

@@ -170,9 +170,9 @@ async def _json(memory: Memory, principal: Principal, found: Conversation) -> As
 
 
 def _markdown(found: Conversation, turns: Sequence[Turn]) -> str:
-    parts = [f"# {' '.join(found.title.split())}"]
+    parts = [f"# {_line(found.title)}"]
     for turn in turns:
-        parts += [f"## {' '.join(turn.question.split())}", turn.answer + (" *(stopped)*" if turn.stopped else "")]
+        parts += [f"## {_line(turn.question)}", turn.answer + (" *(stopped)*" if turn.stopped else "")]
         notes = [
             f"- [{item.marker}] {_line(item.title)}{f', page {item.page}' if item.page else ''}: “{_line(item.quote)}” <{item.uri}>"
             for item in turn.citations
@@ -182,5 +182,5 @@ def _markdown(found: Conversation, turns: Sequence[Turn]) -> str:
 
 
 def _line(text: str) -> str:
-    """A document's words on one line, with nothing active in them."""
+    """A document's words, or a question's, which may be a document's, on one line with nothing active in them."""
     return inert(" ".join(text.split()), inline=True)
