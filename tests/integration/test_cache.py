@@ -330,10 +330,13 @@ async def test_redis_forgets_what_was_kept_for_a_conversation(redis_url: str) ->
         assert list(await cache.near(Slot("f", "f/1", "x"), east, 0.9)) == [{"answer": "e"}]
         assert await client.llen("{anchorage}:answers:f:f/1:vectors") == 1
         assert await client.zcard("{anchorage}:answers:all") == 1
+        await cache.keep(Slot("f", "f/1", "marked"), None, {"answer": "m"}, "mine:deleted")  # an id as good as any
+        await cache.forget(["mine:deleted"])
+        assert await cache.exact(Slot("f", "f/1", "marked")) is None
         await cache.keep(Slot("f", "f/1", "late"), north, {"answer": "late"}, "mine")  # it was under way
         assert await cache.exact(Slot("f", "f/1", "late")) is None
         left = {key.decode() async for key in client.scan_iter("*mine*")}
-        assert left == {"{anchorage}:answers:conversation:mine:deleted"}
+        assert left == {f"{{anchorage}}:answers:deleted:{name}" for name in ("mine", "mine:deleted")}
 
 
 async def test_a_deleted_conversation_leaves_nothing_in_redis(

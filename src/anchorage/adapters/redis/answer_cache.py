@@ -25,8 +25,8 @@ _PREFIX = "{anchorage}:answers:"
 _COMPARED = 500  # the newest questions of a scope that are compared with a new one
 _FOUND = 3
 _CONNECTIONS = 8  # at once; whoever finds none free waits for the timeout at most
-_FORGOTTEN_AT_ONCE = 100
-_UNDER_WAY = 3_600_000  # milliseconds in which an answer may be under way still when its conversation is deleted
+_FORGOTTEN_AT_ONCE = 10  # conversations, for which nobody else is served
+_UNDER_WAY = 900_000  # milliseconds in which an answer may be under way still when its conversation is deleted
 _HEAD = struct.Struct("<32sd")  # of a vector: the question's hash, and the second (Unix time) until which it counts
 
 
@@ -69,10 +69,16 @@ class RedisAnswerCache:
 
     async def forget(self, conversation_ids: Sequence[str]) -> None:
         with self._translated("forgetting the answers of a conversation"):
+            failed: Exception | None = None
             for start in range(0, len(conversation_ids), _FORGOTTEN_AT_ONCE):
                 some = conversation_ids[start : start + _FORGOTTEN_AT_ONCE]
                 keys = [f"{_PREFIX}all", *(key for item in some for key in _of_conversation(item))]
-                await self._client.eval(_script("forget"), len(keys), *keys, _UNDER_WAY)
+                try:
+                    await self._client.eval(_script("forget"), len(keys), *keys, _UNDER_WAY)
+                except Exception as error:  # noqa: BLE001  the others are forgotten all the same
+                    failed = failed or error
+            if failed:
+                raise failed
 
     async def ping(self) -> None:
         """Raises `Unavailable` with what is wrong."""
@@ -166,8 +172,7 @@ def _comparable(kept: Sequence[bytes], dimension: int) -> tuple[list[bytes], NDA
 
 def _of_conversation(conversation_id: str) -> list[str]:
     """Which answers are kept for a conversation, and whether it was deleted."""
-    key = f"{_PREFIX}conversation:{conversation_id}"
-    return [key, f"{key}:deleted"]
+    return [f"{_PREFIX}conversation:{conversation_id}", f"{_PREFIX}deleted:{conversation_id}"]
 
 
 @lru_cache(maxsize=2)
