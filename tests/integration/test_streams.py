@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, cast
@@ -21,7 +21,7 @@ from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest, Conflict, DatabaseUnavailable, ModelUnavailable, NotFound, Unavailable
 from anchorage.model import Message, Principal, Usage
 from anchorage.ports.memory import Place
-from anchorage.ports.streams import Line, Piece, StreamRequest
+from anchorage.ports.streams import Line, Piece, StreamRequest, StreamState
 from anchorage.settings import load_settings
 from anchorage.wiring import open_guards
 
@@ -570,13 +570,58 @@ async def test_a_deleted_conversation_ends_where_it_is_written(bakery: Bakery) -
     async with processes(bakery, 1) as (one,):
         first, other = await one.ask().until("hits"), await one.ask(conversation="d").until("hits")
         await bakery.chat.memory.delete(bakery.principal, "c")
-        one.streams.gone(Principal("stranger"))
-        one.streams.gone(bakery.principal, "c")
+        one.streams.gone(Principal("stranger"), ["c"])
+        one.streams.gone(bakery.principal, ["c"])
         await first.all()
         await eventually(lambda: one.generator.closed == 1 and list(one.streams._lives) == ["d"])
         assert first.kinds[-2:] == ["error", "done"] and first.events[-2]["code"] == "deleted"
         one.generator.go()
         assert (await other.all()).kinds[-1] == "done"
+
+
+async def test_an_end_by_deletion_is_of_the_attempt_that_was_read(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        await one.ask().until("hits")
+        reader = await two.resume(0).until("hits")
+        await one.die()
+        await reader.until("reset")
+        await bakery.chat.memory.delete(bakery.principal, "c")
+        two.streams.gone(bakery.principal, ["c"])
+        await reader.all()
+        assert reader.kinds[-2:] == ["error", "done"] and {event["attempt"] for event in reader.events[-2:]} == {2}
+        assert [event["n"] for event in reader.events] == list(range(1, reader.last + 1))
+
+
+async def test_what_the_log_lost_is_not_taken_for_a_deletion(bakery: Bakery) -> None:
+    """By a reader in another process: it is cut, as the answer begins anew."""
+    async with processes(bakery) as (one, two):
+        client, reader = await one.ask().until("hits"), two.resume(0)
+        for _ in range(2):
+            one.generator.go(1)
+            await client.until("token")
+        reading = asyncio.create_task(reader.all())
+        await eventually(lambda: bool(reader.events) and reader.last == client.last)
+        await lose_the_last(bakery, 1)
+        await reading
+        assert not {"error", "done"} & {*reader.kinds}
+        one.generator.go()
+        assert (await client.all()).kinds[-2:] == ["answer", "done"]
+
+
+async def test_a_conversation_that_is_deleted_as_its_process_dies(bakery: Bakery) -> None:
+    async with processes(bakery) as (one, two):
+        await one.ask().until("hits")
+        reader = await two.resume(0).until("hits")
+        look = two.log.state
+
+        async def deleted_first(principal: Principal, conversation: str) -> StreamState | None:
+            with suppress(NotFound):
+                await bakery.chat.memory.delete(principal, conversation)
+            return await look(principal, conversation)
+
+        two.log.state = deleted_first  # type: ignore[method-assign]
+        await one.die()
+        assert (await reader.all()).kinds[-2:] == ["error", "done"]
 
 
 async def test_a_conversation_that_takes_the_id_of_a_deleted_one_is_told_to_nobody_else(bakery: Bakery) -> None:
@@ -589,7 +634,7 @@ async def test_a_conversation_that_takes_the_id_of_a_deleted_one_is_told_to_nobo
         one.generator.go()
         await asyncio.gather(here.all(), there.all())
         for client in (here, there):
-            assert "answer" not in client.kinds and client.kinds[-2:] == ["error", "done"]
+            assert "answer" not in client.kinds
         assert (await anew.all()).kinds[-2:] == ["answer", "done"] and {
             item.get("message_id", "x") for item in anew.events
         } == {"x"}

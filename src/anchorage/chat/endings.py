@@ -7,6 +7,7 @@ from typing import Any
 
 from anchorage.chat.events import kind_of, line
 from anchorage.chat.live import End
+from anchorage.fastjson import loads
 from anchorage.ports.streams import Line, StreamState
 
 ENDINGS: Mapping[End | None, Mapping[str, Any]] = {
@@ -23,9 +24,13 @@ _DELETED = {
 }  # fmt: skip
 
 
-def deleted(state: StreamState, position: int) -> Sequence[Line]:
-    """The end for a reader who has the events up to `position` of a conversation that is there no longer, nor its log."""
-    ending = (line("error", state.turn, state.attempt, _DELETED), line("done", state.turn, state.attempt, {}))
+def deleted(state: StreamState, position: int, last: str | None) -> Sequence[Line]:
+    """The end for a reader of a conversation that is there no longer, nor its log. `state` is how it was found, `last` the event at
+    `position`, if the reader got any: it knows the attempt.
+    """
+    place = {"turn": state.turn, "attempt": state.attempt} | (loads(last.partition(" ")[2]) if last else {})
+    turn, attempt = place["turn"], place["attempt"]
+    ending = (line("error", turn, attempt, _DELETED), line("done", turn, attempt, {}))
     return list(enumerate(ending, position + 1))
 
 

@@ -59,10 +59,10 @@ class Reader:
         self._lines.extend(lines)
         self._woken()
 
-    def send_away(self) -> None:
-        """Its conversation was deleted: what comes by that id is not for it."""
+    def send_away(self, sign: Sign) -> None:
+        """What comes by its conversation's id from now on is not for it."""
         self._out, self._lines = True, []
-        self.sign(Sign.DELETED)
+        self.sign(sign)
 
     def sign(self, sign: Sign) -> None:
         """Tell it something; that it is all over outweighs the rest."""
@@ -160,13 +160,13 @@ class Hub:
             if reader.owner == owner:
                 reader.push(lines)
             else:
-                reader.send_away()
+                reader.send_away(Sign.DELETED)
 
     def begin(self, conversation_id: str, last_n: int) -> None:
-        """A stream begins here after that event: whoever has later ones reads a conversation that was deleted."""
+        """A stream begins here after that event: whoever has later ones reads a conversation that was deleted, or has what the log lost."""
         for reader in self._readers.get(conversation_id, ()):
             if reader.position > last_n:
-                reader.send_away()
+                reader.send_away(Sign.GONE)
 
     def sign(self, conversation_id: str, sign: Sign) -> None:
         """Tell the readers of a conversation something."""
@@ -206,9 +206,11 @@ class Hub:
             if progress is not None:
                 for reader in self._readers.get(key, ()):
                     if not reader.is_of(progress.born):
-                        reader.send_away()
-            if progress is None or progress.last_n < position:  # another one may have its id
+                        reader.send_away(Sign.DELETED)
+            if progress is None:
                 self.sign(key, Sign.DELETED)
+            elif progress.last_n < position:  # the log has lost what was told already, when its server crashed
+                self.sign(key, Sign.GONE)
             elif progress.lines:
                 self.publish(key, progress.owner, progress.lines)
             elif not progress.ended and not progress.held:

@@ -8,7 +8,7 @@ write. A turn is remembered once, under its message id, so that an attempt which
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from uuid import uuid4
@@ -148,10 +148,11 @@ class Streams:
             await self._take_over(services, principal, state)  # to write the end of it
         return state
 
-    def gone(self, principal: Principal, conversation_id: str | None = None) -> None:
-        """A conversation of theirs was deleted, or all: what is being written here ends, and nobody waits for more of it."""
-        for key, live in list(self._lives.items()):
-            if live.principal.id == principal.id and conversation_id in (None, key):
+    def gone(self, principal: Principal, conversation_ids: Iterable[str]) -> None:
+        """Conversations of theirs were deleted: what is being written of them here ends, and nobody waits for more of it."""
+        for key in conversation_ids:
+            live = self._lives.get(key)
+            if live and live.principal.id == principal.id:
                 live.finish(End.LOST)
                 self._hub.sign(key, Sign.DELETED)
 
@@ -185,7 +186,7 @@ class Streams:
         with self._hub.reading(principal, conversation, position) as reader:
             if begin:
                 await self._start(services, principal, begin, state)
-            behind = begin is None
+            behind, told = begin is None, None
             while True:
                 found = (
                     await self._log.read(principal, conversation, reader.position, _PAGE)
@@ -198,12 +199,14 @@ class Streams:
                 if found is Sign.BEHIND:
                     behind = True
                 elif found is Sign.FREE:
-                    if state_now := await self._log.state(principal, conversation):
+                    if state_now := await self._look(principal, conversation):
                         await self._take_over(services, principal, state_now)
+                    else:
+                        reader.sign(Sign.DELETED)
                 elif found is Sign.QUIET:
                     yield ()
                 elif found is Sign.DELETED:
-                    yield deleted(state, reader.position)
+                    yield deleted(state, reader.position, told)
                     return
                 elif found is Sign.GONE:
                     if self._handed_over:
@@ -211,7 +214,7 @@ class Streams:
                     return
                 elif not isinstance(found, Sign) and found:
                     lines, ended = until_done(found)
-                    reader.position = lines[-1][0]
+                    reader.position, told = lines[-1]
                     yield lines
                     if ended:
                         return
@@ -220,12 +223,11 @@ class Streams:
         self, services: ChatServices, principal: Principal, conversation: str, reader: Reader
     ) -> Sequence[Line] | Sign:
         """What to do for a reader that has all that the log has."""
-        try:
-            state = await self._log.state(principal, conversation)
-        except NotFound:
-            state = None
-        if state is None or state.last_n < reader.position:  # another one may have its id
+        state = await self._look(principal, conversation)
+        if state is None:
             return Sign.DELETED
+        if state.last_n < reader.position:  # another one has its id, or the log has lost what was told already
+            return Sign.GONE
         if not state.ended:
             self._hub.look_after(conversation)
             return () if state.held or conversation in self._lives else Sign.FREE
@@ -242,6 +244,13 @@ class Streams:
         told = {"answer": again(turn, conversation)}
         ending = (line("answer", state.turn, state.attempt, told), line("done", state.turn, state.attempt, {}))
         return [item for item in enumerate(ending, state.last_n - 1) if item[0] > reader.position]
+
+    async def _look(self, principal: Principal, conversation: str) -> StreamState | None:
+        """The state of a stream that was there; None where its conversation was deleted."""
+        try:
+            return await self._log.state(principal, conversation)
+        except NotFound:
+            return None
 
     async def _take_over(self, services: ChatServices, principal: Principal, state: StreamState) -> None:
         if self.draining or state.held or state.ended or state.request is None:

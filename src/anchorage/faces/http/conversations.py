@@ -105,7 +105,7 @@ async def hits(
 async def delete_conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove it with all that belongs to it; an answer that is being written ends."""
     await services.storage.memory.delete(principal, conversation_id)
-    services.streams.gone(principal, conversation_id)
+    services.streams.gone(principal, [conversation_id])
     await forget(services.storage.caching, [conversation_id])
     return Response(status_code=204)
 
@@ -114,7 +114,7 @@ async def delete_conversation(conversation_id: str, services: CurrentServices, p
 async def delete_conversations(services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove all of your conversations."""
     deleted = await services.storage.memory.delete_all(principal)
-    services.streams.gone(principal)
+    services.streams.gone(principal, deleted)
     await forget(services.storage.caching, deleted)
     return Response(status_code=204)
 
