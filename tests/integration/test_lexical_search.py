@@ -136,7 +136,7 @@ async def test_what_was_kept_long_ago_is_read_anew(pool: Pool, monkeypatch: pyte
 
 
 async def test_a_small_memory_keeps_the_words_asked_last(pool: Pool) -> None:
-    store = await opened(pool, SearchLimits(120, 1_000_000, 4 * 350))
+    store = await opened(pool, SearchLimits(120, 1_000_000, 4 * 700))
     await store.replace(ANNA, "c", [document("a", " ".join(WORDS))])
     for word in WORDS:
         await by_words(store, word)

@@ -135,6 +135,13 @@ def test_what_is_not_prose_is_quoted_only_where_no_prose_is() -> None:
     code = "pip install harbour-server\nharbour-server up --port 8000 --data DIR"
     assert code in ranked("What is the command to start the harbour server?", [passage])[:2]
     assert ranked("How do I start the harbour server?", [passage])[0] == code
+    for command in (
+        "sudo systemctl start harbour",
+        "docker compose up harbour",
+        "make up",
+    ):  # alone, as a heading stands
+        shown = hit(f"The harbour server is started like this.\n\n{command}\n\nThen the harbour is open.", title="T")
+        assert ranked(f"How do I start the harbour server with {command}?", [shown]).index(command) < 2
     assert "Limits of the harbour server" in ranked("Which headings does the harbour server have?", [passage])[:3]
     assert ranked("How?", [hit("Start the server")]) == ["Start the server"]
     doing = [

@@ -106,6 +106,24 @@ def test_the_words_of_asking_say_nothing_of_what_is_asked() -> None:
     english = analyser_named(analyser_name("english"))
     assert english.asked("How do I add a web page as a source?") == ["add", "web", "page", "sourc"]
     assert english.asked("What's the US budget?") == ["us", "budget"]
+    assert english.asked("My disk is full. How do I clean it?") == ["disk", "full", "clean"]
+    assert english.asked("How Do I Add A Page?") == ["add", "page"]
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("What do the WHO guidelines recommend?", "who"), ("WHO guidelines for malaria", "who"), ("How do I use a WHERE clause?", "where"),
+        ("Who were The Who?", "who"), ("What caused World War I?", "i"), ("How do I avoid a type I error?", "i"), ("Why is I/O slow?", "i"),
+        ("What is the DO statement?", "do"),
+    ],
+)  # fmt: skip
+def test_a_word_of_asking_may_be_what_is_asked_about(question: str, named: str) -> None:
+    assert named in analyser_named(analyser_name("english")).asked(question)
+
+
+def test_a_question_of_nothing_but_asking_is_taken_as_it_is() -> None:
+    english = analyser_named(analyser_name("english"))
     assert english.asked("How do you do?") == english.terms("How do you do?") == ["how", "do", "you", "do"]
     other = analyser_named(analyser_name("german"))
     assert other.asked("Wie komme ich hin?") == other.terms("Wie komme ich hin?")

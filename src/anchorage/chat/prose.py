@@ -48,10 +48,12 @@ def kinds(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[Kin
     found = []
     for place, (start, end) in enumerate(spans):
         piece = text[start:end]
-        if _is_announcement(piece) or _is_table_head(text, spans, place, middle) or _is_heading(text, spans, place):
+        if _is_announcement(piece) or _is_table_head(text, spans, place, middle):
             found.append(Kind.FRAME)
+        elif _is_code(piece):  # before headings, which a command between two paragraphs looks like
+            found.append(Kind.CODE)
         else:
-            found.append(Kind.CODE if _is_code(piece) else Kind.PROSE)
+            found.append(Kind.FRAME if _is_heading(text, spans, place) else Kind.PROSE)
     return found
 
 

@@ -31,6 +31,11 @@ _ENGLISH_STOP_WORDS = frozenset(
 _ENGLISH_ASKING_WORDS = frozenset(
     "what who whom whose which when where why how do does did i me my we our you your".split()
 )
+_BEGINNING = ".!?:;,\"“‘('-–—"  # behind these a capital letter names nothing
+_BEFORE_ONE_ASKS = frozenset(
+    "do does did can could should would may might must shall will am was have had if that when what where how why which who whom and or as than "
+    "because before after once until while so but then".split()
+)
 
 
 class Analyser:
@@ -50,7 +55,10 @@ class Analyser:
     def asked(self, question: str) -> list[str]:
         """The terms that a question is about: without the words of asking, where there are others."""
         found = self._words(question)
-        return self._stemmed([word for word in found if word not in self._asking] or found)
+        if self._asking.isdisjoint(found):
+            return self._stemmed(found)
+        dropped = self._asking - _named(question)
+        return self._stemmed([word for word in found if word not in dropped] or found)
 
     def _words(self, text: str) -> list[str]:
         folded = unicodedata.normalize("NFKC", text).lower()
@@ -80,6 +88,24 @@ class Analyser:
     def counts(self, text: str) -> Mapping[str, int]:
         """How often each term occurs."""
         return Counter(self.terms(text))
+
+
+def _named(question: str) -> set[str]:
+    """Words of asking that stand for something else here: The Who, WHO, a WHERE clause, type I, I/O. Capitals tell, where there are others."""
+    text = unicodedata.normalize("NFKC", question)
+    found = [(match[0], match.start(), match.end()) for match in _TERM.finditer(text)]
+    if not any(word.islower() and word not in _ENGLISH_ASKING_WORDS for word, _, _ in found):
+        return set()
+    named, before = set[str](), ""
+    for word, start, end in found:
+        begins = text[:start].rstrip()[-1:] in ("", *_BEGINNING)
+        if word == "I":
+            if text[end : end + 1] in ("/", "-") or not (begins or before in _BEFORE_ONE_ASKS):
+                named.add("i")
+        elif word[0].isupper() and (not begins or (len(word) > 1 and word.isupper())):
+            named.add(word.lower())
+        before = word.lower()
+    return named
 
 
 class _Stems(dict[str, str]):

@@ -43,7 +43,10 @@ SELECT coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint, coale
 FROM {segments}
 """
 _ALL = 2**62
-_TERM_BYTES = 300  # what a kept term takes beside its postings
+_TERM_BYTES, _ARRAY_BYTES = (
+    300,
+    350,
+)  # what a kept term takes beside its postings, and two arrays beside what is in them
 _LARGE = 4  # what would take more than this share of the memory is not kept
 _BELIEVED = 300.0  # seconds: a backup that is played back may bring the numbers of segments anew
 _MOST_INDEXES = 1000
@@ -129,7 +132,7 @@ class TermCache:
 
 
 def _size(item: Term) -> int:
-    return _TERM_BYTES + (item.postings.nbytes if item.postings else 0)
+    return _TERM_BYTES + (_ARRAY_BYTES + item.postings.nbytes if item.postings else 0)
 
 
 @dataclass(frozen=True, slots=True)
