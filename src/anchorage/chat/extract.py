@@ -56,8 +56,11 @@ _ASKS_DEFINITION = re.compile(
 _SAYS_WHAT = re.compile(
     r"\b(?:is|are|was|were|means?|refers? to|stands? for|denotes?|describes?)\b|[\u2013\u2014:]|\s[-|]\s", re.IGNORECASE
 )
-_ASKS_HOW = re.compile(r"^(?:so |and |but )?how (?:to|(?:do|can|could|should|would) (?:i|we|you))\b", re.IGNORECASE)
-_ASKS_CODE = re.compile(r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?)\b", re.IGNORECASE)
+_ASKS_CODE = re.compile(
+    r"\b(?:commands?|code|syntax|flags?|options?|snippets?|scripts?)\b|"
+    r"^(?:so |and |but )?how (?:to|(?:do|can|could|should|would) (?:i|we|you))\b",
+    re.IGNORECASE,
+)
 _ASKS_FRAME = re.compile(r"\b(?:headings?|titles?|sections?|chapters?|columns?)\b", re.IGNORECASE)
 
 
@@ -144,10 +147,7 @@ def extract(
     wording = in_passage[sentences[int(order[0])].place]
     evidence = _E_NEAREST * nearest + _E_SENTENCE * float(meaning.max()) + _E_WORDING * wording
     ranked = [sentences[int(i)] for i in order]
-    last = {
-        *(() if _ASKS_HOW.search(question) or _ASKS_CODE.search(question) else (Kind.CODE,)),
-        *(() if _ASKS_FRAME.search(question) else (Kind.FRAME,)),
-    }
+    last = [kind for kind, asks in ((Kind.CODE, _ASKS_CODE), (Kind.FRAME, _ASKS_FRAME)) if not asks.search(question)]
     ranked.sort(key=lambda sentence: sentence.kind in last)  # stable
     return Extraction(ranked, evidence)
 

@@ -93,18 +93,19 @@ class Analyser:
 def _named(question: str) -> set[str]:
     """Words of asking that stand for something else here: The Who, WHO, a WHERE clause, type I, I/O. Capitals tell, where there are others."""
     text = unicodedata.normalize("NFKC", question)
-    found = [(match[0], match.start(), match.end()) for match in _TERM.finditer(text)]
+    found = words(text)
     if not any(word.islower() and word not in _ENGLISH_ASKING_WORDS for word, _, _ in found):
         return set()
-    named, before = set[str](), ""
+    named, before, last = set[str](), "", 0
     for word, start, end in found:
-        begins = text[:start].rstrip()[-1:] in ("", *_BEGINNING)
+        between = text[last:start].rstrip()
+        begins = between[-1] in _BEGINNING if between else not before
         if word == "I":
             if text[end : end + 1] in ("/", "-") or not (begins or before in _BEFORE_ONE_ASKS):
                 named.add("i")
         elif word[0].isupper() and (not begins or (len(word) > 1 and word.isupper())):
             named.add(word.lower())
-        before = word.lower()
+        before, last = word.lower(), end
     return named
 
 

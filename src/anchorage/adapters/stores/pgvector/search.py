@@ -119,9 +119,9 @@ class Search:
         key = _key(principal, names)
         expected = [] if index_id is not None else self._expected.get(key, [])
         guess = [self._asked(principal, live, query) for live in expected if live.spec.embedder in query.vectors]
-        calls = [BEGIN, asked_for(principal, names)]
         asks = [item.calls() for item in guess]
-        _, visible, *answers = await run(connection, [*calls, *chain.from_iterable(asks)])
+        first = [BEGIN, asked_for(principal, names)]
+        _, visible, *answers = await run(connection, [*first, *chain.from_iterable(asks)])
         if index_id is None:
             indexes = answered(names, visible)
         else:
