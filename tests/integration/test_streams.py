@@ -123,6 +123,12 @@ class Client:
                 assert await self._more(), self.events
         return self
 
+    async def until_shown(self, text: str) -> "Client":
+        async with asyncio.timeout(20):
+            while self.shown != text:
+                assert await self._more(), self.events
+        return self
+
     async def all(self) -> "Client":
         async with asyncio.timeout(20):
             while await self._more():
@@ -596,9 +602,9 @@ async def test_what_the_log_lost_is_not_taken_for_a_deletion(bakery: Bakery) -> 
     """By a reader in another process: it is cut, as the answer begins anew."""
     async with processes(bakery) as (one, two):
         client, reader = await one.ask().until("hits"), two.resume(0)
-        for _ in range(2):
+        for shown in ("Flour ", "Flour and "):  # word by word, so that each has a row of its own in the log
             one.generator.go(1)
-            await client.until("token")
+            await client.until_shown(shown)
         reading = asyncio.create_task(reader.all())
         await eventually(lambda: bool(reader.events) and reader.last == client.last)
         await lose_the_last(bakery, 1)
@@ -734,10 +740,18 @@ async def lose_the_last(bakery: Bakery, count: int) -> None:
 
 async def test_a_log_that_lost_what_was_told_begins_the_answer_anew(bakery: Bakery) -> None:
     async with processes(bakery, 2) as (one, two):
+        let_go = one.log.let_go
+
+        async def late(*attempt: Any) -> None:
+            for _ in range(10):  # time for readers to look
+                await one.log.state(bakery.principal, "c")
+            await let_go(*attempt)
+
+        one.log.let_go = late  # type: ignore[method-assign]
         client = await one.ask().until("hits")
-        for _ in range(2):
+        for shown in ("Flour ", "Flour and "):
             one.generator.go(1)
-            await client.until("token")
+            await client.until_shown(shown)
         told = client.last
         await lose_the_last(bakery, 1)
         with pytest.raises(Unavailable, match="Ask again then"):

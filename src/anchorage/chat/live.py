@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from anchorage.chat.events import line
-from anchorage.chat.hub import Hub, Sign
+from anchorage.chat.hub import Hub
 from anchorage.chat.stop import Stop
 from anchorage.errors import AnchorageError
 from anchorage.model import Principal
@@ -227,7 +227,6 @@ class Writer:
             self._publish(live, piece)
             return
         live.finish(End.LOST)
-        self._hub.sign(live.conversation_id, Sign.BEHIND)
 
     async def settle(self) -> None:
         """Wait until all that is waiting has been written or given up."""

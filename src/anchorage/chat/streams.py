@@ -314,6 +314,8 @@ class Streams:
             if self._lives.get(live.conversation_id) is live:
                 del self._lives[live.conversation_id]
                 self._hub.look_after(live.conversation_id)
+                if live.end is End.LOST:  # only now: before, the log may know of fewer events than its readers have
+                    self._hub.sign(live.conversation_id, Sign.BEHIND)
 
     async def _let_go(self, live: Live) -> None:
         """An answer that is not told to its end is anybody's: this process goes on living, and would keep it for ever.
