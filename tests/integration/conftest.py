@@ -1,9 +1,9 @@
 """Services over a real database, with an embedder that needs no model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,25 @@ from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parse
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool, open_pool
-from anchorage.adapters.postgres.queue import QueueLimits, open_queue
+from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.chat.retrieve import retrieve
 from anchorage.chat.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.chat.streams import StreamLimits, Streams
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import IngestServices, ingest_source
-from anchorage.model import IndexSpec, Principal
+from anchorage.ingest.sync import SyncLimits, sync_job
+from anchorage.ingest.worker import WorkerServices, run_worker
+from anchorage.model import Document, IndexSpec, Principal, RegisteredSource
 from anchorage.ports.llm import Generator
+from anchorage.ports.source import Source
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
@@ -172,3 +176,79 @@ async def bakery(databases: Any, bread: str) -> AsyncIterator[Bakery]:
         open_pool(url, size=8, connect_timeout=5, statement_timeout=30, name="test") as pool,
     ):
         yield Bakery(pool, chat_services(pool))
+
+
+@dataclass
+class Office:
+    """A world with a queue, a registry and a worker that can be run over it."""
+
+    world: World
+    queue: PostgresQueue
+    registry: PostgresRegistry
+    folder: Path
+    wrap: Callable[[Source], Source] = lambda source: source
+
+    @asynccontextmanager
+    async def open_source(self, registered: RegisteredSource) -> AsyncIterator[Source]:
+        yield self.wrap(LocalSource(Path(registered.location), max_bytes=10**6))
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        services = WorkerServices(
+            self.world.ingest, self.queue, self.registry, self.open_source, SyncLimits(share=0.5, least=2)
+        )
+        task = asyncio.create_task(run_worker(services, 4))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def register(self, interval: int | None = None) -> RegisteredSource:
+        return await self.registry.add(self.world.principal, "c", str(self.folder), {}, interval)
+
+    async def sync(self, source: RegisteredSource, *, confirmed: bool = False) -> RegisteredSource:
+        """Sync and wait until everything is done."""
+        await self.queue.add(self.world.principal, [sync_job(source, confirmed=confirmed)])
+        await self.idle()
+        return await self.registry.source(self.world.principal, source.id)
+
+    async def until_done(self, job_id: str) -> None:
+        async with asyncio.timeout(60):
+            while (await self.queue.job(self.world.principal, job_id)).status in ("queued", "running"):
+                await asyncio.sleep(0.02)
+
+    async def idle(self) -> None:
+        async with asyncio.timeout(60):
+            while (counts := await self.queue.counts(self.world.principal))["queued"] or counts["running"]:
+                await asyncio.sleep(0.02)
+
+    async def documents(self) -> Sequence[Document]:
+        return await self.world.store.documents(self.world.principal, collection="c")
+
+    async def uris(self) -> set[str]:
+        return {Path(document.uri).name for document in await self.documents() if document.status.value == "indexed"}
+
+    async def texts(self, question: str) -> list[str]:
+        ranking, _ = await retrieve(self.world.chat, self.world.principal, question, ["c"])
+        return [hit.text for hit in ranking.hits]
+
+    @property
+    def storage(self) -> Storage:
+        """What removing a source works with; the rest is not there."""
+        there = {
+            "store": self.world.store, "queue": self.queue, "registry": self.registry, "blobs": self.world.blobs,
+            "principal": self.world.principal,
+        }  # fmt: skip
+        return Storage(**{item.name: there.get(item.name) for item in fields(Storage)})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def office(world: World, database: str, pool: Pool, tmp_path: Path) -> AsyncIterator[Office]:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"n{number}.txt").write_text(f"Harbour number {number}.")
+    async with open_queue(database, pool, QueueLimits(30, 5, 7)) as queue:
+        yield Office(world, queue, PostgresRegistry(pool), folder)

@@ -1,6 +1,7 @@
 """Documents over HTTP, in this process: listing page by page."""
 
 import base64
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -66,3 +67,9 @@ async def test_requests_that_are_slips_are_told_what_to_mend(world: World, pool:
     assert broken.status_code == 422 and "not JSON" in broken.json()["detail"]
     assert typo.status_code == 422 and "colection" in typo.json()["detail"]
     assert method.status_code == 405 and "POST" in method.json()["detail"]
+
+
+async def test_a_location_that_no_index_takes_is_told_so(client: httpx.AsyncClient) -> None:
+    key = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=3900))
+    answer = await client.post("/api/sources", json={"location": f"s3://bucket/{key}"})
+    assert answer.status_code == 400 and "Shorten" in answer.json()["detail"]

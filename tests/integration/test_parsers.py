@@ -1,12 +1,17 @@
 """Parsers through the sandbox, on files made here: good, odd, broken and hostile ones."""
 
+import asyncio
 import csv
+import os
+import signal
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from anchorage.adapters.parsers import sandbox
 from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.errors import DocumentRefused, UnknownFormat
 from anchorage.model import BlockKind, ParsedDocument
@@ -249,6 +254,45 @@ async def test_too_much_memory_is_refused_and_the_next_file_is_read(tmp_path: Pa
             await parser.parse(tmp_path / "big.txt", "big.txt")
         assert raised.value.code == "too_complex"
         assert (await parse(parser, tmp_path / "b.txt", b"still alive")).text == "still alive"
+
+
+async def test_signals_to_the_whole_group_are_not_the_files_fault(tmp_path: Path) -> None:
+    """Ctrl+C, or the end of a unit: what is being read is read to its end."""
+    (tmp_path / "a.csv").write_text("name,year\n" + "quay,1827\n" * 20_000)
+    async with open_sandboxed_parser(ParseLimits(60, 1024 * MEBI, 10**9), 1) as parser:
+        await parser.parse(tmp_path / "a.csv", "a.csv")
+        (child,) = parser._free
+        assert os.getpgid(child.process.pid) != os.getpgid(0)
+        reading = asyncio.create_task(parser.parse(tmp_path / "a.csv", "a.csv"))
+        while parser._free:
+            await asyncio.sleep(0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(child.process.pid, number)
+        assert "quay" in (await reading).text
+        assert [item.process.pid for item in parser._free] == [child.process.pid]
+
+
+async def test_a_sandbox_that_dies_idle_takes_no_file_with_it(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The quay of Ghent.")
+    async with open_sandboxed_parser(ParseLimits(60, 1024 * MEBI, 10**9), 1) as parser:
+        await parser.parse(tmp_path / "a.txt", "a.txt")
+        (child,) = parser._free
+        child.process.kill()
+        await child.process.wait()
+        assert (await parser.parse(tmp_path / "a.txt", "a.txt")).text == "The quay of Ghent."
+
+
+async def test_text_recognition_may_begin_more_than_once_in_a_file(
+    parser: SandboxedParser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.txt").write_text("The quay of Ghent.")
+    receive, told = sandbox._receive, iter([{"recognising": True}] * 3)
+
+    async def begun(stdout: asyncio.StreamReader) -> Any:
+        return next(told, None) or await receive(stdout)
+
+    monkeypatch.setattr(sandbox, "_receive", begun)
+    assert (await parser.parse(tmp_path / "a.txt", "a.txt")).text == "The quay of Ghent."
 
 
 async def test_too_much_time_is_refused_and_the_next_file_is_read(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from typing import ClassVar
 import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
+from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.retrieve import retrieve
 from anchorage.errors import (
     BadRequest,
+    DatabaseUnavailable,
     DocumentRefused,
     IndexMismatch,
     ModelError,
@@ -178,6 +180,18 @@ async def test_a_file_that_breaks_keeps_its_old_version(world: World, folder: Pa
     assert (await world.store.document(world.principal, outcome.document_id or "")).error is None
 
 
+async def test_a_document_whose_new_version_is_broken_counts_with_the_old_one(world: World, folder: Path) -> None:
+    (folder / "a.json").write_text('{"a": "harbour"}')
+    source = LocalSource(folder / "a.json", max_bytes=10**6)
+    assert [item.status.value async for item in ingest_source(world.ingest, world.principal, "c", source)] == [
+        "indexed"
+    ]
+    (folder / "a.json").write_text('{"a": "harb')
+    assert [item.status.value async for item in ingest_source(world.ingest, world.principal, "c", source)] == ["failed"]
+    (found,) = await world.store.collections(world.principal)
+    assert (found.documents, found.chunks) == (1, 1)
+
+
 async def test_two_ingests_of_one_folder_at_once(world: World, folder: Path) -> None:
     for number in range(30):
         (folder / f"n{number}.txt").write_text(f"Document number {number} about harbours.")
@@ -246,6 +260,7 @@ async def test_an_embedder_out_of_reach_changes_nothing(world: World, folder: Pa
 async def test_deleting_removes_the_original_bytes_unless_shared(world: World, folder: Path) -> None:
     (folder / "copy.txt").write_text("Bread is made of flour.")
     outcomes = await ingest(world, folder)
+    await sweep_blobs(world.ingest, 0)  # those of files that could not be read
     by_name = {Path(outcome.uri).name: outcome.document_id or "" for outcome in outcomes}
     key = (await world.store.document(world.principal, by_name["b.txt"])).blob_key or ""
     await delete_documents(world.ingest, world.principal, [by_name["b.txt"]])
@@ -256,6 +271,48 @@ async def test_deleting_removes_the_original_bytes_unless_shared(world: World, f
     assert await sweep_blobs(world.ingest, 3600) == 0  # somebody may be taking them up just now
     assert await sweep_blobs(world.ingest, 0) == 1
     assert not list((world.blobs.root / key[:2]).glob(key))
+
+
+def originals(world: World) -> list[str]:
+    return [path.name for path in world.blobs.root.rglob("*") if path.is_file()]
+
+
+async def test_the_original_of_what_could_not_be_read_does_not_stay_for_ever(world: World, folder: Path) -> None:
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 nonsense" * 100)
+    (outcome,) = await ingest(world, folder / "bad.pdf")
+    assert outcome.status.value == "failed" and originals(world)
+
+    class Away:
+        async def unused_blobs(self, keys: object) -> None:
+            raise DatabaseUnavailable("The database is away for a moment.")
+
+    with pytest.raises(DatabaseUnavailable):
+        await sweep_blobs(replace(world.ingest, store=Away()), 0)  # type: ignore[arg-type]
+    assert await sweep_blobs(world.ingest, 0) == 1 and not originals(world)
+
+
+async def test_an_original_that_was_let_go_of_is_not_swept_while_it_is_read_again(
+    world: World, folder: Path, pool: Pool
+) -> None:
+    (first,) = await ingest(world, folder / "a.md")
+    await delete_documents(world.ingest, world.principal, [first.document_id or ""])
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE anchorage.forgotten_blobs SET since = now() - interval '61 minutes'")
+
+    class Sweeping:
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.ingest.parser, name)
+
+        async def parse(self, path: Path, name: str, **more: object) -> ParsedDocument:
+            assert await sweep_blobs(world.ingest, 3600) == 0
+            return await world.ingest.parser.parse(path, name)
+
+    source = LocalSource(folder / "a.md", max_bytes=10**7)
+    reading = replace(world.ingest, parser=Sweeping())  # type: ignore[arg-type]
+    (again,) = [item async for item in ingest_source(reading, world.principal, "c", source)]
+    key = (await world.store.document(world.principal, again.document_id or "")).blob_key or ""
+    assert again.status.value == "indexed" and originals(world) == [key]
+    assert await sweep_blobs(world.ingest, 3600) == 0 and originals(world) == [key]
 
 
 async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:

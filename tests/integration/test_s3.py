@@ -256,7 +256,11 @@ async def test_large_originals_go_up_in_parts(s3: S3, bucket: str, tmp_path: Pat
     assert not list(temporary.iterdir())
 
 
-async def test_what_is_there_is_not_sent_again(s3: S3, bucket: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("new", [60.0, -3600.0])
+async def test_what_is_there_is_not_sent_again(
+    s3: S3, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: float
+) -> None:
+    monkeypatch.setattr("anchorage.adapters.s3.blobs._NEW", new)  # an object that is older is made new where it is
     (tmp_path / "a").write_bytes(b"original")
     blobs = S3BlobStore(s3, Place(bucket))
     key = await blobs.put(tmp_path / "a")

@@ -2,16 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
-from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
@@ -20,81 +17,17 @@ from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.chat.retrieve import retrieve
-from anchorage.errors import NotFound, Unavailable
+from anchorage.errors import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from anchorage.faces.sources import remove_source
 from anchorage.ingest.pipeline import Ingester, ingest_source
 from anchorage.ingest.sync import SyncLimits, sync_job, sync_source
-from anchorage.ingest.worker import WorkerServices, run_worker
-from anchorage.model import Principal, RegisteredSource, SourceEntry
+from anchorage.model import Principal, SourceEntry
+from anchorage.ports.queue import NewJob
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
-from anchorage.wiring import Storage
 
-from .conftest import World
-
-Wrap = Callable[[Source], Source]
-
-
-@dataclass
-class Office:
-    """A world with a queue, a registry and a worker that can be run over it."""
-
-    world: World
-    queue: PostgresQueue
-    registry: PostgresRegistry
-    folder: Path
-    wrap: Wrap = lambda source: source
-
-    @asynccontextmanager
-    async def open_source(self, registered: RegisteredSource) -> AsyncIterator[Source]:
-        yield self.wrap(LocalSource(Path(registered.location), max_bytes=10**6))
-
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        services = WorkerServices(
-            self.world.ingest, self.queue, self.registry, self.open_source, SyncLimits(share=0.5, least=2)
-        )
-        task = asyncio.create_task(run_worker(services, 4))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def register(self, interval: int | None = None) -> RegisteredSource:
-        return await self.registry.add(self.world.principal, "c", str(self.folder), {}, interval)
-
-    async def sync(self, source: RegisteredSource, *, confirmed: bool = False) -> RegisteredSource:
-        """Sync and wait until everything is done."""
-        await self.queue.add(self.world.principal, [sync_job(source, confirmed=confirmed)])
-        await self.idle()
-        return await self.registry.source(self.world.principal, source.id)
-
-    async def idle(self) -> None:
-        async with asyncio.timeout(60):
-            while (counts := await self.queue.counts(self.world.principal))["queued"] or counts["running"]:
-                await asyncio.sleep(0.02)
-
-    async def uris(self) -> set[str]:
-        documents = await self.world.store.documents(self.world.principal, collection="c")
-        return {Path(document.uri).name for document in documents if document.status.value == "indexed"}
-
-    async def texts(self, question: str) -> list[str]:
-        ranking, _ = await retrieve(self.world.chat, self.world.principal, question, ["c"])
-        return [hit.text for hit in ranking.hits]
-
-
-@pytest.fixture
-async def office(world: World, database: str, pool: Pool, tmp_path: Path) -> AsyncIterator[Office]:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    for number in range(8):
-        (folder / f"n{number}.txt").write_text(f"Harbour number {number}.")
-    async with open_queue(database, pool, QueueLimits(30, 5, 7)) as queue:
-        yield Office(world, queue, PostgresRegistry(pool), folder)
+from .conftest import Office
 
 
 async def test_a_source_is_synced_and_only_what_changed_is_read(office: Office) -> None:
@@ -317,19 +250,10 @@ async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> 
         assert (await office.sync(source)).report["deleted"] == 1
 
 
-def storage_of(office: Office) -> Storage:
-    """What removing a source works with; the rest is not there."""
-    there = {
-        "store": office.world.store, "queue": office.queue, "registry": office.registry, "blobs": office.world.blobs,
-        "principal": office.world.principal,
-    }  # fmt: skip
-    return Storage(**{item.name: there.get(item.name) for item in fields(Storage)})  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("keep", [True, False])
 async def test_removing_a_source_while_its_documents_are_in_work(office: Office, keep: bool) -> None:
     source = await office.register()
-    storage = storage_of(office)
+    storage = office.storage
     await office.world.store.open_collection(office.world.principal, "c", office.world.ingest.index)
     async with office.working():
         await office.queue.add(office.world.principal, [sync_job(source)])
@@ -341,6 +265,40 @@ async def test_removing_a_source_while_its_documents_are_in_work(office: Office,
     left = await office.uris()
     assert left if keep else not left
     assert not await office.registry.sources(office.world.principal)
+
+
+async def test_removing_a_source_can_be_done_again_when_it_failed_on_the_way(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, principal = await office.register(), office.world.principal
+    async with office.working():
+        await office.sync(source)
+    with monkeypatch.context() as patch:
+
+        async def away(*_: object, **__: object) -> None:
+            raise DatabaseUnavailable("The database is away.")
+
+        patch.setattr(office.world.store, "delete", away)
+        with pytest.raises(DatabaseUnavailable):
+            await remove_source(office.storage, principal, source.id, keep_documents=False)
+    assert await office.registry.sources(principal) and await office.uris()
+    assert await remove_source(office.storage, principal, source.id, keep_documents=False) == 8
+    assert not await office.registry.sources(principal) and not await office.uris()
+
+
+async def test_a_source_that_is_not_removed_after_all_is_synced_anew(
+    office: Office, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anchorage.faces.sources._PATIENCE", 0.0)
+    source, principal = await office.register(), office.world.principal
+    await office.queue.add(principal, [sync_job(source), NewJob("ingest", "c", "x", "x", "l", source_id=source.id)])
+    async with pool.connection() as connection:
+        await connection.execute("UPDATE anchorage.jobs SET status = 'running' WHERE kind = 'ingest'")
+    with pytest.raises(Conflict, match="in work"):
+        await remove_source(office.storage, principal, source.id, keep_documents=False)
+    assert sorted((job.kind, job.status) for job in await office.queue.jobs(principal)) == [
+        ("ingest", "running"), ("sync", "cancelled"), ("sync", "queued"),
+    ]  # fmt: skip
 
 
 async def test_credentials_that_expire_in_the_middle_of_a_sync(office: Office) -> None:
@@ -416,7 +374,7 @@ async def test_a_document_of_two_sources_stays_until_both_have_lost_it(office: O
         assert (await office.sync(inner)).report["deleted"] == 0
         hidden.add((wide, "d1.txt"))
         assert (await office.sync(outer)).report["deleted"] == 1 and "d1.txt" not in await office.uris()
-    storage = storage_of(office)
+    storage = office.storage
     assert await remove_source(storage, principal, outer.id, keep_documents=False) == 8
     assert await office.uris() == {"d2.txt"}
     assert await remove_source(storage, principal, inner.id, keep_documents=True) == 0
@@ -445,7 +403,7 @@ async def test_sources_that_find_a_document_at_the_same_time_share_it(office: Of
         assert len(await office.uris()) == 9
     for source in (outer, inner):
         assert "d.txt" in await office.uris()
-        await remove_source(storage_of(office), principal, source.id, keep_documents=False)
+        await remove_source(office.storage, principal, source.id, keep_documents=False)
     assert not await office.uris()
 
 

@@ -107,6 +107,7 @@ def test_locations_of_the_web_and_of_confluence() -> None:
     settings = load_settings(confluence={"base_url": "https://wiki.example.org"}, web={"max_pages": 7})
     s3 = S3(s3_config(settings.s3))
     assert source_at(settings, "https://Example.org/a#b", s3, {}).uri == "https://example.org/a"
+    assert check_location(settings, "HTTPS://example.org/a", {}, local=False) == "https://example.org/a"
     assert source_at(settings, "https://example.org/docs/", s3, {"mode": "crawl"}).prefix == "https://example.org/docs/"
     assert source_at(settings, "confluence://DOCS", s3, {}).uri == "confluence://DOCS"
     with pytest.raises(ConfigurationError, match="CONFLUENCE_BASE_URL"):

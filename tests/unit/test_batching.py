@@ -82,6 +82,7 @@ async def numbers(count: int) -> AsyncIterator[int]:
 
 async def test_groups_and_concurrent_work() -> None:
     assert [group async for group in grouped(numbers(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert [group async for group in grouped(numbers(3), 2, 0.0)] == [[0], [1], [2]]  # they come slower than that
     running, most = 0, 0
 
     async def work(number: int) -> int:

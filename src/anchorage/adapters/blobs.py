@@ -8,8 +8,9 @@ import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -85,5 +86,12 @@ class FolderBlobStore:
                 while piece := await asyncio.to_thread(file.read, _PIECE):
                     yield piece
 
-    async def delete(self, key: str) -> None:
-        await asyncio.to_thread(self._place(key).unlink, missing_ok=True)
+    async def delete(self, key: str, *, grace: float = 0) -> bool:
+        return await asyncio.to_thread(self._delete, self._place(key), grace)
+
+    def _delete(self, place: Path, grace: float) -> bool:
+        with suppress(FileNotFoundError):
+            if grace and time.time() - place.stat().st_mtime < grace:
+                return False
+            place.unlink()
+        return True

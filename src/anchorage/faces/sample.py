@@ -40,7 +40,10 @@ async def ingest_own_docs(services: Services) -> None:
         await store.drop_collection(principal, DOCS_COLLECTION)
         await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     held = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
-    elsewhere = [item.id for item in held if not item.uri.startswith(source.prefix or "")]  # another clone's
+    own = source.prefix or ""
+    elsewhere = [
+        item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)
+    ]  # another clone's
     await delete_documents(services.storage, principal, elsewhere)
     async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
         if outcome.status is DocumentStatus.FAILED and outcome.error:

@@ -49,12 +49,14 @@ async def request_sync(storage: Storage, principal: Principal, source_id: str, *
 async def remove_source(storage: Storage, principal: Principal, source_id: str, *, keep_documents: bool) -> int:
     """Forget a source with its jobs; returns how many documents went with it.
 
-    Raises `NotFound`, and `Conflict` when its documents are in work for too long.
+    Its record goes last, so that what fails on the way can be done again. Raises `NotFound`, and `Conflict` when its documents are in
+    work for too long.
     """
     source = await storage.registry.source(principal, source_id)
     end = time.monotonic() + _PATIENCE
     while await storage.queue.cancel_source(source.id):  # what is running would bring documents back
         if time.monotonic() > end:
+            await storage.queue.add(principal, [sync_job(source)])  # it stays: what waited is found again
             raise Conflict(
                 f"Documents of {source.location} are in work. Remove the source when they are done, or cancel their jobs."
             )
@@ -63,7 +65,12 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
         await storage.store.disown(principal, source.collection, source.id)
         await storage.registry.remove(principal, source.id)
         return 0
+    deleted = await _delete_documents_of(storage, principal, source)
     await storage.registry.remove(principal, source.id)
+    return deleted + await _delete_documents_of(storage, principal, source)  # a sync may have come in between
+
+
+async def _delete_documents_of(storage: Storage, principal: Principal, source: RegisteredSource) -> int:
     held = await storage.store.of_source(principal, source.collection, source.id)
     alone = await storage.store.release(principal, source.collection, list(held.values()), source.id) if held else []
     return len(await delete_documents(storage, principal, alone))

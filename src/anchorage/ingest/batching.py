@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
@@ -77,13 +78,15 @@ async def concurrently(items: AsyncIterator[T], work: Callable[[T], Awaitable[R]
             await asyncio.wait(tasks)
 
 
-async def grouped(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
-    """The items in groups of `size`; the last one may be smaller."""
+async def grouped(items: AsyncIterator[T], size: int, seconds: float = math.inf) -> AsyncIterator[list[T]]:
+    """The items in groups of `size`; smaller at the end, and where the first would wait longer than so many seconds for the last."""
     group: list[T] = []
+    clock, due = asyncio.get_running_loop().time, math.inf
     async with aclosing(items):  # type: ignore[type-var]
         async for item in items:
+            due = due if group else clock() + seconds
             group.append(item)
-            if len(group) == size:
+            if len(group) == size or clock() >= due:
                 yield group
                 group = []
     if group:

@@ -21,7 +21,6 @@ from anchorage.errors import (
     AnchorageError,
     Contended,
     DatabaseUnavailable,
-    DocumentRefused,
     IndexMoved,
     NotFound,
     Superseded,
@@ -29,6 +28,7 @@ from anchorage.errors import (
 from anchorage.ingest.batching import Budget, concurrently, grouped
 from anchorage.ingest.chunk import passage_header, passage_text
 from anchorage.ingest.indexing import Indexing, open_indexing, require_live
+from anchorage.ingest.passwords import opened
 from anchorage.ingest.removal import forget_blobs, vanished
 from anchorage.model import (
     Document,
@@ -161,17 +161,17 @@ class Ingester:
         self, collection: str, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
         password: str | None,
     ) -> Outcome:  # fmt: skip
-        stored: IndexedDocument | None = None
+        had = known.blob_key if known else None
+        needed, kept = had, list[str]()  # keys of original bytes
 
         async def prepare(index: Indexing) -> IndexedDocument | Outcome:
-            nonlocal stored
-            done = await self._prepared_or_failed(collection, index, source, entry, known, source_id, password)
-            stored = None if isinstance(done, Outcome) else done
-            return done
+            return await self._prepared_or_failed(collection, index, source, entry, known, source_id, password, kept)
 
-        outcome = await self._into_live(collection, entry, prepare, source_id)
-        if stored and known and known.blob_key and known.blob_key != stored.blob_key:
-            await forget_blobs(self.services, [known.blob_key])
+        try:
+            outcome = await self._into_live(collection, entry, prepare, source_id)
+            needed = kept[-1] if outcome.status is DocumentStatus.INDEXED else had
+        finally:
+            await forget_blobs(self.services, sorted({key for key in (had, *kept) if key and key != needed}))
         return outcome
 
     async def _into_live(
@@ -192,10 +192,10 @@ class Ingester:
 
     async def _prepared_or_failed(
         self, collection: str, index: Indexing, source: Source, entry: SourceEntry, known: Document | None,
-        source_id: str | None, password: str | None,
+        source_id: str | None, password: str | None, kept: list[str],
     ) -> IndexedDocument | Outcome:  # fmt: skip
         try:
-            done = await self._prepared(index, source, entry, known, source_id, password)
+            done = await self._prepared(index, source, entry, known, source_id, password, kept)
         except (DatabaseUnavailable, IndexMoved, Superseded):
             raise
         except AnchorageError as error:
@@ -244,45 +244,29 @@ class Ingester:
 
     async def _prepared(
         self, index: Indexing, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
-        password: str | None,
+        password: str | None, kept: list[str],
     ) -> IndexedDocument | Outcome:  # fmt: skip
-        """Fetch, parse, chunk and embed, unless the bytes are those that are indexed."""
+        """Fetch, parse, chunk and embed, unless the bytes are those that are indexed; the key of those that are kept comes to `kept`."""
         services = self.services
         taken = 0
         try:
             async with source.fetch(entry.uri) as item:
                 taken = await self._room.take(item.size)
                 key = await services.blobs.put(Path(item.path))
+                kept.append(key)
                 version = hashlib.sha256(bytes.fromhex(key) + services.parser.version.encode()).hexdigest()
                 if known and known.version == version:
                     # The source has touched it, or a later version failed and this one has come back.
                     with suppress(NotFound):  # deleted meanwhile: then it is new
                         await services.store.confirm(self.principal, known.id, version, self._tag(item.tag), source_id)
                         return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
-                parsed = await self._parsed(item, password)
+                parsed = await opened(services.parser, services.passwords, item, password)
             document = await self._chunked(index, item, version, parsed, key)
             vectors = await self._vectors(index, document, known)
         finally:
             self._room.give(taken)
         had = known.version or "" if known else ""
         return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id, replaces=had)
-
-    async def _parsed(self, item: SourceItem, password: str | None) -> ParsedDocument:
-        """Parse a file; one that is protected is tried with the passwords that the settings hold."""
-        parse, passwords = self.services.parser.parse, self.services.passwords
-        try:
-            return await parse(Path(item.path), item.name)
-        except DocumentRefused as error:
-            if error.code != "encrypted":
-                raise
-            tried = [passwords[name] for name in passwords if password in (None, name)]
-            for number, secret in enumerate(tried, start=1):
-                try:
-                    return await parse(Path(item.path), item.name, password=secret)
-                except DocumentRefused as again:
-                    if again.code != "encrypted" or number == len(tried):
-                        raise
-            raise
 
     def _tag(self, tag: str | None) -> str | None:
         return f"{self.services.parser.version} {tag}" if tag else None

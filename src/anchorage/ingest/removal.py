@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Protocol
 
 from anchorage.errors import AnchorageError, NotFound
@@ -45,12 +45,13 @@ async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
 
 async def sweep_blobs(kept: Kept, grace: float) -> int:
     """Delete the original bytes that were let go of so many seconds ago and that nothing needs; returns how many."""
-    unused = await kept.store.unused_blobs(await kept.queue.sweep(grace))
-    in_use = await kept.queue.blobs_in_use(unused) if unused else set()
-    for key in unused:
-        if key not in in_use:
-            await kept.blobs.delete(key)
-    return len(set(unused) - in_use)
+    forgotten = await kept.queue.sweep(grace)
+    unused = set(await kept.store.unused_blobs(forgotten)) if forgotten else set()
+    unused -= await kept.queue.blobs_in_use(list(unused)) if unused else set()
+    # What was put again since may be of a document that is being read, or was let go of in vain: its time comes later.
+    renewed = {key for key in unused if not await kept.blobs.delete(key, grace=grace)}
+    await kept.queue.swept([key for key in forgotten if key not in renewed], grace)
+    return len(unused - renewed)
 
 
 async def vanished(
@@ -69,17 +70,18 @@ async def vanished(
         for uri, document_id in unlisted.items():
             yield Outcome(uri, document_id, DocumentStatus.HELD, error=reason)
         return
-    gone = {uri: document_id for uri, document_id in unlisted.items() if await _is_gone(source, uri)}
+    gone = {uri: document_id for uri, document_id in unlisted.items() if await is_gone(source, uri, seen)}
     await delete_documents(kept, principal, list(gone.values()))
     for uri, document_id in gone.items():
         yield Outcome(uri, document_id, DocumentStatus.DELETED)
 
 
-async def _is_gone(source: Source, uri: str) -> bool:
-    """Whether the source itself says so: what is only not listed, or not readable now, stays."""
+async def is_gone(source: Source, uri: str, listed: Container[str]) -> bool:
+    """Whether the source itself says so, or that it is another one that it lists: what is only not listed, or not readable now, stays."""
     try:
-        async with source.fetch(uri):
-            return False
+        async with source.fetch(uri) as item:
+            moved = item.metadata.get("canonical_url") or item.metadata.get("url")
+            return moved not in (None, uri) and moved in listed
     except NotFound:
         return True
     except AnchorageError:

@@ -14,7 +14,7 @@ import structlog
 from anchorage.errors import AnchorageError
 from anchorage.ingest.batching import grouped
 from anchorage.ingest.pipeline import Ingester, failure_of
-from anchorage.ingest.removal import delete_documents
+from anchorage.ingest.removal import delete_documents, is_gone
 from anchorage.model import Document, Failure, Principal, RegisteredSource, SourceEntry
 from anchorage.ports.queue import JobResult, NewJob, Queue, Report
 from anchorage.ports.registry import SourceRegistry
@@ -22,6 +22,7 @@ from anchorage.ports.source import Source
 
 _log = structlog.get_logger(__name__)
 _AT_ONCE = 500
+_WITHIN = 5.0  # seconds that what a slow source lists waits for more
 UPLOAD_PRIORITY, SYNC_PRIORITY, SOURCE_PRIORITY = 10, 5, 0
 
 
@@ -59,7 +60,8 @@ async def sync_source(
     try:
         await ingester.open(registered.collection)
         found = await _list(ingester, queue, principal, registered, source, report)
-        gone = await _gone(ingester, principal, registered, found, limits, confirmed=confirmed)
+        unlisted = await _unlisted(ingester, principal, registered, found, source, report)
+        gone = _certain(unlisted, registered, found, limits, confirmed=confirmed)
     except AnchorageError as error:
         await registry.note(registered.id, "failed", failure_of(error))
         return JobResult(error=failure_of(error))
@@ -77,7 +79,7 @@ async def _list(
     ingester: Ingester, queue: Queue, principal: Principal, registered: RegisteredSource, source: Source, report: Report
 ) -> _Found:
     found = _Found()
-    async for group in grouped(source.list(), _AT_ONCE):
+    async for group in grouped(source.list(), _AT_ONCE, _WITHIN):
         known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
         # What is asked for by name and is not there any more is gone; what never was is a failure that somebody should see.
         group = [entry for entry in group if not (entry.missing and _is_read(known.get(entry.uri)))]
@@ -111,21 +113,43 @@ def _document_job(registered: RegisteredSource, entry: SourceEntry) -> NewJob:
     )  # fmt: skip
 
 
-async def _gone(
-    ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, limits: SyncLimits, *, confirmed: bool
-) -> Sequence[str] | Failure:  # fmt: skip
-    """The ids of the documents that are listed no more, or why they are kept."""
-    held = await ingester.services.store.of_source(principal, registered.collection, registered.id)
+@dataclass(frozen=True, slots=True)
+class _Unlisted:
+    """The ids of the documents that are gone from the source, of so many that it had."""
+
+    gone: Sequence[str]
+    held: int
+
+
+async def _unlisted(
+    ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, source: Source, report: Report
+) -> _Unlisted:  # fmt: skip
+    store = ingester.services.store
+    held = await store.of_source(principal, registered.collection, registered.id)
     below = tuple(found.closed)  # a folder that could not be listed: what it held is not gone for that
-    gone = [
-        document_id for uri, document_id in held.items() if uri not in found.listed and not uri.startswith(below or " ")
-    ]
+    missing = {uri: held[uri] for uri in held if uri not in found.listed and not uri.startswith(below or " ")}
+    if source.lists_all or not missing:
+        return _Unlisted(list(missing.values()), len(held))
+    known = await store.versions(principal, registered.collection, list(missing))
+    gone = []
+    for uri, document_id in missing.items():
+        if not _is_read(known.get(uri)) or await is_gone(source, uri, found.listed):
+            gone.append(document_id)
+        await report(len(found.listed), None)  # a slow site may take long over it
+    return _Unlisted(gone, len(held))
+
+
+def _certain(
+    unlisted: _Unlisted, registered: RegisteredSource, found: _Found, limits: SyncLimits, *, confirmed: bool
+) -> Sequence[str] | Failure:
+    """The documents to delete, or why they are kept."""
+    gone, held = unlisted.gone, unlisted.held
     if gone and not confirmed:
-        suspicious = len(gone) > max(limits.least, limits.share * len(held))
+        suspicious = len(gone) > max(limits.least, limits.share * held)
         if suspicious or not found.listed:
             return Failure(
                 "source_shrank",
-                f"{registered.location} lists {len(found.listed)} documents, and {len(gone)} of the {len(held)} indexed ones are gone "
+                f"{registered.location} lists {len(found.listed)} documents, and {len(gone)} of the {held} indexed ones are gone "
                 f"from it. They stay until you confirm: `anchorage sources sync {registered.id} --confirm`.",
             )
     return gone

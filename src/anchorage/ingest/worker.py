@@ -72,6 +72,7 @@ class UploadedSource:
     name: str
     blob_key: str
     prefix: None = None
+    lists_all: bool = True
 
     async def list(self) -> AsyncIterator[SourceEntry]:
         yield SourceEntry(self.uri)

@@ -12,7 +12,7 @@ class BlobStore(Protocol):
     """Content-addressed: a key is the SHA-256 of the bytes, so writing twice is harmless."""
 
     async def put(self, path: Path) -> str:
-        """Keep a copy of the file and return its key."""
+        """Keep a copy of the file and return its key. To `delete`, it is as new then, even if the bytes were there before."""
         ...
 
     def local(self, key: str) -> AbstractAsyncContextManager[Path]:
@@ -23,6 +23,6 @@ class BlobStore(Protocol):
         """The bytes in pieces. Raises `NotFound` before the first."""
         ...
 
-    async def delete(self, key: str) -> None:
-        """Forget the bytes; no error if they are not there."""
+    async def delete(self, key: str, *, grace: float = 0) -> bool:
+        """Forget the bytes, unless they were put within so many seconds; returns whether they are gone."""
         ...

@@ -85,6 +85,10 @@ class Queue(Protocol):
         """Forget jobs that ended long ago; returns the keys of bytes that were let go of more than `grace` seconds ago."""
         ...
 
+    async def swept(self, keys: Sequence[str], grace: float) -> None:
+        """These are dealt with: `sweep` names them no more, but for those that were let go of again within `grace` seconds."""
+        ...
+
     async def cancel_source(self, source_id: str) -> int:
         """End the waiting jobs of a source; returns how many are running still."""
         ...

@@ -22,6 +22,11 @@ class Source(Protocol):
         """The URI prefix under which a document that is not listed any more is gone; None where that cannot be told."""
         ...
 
+    @property
+    def lists_all(self) -> bool:
+        """Whether what its last list did not name is gone; else only `fetch` can tell, by `NotFound`."""
+        ...
+
     def list(self) -> AsyncIterator[SourceEntry]:
         """All items, in a stable order, each URI once.
 

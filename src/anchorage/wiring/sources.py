@@ -71,6 +71,7 @@ def source_at(settings: Settings, location: str, s3: S3, options: Options, web: 
     """
     if any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 for char in location):
         raise BadRequest(f"{location[:80]!r} holds a control character, or half of one. Write the location without.")
+    location = _known_scheme(location)
     if PASSWORD in options:
         if not isinstance(options[PASSWORD], str) or options[PASSWORD] not in settings.ingest.passwords:
             raise BadRequest(
@@ -98,6 +99,7 @@ def check_location(settings: Settings, location: str, options: Options, *, local
     Raises `BadRequest` for one that cannot be a source, or for unknown options, and `NotAllowed` for one that reads this
     machine's own files unless `local` allows it.
     """
+    location = _known_scheme(location)
     if not local and not location.startswith(("s3://", "confluence://", *_WEB)):
         raise NotAllowed(
             "Files of the server cannot be registered over HTTP. Use `anchorage sources add` there, or upload the files."
@@ -106,6 +108,12 @@ def check_location(settings: Settings, location: str, options: Options, *, local
         location = Place.parse(location, settings.s3.bucket).uri
     source = source_at(settings, location, S3(s3_config(settings.s3)), options)
     return source.uri if isinstance(source, LocalSource) else location
+
+
+def _known_scheme(location: str) -> str:
+    """With its scheme in small letters, as all of them are compared here (RFC 3986, 3.1)."""
+    scheme, separator, rest = location.partition("://")
+    return scheme.lower() + separator + rest if separator else location
 
 
 def local_source(settings: Settings, location: str) -> LocalSource:

@@ -1,7 +1,7 @@
 """The process that parses: one file after another, within limits that the kernel enforces.
 
 Reads one JSON request a line on stdin, writes one reply on stdout: 8 bytes of length (big endian), then JSON. A reply
-`recognising` may come before it: text recognition begins, which may take longer.
+`recognising` may come before it, once for each file of an archive: text recognition begins, which may take longer.
 """
 
 from __future__ import annotations
@@ -35,6 +35,11 @@ def confine(memory: int) -> None:
     ):
         resource.setrlimit(limit, (value, value))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for name in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # sent to all of a group or a unit; the parent ends when it has drained
+        signal.signal(name, signal.SIG_IGN)
 
 
 def reply_to(request: dict[str, Any], begin: Callable[[], None]) -> dict[str, Any]:

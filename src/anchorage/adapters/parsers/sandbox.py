@@ -68,7 +68,7 @@ class SandboxedParser:
             "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds, "data": limits.ocr_data},
         }  # fmt: skip
         async with self._slots:
-            child = self._free.pop() if self._free else await self._spawn()
+            child = await self._take()
             try:
                 reply = await self._exchange(child, request, name)
             except BaseException:
@@ -82,11 +82,20 @@ class SandboxedParser:
                 self._free.append(child)
         return await _in_time(_document, reply, reply.pop(_SIZE))
 
+    async def _take(self) -> _Child:
+        while self._free:
+            child = self._free.pop()
+            if child.process.returncode is None:
+                return child
+            await _kill(child)  # it died while it was idle: no file's fault
+        return await self._spawn()
+
     async def _spawn(self) -> _Child:
+        # In a session of its own, so that Ctrl+C is for us alone, who let it end what it reads.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "anchorage.adapters.parsers.child", str(self._limits.memory),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-            env=self._environment, limit=1024**2,
+            env=self._environment, limit=1024**2, start_new_session=True,
         )  # fmt: skip
         return _Child(process)
 
@@ -102,6 +111,7 @@ class SandboxedParser:
                 if "recognising" in reply:
                     seconds, setting = max(seconds, self._limits.ocr_seconds), "OCR_TIMEOUT"
                     patience.reschedule(asyncio.get_running_loop().time() + seconds)
+                while "recognising" in reply:  # once for each file in an archive
                     reply = await _receive(stdout)
         except TimeoutError as error:
             raise DocumentRefused(

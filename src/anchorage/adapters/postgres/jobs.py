@@ -74,6 +74,12 @@ _SUPERSEDED = """EXISTS (
         (t.status = 'waiting' AND t.source_id = j.source_id) OR (t.id > j.id AND t.blob_key IS NOT NULL AND j.blob_key IS NOT NULL)
     )
 )"""
+_CONFIRM = """
+UPDATE anchorage.jobs t SET confirmed = true FROM anchorage.jobs j
+WHERE j.id = ANY(%s) AND j.status IN ('released', 'running') AND j.confirmed AND NOT t.confirmed AND t.id <> j.id
+    AND t.status = 'waiting' AND t.source_id = j.source_id AND t.kind = j.kind AND md5(t.uri) = md5(j.uri)
+"""
+"""What was confirmed stays so in the job that takes its place."""
 _SUPERSEDE = f"""
 UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = 'superseded',
     error_message = 'A later job for the same document took its place.'
@@ -192,6 +198,7 @@ async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
 async def start(connection: AsyncConnection[Any], ids: Sequence[int]) -> dict[int, Started]:
     """Take released jobs; those are missing that were cancelled, given to another, or superseded meanwhile."""
     ids = sorted(ids)
+    await connection.execute(_CONFIRM, (ids,))
     await connection.execute(f"{_SUPERSEDE} AND status = 'released' AND {_SUPERSEDED}", (ids,))
     cursor = await connection.execute(_START, (ids,))
     return {int(row[2]): Started(as_job(row[2:]), row[0], row[1]) for row in await cursor.fetchall()}
@@ -269,12 +276,14 @@ async def give_back(
                 cursor = await connection.execute(_LOST, values)
                 count += cursor.rowcount
         except errors.UniqueViolation:  # another job for the same has come to wait in this very moment
+            await connection.execute(_CONFIRM, ([job_id],))
             await connection.execute(_SUPERSEDE, ([job_id],))
     return count
 
 
 async def _superseded(connection: AsyncConnection[Any], job_id: int, run: int | None = None) -> bool:
     """End a job that would only do again what another one will do; whether it was one."""
+    await connection.execute(_CONFIRM, ([job_id],))
     cursor = await connection.execute(
         f"{_SUPERSEDE} AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED} RETURNING id",
         ([job_id], run, run),
@@ -346,31 +355,6 @@ async def cancel(connection: AsyncConnection[Any], principal: Principal, job_id:
     return (str(row[0]), row[1]) if row else None
 
 
-async def blobs_in_use(connection: AsyncConnection[Any], keys: Sequence[str]) -> set[str]:
-    """Those of the keys whose bytes a job that has not ended needs, or one that could be retried."""
-    cursor = await connection.execute(
-        "SELECT DISTINCT blob_key FROM anchorage.jobs WHERE blob_key = ANY(%s) AND status <> 'done'", (list(keys),)
-    )
-    return {row[0] for row in await cursor.fetchall()}
-
-
-async def forget_blobs(connection: AsyncConnection[Any], keys: Sequence[str]) -> None:
-    """Note that something has let go of these bytes."""
-    await connection.execute(
-        "INSERT INTO anchorage.forgotten_blobs (key) SELECT unnest(%s::text[]) ON CONFLICT (key) DO UPDATE SET since = now()",
-        (sorted(keys),),
-    )
-
-
-async def forgotten_blobs(connection: AsyncConnection[Any], seconds: float) -> list[str]:
-    """The keys that were let go of so long ago; they are noted no more."""
-    cursor = await connection.execute(
-        "DELETE FROM anchorage.forgotten_blobs WHERE since <= now() - make_interval(secs => %s) RETURNING key",
-        (seconds,),
-    )
-    return sorted(row[0] for row in await cursor.fetchall())
-
-
 async def cancel_source(connection: AsyncConnection[Any], source_id: str) -> int:
     """End the jobs of a source that wait; returns how many are running."""
     await connection.execute(
@@ -383,13 +367,3 @@ async def cancel_source(connection: AsyncConnection[Any], source_id: str) -> int
     )
     row = await cursor.fetchone()
     return int(row[0]) if row else 0
-
-
-async def sweep(connection: AsyncConnection[Any], days: float) -> list[str]:
-    """Forget jobs that ended so many days ago; returns the keys of the bytes that they were about."""
-    cursor = await connection.execute(
-        "DELETE FROM anchorage.jobs WHERE id IN (SELECT id FROM anchorage.jobs WHERE finished_at < now() - make_interval(secs => %s) "
-        "AND status IN ('done', 'failed', 'cancelled') LIMIT 5000) RETURNING blob_key",
-        (days * 86400,),
-    )
-    return sorted({row[0] for row in await cursor.fetchall() if row[0]})

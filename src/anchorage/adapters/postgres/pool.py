@@ -144,6 +144,8 @@ def _translated(error: Exception, what: str) -> AnchorageError | None:
             f"A table was missing during {what}: the collection was dropped meanwhile, or the database was not migrated. "
             "Try again after `anchorage migrate`."
         )
+    if isinstance(error, errors.ProgramLimitExceeded):  # an operational error, but of the input
+        return BadRequest(f"The input for {what} is longer than the database can take. Shorten it and try again.")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return DatabaseUnavailable(
             f"The connection to Postgres failed during {what}. Check that it runs; `anchorage doctor` tells more."

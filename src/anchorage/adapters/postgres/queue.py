@@ -15,6 +15,7 @@ from procrastinate import exceptions
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres import jobs as table
+from anchorage.adapters.postgres import originals
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.batching import Batcher
 from anchorage.errors import AnchorageError, BadRequest, Conflict, Contended, DatabaseUnavailable, NotFound
@@ -142,16 +143,21 @@ class PostgresQueue:
 
     async def blobs_in_use(self, keys: Sequence[str]) -> set[str]:
         async with self._connection("looking up the jobs' files") as connection:
-            return await table.blobs_in_use(connection, keys)
+            return await originals.blobs_in_use(connection, keys)
 
     async def forget_blobs(self, keys: Sequence[str]) -> None:
         async with self._connection("letting go of files") as connection:
-            await table.forget_blobs(connection, keys)
+            await originals.forget_blobs(connection, keys)
 
     async def sweep(self, grace: float) -> Sequence[str]:
         async with self._connection("forgetting old jobs") as connection:
-            await table.forget_blobs(connection, await table.sweep(connection, self._limits.retention_days))
-            return await table.forgotten_blobs(connection, grace)
+            ended = await originals.of_ended_jobs(connection, self._limits.retention_days)
+            await originals.forget_blobs(connection, ended)
+            return await originals.forgotten_blobs(connection, grace)
+
+    async def swept(self, keys: Sequence[str], grace: float) -> None:
+        async with self._connection("noting files no more") as connection:
+            await originals.swept(connection, keys, grace)
 
     async def cancel_source(self, source_id: str) -> int:
         async with self._connection("cancelling a source's jobs") as connection:

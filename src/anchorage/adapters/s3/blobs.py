@@ -6,8 +6,9 @@ import asyncio
 import base64
 import hashlib
 import re
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -20,6 +21,8 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _PIECE = 256 * 1024
 _PART = 8 * 1024**2  # larger files go up in parts of this size
 _MAX_PARTS = 10_000  # S3's limit
+_NEW = 60.0  # seconds that an object passes for new
+_COPIED = 5 * 1024**3  # S3's limit of a copy in one request
 _PARTS_AT_ONCE = 4  # in memory, too
 
 
@@ -43,11 +46,11 @@ class S3BlobStore:
         if size <= self._part_bytes:
             content = await asyncio.to_thread(path.read_bytes)  # hashed and sent from memory: the same bytes for sure
             key = await asyncio.to_thread(_hash, content)
-            if not await self._has(key, len(content)):
+            if not await self._renewed(key, len(content)):
                 await self._send("put_object", self._place(key), content)
             return key
         key = await asyncio.to_thread(_hash_file, path)
-        if not await self._has(key, size):
+        if not await self._renewed(key, size):
             await self._put_parts(path, self._place(key), key, size)
         return key
 
@@ -56,9 +59,24 @@ class S3BlobStore:
             raise NotFound(f"{key[:80]!r} is no key of an original.")
         return Place(self._bucket, f"{self._prefix}{key[:2]}/{key}")
 
-    async def _has(self, key: str, size: int) -> bool:
-        found = await self._s3.head(self._place(key))
-        return found is not None and bool(found.get("ContentLength") == size)
+    async def _renewed(self, key: str, size: int) -> bool:
+        """Whether the object is there, and is as new: an old one is copied onto itself, so that no sweep takes it for forgotten."""
+        place = self._place(key)
+        found = await self._s3.head(place)
+        if found is None or found.get("ContentLength") != size:
+            return False
+        if _age(found) <= _NEW:
+            return True
+        if size > _COPIED:
+            return False
+        try:
+            await self._s3.call(
+                "copy_object", place.uri, self._bucket, seconds=self._s3.config.transfer_timeout, Key=place.key,
+                CopySource={"Bucket": self._bucket, "Key": place.key}, MetadataDirective="REPLACE",
+            )  # fmt: skip
+        except NotFound:  # swept in this moment: it is sent again
+            return False
+        return True
 
     async def _send(self, operation: str, place: Place, content: bytes, **parameters: Any) -> dict[str, Any]:
         digest = await asyncio.to_thread(lambda: hashlib.md5(content, usedforsecurity=False).digest())
@@ -118,9 +136,18 @@ class S3BlobStore:
                 while piece := await asyncio.to_thread(file.read, _PIECE):
                     yield piece
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str, *, grace: float = 0) -> bool:
         place = self._place(key)
+        if grace and (found := await self._s3.head(place)) is not None and _age(found) < grace:
+            return False
         await self._s3.call("delete_object", place.uri, self._bucket, Key=place.key)
+        return True
+
+
+def _age(found: Mapping[str, Any]) -> float:
+    """Seconds since an object was written."""
+    written: datetime = found["LastModified"]
+    return (datetime.now(UTC) - written).total_seconds()
 
 
 class _Hash(Protocol):

@@ -39,6 +39,10 @@ class S3Source:
     def prefix(self) -> str | None:
         return self._place.uri if self._place.key.endswith("/") or not self._place.key else None
 
+    @property
+    def lists_all(self) -> bool:
+        return True
+
     async def list(self) -> AsyncIterator[SourceEntry]:
         self._place = self._named
         is_named = bool(self._named.key) and not self._named.key.endswith("/")

@@ -64,6 +64,10 @@ class ConfluenceSource:
     def prefix(self) -> str | None:
         return self._api.prefix(self._key)
 
+    @property
+    def lists_all(self) -> bool:
+        return True
+
     async def list(self) -> AsyncIterator[SourceEntry]:
         listed: set[str] = set()
         waiting: list[PageRef] = []

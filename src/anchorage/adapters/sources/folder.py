@@ -43,6 +43,10 @@ class LocalSource:
     def prefix(self) -> str | None:
         return self._path.as_uri().rstrip("/") + "/" if self._is_folder else None
 
+    @property
+    def lists_all(self) -> bool:
+        return True
+
     async def list(self) -> AsyncIterator[SourceEntry]:
         walk = _entries(self._path) if self._is_folder else iter([SourceEntry(self.uri, _listed_tag(self._path))])
         while batch := await asyncio.to_thread(_some, walk):

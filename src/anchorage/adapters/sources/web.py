@@ -89,6 +89,7 @@ class WebSource:
         self._scope = normal_url(options.prefix) if options.prefix else folder(self._url)
         self._client = client
         self._held = Held()
+        self._whole = True  # of the last list of bookmarks: no page failed
         self._tags: dict[str, str | None] = {}
         self._bookmarks: dict[str, Bookmark] = {}
 
@@ -103,10 +104,16 @@ class WebSource:
             return self._scope
         return folder(self._url) if self._mode == "sitemap" else None
 
+    @property
+    def lists_all(self) -> bool:
+        """Of bookmarks only, where each page said which one it is: else what a page is known as, or leads to, is not listed either."""
+        return self._mode == "bookmarks" and self._whole
+
     async def list(self) -> AsyncIterator[SourceEntry]:
         """Pages under their canonical addresses. Raises as the port says."""
         modes = {"page": self._page, "sitemap": self._sitemap, "crawl": self._crawl, "bookmarks": self._bookmarked}
         listed: set[str] = set()
+        self._whole = True
         self.close()
         async with self._client.session():
             async for entry in modes[self._mode]():
@@ -147,6 +154,7 @@ class WebSource:
             page = await download(self._client, url, if_changed=True)
         except AnchorageError as error:
             self._held.put(url, error)
+            self._whole = self._whole and isinstance(error, NotFound)
             return SourceEntry(url, missing=isinstance(error, NotFound))
         return self._keep(page, page.canonical or page.url)
 

@@ -39,6 +39,7 @@ class _TextSource:
     content: bytes
     folder: Path
     prefix: None = None
+    lists_all: bool = True
 
     @property
     def name(self) -> str:

@@ -32,8 +32,9 @@ class BlobConformance:
     async def test_what_is_deleted_is_gone(self, blobs: BlobStore, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(b"gone soon")
         key = await blobs.put(tmp_path / "a")
-        await blobs.delete(key)
-        await blobs.delete(key)
+        assert not await blobs.delete(key, grace=3600)  # it was put just now
+        assert await blobs.delete(key)
+        assert await blobs.delete(key, grace=3600)  # what is not there is no trouble
         with pytest.raises(NotFound):
             async with blobs.local(key):
                 pass

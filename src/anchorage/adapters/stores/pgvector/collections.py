@@ -173,7 +173,7 @@ async def list_collections(
     """The collections that the principal may read, with their sizes."""
     cursor = await connection.execute(
         """
-        SELECT c.name, v.spec, v.id, count(d.id) FILTER (WHERE d.status = 'indexed'), coalesce(sum(d.chunks), 0)
+        SELECT c.name, v.spec, v.id, count(d.version), coalesce(sum(d.chunks), 0)
         FROM anchorage.collections c
         JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
         LEFT JOIN anchorage.documents d ON d.collection_id = c.id
