@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
@@ -271,6 +271,25 @@ async def test_deleting_removes_the_original_bytes_unless_shared(world: World, f
     assert await sweep_blobs(world.ingest, 3600) == 0  # somebody may be taking them up just now
     assert await sweep_blobs(world.ingest, 0) == 1
     assert not list((world.blobs.root / key[:2]).glob(key))
+
+
+async def test_a_long_document_tells_how_it_gets_on(world: World, folder: Path) -> None:
+    text = "\n\n".join(f"Paragraph {number} of the quay. " + "harbour bread iron quay " * 14 for number in range(90))
+    (folder / "long.txt").write_text(text)
+    source, heard, waits = LocalSource(folder / "long.txt", max_bytes=10**7), list[tuple[int, int | None]](), 0
+
+    class Heard:
+        async def __call__(self, done: int, total: int | None) -> None:
+            heard.append((done, total))
+
+        def waiting(self) -> AbstractContextManager[None]:
+            nonlocal waits
+            waits += 1
+            return nullcontext()
+
+    ingester = Ingester(replace(world.ingest, batch_chunks=16), world.principal)
+    outcome = await ingester.document("c", source, SourceEntry(source.uri), None, progress=Heard())
+    assert heard == [(done, outcome.chunks) for done in range(16, outcome.chunks, 16)] and heard and waits == 2
 
 
 def originals(world: World) -> list[str]:

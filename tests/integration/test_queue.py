@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 
 import psycopg
@@ -16,7 +16,7 @@ from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.errors import Conflict, DocumentRefused, ModelUnavailable, NotFound
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Job, Principal
-from anchorage.ports.queue import JobResult, NewJob, Report, Run
+from anchorage.ports.queue import JobResult, NewJob, Progress, Run
 
 ANNA, BERT = Principal("anna"), Principal("bert")
 LIMITS = QueueLimits(job_timeout=30, shutdown_timeout=5, retention_days=7)
@@ -59,9 +59,9 @@ async def ended(queue: PostgresQueue, count: int = 1, status: str = "done") -> N
 async def test_jobs_run_once_and_tell_what_came_of_them(queue: PostgresQueue) -> None:
     ran: list[str] = []
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         ran.append(job.name)
-        await report(1, 2)
+        await progress(1, 2)
         return JobResult("document-of-" + job.name)
 
     ids = await queue.add(ANNA, [new(f"n{number}") for number in range(100)])
@@ -83,7 +83,7 @@ async def test_what_is_temporary_is_tried_again_and_what_is_not_is_set_aside(
     monkeypatch.setattr(table, "_BACKOFF", (0.05, 0.1))
     tries: list[str] = []
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         tries.append(job.name)
         if job.name == "flaky" and job.attempts < 3:
             raise ModelUnavailable("The model server is away.")
@@ -116,10 +116,38 @@ async def _tried(tries: list[str], name: str, count: int) -> bool:
     return tries.count(name) >= count
 
 
+async def test_what_moves_or_waits_for_others_is_not_stuck(
+    database: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "_BACKOFF", (60.0, 60.0))
+
+    async def run(job: Job, progress: Progress) -> JobResult:
+        for step in range(4):
+            if job.name == "moves":
+                await progress(step, 4)
+            with progress.waiting() if job.name == "waits" else nullcontext():
+                await asyncio.sleep(0.2)
+        return JobResult()
+
+    async with open_queue(database, pool, QueueLimits(job_timeout=0.5, shutdown_timeout=5, retention_days=7)) as queue:
+        moves, waits, stuck = await queue.add(ANNA, [new(name) for name in ("moves", "waits", "stuck")])
+        async with working(queue, run):
+            await ended(queue, 2)
+            await until(lambda: _attempted(queue, stuck), "the end of its time")
+        assert {(await queue.job(ANNA, item)).status for item in (moves, waits)} == {"done"}
+        reason = (await queue.job(ANNA, stuck)).error
+        assert reason and reason.code == "timeout" and "JOB_TIMEOUT" in reason.message
+
+
+async def _attempted(queue: PostgresQueue, job: str) -> bool:
+    found = await queue.job(ANNA, job)
+    return found.status == "queued" and found.attempts == 1 and found.error is not None
+
+
 async def test_an_upload_goes_before_what_waits_and_lanes_take_turns(queue: PostgresQueue) -> None:
     order: list[str] = []
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         order.append(job.name)
         return JobResult()
 
@@ -136,7 +164,7 @@ async def test_a_source_yields_while_somebody_waits_for_an_upload(queue: Postgre
     together: list[int] = []
     running: Counter[str] = Counter()
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         kind = job.name.rstrip("0123456789")
         running[kind] += 1
         if kind == "upload":
@@ -155,7 +183,7 @@ async def test_a_source_yields_while_somebody_waits_for_an_upload(queue: Postgre
 async def test_jobs_of_one_document_run_one_after_the_other(queue: PostgresQueue) -> None:
     running, most, order = 0, 0, []
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         nonlocal running, most
         running += 1
         most = max(most, running)
@@ -175,7 +203,7 @@ async def test_cancelling_ends_what_waits_and_what_runs(queue: PostgresQueue) ->
     stopped = asyncio.Event()
     started = asyncio.Event()
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         started.set()
         try:
             await asyncio.sleep(60)
@@ -200,12 +228,12 @@ async def test_a_shutdown_gives_running_jobs_back(queue: PostgresQueue, monkeypa
     monkeypatch.setattr(queue, "_limits", QueueLimits(30, 0.1, 7))
     started = asyncio.Event()
 
-    async def forever(job: Job, report: Report) -> JobResult:
+    async def forever(job: Job, progress: Progress) -> JobResult:
         started.set()
         await asyncio.sleep(60)
         return JobResult()
 
-    async def quick(job: Job, report: Report) -> JobResult:
+    async def quick(job: Job, progress: Progress) -> JobResult:
         return JobResult()
 
     (job,) = await queue.add(ANNA, [new("a")])
@@ -225,12 +253,12 @@ async def test_a_dead_workers_job_is_taken_over_and_its_late_end_says_nothing(
     monkeypatch.setattr("anchorage.adapters.postgres.queue._REAP", 0.2)
     taken, thaw = asyncio.Event(), asyncio.Event()
 
-    async def frozen(job: Job, report: Report) -> JobResult:
+    async def frozen(job: Job, progress: Progress) -> JobResult:
         taken.set()
         await thaw.wait()
         return JobResult("from the frozen one")
 
-    async def healthy(job: Job, report: Report) -> JobResult:
+    async def healthy(job: Job, progress: Progress) -> JobResult:
         return JobResult("from the healthy one")
 
     (job,) = await queue.add(ANNA, [new("a")])
@@ -261,7 +289,7 @@ async def test_a_job_that_kills_its_workers_is_set_aside(queue: PostgresQueue, p
 
 
 async def test_a_delivery_that_is_lost_is_made_again(queue: PostgresQueue, pool: Pool) -> None:
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         return JobResult()
 
     (job,) = await queue.add(ANNA, [new("a")])
@@ -284,7 +312,7 @@ async def test_adding_is_all_or_nothing(queue: PostgresQueue) -> None:
 async def test_a_later_upload_stands_for_the_earlier_ones(queue: PostgresQueue) -> None:
     ran: list[str] = []
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         ran.append(job.id)
         return JobResult()
 
@@ -311,7 +339,7 @@ async def test_a_job_that_must_wait_again_gives_way_to_its_twin(queue: PostgresQ
     running = asyncio.Event()
     go_on = asyncio.Event()
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         if job.id == first:
             running.set()
             await go_on.wait()
@@ -382,7 +410,7 @@ async def test_those_who_were_with_a_killer_go_one_by_one_the_second_time(queue:
 
 
 async def test_a_delivery_that_could_not_be_closed_lets_go_of_its_document(queue: PostgresQueue, pool: Pool) -> None:
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         return JobResult()
 
     await queue.add(ANNA, [replace(new("a"), blob_key=None)])
@@ -420,7 +448,7 @@ async def test_a_worker_that_slept_gives_back_no_job_of_another(queue: PostgresQ
     (job_id,) = await queue.add(ANNA, [new("a")])
     running, sleeper = asyncio.Event(), asyncio.Event()
 
-    async def run(job: Job, report: Report) -> JobResult:
+    async def run(job: Job, progress: Progress) -> JobResult:
         running.set()
         await sleeper.wait()
         return JobResult()

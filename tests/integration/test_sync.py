@@ -22,7 +22,7 @@ from anchorage.faces.sources import remove_source
 from anchorage.ingest.pipeline import Ingester, ingest_source
 from anchorage.ingest.sync import SyncLimits, sync_job, sync_source
 from anchorage.model import Principal, SourceEntry
-from anchorage.ports.queue import NewJob
+from anchorage.ports.queue import UNWATCHED, NewJob
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
@@ -390,13 +390,10 @@ async def test_sources_that_find_a_document_at_the_same_time_share_it(office: Of
     inner = await office.registry.add(principal, "c", str(deep), {}, None)
     outer = await office.register()
 
-    async def report(done: int, total: int | None) -> None:
-        pass
-
     for source in (outer, inner):
         async with office.open_source(source) as opened:
             await sync_source(
-                ingester, office.queue, office.registry, source, opened, SyncLimits(), report, confirmed=False
+                ingester, office.queue, office.registry, source, opened, SyncLimits(), UNWATCHED, confirmed=False
             )
     async with office.working():
         await office.idle()

@@ -45,7 +45,7 @@ from anchorage.model import (
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedders, Vectors
 from anchorage.ports.parser import Parser
-from anchorage.ports.queue import Queue
+from anchorage.ports.queue import UNWATCHED, Progress, Queue
 from anchorage.ports.source import Source
 from anchorage.ports.store import IndexedDocument, Store
 from anchorage.telemetry import DOCUMENTS
@@ -84,6 +84,21 @@ class IngestServices:
     """Passwords of documents, by names under which sources refer to them."""
     documents_at_once: int = 64
     embeddings_at_once: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A document that is being brought up to date, and what the store had of it."""
+
+    collection: str
+    source: Source
+    entry: SourceEntry
+    known: Document | None
+    source_id: str | None
+    password: str | None
+    progress: Progress
+    kept: list[str] = field(default_factory=list)
+    """The keys of the original bytes that were kept for it."""
 
 
 class Ingester:
@@ -141,37 +156,34 @@ class Ingester:
 
     async def document(
         self, collection: str, source: Source, entry: SourceEntry, known: Document | None, *,
-        source_id: str | None = None, password: str | None = None,
+        source_id: str | None = None, password: str | None = None, progress: Progress = UNWATCHED,
     ) -> Outcome:  # fmt: skip
         """Bring one document up to date; `known` is what the store has of it. Its failure is recorded and returned.
 
-        `password` names the one to open it with; all are tried without it.
+        `password` names the one to open it with; all are tried without it. Of a long document `progress` hears after each piece.
 
         Raises `DatabaseUnavailable` when Postgres stays away, and what forbids writing to the collection.
         """
         if self.is_unchanged(entry, known) and known and (source_id is None or known.source_id is not None):
             return _counted(Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks))
+        reading = _Reading(collection, source, entry, known, source_id, password, progress)
         for _ in range(_READINGS):
             with suppress(Superseded):  # somebody was faster: what we have read may be the older of the two
-                return await self._document(collection, source, entry, known, source_id, password)
-            known = await self.known(collection, entry.uri)
-        return await self._document(collection, source, entry, known, source_id, password)
+                return await self._document(reading)
+            reading = replace(reading, known=await self.known(collection, entry.uri), kept=[])
+        return await self._document(reading)
 
-    async def _document(
-        self, collection: str, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
-        password: str | None,
-    ) -> Outcome:  # fmt: skip
-        had = known.blob_key if known else None
-        needed, kept = had, list[str]()  # keys of original bytes
+    async def _document(self, reading: _Reading) -> Outcome:
+        needed = had = reading.known.blob_key if reading.known else None
 
         async def prepare(index: Indexing) -> IndexedDocument | Outcome:
-            return await self._prepared_or_failed(collection, index, source, entry, known, source_id, password, kept)
+            return await self._prepared_or_failed(index, reading)
 
         try:
-            outcome = await self._into_live(collection, entry, prepare, source_id)
-            needed = kept[-1] if outcome.status is DocumentStatus.INDEXED else had
+            outcome = await self._into_live(reading.collection, reading.entry, prepare, reading.source_id)
+            needed = reading.kept[-1] if outcome.status is DocumentStatus.INDEXED else had
         finally:
-            await forget_blobs(self.services, sorted({key for key in (had, *kept) if key and key != needed}))
+            await forget_blobs(self.services, sorted({key for key in (had, *reading.kept) if key and key != needed}))
         return outcome
 
     async def _into_live(
@@ -190,12 +202,10 @@ class Ingester:
         reason = Failure(IndexMoved.code, "The collection's index was switched again and again. Ingest it again.", True)
         return await self.failed(collection, entry, reason, source_id)
 
-    async def _prepared_or_failed(
-        self, collection: str, index: Indexing, source: Source, entry: SourceEntry, known: Document | None,
-        source_id: str | None, password: str | None, kept: list[str],
-    ) -> IndexedDocument | Outcome:  # fmt: skip
+    async def _prepared_or_failed(self, index: Indexing, reading: _Reading) -> IndexedDocument | Outcome:
+        collection, entry, known, source_id = reading.collection, reading.entry, reading.known, reading.source_id
         try:
-            done = await self._prepared(index, source, entry, known, source_id, password, kept)
+            done = await self._prepared(index, reading)
         except (DatabaseUnavailable, IndexMoved, Superseded):
             raise
         except AnchorageError as error:
@@ -242,31 +252,32 @@ class Ingester:
         )
         return _counted(Outcome(entry.uri, document_id, DocumentStatus.FAILED, error=failure))
 
-    async def _prepared(
-        self, index: Indexing, source: Source, entry: SourceEntry, known: Document | None, source_id: str | None,
-        password: str | None, kept: list[str],
-    ) -> IndexedDocument | Outcome:  # fmt: skip
-        """Fetch, parse, chunk and embed, unless the bytes are those that are indexed; the key of those that are kept comes to `kept`."""
-        services = self.services
+    async def _prepared(self, index: Indexing, reading: _Reading) -> IndexedDocument | Outcome:
+        """Fetch, parse, chunk and embed, unless the bytes are those that are indexed."""
+        services, known, progress = self.services, reading.known, reading.progress
         taken = 0
         try:
-            async with source.fetch(entry.uri) as item:
-                taken = await self._room.take(item.size)
+            async with reading.source.fetch(reading.entry.uri) as item:
+                with progress.waiting():
+                    taken = await self._room.take(item.size)
                 key = await services.blobs.put(Path(item.path))
-                kept.append(key)
+                reading.kept.append(key)
                 version = hashlib.sha256(bytes.fromhex(key) + services.parser.version.encode()).hexdigest()
                 if known and known.version == version:
                     # The source has touched it, or a later version failed and this one has come back.
                     with suppress(NotFound):  # deleted meanwhile: then it is new
-                        await services.store.confirm(self.principal, known.id, version, self._tag(item.tag), source_id)
+                        tag = self._tag(item.tag)
+                        await services.store.confirm(self.principal, known.id, version, tag, reading.source_id)
                         return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
-                parsed = await opened(services.parser, services.passwords, item, password)
+                with progress.waiting():  # for its turn; then a parser has limits of its own
+                    parsed = await opened(services.parser, services.passwords, item, reading.password)
             document = await self._chunked(index, item, version, parsed, key)
-            vectors = await self._vectors(index, document, known)
+            vectors = await self._vectors(index, document, known, progress)
         finally:
             self._room.give(taken)
         had = known.version or "" if known else ""
-        return replace(document, vectors=vectors, tag=self._tag(item.tag), source_id=source_id, replaces=had)
+        tag, source_id = self._tag(item.tag), reading.source_id
+        return replace(document, vectors=vectors, tag=tag, source_id=source_id, replaces=had)
 
     def _tag(self, tag: str | None) -> str | None:
         return f"{self.services.parser.version} {tag}" if tag else None
@@ -283,7 +294,9 @@ class Ingester:
             media_type=item.media_type, blob_key=blob_key, size=item.size,
         )  # fmt: skip
 
-    async def _vectors(self, index: Indexing, document: IndexedDocument, known: Document | None) -> Vectors:
+    async def _vectors(
+        self, index: Indexing, document: IndexedDocument, known: Document | None, progress: Progress = UNWATCHED
+    ) -> Vectors:
         """A vector for each chunk; those that the version before has already are not computed again."""
         keys = list(zip(document.headers, (chunk.text for chunk in document.chunks), strict=True))
         had: Mapping[tuple[str, str], Vectors] = {}
@@ -295,7 +308,11 @@ class Ingester:
         size = self.services.batch_chunks
         # A long document waits for its pieces one after the other, so that short ones get between them.
         embed = self._batches(index)
-        pieces = [await embed(texts[start : start + size]) for start in range(0, len(texts), size)]
+        pieces = []
+        for start in range(0, len(texts), size):
+            if start:
+                await progress(len(keys) - len(texts) + start, len(keys))
+            pieces.append(await embed(texts[start : start + size]))
         vectors = np.empty((len(keys), index.spec.embedder.dimension), dtype=np.float32)
         if missing:
             vectors[missing] = np.concatenate(pieces)

@@ -16,7 +16,7 @@ from anchorage.ingest.batching import grouped
 from anchorage.ingest.pipeline import Ingester, failure_of
 from anchorage.ingest.removal import delete_documents, is_gone
 from anchorage.model import Document, Failure, Principal, RegisteredSource, SourceEntry
-from anchorage.ports.queue import JobResult, NewJob, Queue, Report
+from anchorage.ports.queue import JobResult, NewJob, Progress, Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 
@@ -52,15 +52,15 @@ def sync_job(source: RegisteredSource, *, confirmed: bool = False) -> NewJob:
 
 async def sync_source(
     ingester: Ingester, queue: Queue, registry: SourceRegistry, registered: RegisteredSource, source: Source,
-    limits: SyncLimits, report: Report, *, confirmed: bool,
+    limits: SyncLimits, progress: Progress, *, confirmed: bool,
 ) -> JobResult:  # fmt: skip
     """List the source, queue what has changed and delete what is gone; the source's record says how it went."""
     await registry.note(registered.id, "syncing")
     principal = Principal(registered.owner)
     try:
         await ingester.open(registered.collection)
-        found = await _list(ingester, queue, principal, registered, source, report)
-        unlisted = await _unlisted(ingester, principal, registered, found, source, report)
+        found = await _list(ingester, queue, principal, registered, source, progress)
+        unlisted = await _unlisted(ingester, principal, registered, found, source, progress)
         gone = _certain(unlisted, registered, found, limits, confirmed=confirmed)
     except AnchorageError as error:
         await registry.note(registered.id, "failed", failure_of(error))
@@ -76,7 +76,12 @@ async def sync_source(
 
 
 async def _list(
-    ingester: Ingester, queue: Queue, principal: Principal, registered: RegisteredSource, source: Source, report: Report
+    ingester: Ingester,
+    queue: Queue,
+    principal: Principal,
+    registered: RegisteredSource,
+    source: Source,
+    progress: Progress,
 ) -> _Found:
     found = _Found()
     async for group in grouped(source.list(), _AT_ONCE, _WITHIN):
@@ -92,7 +97,7 @@ async def _list(
         found.closed += [entry.uri + "/" for entry in group if entry.closed]
         found.queued += len(changed)
         found.unchanged += len(group) - len(changed)
-        await report(len(found.listed), None)
+        await progress(len(found.listed), None)
     return found
 
 
@@ -122,7 +127,7 @@ class _Unlisted:
 
 
 async def _unlisted(
-    ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, source: Source, report: Report
+    ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, source: Source, progress: Progress
 ) -> _Unlisted:  # fmt: skip
     store = ingester.services.store
     held = await store.of_source(principal, registered.collection, registered.id)
@@ -135,7 +140,7 @@ async def _unlisted(
     for uri, document_id in missing.items():
         if not _is_read(known.get(uri)) or await is_gone(source, uri, found.listed):
             gone.append(document_id)
-        await report(len(found.listed), None)  # a slow site may take long over it
+        await progress(len(found.listed), None)  # a slow site may take long over it
     return _Unlisted(gone, len(held))
 
 

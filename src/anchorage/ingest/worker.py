@@ -26,7 +26,7 @@ from anchorage.model import (
     SourceItem,
 )
 from anchorage.ports.blob import BlobStore
-from anchorage.ports.queue import JobResult, NewJob, Queue, Report
+from anchorage.ports.queue import UNWATCHED, JobResult, NewJob, Progress, Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
@@ -89,10 +89,13 @@ def upload_job(principal: Principal, collection: str, uri: str, name: str, blob_
     return NewJob("ingest", collection, uri, name, f"upload:{principal.id}", UPLOAD_PRIORITY, blob_key=blob_key)
 
 
-async def ingest_upload(ingester: Ingester, collection: str, uri: str, name: str, blob_key: str) -> Outcome:
+async def ingest_upload(
+    ingester: Ingester, collection: str, uri: str, name: str, blob_key: str, progress: Progress = UNWATCHED
+) -> Outcome:
     """Ingest one uploaded file into a collection that is open."""
     source = UploadedSource(ingester.services.blobs, uri, name, blob_key)
-    return await ingester.document(collection, source, SourceEntry(uri), await ingester.known(collection, uri))
+    known = await ingester.known(collection, uri)
+    return await ingester.document(collection, source, SourceEntry(uri), known, progress=progress)
 
 
 class _Sources:
@@ -180,23 +183,23 @@ class Worker:
             self._ingesters[owner] = Ingester(self._services.ingest, Principal(owner))
         return self._ingesters[owner]
 
-    async def run(self, job: Job, report: Report) -> JobResult:
+    async def run(self, job: Job, progress: Progress) -> JobResult:
         """One job, of either kind."""
         if job.kind == "sync":
-            return await self._sync(job, report)
+            return await self._sync(job, progress)
         ingester = self._ingester(job.owner)
         await ingester.open(job.collection)
         if job.blob_key:
-            outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key)
+            outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key, progress)
         else:
-            outcome = await self._fetched(ingester, job)
+            outcome = await self._fetched(ingester, job, progress)
         return JobResult(outcome.document_id, outcome.error)
 
     async def _registered(self, job: Job) -> RegisteredSource:
         assert job.source_id
         return await self._records.now(Principal(job.owner), job.source_id)
 
-    async def _sync(self, job: Job, report: Report) -> JobResult:
+    async def _sync(self, job: Job, progress: Progress) -> JobResult:
         services, registered = self._services, await self._registered(job)
         try:
             source = await self._sources.get(registered, anew=True)
@@ -206,7 +209,7 @@ class Worker:
         try:
             return await sync_source(
                 self._ingester(job.owner), services.queue, services.registry, registered, source, services.sync_limits,
-                report, confirmed=job.confirmed,
+                progress, confirmed=job.confirmed,
             )  # fmt: skip
         except BaseException:  # cancelled, out of time, or broken in a way that nobody thought of
             reason = (
@@ -215,7 +218,7 @@ class Worker:
             await asyncio.shield(services.registry.note(registered.id, "failed", Failure("stopped", reason)))
             raise
 
-    async def _fetched(self, ingester: Ingester, job: Job) -> Outcome:
+    async def _fetched(self, ingester: Ingester, job: Job, progress: Progress) -> Outcome:
         """One document of a registered source."""
         assert job.source_id
         owner, known = Principal(job.owner), await ingester.known(job.collection, job.uri)
@@ -228,7 +231,7 @@ class Worker:
             await self._services.ingest.store.claim(owner, job.collection, [job.uri], registered.id)
         outcome = await ingester.document(
             job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id,
-            password=registered.options.get(PASSWORD),
+            password=registered.options.get(PASSWORD), progress=progress,
         )  # fmt: skip
         try:
             await self._records.now(owner, job.source_id)

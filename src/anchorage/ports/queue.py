@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -34,9 +35,29 @@ class JobResult:
     error: Failure | None = None
 
 
-Report = Callable[[int, int | None], Awaitable[None]]
-"""Tells the progress: how much is done, of how much (None when that is not known)."""
-Run = Callable[[Job, Report], Awaitable[JobResult]]
+class Progress(Protocol):
+    """Hears how a job gets on: what is heard of is not stuck, and its time begins anew."""
+
+    async def __call__(self, done: int, total: int | None) -> None:
+        """So much is done, of so much (None when that is not known)."""
+        ...
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Inside, the job waits for others, or for what has limits of its own: that is not its time."""
+        ...
+
+
+class _Unwatched:
+    async def __call__(self, done: int, total: int | None) -> None:
+        pass
+
+    def waiting(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+UNWATCHED: Progress = _Unwatched()
+"""For work that no job stands for."""
+Run = Callable[[Job, Progress], Awaitable[JobResult]]
 
 
 class Queue(Protocol):

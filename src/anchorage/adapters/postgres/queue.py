@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -210,8 +210,7 @@ class PostgresQueue:
     async def _result(self, started: table.Started) -> JobResult:
         assert self._handle is not None
 
-        async def report(done: int, total: int | None) -> None:
-            deadline.reschedule(asyncio.get_running_loop().time() + limit)  # what moves is not stuck
+        async def record(done: int, total: int | None) -> None:
             async with self._connection("reporting progress", durable=False) as connection:
                 await table.report(connection, started, done, total)
 
@@ -219,7 +218,7 @@ class PostgresQueue:
         deadline = asyncio.timeout(limit)
         try:
             async with deadline:
-                return await self._handle(job, report)
+                return await self._handle(job, _Watched(deadline, limit, record))
         except TimeoutError as error:
             if not deadline.expired():
                 return _broke(job, error)
@@ -289,6 +288,32 @@ class PostgresQueue:
         if taken or orphaned:
             JOBS_TAKEN_OVER.inc(taken + orphaned)
             _log.warning("stalled_jobs_taken_over", jobs=taken + orphaned)
+
+
+class _Watched:
+    """Implements `Progress` for a job that may take `limit` seconds until it is heard of."""
+
+    def __init__(
+        self, deadline: asyncio.Timeout, limit: float, record: Callable[[int, int | None], Awaitable[None]]
+    ) -> None:
+        self._deadline, self._limit, self._record = deadline, limit, record
+
+    async def __call__(self, done: int, total: int | None) -> None:
+        self._begin_anew()
+        await self._record(done, total)
+
+    def _begin_anew(self) -> None:
+        if not self._deadline.expired():
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._limit)
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        if not self._deadline.expired():
+            self._deadline.reschedule(None)
+        try:
+            yield
+        finally:
+            self._begin_anew()
 
 
 def _broke(job: Job, error: Exception) -> JobResult:
