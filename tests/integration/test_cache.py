@@ -19,7 +19,7 @@ from anchorage.chat.state import ChatServices
 from anchorage.chat.tidy import tidy_forever
 from anchorage.chat.turn import ask, ask_events
 from anchorage.diagnosis import _answer_cache
-from anchorage.errors import ConfigurationError, Unavailable
+from anchorage.errors import ConfigurationError, NotFound, Unavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer, Principal
 from anchorage.ports.cache import AnswerCache, Slot
@@ -194,6 +194,13 @@ async def silent() -> AsyncIterator[str]:
 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         yield f"redis://user:p%40ss@127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+
+
+async def test_a_collection_that_is_not_there_is_no_trouble_of_the_cache(asked: World, cache: AnswerCache) -> None:
+    before = degraded()
+    with pytest.raises(NotFound):
+        await ask(chat(asked, cache), asked.principal, QUESTION, collections=["nosuch"])
+    assert degraded() == before
 
 
 async def test_a_redis_that_is_away_or_silent_costs_the_cache(asked: World) -> None:

@@ -185,7 +185,14 @@ async def test_the_page_is_served_with_its_rules(api_of_a_build: httpx.AsyncClie
         assert (
             asset.headers["content-type"].startswith("text/javascript") and asset.headers["vary"] == "Accept-Encoding"
         )
-    for nothing in ("/assets/none.js", "/assets/..%2Findex.html", "/assets/app-1.js.br", "/nosuch"):
+    for nothing in (
+        "/assets/none.js",
+        "/assets/..%2Findex.html",
+        "/assets/app-1.js.br",
+        "/assets/%00",
+        f"/assets/{'a' * 300}",
+        "/nosuch",
+    ):
         assert (await api_of_a_build.get(nothing)).status_code == 404, nothing
     (build / "manifest.json").unlink()
     (build / "index.html").touch()

@@ -73,7 +73,8 @@ async def body(source: WebSource, uri: str) -> str:
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "100.64.0.1",
-     "169.254.169.254", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[fe80::1]", "[fd00:ec2::254]", "localhost"],
+     "169.254.169.254", "192.0.0.192", "192.88.99.1", "[3fff::1]", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[fe80::1]",
+     "[fd00:ec2::254]", "localhost"],
 )  # fmt: skip
 async def test_private_addresses_are_not_dialled(host: str) -> None:
     dialler = Dialler()

@@ -131,3 +131,14 @@ def test_an_edit_of_a_long_text_without_headings_leaves_the_passages_after_it_al
     after = passages(edited)
     assert len(before) > 250
     assert len(set(after) - set(before)) <= 20
+
+
+@pytest.mark.parametrize(
+    "text", ["x" * 100_000, "A sentence. " + "y" * 70_000 + " And another.", "a" + " " * 50_000 + "b"]
+)
+def test_a_word_without_end_is_not_one_passage(text: str) -> None:
+    chunks = chunk_document(ParsedDocument(text, "T", (), ()), word_starts(text), ChunkBudget(20, 2))
+    assert max(len(chunk.text) for chunk in chunks) <= 20 * 64
+    assert {at for chunk in chunks for at in range(chunk.start, chunk.end)} >= {
+        at for at, char in enumerate(text) if not char.isspace()
+    }

@@ -75,7 +75,7 @@ async def _asked_of(model: ScriptedGenerator, step: str) -> str:
     else:
         summaries = Summaries(memory, model, limits)
         asked = Asked("q", "c", "m3", None, Thread(True, 2, 2, tuple(turns), Summary(0, EVIL)), None)
-        summaries.after(asked, Answer("a", False, (), (), "c", "m3"), lambda usage: None)
+        summaries.after(LOCAL_OWNER, asked, Answer("a", False, (), (), "c", "m3"), lambda usage: None)
         await summaries.settle(10)
     return model.prompts[0][1].content
 

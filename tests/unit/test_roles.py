@@ -288,6 +288,16 @@ async def test_errors_of_retrieval_are_ours(
         assert type(raised.value) is kind and len(seen.requests) == requests
 
 
+async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
+    secret = NOBODY.replace("://", "://svc:secret@")
+    async with model_client(2) as client:
+        with pytest.raises(Unavailable, match="cannot be reached") as raised:
+            await HttpRetriever(client, secret, TOKEN, timeout=10).find(ANNA, Retrieval("Why?", None, 5))
+    assert "secret" not in raised.value.message and "svc" not in raised.value.message
+    async with front(secret) as address, httpx.AsyncClient(base_url=address) as asking:
+        assert "secret" not in (await asking.get("/api/documents")).text
+
+
 async def test_retrieval_that_is_away_is_told() -> None:
     async with model_client(2) as client:
         asked = HttpRetriever(client, NOBODY, TOKEN, timeout=10)

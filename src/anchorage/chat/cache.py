@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from anchorage.chat.packing import PackableHits
-from anchorage.errors import AnchorageError
+from anchorage.errors import AnchorageError, NotFound
 from anchorage.model import Citation, Hit, Unsupported
 from anchorage.ports.cache import AnswerCache, Payload, Slot
 from anchorage.telemetry import CACHED, degraded
@@ -67,6 +67,8 @@ async def recall(context: TurnContext, state: TurnState) -> Recollection:
                 if _DECIDING.findall(payload["question"]) == _DECIDING.findall(question):
                     CACHED.labels("similar").inc()
                     return Recollection(payload)
+    except NotFound:  # of a collection, not of the cache: the search tells
+        return Recollection()
     except AnchorageError as error:
         degraded("no_answer_cache", error.message)
         return Recollection()

@@ -12,7 +12,7 @@ import structlog
 from anchorage.chat.completion import completed
 from anchorage.chat.prompt import as_data
 from anchorage.errors import AnchorageError
-from anchorage.model import Answer, Message, Turn, Usage
+from anchorage.model import Answer, Message, Principal, Turn, Usage
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory, Summary, Thread
 from anchorage.telemetry import degraded
@@ -74,7 +74,7 @@ class Summaries:
         self._memory, self._generator, self._limits = memory, generator, limits
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def after(self, asked: Asked, answer: Answer, spent: Callable[[Usage], None]) -> None:
+    def after(self, principal: Principal, asked: Asked, answer: Answer, spent: Callable[[Usage], None]) -> None:
         """Renew the summary of the thread if the turns since the last one no longer fit the window; `spent` is told what it costs."""
         summary, limits = asked.thread.summary, self._limits
         new = Turn(asked.turn, asked.message_id, asked.question, answer.answer)
@@ -86,18 +86,20 @@ class Summaries:
         leaving = [turn for turn in since if turn not in kept]
         if not leaving or not limits.history_turns:
             return
-        task = asyncio.create_task(self._renew(asked.conversation_id, summary, leaving, spent))
+        task = asyncio.create_task(self._renew(principal, asked.conversation_id, summary, leaving, spent))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _renew(
-        self, conversation_id: str, summary: Summary | None, turns: Sequence[Turn], spent: Callable[[Usage], None]
-    ) -> None:
+        self, principal: Principal, conversation_id: str, summary: Summary | None, turns: Sequence[Turn],
+        spent: Callable[[Usage], None],
+    ) -> None:  # fmt: skip
         try:
             text, usage = await self._written(summary.text if summary else "", turns)
             spent(usage)
             if text:
-                await self._memory.summarise(conversation_id, Summary(turns[-1].number, text))
+                last = turns[-1]
+                await self._memory.summarise(principal, conversation_id, last.message_id, Summary(last.number, text))
         except AnchorageError as error:
             degraded("no_summary", error.message)
         except Exception:  # noqa: BLE001  nobody waits for this task

@@ -35,9 +35,11 @@ def without_markers(text: str, most: int = _MOST) -> Marks:
     code = [match.span() for match in _CODE.finditer(text)] if "`" in text or "~~~" in text else []
     pieces: list[str] = []
     places: list[tuple[int, tuple[int, ...]]] = []
-    at = length = 0
+    at = length = passed = 0
     for match in _MARKER.finditer(text):
-        if any(start <= match.start() < end for start, end in code):
+        while passed < len(code) and code[passed][1] <= match.start():
+            passed += 1
+        if passed < len(code) and code[passed][0] <= match.start():
             continue
         numbers = _numbers(match.group(1), most)
         if numbers is None:

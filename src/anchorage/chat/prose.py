@@ -20,7 +20,7 @@ _COMMAND = re.compile(
     r"brew|cargo|go|ssh|scp|psql|systemctl|terraform|java|node|dotnet|ollama|az|aws|gcloud|eksctl|kind|minikube|anchorage)\s+\S"
 )
 _PROGRAM = re.compile(r"\s*\.{0,2}/?[\w.-]+(?:/[\w.-]+)+\s+\S")  # by its path
-_COMMENT = re.compile(r"\s+(?:# .*)?$")
+_COMMENT = re.compile(r"(?<!\s)\s++(?:# .*)?$")  # each run of spaces is looked at once, however long
 _ARGUMENT = re.compile(r"(?:^|\s)--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
 # A command, and a text in quotes as all that it is given.
 _QUOTES = re.compile(r"\s*\w+(?:\s+[\w-]+)?\s+(?:\"[^\"]*\"|'[^']*')\s*$")

@@ -123,7 +123,7 @@ async def run(
     async with services.underway(principal, asked.question):
         answer = _answer(await take_turn(state, context), stop)
     if services.summaries and asked.history is None:
-        services.summaries.after(asked, answer, lambda usage: services.spent(principal, usage))
+        services.summaries.after(principal, asked, answer, lambda usage: services.spent(principal, usage))
     return answer
 
 

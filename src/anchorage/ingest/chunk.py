@@ -13,7 +13,7 @@ import re
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -28,6 +28,7 @@ _HEADER_SHARE = 4  # title and headings take at most a quarter of the budget
 _MERGE_SHARE = 3  # sections below a third of the budget are joined with the next
 _LONG, _SHORTEST = 12, 3  # budgets of a stretch, at most and at least
 _MARKED = 16  # one unit of so many is marked as a beginning
+_TOKEN = 64  # characters that one token stands for at most
 _WORD = re.compile(r"\S+")
 
 
@@ -63,8 +64,11 @@ def chunk_document(document: ParsedDocument, token_starts: NDArray[np.int64], bu
 
     Every character but white space is in a chunk; `chunk.text == document.text[chunk.start:chunk.end]`.
     """
-    tokens = np.ascontiguousarray(token_starts).data  # looked up one by one, which numpy is slow at
+    bounded = _bounded(token_starts, len(document.text))
+    tokens = np.ascontiguousarray(bounded).data  # looked up one by one, which numpy is slow at
     units = list(_units(document, tokens, budget.tokens))
+    if len(bounded) > len(token_starts):
+        units = _with_space_after(units)
     starts = [page.start for page in document.pages]
     chunks: list[Chunk] = []
     for section in _sections(units, budget.tokens):
@@ -74,6 +78,20 @@ def chunk_document(document: ParsedDocument, token_starts: NDArray[np.int64], bu
             page = _page_at(document.pages, starts, start)
             chunks.append(Chunk(len(chunks), document.text[start:end], start, end, page, path))
     return chunks
+
+
+def _bounded(token_starts: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+    """A word that an embedder does not know is one token to it, with all the space after it: what is very long counts as several."""
+    ends = np.append(token_starts[1:], end) if len(token_starts) else token_starts
+    long = np.flatnonzero(ends - token_starts > _TOKEN)
+    more = [np.arange(token_starts[item] + _TOKEN, ends[item], _TOKEN) for item in long]
+    return np.sort(np.concatenate([token_starts, *more])) if more else token_starts
+
+
+def _with_space_after(units: Sequence[_Unit]) -> list[_Unit]:
+    """The same, and what lies between one and the next counts as the first one's."""
+    ends = [max(unit.last_token, after.first_token) for unit, after in pairwise(units)]
+    return [*(replace(unit, last_token=end) for unit, end in zip(units, ends, strict=False)), *units[-1:]]
 
 
 def passage_header(title: str, heading_path: Sequence[str], limit: int = 160) -> str:

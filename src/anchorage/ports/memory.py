@@ -87,8 +87,10 @@ class Memory(Protocol):
         """The turn of that message, if it was answered already."""
         ...
 
-    async def summarise(self, conversation_id: str, summary: Summary) -> None:
-        """Keep a summary; of a conversation that is gone, or has one for that turn, none is kept."""
+    async def summarise(self, principal: Principal, conversation_id: str, message_id: str, summary: Summary) -> None:
+        """Keep a summary up to the turn of this message; of a conversation that is gone, or has one for that turn, none is kept, nor of
+        another one that has its id.
+        """
         ...
 
     async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:

@@ -319,6 +319,10 @@ class HttpSettings(Section):
         description="host names under which this server answers, separated by commas; `*.example.org` for all below, `*` for any. "
         "Addresses and localhost always work. Empty: these alone when listening on this machine only, else any",
     )
+    max_head_bytes: int = Field(
+        64 * 1024, ge=8192, description="longest address and header fields of a request, together"
+    )
+    head_timeout: float = Field(30, gt=0, description="seconds in which they must have come")
     max_body_bytes: int = Field(1024**2, ge=1024, description="largest JSON body")
     max_upload_bytes: int = Field(1024**3, ge=1024, description="largest upload, all its files together")
     max_upload_files: int = Field(100, ge=1, description="files in one upload")

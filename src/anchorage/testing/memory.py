@@ -111,9 +111,12 @@ class InMemoryMemory:
         kept = self._perhaps(principal, conversation_id)
         return next((turn for turn in kept.turns if turn.message_id == message_id), None) if kept else None
 
-    async def summarise(self, conversation_id: str, summary: Summary) -> None:
-        if conversation_id in self._threads:
-            self._threads[conversation_id].summaries.setdefault(summary.number, summary)
+    async def summarise(self, principal: Principal, conversation_id: str, message_id: str, summary: Summary) -> None:
+        kept = self._threads.get(conversation_id)
+        if kept is None or kept.owner != principal.id:
+            return
+        if any((turn.message_id, turn.number) == (message_id, summary.number) for turn in kept.turns):
+            kept.summaries.setdefault(summary.number, summary)
 
     async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:
         kept = self._kept(principal, conversation_id)

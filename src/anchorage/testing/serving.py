@@ -22,12 +22,12 @@ class _InLoop(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any) -> AsyncIterator[str]:
+async def serving(app: Any, *, http: Any = "auto") -> AsyncIterator[str]:
     """Serve on a free port of 127.0.0.1 until the context ends; gives the address, without a slash at its end."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: see faces/http/server.py
     listener.bind(("127.0.0.1", 0))
     server = _InLoop(
-        uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        uvicorn.Config(app, http=http, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
     )
     running = asyncio.ensure_future(server.serve(sockets=[listener]))
     try:

@@ -184,13 +184,17 @@ class PostgresMemory:
                 return None
             return await _find(connection, conversation_id, message_id)
 
-    async def summarise(self, conversation_id: str, summary: Summary) -> None:
+    async def summarise(self, principal: Principal, conversation_id: str, message_id: str, summary: Summary) -> None:
         async with connection_for(self._pool, "keeping a summary") as connection:
             await connection.execute(
-                "INSERT INTO anchorage.summaries (conversation_id, number, text) SELECT id, %s, %s FROM anchorage.conversations "
-                "WHERE id = %s FOR KEY SHARE ON CONFLICT DO NOTHING",
-                (summary.number, summary.text, conversation_id),
-            )
+                "INSERT INTO anchorage.summaries (conversation_id, number, text) SELECT c.id, %(number)s, %(text)s "
+                "FROM anchorage.conversations c WHERE c.id = %(id)s AND c.owner = %(owner)s AND EXISTS (SELECT FROM anchorage.turns t "
+                "WHERE t.conversation_id = c.id AND t.number = %(number)s AND t.message_id = %(message)s) "
+                "FOR KEY SHARE OF c ON CONFLICT DO NOTHING",
+                {
+                    "number": summary.number, "text": summary.text, "id": conversation_id, "owner": principal.id, "message": message_id,
+                },
+            )  # fmt: skip
 
     async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:
         async with connection_for(self._pool, "reading a conversation") as connection:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from aiohttp import ClientConnectorError, ConnectionTimeoutError
+from yarl import URL
 
 from anchorage.errors import AnchorageError, Blocked, DocumentRefused, Unavailable
 
@@ -31,6 +32,11 @@ def failure_of(body: bytes) -> AnchorageError | None:
         if kind.code == code and not issubclass(kind, _OWN_SIGNATURE):
             return kind(detail)
     return None
+
+
+def shown(url: str) -> str:
+    """The address of a role without the name and password that it may hold."""
+    return str(URL(url).with_user(None)).rstrip("/")
 
 
 def unreachable(role: str, url: str, setting: str, error: ClientConnectorError | ConnectionTimeoutError) -> Unavailable:

@@ -20,7 +20,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from anchorage.adapters.roles.failures import unreachable
+from anchorage.adapters.roles.failures import shown, unreachable
 from anchorage.adapters.roles.trust import vouched
 from anchorage.errors import Unavailable
 from anchorage.model import Principal
@@ -36,6 +36,7 @@ class HttpForwarder:
         self, client: ClientSession, url: str, token: str, *, connect_timeout: float = 2, silence: float = 300
     ) -> None:
         self._client, self._url, self._token = client, URL(url.rstrip("/")), token
+        self._shown = shown(url)
         self._silence = silence
         self._timeout = ClientTimeout(total=None, connect=connect_timeout, sock_read=silence)
 
@@ -59,13 +60,13 @@ class HttpForwarder:
                 )  # fmt: skip
             except (ClientConnectorError, ConnectionTimeoutError) as error:  # nothing was sent yet
                 if not again:
-                    raise unreachable("ingest", str(self._url), "INGEST_URL", error) from error
+                    raise unreachable("ingest", self._shown, "INGEST_URL", error) from error
                 await asyncio.sleep(_RETRY_PAUSE)
             except TimeoutError as error:
                 raise self._silent() from error
             except ClientError as error:
                 raise Unavailable(
-                    f"The connection to the ingest role at {self._url} broke off before it answered. Look at whether the request was "
+                    f"The connection to the ingest role at {self._shown} broke off before it answered. Look at whether the request was "
                     "done, and send it again if not."
                 ) from error
         raise AssertionError
@@ -78,11 +79,11 @@ class HttpForwarder:
             raise self._silent() from error
         except ClientError as error:
             raise Unavailable(
-                f"The answer of the ingest role at {self._url} broke off in the middle. Ask again."
+                f"The answer of the ingest role at {self._shown} broke off in the middle. Ask again."
             ) from error
 
     def _silent(self) -> Unavailable:
         return Unavailable(
-            f"The ingest role at {self._url} said nothing for {self._silence:g} s (ANCHORAGE_ROLES__SILENCE). Try again; if it stays, "
+            f"The ingest role at {self._shown} said nothing for {self._silence:g} s (ANCHORAGE_ROLES__SILENCE). Try again; if it stays, "
             "look at its log."
         )

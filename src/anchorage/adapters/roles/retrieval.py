@@ -9,7 +9,7 @@ import time
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ConnectionTimeoutError
 from pydantic import ValidationError
 
-from anchorage.adapters.roles.failures import failure_of, unreachable
+from anchorage.adapters.roles.failures import failure_of, shown, unreachable
 from anchorage.adapters.roles.trust import vouched
 from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, Unavailable
 from anchorage.model import Principal
@@ -28,6 +28,7 @@ class HttpRetriever:
 
     def __init__(self, client: ClientSession, url: str, token: str, *, timeout: float) -> None:
         self._client, self._url, self._token, self._timeout = client, url.rstrip("/"), token, timeout
+        self._shown = shown(url)
         self._pinged, self._state = -_PING_KEPT, ""
 
     async def find(self, principal: Principal, asked: Retrieval) -> Found:
@@ -44,7 +45,7 @@ class HttpRetriever:
                     await asyncio.sleep(random.uniform(0.5, 1.0) * _PAUSE)
         except TimeoutError as error:
             raise Unavailable(
-                f"The retrieval role at {self._url} did not answer within {self._timeout:g} s "
+                f"The retrieval role at {self._shown} did not answer within {self._timeout:g} s "
                 "(ANCHORAGE_ROLES__RETRIEVAL_TIMEOUT). Ask again; if it stays, run more of it."
             ) from error
         raise AssertionError
@@ -57,10 +58,10 @@ class HttpRetriever:
             ) as response:
                 said = await _whole(response)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
-            raise unreachable("retrieval", self._url, "RETRIEVAL_URL", error) from error
+            raise unreachable("retrieval", self._shown, "RETRIEVAL_URL", error) from error
         except ClientError as error:
             raise Unavailable(
-                f"The retrieval role at {self._url} broke the connection off before its answer was whole. Ask again."
+                f"The retrieval role at {self._shown} broke the connection off before its answer was whole. Ask again."
             ) from error
         if response.status != 200:
             raise self._refused(response.status, said)
@@ -68,25 +69,25 @@ class HttpRetriever:
             return found_form().validate_json(said)
         except ValidationError as error:
             raise ConfigurationError(
-                f"{self._url} does not answer as the retrieval role does. Check RETRIEVAL_URL, and run the same release everywhere."
+                f"{self._shown} does not answer as the retrieval role does. Check RETRIEVAL_URL, and run the same release everywhere."
             ) from error
 
     def _refused(self, status: int, said: bytes) -> AnchorageError:
         failure = failure_of(said)
         if isinstance(failure, NotAllowed):
             return ConfigurationError(
-                f"The retrieval role at {self._url} does not take this process for one of its installation. Give both the same "
+                f"The retrieval role at {self._shown} does not take this process for one of its installation. Give both the same "
                 "ANCHORAGE_ROLES__TOKEN."
             )
         if failure is not None:
             return failure
         if status in (404, 405):
             return ConfigurationError(
-                f"{self._url} is not the retrieval role: it has no /internal/retrieve. Set RETRIEVAL_URL to where "
+                f"{self._shown} is not the retrieval role: it has no /internal/retrieve. Set RETRIEVAL_URL to where "
                 "`anchorage serve --only retrieval` answers."
             )
         return Unavailable(
-            f"The retrieval role at {self._url} failed with HTTP {status}. Ask again, and look at its log."
+            f"The retrieval role at {self._shown} failed with HTTP {status}. Ask again, and look at its log."
         )
 
     async def ping(self) -> None:
@@ -101,7 +102,7 @@ class HttpRetriever:
                 self._state = str(error) or "no answer in time"
             self._pinged = time.monotonic()
         if self._state:
-            raise Unavailable(f"The retrieval role at {self._url} does not answer ({self._state}).")
+            raise Unavailable(f"The retrieval role at {self._shown} does not answer ({self._state}).")
 
 
 async def _whole(response: ClientResponse) -> bytes:

@@ -10,7 +10,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import httpcore
@@ -24,6 +24,9 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")  # RFC 8215
 _ISATAP = (0x00005EFE, 0x02005EFE)  # RFC 5214: third quarter of the address
+# Not for the public, whatever the `ipaddress` of this Python says: IETF's (with platforms' metadata), 6to4 relays, documentation.
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
+_DOCUMENTATION = IPv6Network("3fff::/20")
 _PLATFORM = {IPv4Address("168.63.129.16")}  # Azure's host agent: looks global, and is the machine's own
 
 
@@ -45,11 +48,13 @@ def is_public(address: str) -> bool:
     carried = _carried(found)
     if carried is not None:
         return all(_is_public_v4(inner) for inner in carried)
-    return found.is_global and not (found.is_multicast or found.is_reserved or found.is_site_local)
+    special = found.is_multicast or found.is_reserved or found.is_site_local or found in _DOCUMENTATION
+    return found.is_global and not special
 
 
 def _is_public_v4(address: IPv4Address) -> bool:
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in _PLATFORM)
+    special = address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL)
+    return address.is_global and not (special or address in _PLATFORM)
 
 
 def _carried(address: IPv6Address) -> Sequence[IPv4Address] | None:

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
     from anchorage.model import Answer, Citation, Hit
 
-errors = Console(stderr=True, highlight=False)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+class PlainConsole(Console):
+    """Prints what others wrote without what a terminal would obey: names of files, titles and answers come from anywhere."""
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        return super().render_str(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text), **more)
+
+
+errors = PlainConsole(stderr=True, highlight=False)
 _QUOTE = 300
 _WIDE = 400
 
@@ -27,7 +39,7 @@ def print_json(value: Any) -> None:
 
 
 def console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return PlainConsole(highlight=False, soft_wrap=True)
 
 
 def progress_columns() -> Sequence[ProgressColumn]:
@@ -47,9 +59,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         table.add_column(column, no_wrap=column == "ID", overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
-    out = Console(highlight=False)
+    out = PlainConsole(highlight=False)
     # A pipe has no width: one row a line, for `grep`.
-    (out if out.is_terminal else Console(highlight=False, width=_WIDE)).print(table)
+    (out if out.is_terminal else PlainConsole(highlight=False, width=_WIDE)).print(table)
 
 
 def print_hits(hits: Sequence[Hit]) -> None:

@@ -56,8 +56,12 @@ def install(app: FastAPI, folder: Path = BUILT) -> None:
     async def asset(request: Request) -> Response:
         name = request.path_params["name"]
         assets = (folder / "assets").resolve()
-        path = (assets / name).resolve()
-        if not path.is_relative_to(assets) or path.suffix in (".br", ".gz") or not path.is_file():
+        try:
+            path = (assets / name).resolve()
+            found = path.is_relative_to(assets) and path.suffix not in (".br", ".gz") and path.is_file()
+        except (OSError, ValueError):  # no name that a file can have
+            found = False
+        if not found:
             raise HTTPException(404)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         accepted = request.headers.get("accept-encoding", "")

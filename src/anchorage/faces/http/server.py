@@ -18,6 +18,7 @@ from anchorage.chat.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
 from anchorage.faces.http.browser import rebinding_risk
+from anchorage.faces.http.heads import bounded_http
 from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.worker import run_worker
@@ -99,6 +100,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
         create_app(settings.http, state, mcp=settings.mcp.enabled, roles=settings.roles)
         if api
         else create_probes(state),
+        http=bounded_http(settings.http.max_head_bytes, settings.http.head_timeout),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         lifespan="off",

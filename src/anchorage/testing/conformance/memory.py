@@ -82,8 +82,11 @@ class MemoryConformance:
         key = str(uuid4())
         assert await memory.thread(ANNA, key, "m", place=Place(), limit=5) == Thread()
         written = [await memory.append(ANNA, key, turn(f"question {number}")) for number in range(1, 5)]
-        await memory.summarise(key, Summary(2, "about the first two"))
-        await memory.summarise(key, Summary(2, "another for the same turn is not kept"))
+        last = written[1].message_id
+        await memory.summarise(BEN, key, last, Summary(2, "somebody else's of that name"))
+        await memory.summarise(ANNA, key, written[2].message_id, Summary(2, "of another turn by that number"))
+        await memory.summarise(ANNA, key, last, Summary(2, "about the first two"))
+        await memory.summarise(ANNA, key, last, Summary(2, "another for the same turn is not kept"))
         found = await memory.thread(ANNA, key, written[0].message_id, place=Place(), limit=3)
         assert found.exists and (found.turns, found.parent) == (4, 4)
         assert untraced(found.history) == untraced(written[1:]) and found.earlier == written[0]
@@ -120,12 +123,15 @@ class MemoryConformance:
 
     async def test_a_conversation_deleted_meanwhile_stays_deleted(self, memory: Memory) -> None:
         key = str(uuid4())
-        await memory.append(ANNA, key, turn("first"))
+        first = await memory.append(ANNA, key, turn("first"))
         await memory.delete(ANNA, key)
         with pytest.raises(NotFound):
             await memory.append(ANNA, key, turn("second"), begun=True)
-        await memory.summarise(key, Summary(1, "nothing"))
+        await memory.summarise(ANNA, key, first.message_id, Summary(1, "nothing"))
         assert (await memory.thread(ANNA, key, "m", place=Place(), limit=5)) == Thread()
+        await memory.append(BEN, key, turn("another one by that name"))
+        await memory.summarise(ANNA, key, first.message_id, Summary(1, "what was deleted"))
+        assert (await memory.thread(BEN, key, "m", place=Place(), limit=5)).summary is None
 
     async def test_conversations_in_which_nothing_was_said_for_long_are_forgotten(self, memory: Memory) -> None:
         key = str(uuid4())
