@@ -288,6 +288,20 @@ async def test_a_job_that_kills_its_workers_is_set_aside(queue: PostgresQueue, p
     assert found.error and found.error.code == "worker_lost" and "poison" in found.error.message
 
 
+async def test_a_sync_that_kills_its_workers_says_so_of_its_source(queue: PostgresQueue, pool: Pool) -> None:
+    registry = PostgresRegistry(pool)
+    source = await registry.add(ANNA, "c", "/docs", {}, None)
+    (job,) = await queue.add(ANNA, [sync_job(source)])
+    await registry.note(source.id, "syncing")
+    for number in range(table.LOSSES):
+        assert (await registry.source(ANNA, source.id)).status == "syncing", number
+        async with pool.connection() as connection, connection.transaction():
+            await connection.execute("UPDATE anchorage.jobs SET status = 'running' WHERE id = %s", (int(job),))
+            await table.give_back(connection, [int(job)], lost=True)
+    found = await registry.source(ANNA, source.id)
+    assert found.status == "failed" and found.error and found.error.code == "worker_lost"
+
+
 async def test_a_delivery_that_is_lost_is_made_again(queue: PostgresQueue, pool: Pool) -> None:
     async def run(job: Job, progress: Progress) -> JobResult:
         return JobResult()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from anchorage.adapters.sources.web_client import WebClient, WebLimits
 from anchorage.errors import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from anchorage.faces.sources import remove_source
 from anchorage.ingest.pipeline import Ingester, ingest_source
+from anchorage.ingest.removal import delete_by_hand
 from anchorage.ingest.sync import SyncLimits, sync_job, sync_source
-from anchorage.model import Principal, SourceEntry
+from anchorage.ingest.worker import upload_job
+from anchorage.model import ParsedDocument, Principal, SourceEntry
 from anchorage.ports.queue import UNWATCHED, NewJob
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
@@ -265,6 +268,59 @@ async def test_removing_a_source_while_its_documents_are_in_work(office: Office,
     left = await office.uris()
     assert left if keep else not left
     assert not await office.registry.sources(office.world.principal)
+
+
+@pytest.mark.parametrize("running", [False, True])
+async def test_what_is_deleted_does_not_come_back_by_an_upload_before(
+    office: Office, pool: Pool, *, running: bool
+) -> None:
+    world, file, parser = office.world, office.folder / "a.txt", office.world.ingest.parser
+    await world.store.open_collection(world.principal, "c", world.ingest.index)
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow:
+        def __getattr__(self, name: str) -> object:
+            return getattr(parser, name)
+
+        async def parse(self, path: Path, name: str, **more: object) -> ParsedDocument:
+            reading.set()
+            with suppress(asyncio.CancelledError):  # told too late
+                await go_on.wait()
+            return await parser.parse(path, name)
+
+    slow = replace(office, world=replace(world, ingest=replace(world.ingest, parser=Slow())))  # type: ignore[arg-type]
+
+    async def upload(text: str) -> str:
+        file.write_text(text)
+        job = upload_job(world.principal, "c", "upload://c/a.txt", "a.txt", await world.blobs.put(file))
+        return (await office.queue.add(world.principal, [job]))[0]
+
+    async def in_hands() -> bool:
+        async with pool.connection() as connection:
+            cursor = await connection.execute("SELECT FROM procrastinate.procrastinate_jobs WHERE status = 'doing'")
+            return await cursor.fetchone() is not None
+
+    async with office.working():
+        await upload("The old quay.")
+        await office.idle()
+    second = await upload("The secret new quay.")
+    async with slow.working() if running else nullcontext():
+        if running:
+            await reading.wait()
+        await delete_by_hand(world.ingest, world.principal, await office.documents())
+        assert not await office.documents()
+        job = await office.queue.job(world.principal, second)
+        assert job.status == "cancelled" and job.error and job.error.code == "deleted"
+        go_on.set()
+        async with asyncio.timeout(30):
+            while running and await in_hands():
+                await asyncio.sleep(0.02)
+    async with office.working():
+        await office.idle()
+        assert not await office.uris()
+        await upload("A quay after that.")  # is another matter
+        await office.idle()
+        assert await office.uris() == {"a.txt"}
 
 
 async def test_removing_a_source_can_be_done_again_when_it_failed_on_the_way(

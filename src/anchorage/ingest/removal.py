@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from typing import Protocol
 
 from anchorage.errors import AnchorageError, NotFound
-from anchorage.model import DocumentStatus, Failure, Outcome, Principal
+from anchorage.model import Document, DocumentStatus, Failure, Outcome, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
@@ -23,6 +23,12 @@ class Kept(Protocol):
     def blobs(self) -> BlobStore: ...
     @property
     def queue(self) -> Queue: ...
+
+
+async def delete_by_hand(kept: Kept, principal: Principal, documents: Sequence[Document]) -> Sequence[str]:
+    """Remove documents that somebody wants gone: what was uploaded of them and waits does not come after."""
+    await kept.queue.cancel_uploads(principal, [(item.collection, item.uri) for item in documents])
+    return await delete_documents(kept, principal, [item.id for item in documents])
 
 
 async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:

@@ -26,7 +26,7 @@ from anchorage.model import (
     SourceItem,
 )
 from anchorage.ports.blob import BlobStore
-from anchorage.ports.queue import UNWATCHED, JobResult, NewJob, Progress, Queue
+from anchorage.ports.queue import DELETED, UNWATCHED, JobResult, NewJob, Progress, Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
@@ -191,9 +191,17 @@ class Worker:
         await ingester.open(job.collection)
         if job.blob_key:
             outcome = await ingest_upload(ingester, job.collection, job.uri, job.name, job.blob_key, progress)
+            await self._delete_if_deleted(job, outcome)
         else:
             outcome = await self._fetched(ingester, job, progress)
         return JobResult(outcome.document_id, outcome.error)
+
+    async def _delete_if_deleted(self, job: Job, outcome: Outcome) -> None:
+        """Somebody deleted the document while we worked: they do not want this one either."""
+        owner = Principal(job.owner)
+        now = await self._services.queue.job(owner, job.id) if outcome.document_id else None
+        if now and now.error and now.error.code == DELETED:
+            await delete_documents(self._services.ingest, owner, [outcome.document_id or ""])
 
     async def _registered(self, job: Job) -> RegisteredSource:
         assert job.source_id

@@ -35,6 +35,10 @@ class JobResult:
     error: Failure | None = None
 
 
+DELETED = "deleted"
+"""The code of an upload that was ended since its document was deleted."""
+
+
 class Progress(Protocol):
     """Hears how a job gets on: what is heard of is not stuck, and its time begins anew."""
 
@@ -92,6 +96,12 @@ class Queue(Protocol):
 
     async def cancel(self, principal: Principal, job_id: str) -> Job:
         """End a job that has not ended yet. Raises `NotFound`, `Conflict`."""
+        ...
+
+    async def cancel_uploads(self, principal: Principal, documents: Sequence[tuple[str, str]]) -> None:
+        """End the uploads of these (collection, uri) that have not ended, with the code `DELETED`. One that runs may be stored all the
+        same, and whoever ran it sees that code then.
+        """
         ...
 
     async def blobs_in_use(self, keys: Sequence[str]) -> set[str]:

@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import AsyncConnection, errors
 
 from anchorage.model import Failure, Job, Principal
-from anchorage.ports.queue import JobResult, NewJob
+from anchorage.ports.queue import DELETED, JobResult, NewJob
 
 QUEUE_PATH = "SET LOCAL search_path TO procrastinate, public"  # its triggers name their tables bare
 TASK = "anchorage.run_job"
@@ -109,6 +109,11 @@ UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
     finished_at = CASE WHEN losses + %(lost)s >= %(most)s THEN now() END,
     not_before = now()
 WHERE id = %(id)s AND status IN ('released', 'running') AND (%(run)s::int IS NULL OR run = %(run)s) RETURNING id
+"""
+# Nobody else would say of its source how the sync ended.
+_LOST_SYNC = """
+UPDATE anchorage.sources s SET status = 'failed', error_code = j.error_code, error_message = j.error_message
+FROM anchorage.jobs j WHERE j.id = %s AND j.kind = 'sync' AND j.status = 'failed' AND s.id = j.source_id
 """
 
 
@@ -275,6 +280,8 @@ async def give_back(
             async with connection.transaction():  # a savepoint: one row must not keep the others back
                 cursor = await connection.execute(_LOST, values)
                 count += cursor.rowcount
+                if lost:
+                    await connection.execute(_LOST_SYNC, (job_id,))
         except errors.UniqueViolation:  # another job for the same has come to wait in this very moment
             await connection.execute(_CONFIRM, ([job_id],))
             await connection.execute(_SUPERSEDE, ([job_id],))
@@ -353,6 +360,20 @@ async def cancel(connection: AsyncConnection[Any], principal: Principal, job_id:
     )
     row = await cursor.fetchone()
     return (str(row[0]), row[1]) if row else None
+
+
+async def cancel_uploads(
+    connection: AsyncConnection[Any], principal: Principal, documents: Sequence[tuple[str, str]]
+) -> list[tuple[str, int | None]]:
+    """End the uploads of these (collection, uri); returns the lane and the delivery of each, which may be running."""
+    cursor = await connection.execute(
+        f"UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = '{DELETED}', "
+        "error_message = 'The document was deleted before this upload of it was read.' "
+        "FROM unnest(%s::text[], %s::text[]) AS d(collection, uri) WHERE md5(j.uri) = md5(d.uri) AND j.collection = d.collection "
+        "AND j.owner = %s AND j.blob_key IS NOT NULL AND j.status IN ('waiting', 'released', 'running') RETURNING lane, delivery",
+        ([collection for collection, _ in documents], [uri for _, uri in documents], principal.id),
+    )
+    return [(str(row[0]), row[1]) for row in await cursor.fetchall()]
 
 
 async def cancel_source(connection: AsyncConnection[Any], source_id: str) -> int:

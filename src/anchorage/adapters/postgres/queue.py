@@ -136,10 +136,21 @@ class PostgresQueue:
                 raise Conflict(f"The job {job_id} is {found.status} already, so there is nothing to cancel.")
             lane, delivery = cancelled
             await table.release(connection, lane, self._slots)
+        await self._abort(delivery)
+        return await self.job(principal, job_id)
+
+    async def cancel_uploads(self, principal: Principal, documents: Sequence[tuple[str, str]]) -> None:
+        async with self._connection("cancelling uploads") as connection:
+            cancelled = await table.cancel_uploads(connection, principal, documents)
+            for lane in sorted({lane for lane, _ in cancelled}):
+                await table.release(connection, lane, self._slots)
+        for _, delivery in cancelled:
+            await self._abort(delivery)
+
+    async def _abort(self, delivery: int | None) -> None:
         if delivery is not None:
             with suppress(exceptions.ProcrastinateException):  # the row says what counts; this only saves the work
                 await self._app.job_manager.cancel_job_by_id_async(delivery, abort=True, delete_job=True)
-        return await self.job(principal, job_id)
 
     async def blobs_in_use(self, keys: Sequence[str]) -> set[str]:
         async with self._connection("looking up the jobs' files") as connection:

@@ -87,17 +87,18 @@ def delete(
     json: Json = False,
 ) -> None:
     """Remove documents from every answer at once, with their original bytes."""
-    from anchorage.ingest.removal import delete_documents
+    from anchorage.ingest.removal import delete_by_hand
 
     if bool(document_ids) == everything or everything != (collection is not None):
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")
 
     async def run(settings: Settings) -> list[str]:
         async with wiring.open_storage(settings) as storage:
-            ids = [item.id for item in await _all(storage, collection)] if everything else list(document_ids or ())
-            for document_id in ids:
-                await storage.store.document(storage.principal, document_id)  # all are checked before one is deleted
-            return list(await delete_documents(storage, storage.principal, ids))
+            find = storage.store.document
+            found = await _all(storage, collection) if everything else [
+                await find(storage.principal, document_id) for document_id in document_ids or ()  # all, before one is deleted
+            ]  # fmt: skip
+            return list(await delete_by_hand(storage, storage.principal, found))
 
     deleted = asyncio.run(run(settings_for(data)))
     if not deleted and not everything:
