@@ -233,6 +233,7 @@ class IngestSettings(Section):
     """Limits on what is read."""
 
     max_file_bytes: int = Field(200 * 1024**2, ge=1, description="largest file that is read")
+    file_timeout: float = Field(60, gt=0, description="seconds that a file system may take to open a file of a source")
     max_text_chars: int = Field(20_000_000, ge=1, description="longest text taken from one file")
     parse_timeout: float = Field(60, gt=0, description="seconds that parsing one file may take")
     ocr_language: str = Field(

@@ -19,6 +19,7 @@ from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
 from anchorage.adapters.sources.confluence import ConfluenceSource
 from anchorage.adapters.sources.confluence_client import ConfluenceAccess
+from anchorage.adapters.sources.file_threads import FileThreads
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebOptions, WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
@@ -50,7 +51,13 @@ async def open_source(
     settings: Settings, registered: RegisteredSource, s3: S3, web: WebMemory
 ) -> AsyncIterator[Source]:
     """The source that a record names, open for as long as the context lasts; all of a process share what is known of the web."""
-    with closing_pages(source_at(settings, registered.location, s3, registered.options, web)) as source:
+    location, options = registered.location, registered.options
+    if _SCHEME.match(location) and not location.startswith("file://"):
+        source = source_at(settings, location, s3, options, web)
+    else:  # it looks at the path
+        look = FileThreads(settings.ingest.file_timeout)
+        source = await look(location, source_at, settings, location, s3, options, web)
+    with closing_pages(source):
         yield source
 
 
@@ -119,7 +126,8 @@ def _known_scheme(location: str) -> str:
 def local_source(settings: Settings, location: str) -> LocalSource:
     """The source of a path on this machine, or of its `file://` address. Raises `BadRequest` when there is no such path."""
     path = unquote(urlsplit(location).path) if location.startswith("file://") else location
-    return LocalSource(Path(path).expanduser(), max_bytes=settings.ingest.max_file_bytes)
+    limits = settings.ingest
+    return LocalSource(Path(path).expanduser(), max_bytes=limits.max_file_bytes, file_timeout=limits.file_timeout)
 
 
 def web_source(settings: Settings, location: str, options: Options, memory: WebMemory | None) -> Source:

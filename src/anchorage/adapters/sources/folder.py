@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import time
@@ -12,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from anchorage.adapters.sources.file_threads import FileThreads
 from anchorage.errors import BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
 from anchorage.model import SourceEntry, SourceItem
 
@@ -22,10 +22,15 @@ _RACY_NS = 2 * 10**9  # the coarsest clock of a file system that is still in use
 class LocalSource:
     """Implements the `Source` port. Hidden files are passed over; links to folders are not followed, so no loop is."""
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
+    def __init__(self, path: Path, *, max_bytes: int, file_timeout: float = 60) -> None:
+        """Looks whether it is there, and so may wait for its file system. `file_timeout`: seconds that one call may take there.
+
+        Raises `BadRequest`.
+        """
         # Not resolved: a document is known by the path under which its owner knows it.
         self._path = Path(os.path.abspath(path))  # noqa: PTH100  Path.absolute keeps `..`
         self._max_bytes = max_bytes
+        self._threads = FileThreads(file_timeout)
         try:
             self._is_folder = stat.S_ISDIR(self._path.stat().st_mode)
         except FileNotFoundError as error:
@@ -49,7 +54,7 @@ class LocalSource:
 
     async def list(self) -> AsyncIterator[SourceEntry]:
         walk = _entries(self._path) if self._is_folder else iter([SourceEntry(self.uri, _listed_tag(self._path))])
-        while batch := await asyncio.to_thread(_some, walk):
+        while batch := await self._threads(str(self._path), _some, walk, limited=False):  # a job has a deadline
             for entry in batch:
                 yield entry
 
@@ -58,7 +63,7 @@ class LocalSource:
         path = Path(unquote(urlsplit(uri).path, errors="surrogateescape"))
         name = os.fsencode(path.name).decode("utf-8", "replace")  # a name in another encoding fits no database
         try:
-            state = await asyncio.to_thread(_readable, path)
+            state = await self._threads(name, _readable, path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{name} is gone: it was removed or renamed while its folder was read.") from error
         except PermissionError as error:
@@ -77,7 +82,7 @@ class LocalSource:
                 "Split it, or raise the limit."
             )
         yield SourceItem(uri, name, str(path), state.st_size, tag=_tag(state))
-        if await asyncio.to_thread(_state_of, path) != _tag(state, settled=True):
+        if await self._threads(name, _state_of, path) != _tag(state, settled=True):
             raise Unavailable(f"{name} changed while it was read. It is read again when it has come to rest.")
 
 
@@ -85,7 +90,12 @@ def _readable(path: Path) -> os.stat_result:
     """The state of a file that may be read. Raises `OSError`."""
     state = path.stat()
     # Not blocking: a named pipe without a writer would keep us here for ever.
-    os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if stat.S_ISREG(state.st_mode):
+            os.read(file, 1)  # if this hangs, it does so here, and not where others wait
+    finally:
+        os.close(file)
     return state
 
 
