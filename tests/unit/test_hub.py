@@ -1,9 +1,15 @@
 """Readers of streams: order, gaps, repetitions."""
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import cast
+
 import pytest
 
-from anchorage.chat.hub import Reader, Sign
-from anchorage.ports.streams import Line
+from anchorage.chat.hub import Hub, Reader, Sign
+from anchorage.model import Principal
+from anchorage.ports.streams import Line, Progress, StreamLog
 
 
 def lines(*numbers: int) -> list[Line]:
@@ -35,3 +41,34 @@ async def test_a_reader_that_falls_behind_reads_the_log() -> None:
     reader.push(lines(*range(1, 150)))
     reader.push(lines(*range(150, 300)))
     assert await reader.next() is Sign.BEHIND
+
+
+class SlowLog:
+    """A log that answers a poll when it is told to."""
+
+    def __init__(self, answer: Mapping[str, Progress]) -> None:
+        self.answer, self.asked, self.go_on = answer, asyncio.Event(), asyncio.Event()
+
+    async def followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
+        return []
+
+    async def poll(self, positions: Mapping[str, int]) -> Mapping[str, Progress]:
+        self.asked.set()
+        await self.go_on.wait()
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"c": Progress("other", datetime(2026, 1, 2, tzinfo=UTC), (), 0, ended=False, held=True)}]
+)
+async def test_what_was_asked_before_a_reader_came_is_not_for_it(answer: Mapping[str, Progress]) -> None:
+    """The conversation of the first one was deleted, and the second one reads another by the same id."""
+    log = SlowLog(answer)
+    hub = Hub(cast(StreamLog, log), lambda _: False, poll=10, quiet=0.05, note=10)
+    with hub.reading(Principal("owner"), "c", 2) as first:
+        await log.asked.wait()
+        with hub.reading(Principal("other"), "c", 0) as second:
+            log.go_on.set()
+            assert await first.next() in (Sign.DELETED, Sign.GONE)
+            assert await second.next() is Sign.QUIET
+    hub.close()

@@ -7,7 +7,7 @@ only while somebody reads them; no connection to the database is held for it, an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
@@ -156,11 +156,7 @@ class Hub:
 
     def publish(self, conversation_id: str, owner: str, lines: Sequence[Line]) -> None:
         """Bring events to the owner's readers of a conversation; it is gone for those of an earlier one by the same id."""
-        for reader in self._readers.get(conversation_id, ()):
-            if reader.owner == owner:
-                reader.push(lines)
-            else:
-                reader.send_away(Sign.DELETED)
+        _bring(self._readers.get(conversation_id, ()), owner, lines)
 
     def begin(self, conversation_id: str, last_n: int) -> None:
         """A stream begins here after that event: whoever has later ones reads a conversation that was deleted, or has what the log lost."""
@@ -170,8 +166,7 @@ class Hub:
 
     def sign(self, conversation_id: str, sign: Sign) -> None:
         """Tell the readers of a conversation something."""
-        for reader in self._readers.get(conversation_id, ()):
-            reader.sign(sign)
+        _sign(self._readers.get(conversation_id, ()), sign)
 
     def close(self) -> None:
         """Send all readers away, and those who come after."""
@@ -184,11 +179,7 @@ class Hub:
 
     async def _poll(self) -> None:
         noted = 0.0
-        while remote := {
-            key: min(reader.position for reader in readers)
-            for key, readers in self._readers.items()
-            if not self._written_here(key)
-        }:
+        while remote := {key: tuple(readers) for key, readers in self._readers.items() if not self._written_here(key)}:
             try:
                 now = asyncio.get_running_loop().time()
                 if now - noted > self._note_every:
@@ -199,23 +190,38 @@ class Hub:
                 degraded("streams_not_followed", error.message)
             await asyncio.sleep(self._pause)
 
-    async def _spread(self, remote: dict[str, int]) -> None:
-        found = await self._log.poll(remote)
-        for key, position in remote.items():
-            progress = found.get(key)
+    async def _spread(self, remote: Mapping[str, Sequence[Reader]]) -> None:
+        """Tell these readers how their streams get on; those who come meanwhile may read another conversation by the same id."""
+        positions = {key: min(reader.position for reader in readers) for key, readers in remote.items()}
+        found = await self._log.poll(positions)
+        for key, readers in remote.items():
+            position, progress = positions[key], found.get(key)
             if progress is not None:
-                for reader in self._readers.get(key, ()):
+                for reader in readers:
                     if not reader.is_of(progress.born):
                         reader.send_away(Sign.DELETED)
             if progress is None:
-                self.sign(key, Sign.DELETED)
+                _sign(readers, Sign.DELETED)
             elif progress.last_n < position:  # the log has lost what was told already, when its server crashed
-                self.sign(key, Sign.GONE)
+                _sign(readers, Sign.GONE)
             elif progress.lines:
-                self.publish(key, progress.owner, progress.lines)
+                _bring(readers, progress.owner, progress.lines)
             elif not progress.ended and not progress.held:
-                self.sign(key, Sign.FREE)
+                _sign(readers, Sign.FREE)
             elif progress.last_n > position:
-                self.sign(key, Sign.BEHIND)  # its events are kept no longer
+                _sign(readers, Sign.BEHIND)  # its events are kept no longer
             elif progress.ended:
-                self.sign(key, Sign.GONE)
+                _sign(readers, Sign.GONE)
+
+
+def _bring(readers: Iterable[Reader], owner: str, lines: Sequence[Line]) -> None:
+    for reader in readers:
+        if reader.owner == owner:
+            reader.push(lines)
+        else:
+            reader.send_away(Sign.DELETED)
+
+
+def _sign(readers: Iterable[Reader], sign: Sign) -> None:
+    for reader in readers:
+        reader.sign(sign)

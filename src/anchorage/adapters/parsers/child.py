@@ -35,10 +35,8 @@ def confine(memory: int) -> None:
     ):
         resource.setrlimit(limit, (value, value))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    for name in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # sent to all of a group or a unit; the parent ends when it has drained
+    # They are sent to all of a group or a unit; this process ends with its parent, which drains first.
+    for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.SIG_IGN)
 
 
