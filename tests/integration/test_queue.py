@@ -144,6 +144,24 @@ async def _attempted(queue: PostgresQueue, job: str) -> bool:
     return found.status == "queued" and found.attempts == 1 and found.error is not None
 
 
+async def test_a_worker_whose_cancellation_gets_lost_ends(
+    queue: PostgresQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = asyncio.Event()
+
+    async def run(job: Job, progress: Progress) -> JobResult:
+        return JobResult()
+
+    async def deaf() -> None:  # as `asyncio.wait_for` of Python 3.11 can be
+        entered.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(queue, "_release_due", deaf)
+    async with asyncio.timeout(30), working(queue, run):
+        await entered.wait()
+
+
 async def test_an_upload_goes_before_what_waits_and_lanes_take_turns(queue: PostgresQueue) -> None:
     order: list[str] = []
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
 
+from anchorage.cancellation import heed_cancellation
 from anchorage.errors import AnchorageError
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, StreamLog
@@ -188,6 +189,7 @@ class Hub:
                 await self._spread(remote)
             except AnchorageError as error:
                 degraded("streams_not_followed", error.message)
+            heed_cancellation()
             await asyncio.sleep(self._pause)
 
     async def _spread(self, remote: Mapping[str, Sequence[Reader]]) -> None:

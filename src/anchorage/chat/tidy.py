@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from anchorage.cancellation import heed_cancellation
 from anchorage.chat.cache import Caching, forget
 from anchorage.errors import AnchorageError
 from anchorage.ports.memory import Memory
@@ -27,4 +28,5 @@ async def tidy_forever(
                 await forget(caching, forgotten)
         except AnchorageError as error:  # Postgres is away: the next turn comes
             _log.warning("tidying_failed", reason=error.message)
+        heed_cancellation()
         await asyncio.sleep(_EVERY)

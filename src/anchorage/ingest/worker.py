@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from anchorage.batching import Batcher
+from anchorage.cancellation import heed_cancellation
 from anchorage.errors import AnchorageError, NotFound
 from anchorage.ingest.pipeline import Ingester, IngestServices, failure_of
 from anchorage.ingest.removal import delete_documents, sweep_blobs
@@ -277,6 +278,7 @@ async def _schedule_forever(services: WorkerServices) -> None:
                 await services.queue.add(Principal(source.owner), [sync_job(source)])
             except AnchorageError as error:  # removed in this moment, or Postgres is away: its next turn comes
                 _log.warning("scheduling_failed", source=source.location, reason=error.message)
+        heed_cancellation()
         await asyncio.sleep(_SCHEDULE_PAUSE)
 
 
@@ -288,13 +290,16 @@ async def _sweep_forever(services: WorkerServices) -> None:
             await sweep_blobs(services.ingest, _GRACE)
         except AnchorageError as error:
             _log.warning("sweeping_failed", reason=error.message)
+        heed_cancellation()
         await asyncio.sleep(_SWEEP_PAUSE)
 
 
 async def maintain_forever(store: Store) -> None:
     """Merge index segments in the background, piece by piece; trouble is logged and tried again."""
     while True:
-        if not await maintain_once(store):
+        done = await maintain_once(store)
+        heed_cancellation()
+        if not done:
             await asyncio.sleep(_MAINTENANCE_PAUSE)
 
 
@@ -303,8 +308,6 @@ async def maintain_once(store: Store, *, settled: bool = False) -> int:
     try:
         return await store.maintain(settled=settled)
     except AnchorageError as error:
-        task = asyncio.current_task()
-        if task and task.cancelling():  # it was stopped, and broke its connection by that
-            raise asyncio.CancelledError from error
+        heed_cancellation()  # it may have broken its connection by that
         degraded("index_maintenance", error.message)
         return 0

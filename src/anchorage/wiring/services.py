@@ -22,6 +22,7 @@ from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.cancellation import heed_cancellation
 from anchorage.chat.cache import Caching
 from anchorage.chat.history import Summaries
 from anchorage.chat.sentences import SentenceVectors
@@ -133,17 +134,8 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             caching=await open_caching(settings, state, stack),
             principal=LOCAL_OWNER,
         )
-        _still_wanted()
+        heed_cancellation()
         yield storage
-
-
-def _still_wanted() -> None:
-    """Raises `CancelledError` where that was asked for and got lost: `asyncio.wait_for` of Python 3.11, which the driver waits with, can
-    return what came in the same moment instead.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 @asynccontextmanager

@@ -13,6 +13,7 @@ from typing import Literal
 import structlog
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
+from anchorage.cancellation import heed_cancellation
 from anchorage.errors import AnchorageError, BudgetExceeded, ModelBudgetSpent
 from anchorage.model import Principal, Usage
 from anchorage.ports.usage import Allowance, UsageRow
@@ -239,6 +240,7 @@ class PostgresLedger:
             except AnchorageError as error:
                 degraded("usage_not_written", error.message)
                 self._something.set()
+            heed_cancellation()
 
 
 @asynccontextmanager

@@ -1,0 +1,16 @@
+"""Cancellations that were lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+def heed_cancellation() -> None:
+    """Raise `CancelledError` in a task that was cancelled and still runs.
+
+    `asyncio.wait_for` of Python 3.11 (bpo-37658), which the database's driver waits with, returns its result where a cancellation comes in
+    the same moment; and a connection that breaks by it raises an error of its own. A loop without end that asks here ends all the same.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
