@@ -41,10 +41,9 @@ async def ingest_own_docs(services: Services) -> None:
         await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     held = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
     own = source.prefix or ""
-    elsewhere = [
-        item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)
-    ]  # another clone's
-    await delete_documents(services.storage, principal, elsewhere)
+    # What is not of a file was uploaded, and is somebody's.
+    another_clones = [item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)]
+    await delete_documents(services.storage, principal, another_clones)
     async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
         if outcome.status is DocumentStatus.FAILED and outcome.error:
             _log.warning("sample_document_failed", uri=outcome.uri, reason=outcome.error.message)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, AsyncCursor, errors
 
 from anchorage.model import Failure, Job, Principal
 from anchorage.ports.queue import DELETED, JobResult, NewJob
@@ -79,7 +79,6 @@ UPDATE anchorage.jobs t SET confirmed = true FROM anchorage.jobs j
 WHERE j.id = ANY(%s) AND j.status IN ('released', 'running') AND j.confirmed AND NOT t.confirmed AND t.id <> j.id
     AND t.status = 'waiting' AND t.source_id = j.source_id AND t.kind = j.kind AND md5(t.uri) = md5(j.uri)
 """
-"""What was confirmed stays so in the job that takes its place."""
 _SUPERSEDE = f"""
 UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = 'superseded',
     error_message = 'A later job for the same document took its place.'
@@ -203,8 +202,7 @@ async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
 async def start(connection: AsyncConnection[Any], ids: Sequence[int]) -> dict[int, Started]:
     """Take released jobs; those are missing that were cancelled, given to another, or superseded meanwhile."""
     ids = sorted(ids)
-    await connection.execute(_CONFIRM, (ids,))
-    await connection.execute(f"{_SUPERSEDE} AND status = 'released' AND {_SUPERSEDED}", (ids,))
+    await _supersede(connection, ids, f"AND status = 'released' AND {_SUPERSEDED}")
     cursor = await connection.execute(_START, (ids,))
     return {int(row[2]): Started(as_job(row[2:]), row[0], row[1]) for row in await cursor.fetchall()}
 
@@ -283,19 +281,25 @@ async def give_back(
                 if lost:
                     await connection.execute(_LOST_SYNC, (job_id,))
         except errors.UniqueViolation:  # another job for the same has come to wait in this very moment
-            await connection.execute(_CONFIRM, ([job_id],))
-            await connection.execute(_SUPERSEDE, ([job_id],))
+            await _supersede(connection, [job_id])
     return count
 
 
 async def _superseded(connection: AsyncConnection[Any], job_id: int, run: int | None = None) -> bool:
     """End a job that would only do again what another one will do; whether it was one."""
-    await connection.execute(_CONFIRM, ([job_id],))
-    cursor = await connection.execute(
-        f"{_SUPERSEDE} AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED} RETURNING id",
-        ([job_id], run, run),
+    condition = (
+        f"AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED} RETURNING id"
     )
+    cursor = await _supersede(connection, [job_id], condition, (run, run))
     return await cursor.fetchone() is not None
+
+
+async def _supersede(
+    connection: AsyncConnection[Any], ids: Sequence[int], condition: str = "", parameters: Sequence[Any] = ()
+) -> AsyncCursor[Any]:
+    """End those of the jobs that meet the condition; the one that takes a confirmed one's place is confirmed."""
+    await connection.execute(_CONFIRM, (ids,))
+    return await connection.execute(f"{_SUPERSEDE} {condition}", (ids, *parameters))
 
 
 async def undelivered(connection: AsyncConnection[Any]) -> list[int]:

@@ -94,10 +94,10 @@ def delete(
 
     async def run(settings: Settings) -> list[str]:
         async with wiring.open_storage(settings) as storage:
-            find = storage.store.document
-            found = await _all(storage, collection) if everything else [
-                await find(storage.principal, document_id) for document_id in document_ids or ()  # all, before one is deleted
-            ]  # fmt: skip
+            if everything:
+                found = await _all(storage, collection)
+            else:  # all are looked up before one is deleted
+                found = [await storage.store.document(storage.principal, item) for item in document_ids or ()]
             return list(await delete_by_hand(storage, storage.principal, found))
 
     deleted = asyncio.run(run(settings_for(data)))
