@@ -29,7 +29,7 @@ from anchorage.adapters.postgres.embedded.supervisor import server_pid
 from anchorage.faces.sources import request_sync
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.ingest.worker import maintain_forever, maintain_once, run_worker
-from anchorage.ports.store import Query
+from anchorage.model.search import Query
 from anchorage.settings import load_settings
 from anchorage.wiring import Services, local_source, open_services
 from bench.instant import instant_ingest, instant_worker, until_idle

@@ -12,7 +12,7 @@ from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.stores.pgvector import lexical_search
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.ports.store import Query
+from anchorage.model.search import Query
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.hashing import hashed_vectors
 

@@ -22,7 +22,8 @@ from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.errors import NotAllowed, NotFound, Superseded
 from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, IndexSpec, ParsedDocument, Principal
-from anchorage.ports.store import IndexedDocument, Query, Span
+from anchorage.model.indexing import IndexedDocument
+from anchorage.model.search import Query, Span
 from anchorage.testing.hashing import hashed_vectors
 from anchorage.text.analyser import analyser_name, analyser_named
 

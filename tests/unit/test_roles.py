@@ -19,9 +19,9 @@ from anchorage.errors import AnchorageError, ConfigurationError, DatabaseUnavail
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.model import EmbedderSpec, Hit, Principal
+from anchorage.model.search import Ranking
 from anchorage.ports.retriever import Found, Retrieval
 from anchorage.ports.roles import PRINCIPAL_HEADER, TOKEN_HEADER, found_form
-from anchorage.ports.store import Ranking
 from anchorage.settings import load_settings
 from anchorage.testing.serving import serving
 from anchorage.wiring.roles import principals_of

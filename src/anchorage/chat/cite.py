@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from anchorage.chat.state import Statement
 from anchorage.model import Citation, Principal
-from anchorage.ports.store import Span, Store
+from anchorage.model.search import Span
+from anchorage.ports.store import Store
 
 
 async def cite(

@@ -22,7 +22,7 @@ from anchorage.chat.retrieve import found_for, ordered
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Message, Usage
-from anchorage.ports.store import Ranking
+from anchorage.model.search import Ranking
 from anchorage.telemetry import degraded
 
 _RANKS = 60  # the constant of the paper

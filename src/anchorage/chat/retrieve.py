@@ -13,8 +13,8 @@ from anchorage.chat.rerank import rerank
 from anchorage.chat.state import ChatServices
 from anchorage.errors import BadRequest, ModelUnavailable, TooLarge
 from anchorage.model import EmbedderSpec, Principal
+from anchorage.model.search import Query, Ranking
 from anchorage.ports.retriever import Retrieval, Retriever
-from anchorage.ports.store import Query, Ranking
 from anchorage.telemetry import degraded
 from anchorage.text.hidden import parted, visible
 

@@ -14,7 +14,8 @@ from structlog.contextvars import get_contextvars
 from anchorage.chat.state import ChatServices, TurnState
 from anchorage.errors import NotFound
 from anchorage.model import Hit, Principal, Usage
-from anchorage.ports.store import Span, Store
+from anchorage.model.search import Span
+from anchorage.ports.store import Store
 
 
 def trace(services: ChatServices, state: TurnState) -> dict[str, Any]:

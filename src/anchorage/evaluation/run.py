@@ -25,7 +25,8 @@ from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
 from anchorage.ingest.pipeline import IngestServices, ingest_parsed
 from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem, Usage
-from anchorage.ports.store import Ranking, Store
+from anchorage.model.search import Ranking
+from anchorage.ports.store import Store
 from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans

@@ -42,12 +42,13 @@ from anchorage.model import (
     SourceEntry,
     SourceItem,
 )
+from anchorage.model.indexing import IndexedDocument
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedders, Vectors
 from anchorage.ports.parser import Parser
 from anchorage.ports.queue import UNWATCHED, Progress, Queue
 from anchorage.ports.source import Source
-from anchorage.ports.store import IndexedDocument, Store
+from anchorage.ports.store import Store
 from anchorage.telemetry import DOCUMENTS
 
 _log = structlog.get_logger(__name__)

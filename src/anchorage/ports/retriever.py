@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from anchorage.model import EmbedderSpec, Principal
-from anchorage.ports.store import Ranking
+from anchorage.model.search import Ranking
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.errors import NotFound, Superseded
 from anchorage.model import Chunk, Document, DocumentStatus, DocumentText, Failure, Page, Principal
-from anchorage.ports.store import IndexedDocument
+from anchorage.model.indexing import IndexedDocument
 from anchorage.text.analyser import analyser_named
 
 # A document of 20 million characters takes minutes to index; questions keep the shorter limit of the settings.

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from anchorage.adapters.postgres.batch import Named, numbers, run
 from anchorage.adapters.stores.pgvector.documents import as_uuid
 from anchorage.model import Principal
-from anchorage.ports.store import Excerpt, Span
+from anchorage.model.search import Excerpt, Span
 
 # A piece is read once, whole: each look at the text would unpack it anew. From -1 on, nothing.
 _READ = Named("""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from anchorage.adapters.postgres.batch import Call, Row, numbers
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.model import Hit
-from anchorage.ports.store import Query, Ranking
+from anchorage.model.search import Query, Ranking
 
 # The access check is a one-time filter here: it decides once per query whether the index is read at all, so that
 # a filter never costs recall.

@@ -26,7 +26,7 @@ from anchorage.adapters.stores.pgvector.lexical_search import TermCache, Words
 from anchorage.adapters.stores.pgvector.postings import Scores
 from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.model import Principal
-from anchorage.ports.store import Query, Ranking
+from anchorage.model.search import Query, Ranking
 from anchorage.telemetry import DENSE_PROBES
 from anchorage.text.analyser import analyser_named
 

@@ -23,7 +23,8 @@ from anchorage.adapters.stores.pgvector.search import Search, SearchLimits
 from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
 from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
-from anchorage.ports.store import Excerpt, IndexedDocument, Query, Ranking, Span
+from anchorage.model.indexing import IndexedDocument
+from anchorage.model.search import Excerpt, Query, Ranking, Span
 
 _DELETE_AT_ONCE = 200
 _MERGE_LOCK, _POLL = 20762, 0.2  # seconds

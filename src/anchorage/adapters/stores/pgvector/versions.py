@@ -16,8 +16,8 @@ from anchorage.adapters.stores.pgvector.documents import WRITE_TIMEOUT, as_uuid,
 from anchorage.adapters.stores.pgvector.tables import LiveIndex, drop_tables, spec_from_json
 from anchorage.errors import Conflict
 from anchorage.model import Block, BlockKind, IndexSpec, IndexVersion, Page, ParsedDocument, Principal
+from anchorage.model.indexing import IndexedDocument
 from anchorage.ports.index_versions import Passages, StoredDocument
-from anchorage.ports.store import IndexedDocument
 
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n(?=\S).*\S)*")
 _VERSIONS = """
