@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from anchorage.chat.answer import verified
-from anchorage.chat.prompt import prompt
-from anchorage.chat.retrieve import retrieve
-from anchorage.chat.verify import verify
+from anchorage.chat.generation.prompt import prompt
+from anchorage.chat.retrieval.retrieve import retrieve
+from anchorage.chat.verification.verify import verify
 from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.run import evaluation_collection, ingest_corpora
 from anchorage.model import Hit

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.evaluation.metrics import percentiles
 from anchorage.faces.reindexing import Plan, go_back, reindex
 from anchorage.ingest.pipeline import ingest_parsed

@@ -22,10 +22,10 @@ from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
-from anchorage.chat.retrieve import retrieve
-from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.quoting.sentences import SentenceVectors
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.chat.state import ChatLimits, ChatServices
-from anchorage.chat.streams import StreamLimits, Streams
+from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import IngestServices, ingest_source

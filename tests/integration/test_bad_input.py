@@ -12,7 +12,7 @@ from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import Unavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Outcome

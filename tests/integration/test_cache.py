@@ -14,10 +14,10 @@ from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.cache import Caching
+from anchorage.chat.memory.cache import Caching
 from anchorage.chat.state import ChatServices
-from anchorage.chat.tidy import tidy_forever
 from anchorage.chat.turn import ask, ask_events
+from anchorage.chat.verification.tidy import tidy_forever
 from anchorage.diagnosis import _answer_cache
 from anchorage.errors import ConfigurationError, NotFound, Unavailable
 from anchorage.ingest.pipeline import ingest_source

@@ -9,10 +9,10 @@ import pytest
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.cache import Caching
-from anchorage.chat.retrieve import retrieve
-from anchorage.chat.search import search
-from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.memory.cache import Caching
+from anchorage.chat.quoting.sentences import SentenceVectors
+from anchorage.chat.retrieval.retrieve import retrieve
+from anchorage.chat.retrieval.search import search
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask
 from anchorage.errors import ModelUnavailable

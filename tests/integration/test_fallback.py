@@ -10,7 +10,7 @@ from anchorage.adapters.models.fallback import Breaker, FallbackEmbedder, Fallba
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
-from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable
 from anchorage.model import Message, Usage
 from anchorage.settings import load_settings

@@ -11,7 +11,7 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.prompt import ABSTENTION, instructions
+from anchorage.chat.generation.prompt import ABSTENTION, instructions
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask_events
 from anchorage.ingest.pipeline import ingest_source

@@ -16,8 +16,8 @@ from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.chat.answer import ABSTENTION
-from anchorage.chat.cache import Caching
-from anchorage.chat.events import Event
+from anchorage.chat.memory.cache import Caching
+from anchorage.chat.streaming.events import Event
 from anchorage.errors import ModelUnavailable
 from anchorage.faces.http.openai import _Asked, _stream
 from anchorage.model import Answer

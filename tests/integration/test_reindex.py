@@ -13,7 +13,7 @@ from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name

@@ -10,8 +10,8 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
-from anchorage.chat.rerank import Reranking, rerank
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.retrieval.rerank import Reranking, rerank
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.ingest.pipeline import ingest_parsed
 from anchorage.model import Block, BlockKind, Hit, ParsedDocument, SourceItem

@@ -14,9 +14,9 @@ import pytest
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.streams import PostgresStreamLog
-from anchorage.chat.events import sent
 from anchorage.chat.state import ChatServices
-from anchorage.chat.streams import StreamLimits, Streams, stored_request
+from anchorage.chat.streaming.events import sent
+from anchorage.chat.streaming.streams import StreamLimits, Streams, stored_request
 from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest, Conflict, DatabaseUnavailable, ModelUnavailable, NotFound, Unavailable
 from anchorage.model import Message, Principal, Usage

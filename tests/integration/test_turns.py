@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.events import Event
-from anchorage.chat.prompt import ABSTENTION
+from anchorage.chat.generation.prompt import ABSTENTION
 from anchorage.chat.state import ChatServices
+from anchorage.chat.streaming.events import Event
 from anchorage.chat.turn import ask, ask_events
 from anchorage.errors import BadRequest, ModelUnavailable, NotFound, TooLarge
 from anchorage.ingest.pipeline import ingest_source

@@ -18,9 +18,9 @@ from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.usage import PostgresLedger, open_ledger
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat import answer as answering
-from anchorage.chat.search import search
+from anchorage.chat.generation.stop import Stop
+from anchorage.chat.retrieval.search import search
 from anchorage.chat.state import ChatServices
-from anchorage.chat.stop import Stop
 from anchorage.chat.turn import ask, ask_events, prepare, run
 from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable, ModelBudgetSpent, ModelUnavailable
 from anchorage.evaluation.dataset import read_dataset

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anchorage.chat.extract import extract, sentences_of
-from anchorage.chat.prompt import ABSTENTION, prompt
-from anchorage.chat.prose import Kind
-from anchorage.chat.remember import recount
-from anchorage.chat.rewrite import carried_over, is_about_conversation, needs_history
+from anchorage.chat.generation.prompt import ABSTENTION, prompt
+from anchorage.chat.memory.remember import recount
+from anchorage.chat.memory.rewrite import carried_over, is_about_conversation, needs_history
+from anchorage.chat.quoting.extract import extract, sentences_of
+from anchorage.chat.quoting.prose import Kind
 from anchorage.chat.turn import checked_id
 from anchorage.errors import BadRequest
 from anchorage.model import Hit, Turn

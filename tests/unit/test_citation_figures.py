@@ -3,7 +3,7 @@
 import pytest
 
 from anchorage.chat.answer import Draft
-from anchorage.chat.prompt import prompt
+from anchorage.chat.generation.prompt import prompt
 from anchorage.chat.state import Statement
 from anchorage.evaluation.citations import judge_citations
 from anchorage.model import Hit

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.chat.verify import verify
+from anchorage.chat.verification.verify import verify
 from anchorage.model import Hit
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.languages import KNOWN, language_named, language_of

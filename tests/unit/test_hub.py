@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from anchorage.chat.hub import Hub, Reader, Sign
+from anchorage.chat.streaming.hub import Hub, Reader, Sign
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, Progress, StreamLog
 

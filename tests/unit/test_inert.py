@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anchorage.chat.inert import InertStream, inert
-from anchorage.chat.prompt import ABSTENTION, instructions
-from anchorage.chat.secrecy import recites, without_recital
+from anchorage.chat.generation.prompt import ABSTENTION, instructions
+from anchorage.chat.safety.inert import InertStream, inert
+from anchorage.chat.safety.secrecy import recites, without_recital
 from anchorage.text.hidden import visible
 from support.markdown import active
 

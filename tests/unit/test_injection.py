@@ -4,10 +4,10 @@ from typing import Any, cast
 
 import pytest
 
-from anchorage.chat.history import Summaries
-from anchorage.chat.multi_query import wordings
-from anchorage.chat.prompt import prompt
-from anchorage.chat.rewrite import rewrite
+from anchorage.chat.generation.prompt import prompt
+from anchorage.chat.memory.history import Summaries
+from anchorage.chat.memory.rewrite import rewrite
+from anchorage.chat.retrieval.multi_query import wordings
 from anchorage.chat.state import ChatLimits, ChatServices, TurnContext
 from anchorage.chat.turn import Asked
 from anchorage.model import LOCAL_OWNER, Answer, Hit, Message, Turn

@@ -1,7 +1,7 @@
 """Texts that a pattern could look at again and again: each would take longer than a test may, if it did."""
 
-from anchorage.chat.markers import without_markers
-from anchorage.chat.prose import kinds
+from anchorage.chat.quoting.prose import kinds
+from anchorage.chat.verification.markers import without_markers
 
 
 def test_a_run_of_spaces_in_a_line() -> None:

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import pytest
 
-from anchorage.chat.multi_query import fused, wordings
+from anchorage.chat.retrieval.multi_query import fused, wordings
 from anchorage.chat.state import ChatLimits, ChatServices, TurnContext
 from anchorage.errors import AnchorageError, ModelUnavailable
 from anchorage.model import LOCAL_OWNER, Hit

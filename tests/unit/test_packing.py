@@ -1,4 +1,4 @@
-from anchorage.chat.packing import PackableHits
+from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.model import Hit
 
 

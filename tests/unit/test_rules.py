@@ -2,9 +2,9 @@
 
 import pytest
 
-from anchorage.chat.guard import Guards, check
-from anchorage.chat.retrieve import cleaned
-from anchorage.chat.rules import injection, markup, pii, redacted, secrets
+from anchorage.chat.retrieval.retrieve import cleaned
+from anchorage.chat.safety.guard import Guards, check
+from anchorage.chat.safety.rules import injection, markup, pii, redacted, secrets
 from anchorage.errors import Blocked
 from anchorage.telemetry import REGISTRY
 from support.markdown import active

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.errors import ModelUnavailable
 from anchorage.ports.embedder import Vectors
 from anchorage.testing.fakes import HashEmbedder

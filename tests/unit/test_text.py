@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchorage.chat.markers import without_markers
+from anchorage.chat.verification.markers import without_markers
 from anchorage.errors import ConfigurationError
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans, statement_spans

@@ -2,8 +2,8 @@
 
 import pytest
 
-from anchorage.chat.sentences import SentenceVectors
-from anchorage.chat.verify import Verified, verify
+from anchorage.chat.quoting.sentences import SentenceVectors
+from anchorage.chat.verification.verify import Verified, verify
 from anchorage.errors import ModelUnavailable
 from anchorage.model import Hit
 from anchorage.testing.fakes import HashEmbedder

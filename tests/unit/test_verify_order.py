@@ -7,7 +7,7 @@ from pathlib import Path
 
 _JUDGE = """
 import asyncio, hashlib, sys
-from anchorage.chat.judge import Judge
+from anchorage.chat.verification.judge import Judge
 from anchorage.model import Hit
 from anchorage.text.analyser import analyser_name, analyser_named
 

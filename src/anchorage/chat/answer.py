@@ -11,14 +11,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anchorage.chat.cite import cite
-from anchorage.chat.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
-from anchorage.chat.inert import InertStream, inert
-from anchorage.chat.markers import unmarked
-from anchorage.chat.packing import PackableHits
-from anchorage.chat.prompt import ABSTENTION, prompt
-from anchorage.chat.secrecy import recites, without_recital
+from anchorage.chat.generation.prompt import ABSTENTION, prompt
+from anchorage.chat.quoting.extract import EVIDENCE_NEEDED, Extraction, extract, sentences_of
+from anchorage.chat.retrieval.packing import PackableHits
+from anchorage.chat.safety.inert import InertStream, inert
+from anchorage.chat.safety.secrecy import recites, without_recital
 from anchorage.chat.state import ChatServices, Statement, TurnContext
-from anchorage.chat.verify import Verified, verify
+from anchorage.chat.verification.markers import unmarked
+from anchorage.chat.verification.verify import Verified, verify
 from anchorage.model import LOCAL_OWNER, Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible

@@ -9,13 +9,13 @@ from typing import Any, Literal, TypedDict
 
 from numpy.typing import NDArray
 
-from anchorage.chat.cache import Caching
-from anchorage.chat.guard import Guards
-from anchorage.chat.history import Summaries
-from anchorage.chat.packing import PackableHits
-from anchorage.chat.rerank import Reranking
-from anchorage.chat.sentences import SentenceVectors
-from anchorage.chat.stop import Stop
+from anchorage.chat.generation.stop import Stop
+from anchorage.chat.memory.cache import Caching
+from anchorage.chat.memory.history import Summaries
+from anchorage.chat.quoting.sentences import SentenceVectors
+from anchorage.chat.retrieval.packing import PackableHits
+from anchorage.chat.retrieval.rerank import Reranking
+from anchorage.chat.safety.guard import Guards
 from anchorage.model import Citation, EmbedderSpec, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
 from anchorage.ports.embedder import Embedder, Embedders

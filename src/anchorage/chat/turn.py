@@ -12,15 +12,15 @@ from uuid import uuid4
 
 import structlog
 
-from anchorage.chat.events import Event
-from anchorage.chat.graph import take_turn
-from anchorage.chat.guard import let_through
-from anchorage.chat.history import read_against, walk
-from anchorage.chat.remember import ALL_TURNS
-from anchorage.chat.retrieve import checked_question, cleaned
-from anchorage.chat.rewrite import is_about_conversation
+from anchorage.chat.generation.stop import Stop, stoppable
+from anchorage.chat.memory.history import read_against, walk
+from anchorage.chat.memory.remember import ALL_TURNS
+from anchorage.chat.memory.rewrite import is_about_conversation
+from anchorage.chat.pipeline import take_turn
+from anchorage.chat.retrieval.retrieve import checked_question, cleaned
+from anchorage.chat.safety.guard import let_through
 from anchorage.chat.state import ChatServices, Emit, TurnContext, TurnState
-from anchorage.chat.stop import Stop, stoppable
+from anchorage.chat.streaming.events import Event
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.model import Answer, Principal, Turn, Usage
 from anchorage.ports.memory import Place, Thread

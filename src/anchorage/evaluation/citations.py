@@ -2,7 +2,7 @@
 
 A sentence's recall is 1 if the passages that it cites together entail it. A citation's precision is 1 if its sentence's recall
 is 1 and the citation is not irrelevant: it entails the sentence alone, or the others do not without it. ALCE asks an NLI
-model; here the lexical entailment of `chat/align.py` stands in for it, so figures are not comparable to published ones.
+model; here the lexical entailment of `chat/verification/align.py` stands in for it, so figures are not comparable to published ones.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from anchorage.chat.align import Claim
 from anchorage.chat.answer import Draft
-from anchorage.chat.judge import Judge
-from anchorage.chat.verify import cited_sentences
+from anchorage.chat.verification.align import Claim
+from anchorage.chat.verification.judge import Judge
+from anchorage.chat.verification.verify import cited_sentences
 from anchorage.text.analyser import Analyser
 
 

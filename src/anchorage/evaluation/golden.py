@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.chat.state import ChatServices
 from anchorage.errors import BadRequest
 from anchorage.evaluation.dataset import EvalQuery, read_queries

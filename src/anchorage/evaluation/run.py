@@ -17,7 +17,7 @@ from uuid import uuid4
 import numpy as np
 
 from anchorage.chat.answer import Draft, anchored_citations, draft_answer
-from anchorage.chat.retrieve import retrieve
+from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.chat.state import ChatServices
 from anchorage.errors import AnchorageError, BadRequest, NotFound
 from anchorage.evaluation.citations import judge_citations

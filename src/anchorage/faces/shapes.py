@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from anchorage.chat.events import citation_json
+from anchorage.chat.streaming.events import citation_json
 from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Allowance, UsageRow

@@ -10,7 +10,7 @@ from importlib.resources import files
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
-from anchorage.chat.cache import Caching
+from anchorage.chat.memory.cache import Caching
 from anchorage.errors import ConfigurationError
 from anchorage.ports.cache import AnswerCache
 from anchorage.settings import Settings
@@ -32,7 +32,7 @@ async def open_caching(settings: Settings, pool: Pool, stack: AsyncExitStack) ->
     else:
         opened = PostgresAnswerCache(pool, ttl=cache.ttl, max_entries=cache.max_entries)
     parts = [version("anchorage"), *(getattr(settings, name).model_dump_json() for name in _DECIDING)]
-    prompts = files("anchorage.chat.prompts").iterdir()
+    prompts = files("anchorage.chat.generation.prompts").iterdir()
     parts += sorted(item.read_text("utf-8") for item in prompts if item.name.endswith(".md"))
     fingerprint = hashlib.sha256("\x00".join(parts).encode()).hexdigest()
     return Caching(opened, fingerprint, cache.similarity)

@@ -6,7 +6,7 @@ from aiohttp import ClientSession
 
 from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
 from anchorage.adapters.models.http import RetryPolicy
-from anchorage.chat.guard import Guards
+from anchorage.chat.safety.guard import Guards
 from anchorage.errors import ConfigurationError
 from anchorage.ports.guard import Guard
 from anchorage.settings import Settings

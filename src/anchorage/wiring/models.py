@@ -17,7 +17,7 @@ from anchorage.adapters.models.minilm import open_minilm
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
-from anchorage.chat.rerank import Reranking
+from anchorage.chat.retrieval.rerank import Reranking
 from anchorage.errors import ConfigurationError
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.llm import Generator

@@ -23,11 +23,11 @@ from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.cancellation import heed_cancellation
-from anchorage.chat.cache import Caching
-from anchorage.chat.history import Summaries
-from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.memory.cache import Caching
+from anchorage.chat.memory.history import Summaries
+from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits, ChatServices
-from anchorage.chat.streams import StreamLimits, Streams
+from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices

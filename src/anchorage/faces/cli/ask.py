@@ -28,9 +28,9 @@ def search(
     json: Json = False,
 ) -> None:
     """Find the passages that fit a question best."""
-    from anchorage.chat.events import hit_json
-    from anchorage.chat.retrieve import checked_question
-    from anchorage.chat.search import search as find
+    from anchorage.chat.retrieval.retrieve import checked_question
+    from anchorage.chat.retrieval.search import search as find
+    from anchorage.chat.streaming.events import hit_json
     from anchorage.wiring import open_services
 
     settings = settings_for(data)
@@ -57,8 +57,8 @@ def ask(
     json: Json = False,
 ) -> None:
     """Answer a question, with a citation for every sentence."""
-    from anchorage.chat.events import answer_json
-    from anchorage.chat.retrieve import checked_question
+    from anchorage.chat.retrieval.retrieve import checked_question
+    from anchorage.chat.streaming.events import answer_json
     from anchorage.chat.turn import ask as ask_question
     from anchorage.wiring import open_services
 

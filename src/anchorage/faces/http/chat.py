@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.events import answer_json, explained_json
-from anchorage.chat.search import search as find
+from anchorage.chat.retrieval.search import search as find
+from anchorage.chat.streaming.events import answer_json, explained_json
 from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected

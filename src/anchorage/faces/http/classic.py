@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from anchorage.chat.retrieve import storable
+from anchorage.chat.retrieval.retrieve import storable
 from anchorage.chat.turn import ask
 from anchorage.errors import BadRequest, DocumentRefused, Unavailable
 from anchorage.faces.http.connection import while_connected

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from anchorage.chat.cache import forget
-from anchorage.chat.events import citation_json, explained_json
-from anchorage.chat.inert import inert
-from anchorage.chat.retrieve import storable
-from anchorage.chat.trace import traced_hits
+from anchorage.chat.memory.cache import forget
+from anchorage.chat.memory.trace import traced_hits
+from anchorage.chat.retrieval.retrieve import storable
+from anchorage.chat.safety.inert import inert
+from anchorage.chat.streaming.events import citation_json, explained_json
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.http.described import answers
 from anchorage.faces.http.shapes import Conversations, ConversationShape, ConversationWithTurns, Hits

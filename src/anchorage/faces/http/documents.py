@@ -17,7 +17,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
-from anchorage.chat.retrieve import storable
+from anchorage.chat.retrieval.retrieve import storable
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.described import answers
 from anchorage.faces.http.shapes import (

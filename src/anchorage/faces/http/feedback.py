@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from anchorage.chat.retrieve import storable
+from anchorage.chat.retrieval.retrieve import storable
 from anchorage.errors import BadRequest, TooLarge
 from anchorage.faces.http.described import answers
 from anchorage.faces.http.shapes import FeedbackShape, Ratings

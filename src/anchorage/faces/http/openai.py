@@ -14,10 +14,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
 
-from anchorage.chat.events import Event
-from anchorage.chat.retrieve import checked_question
+from anchorage.chat.memory.trace import fingerprint
+from anchorage.chat.retrieval.retrieve import checked_question
 from anchorage.chat.state import ChatServices
-from anchorage.chat.trace import fingerprint
+from anchorage.chat.streaming.events import Event
 from anchorage.chat.turn import ask, ask_events, checked_id
 from anchorage.errors import AnchorageError
 from anchorage.faces.http.connection import batched, while_connected

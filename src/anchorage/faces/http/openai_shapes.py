@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from anchorage.chat.events import citation_json
-from anchorage.chat.prompt import ABSTENTION
-from anchorage.chat.retrieve import storable
+from anchorage.chat.generation.prompt import ABSTENTION
+from anchorage.chat.retrieval.retrieve import storable
+from anchorage.chat.streaming.events import citation_json
 from anchorage.errors import BadRequest, NotFound
 from anchorage.model import Answer, Turn, Usage
 

@@ -6,7 +6,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from anchorage.chat.retrieve import found_for
+from anchorage.chat.retrieval.retrieve import found_for
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices

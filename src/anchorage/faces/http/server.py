@@ -13,8 +13,8 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from anchorage.chat.graph import warm_up
-from anchorage.chat.tidy import tidy_forever
+from anchorage.chat.pipeline import warm_up
+from anchorage.chat.verification.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
 from anchorage.faces.http.browser import rebinding_risk

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from anchorage.chat.events import sent
+from anchorage.chat.streaming.events import sent
 from anchorage.errors import AnchorageError
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.middleware import AFTERWARDS

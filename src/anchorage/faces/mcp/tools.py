@@ -12,8 +12,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from anchorage.chat.events import answer_json, hit_json
-from anchorage.chat.search import search
+from anchorage.chat.retrieval.search import search
+from anchorage.chat.streaming.events import answer_json, hit_json
 from anchorage.chat.turn import ask
 from anchorage.errors import AnchorageError
 from anchorage.faces.paging import document_page

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from anchorage.cancellation import heed_cancellation
-from anchorage.chat.cache import Caching, forget
+from anchorage.chat.memory.cache import Caching, forget
 from anchorage.errors import AnchorageError
 from anchorage.ports.memory import Memory
 from anchorage.ports.streams import StreamLog

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
-from anchorage.chat.events import line
-from anchorage.chat.hub import Hub
-from anchorage.chat.stop import Stop
+from anchorage.chat.generation.stop import Stop
+from anchorage.chat.streaming.events import line
+from anchorage.chat.streaming.hub import Hub
 from anchorage.errors import AnchorageError
 from anchorage.model import Principal
 from anchorage.ports.streams import Piece, StreamLog, StreamState

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
-from anchorage.chat.completion import completed
-from anchorage.chat.prompt import as_data
+from anchorage.chat.generation.completion import completed
+from anchorage.chat.generation.prompt import as_data
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
 from anchorage.model import Message, Turn, Usage
@@ -116,7 +116,7 @@ async def rewrite(context: TurnContext, question: str, history: Sequence[Turn]) 
     generator = context.services.generator
     if generator is None:
         return carried_over(question, history), Usage()
-    system = files("anchorage.chat.prompts").joinpath("rewrite.md").read_text("utf-8")
+    system = files("anchorage.chat.generation.prompts").joinpath("rewrite.md").read_text("utf-8")
     thread = "\n".join(f"User: {as_data(turn.question)}\nAssistant: {as_data(turn.answer)}" for turn in history)
     messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {as_data(question)}")]
     try:

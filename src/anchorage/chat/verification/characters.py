@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from anchorage.chat.reading import Reading
+from anchorage.chat.verification.reading import Reading
 
 _CLAUSE = re.compile("[，、；,;。：:]")
 _SAME = 0.7  # the share of a clause's characters that another holds which speaks of the same

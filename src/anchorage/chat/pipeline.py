@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from anchorage.chat import answer as answering
-from anchorage.chat.cache import keep, recall, recalled
 from anchorage.chat.cite import cite
-from anchorage.chat.guard import guard_history, guard_in, guard_out, speaking
-from anchorage.chat.multi_query import retrieve_many
-from anchorage.chat.packing import PackableHits
-from anchorage.chat.remember import recount
-from anchorage.chat.rewrite import is_about_conversation, rewrite
+from anchorage.chat.memory.cache import keep, recall, recalled
+from anchorage.chat.memory.remember import recount
+from anchorage.chat.memory.rewrite import is_about_conversation, rewrite
+from anchorage.chat.memory.trace import trace
+from anchorage.chat.retrieval.multi_query import retrieve_many
+from anchorage.chat.retrieval.packing import PackableHits
+from anchorage.chat.safety.guard import guard_history, guard_in, guard_out, speaking
 from anchorage.chat.state import TurnContext, TurnState
-from anchorage.chat.trace import trace
 from anchorage.model import Turn, Usage
 
 if TYPE_CHECKING:

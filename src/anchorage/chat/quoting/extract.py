@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.prose import Kind, kinds
+from anchorage.chat.quoting.prose import Kind, kinds
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
 from anchorage.text.sentences import statement_spans

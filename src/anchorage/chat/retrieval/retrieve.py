@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.rerank import rerank
+from anchorage.chat.retrieval.rerank import rerank
 from anchorage.chat.state import ChatServices
 from anchorage.errors import BadRequest, ModelUnavailable, TooLarge
 from anchorage.model import EmbedderSpec, Principal

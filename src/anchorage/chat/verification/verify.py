@@ -12,11 +12,11 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from anchorage.chat.align import Support
-from anchorage.chat.judge import Finding, Judge
-from anchorage.chat.markers import Marks, without_markers
-from anchorage.chat.sentences import SentenceVectors
+from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.state import Statement
+from anchorage.chat.verification.align import Support
+from anchorage.chat.verification.judge import Finding, Judge
+from anchorage.chat.verification.markers import Marks, without_markers
 from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Unsupported
 from anchorage.telemetry import degraded

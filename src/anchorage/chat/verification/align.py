@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from anchorage.chat import characters
-from anchorage.chat.bindings import rebound
-from anchorage.chat.passage import Passage
-from anchorage.chat.reading import Reading
-from anchorage.chat.sense import opposed, same_trend
+from anchorage.chat.verification import characters
+from anchorage.chat.verification.bindings import rebound
+from anchorage.chat.verification.passage import Passage
+from anchorage.chat.verification.reading import Reading
+from anchorage.chat.verification.sense import opposed, same_trend
 from anchorage.text.analyser import Analyser, words
 from anchorage.text.languages import Language
 from anchorage.text.numbers import Number

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from anchorage.chat.guard import guard_search
-from anchorage.chat.retrieve import checked_question, retrieve
+from anchorage.chat.retrieval.retrieve import checked_question, retrieve
+from anchorage.chat.safety.guard import guard_search
 from anchorage.chat.state import ChatServices
 from anchorage.model import EmbedderSpec, Hit, Principal
 from anchorage.ports.embedder import Embedder

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from anchorage.chat.reading import Reading
+from anchorage.chat.verification.reading import Reading
 from anchorage.text.languages import Language
 
 _REACH = 32  # characters before a number in which its bound stands

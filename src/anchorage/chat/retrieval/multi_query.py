@@ -16,9 +16,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from anchorage.chat.completion import completed
-from anchorage.chat.prompt import as_data
-from anchorage.chat.retrieve import found_for, ordered
+from anchorage.chat.generation.completion import completed
+from anchorage.chat.generation.prompt import as_data
+from anchorage.chat.retrieval.retrieve import found_for, ordered
 from anchorage.chat.state import TurnContext
 from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Message, Usage
@@ -54,7 +54,12 @@ async def wordings(context: TurnContext, question: str, count: int) -> tuple[lis
     generator, limit = context.services.generator, context.services.limits.question_limit
     if generator is None or count < 1:
         return [], Usage()
-    system = files("anchorage.chat.prompts").joinpath("queries.md").read_text("utf-8").replace("{count}", str(count))
+    system = (
+        files("anchorage.chat.generation.prompts")
+        .joinpath("queries.md")
+        .read_text("utf-8")
+        .replace("{count}", str(count))
+    )
     messages = [Message("system", system), Message("user", f"Question: {as_data(question)}")]
     try:
         text, usage = await completed(generator, messages, max_tokens=_MAX_TOKENS)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
-from anchorage.chat.markers import unmarked, without_markers
+from anchorage.chat.verification.markers import unmarked, without_markers
 from anchorage.model import Hit, Message, Turn
 from anchorage.text.hidden import visible
 
@@ -34,7 +34,12 @@ _FULLWIDTH = {code: code - 0xFEE0 for code in (*range(0xFF21, 0xFF3B), *range(0x
 @lru_cache(maxsize=1)
 def instructions() -> str:
     """What the generator is told before anything else."""
-    return files("anchorage.chat.prompts").joinpath("answer.md").read_text("utf-8").replace("{abstention}", ABSTENTION)
+    return (
+        files("anchorage.chat.generation.prompts")
+        .joinpath("answer.md")
+        .read_text("utf-8")
+        .replace("{abstention}", ABSTENTION)
+    )
 
 
 def prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> list[Message]:

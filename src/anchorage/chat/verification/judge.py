@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.align import Claim, Support
-from anchorage.chat.passage import passage_of
-from anchorage.chat.reading import Reading
+from anchorage.chat.verification.align import Claim, Support
+from anchorage.chat.verification.passage import passage_of
+from anchorage.chat.verification.reading import Reading
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser, analyser_name, analyser_named
 from anchorage.text.languages import KNOWN, Language, language_named, language_of

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from anchorage.chat.reading import Piece, Reading
+from anchorage.chat.verification.reading import Piece, Reading
 from anchorage.text.numbers import Number
 
 _RESPECTIVELY = re.compile(

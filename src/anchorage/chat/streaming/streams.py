@@ -15,12 +15,12 @@ from uuid import uuid4
 
 import structlog
 
-from anchorage.chat.endings import ENDINGS, deleted, until_done
-from anchorage.chat.events import line
-from anchorage.chat.guard import as_kept
-from anchorage.chat.hub import Hub, Reader, Sign
-from anchorage.chat.live import End, Live, Writer
+from anchorage.chat.safety.guard import as_kept
 from anchorage.chat.state import ChatServices
+from anchorage.chat.streaming.endings import ENDINGS, deleted, until_done
+from anchorage.chat.streaming.events import line
+from anchorage.chat.streaming.hub import Hub, Reader, Sign
+from anchorage.chat.streaming.live import End, Live, Writer
 from anchorage.chat.turn import Asked, again, error_data, prepare, tell
 from anchorage.errors import AnchorageError, BadRequest, Blocked, Conflict, NotFound, Unavailable
 from anchorage.model import Principal

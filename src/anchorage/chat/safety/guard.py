@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
-from anchorage.chat.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
+from anchorage.chat.safety.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
 from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
 from anchorage.model import Citation, Principal, Turn, Unsupported
 from anchorage.ports.guard import Guard

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anchorage.chat.events import kind_of, line
-from anchorage.chat.live import End
+from anchorage.chat.streaming.events import kind_of, line
+from anchorage.chat.streaming.live import End
 from anchorage.fastjson import loads
 from anchorage.ports.streams import Line, StreamState
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from anchorage.chat.packing import PackableHits
+from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.errors import AnchorageError, NotFound
 from anchorage.model import Citation, Hit, Unsupported
 from anchorage.ports.cache import AnswerCache, Payload, Slot

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from anchorage.chat.completion import completed
-from anchorage.chat.prompt import as_data
+from anchorage.chat.generation.completion import completed
+from anchorage.chat.generation.prompt import as_data
 from anchorage.errors import AnchorageError
 from anchorage.model import Answer, Message, Principal, Turn, Usage
 from anchorage.ports.llm import Generator
@@ -55,7 +55,7 @@ def read_against(thread: Thread, question: str, limits: ChatLimits) -> Sequence[
     They begin with the summary of those before them, put as a turn of its own; a question about the conversation itself
     is read against all of it.
     """
-    from anchorage.chat.rewrite import is_about_conversation
+    from anchorage.chat.memory.rewrite import is_about_conversation
 
     if is_about_conversation(question):
         return thread.history
@@ -106,7 +106,7 @@ class Summaries:
             _log.exception("summary_crashed", conversation_id=conversation_id)
 
     async def _written(self, before: str, turns: Sequence[Turn]) -> tuple[str, Usage]:
-        system = files("anchorage.chat.prompts").joinpath("summary.md").read_text("utf-8")
+        system = files("anchorage.chat.generation.prompts").joinpath("summary.md").read_text("utf-8")
         lines = [f"Summary so far: {_as_line(before)}"] if before else []
         for turn in turns:
             lines += [f"User: {_as_line(turn.question)}", f"Assistant: {_as_line(turn.answer)}"]

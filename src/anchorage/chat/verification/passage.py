@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from anchorage.chat.reading import Reading, terms_of, vocabulary_of
+from anchorage.chat.verification.reading import Reading, terms_of, vocabulary_of
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
 from anchorage.text.hidden import visible
