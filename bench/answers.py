@@ -11,8 +11,6 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from anchorage.chat.answer import anchored_citations, draft_answer
-from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.settings import load_settings
 from anchorage.wiring import Services, open_services
 from bench.support import read_queries, report
@@ -20,13 +18,14 @@ from bench.support import read_queries, report
 
 async def answered(services: Services, collection: str, questions: Sequence[str], quotes: list[bool]) -> float:
     """Share of the questions that get an answer, abstention on; `quotes` gets whether each citation's quote is verbatim."""
-    given = 0
+    given, drafter = 0, services.asking.evaluator.drafter
     store, principal = services.storage.store, services.principal
     for question in questions:
-        ranking, vector = await retrieve(services.chat, principal, question, [collection])
-        draft, evident = await draft_answer(services.chat, question, vector, ranking.hits)
+        ranking, vector = await services.asking.retriever.retrieve(principal, question, [collection])
+        assert vector is not None
+        draft, evident = await drafter.draft_answer(principal, question, vector, ranking.hits)
         given += evident
-        for citation in await anchored_citations(services.chat, principal, draft):
+        for citation in await drafter.cite(principal, draft):
             text = (await store.text(principal, citation.document_id, citation.version)).text
             quotes.append(text[citation.start : citation.end] == citation.quote)
     return given / len(questions)

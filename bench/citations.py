@@ -25,9 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.answer import verified
 from anchorage.chat.generation.prompt import prompt
-from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.chat.verification.verify import verify
 from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.run import evaluation_collection, ingest_corpora
@@ -64,7 +62,8 @@ async def count_after(
     tally: Counter[str], services: Services, question: str, answer: MadeAnswer, text: str, passages: Sequence[Hit]
 ) -> list[dict[str, Any]]:
     started = time.process_time()
-    draft = await verified(services.chat, question, text, passages)
+    verifier = services.asking.evaluator.drafter.verifier
+    draft = await verifier.verify_text(services.principal, question, text, passages)
     tally["microseconds"] += int((time.process_time() - started) * 1e6)
     tally["answers"] += 1
     wrong = []
@@ -129,19 +128,21 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
             )
         ) as services,
     ):
-        chat = services.chat
-        async with evaluation_collection(chat.store, services.principal, services.ingest, None) as collection:
+        generator, retriever = services.models.generator, services.asking.retriever
+        async with evaluation_collection(
+            services.storage.store, services.principal, services.ingest, None
+        ) as collection:
             await ingest_corpora(
                 services.ingest, services.principal, collection, [dataset.corpus], lambda what, number: None
             )
-            assert chat.generator is not None
+            assert generator is not None
             for query in queries:
-                ranking, _ = await retrieve(chat, services.principal, query.text, [collection])
-                passages = ranking.hits[: chat.limits.passages]
+                ranking, _ = await retriever.retrieve(services.principal, query.text, [collection])
+                passages = ranking.hits[: services.chat.limits.passages]
                 messages = prompt(query.text, passages, ())
                 for style, tally in tallies.items():
                     server.behaviour = Behaviour(markers=style)  # type: ignore[arg-type]
-                    text = "".join([piece async for piece in chat.generator.stream(messages) if isinstance(piece, str)])
+                    text = "".join([piece async for piece in generator.stream(messages) if isinstance(piece, str)])
                     sent = [{"role": item.role, "content": item.content} for item in messages]
                     answer = cited_answer(sent, style)  # type: ignore[arg-type]
                     assert text == answer.text

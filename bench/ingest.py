@@ -32,7 +32,7 @@ async def measure(folder: Path, data: Path) -> None:
             (await services.storage.store.text(services.principal, item.id)).text[:1000] for item in hits if item.chunks
         ]
         started = time.perf_counter()
-        await services.embedder.embed_passages(texts)
+        await services.models.embedder.embed_passages(texts)
         alone = len(texts) / (time.perf_counter() - started)
     chunks = sum(item.chunks for item in outcomes)
     report(

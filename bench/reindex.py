@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.evaluation.metrics import percentiles
 from anchorage.faces.reindexing import Plan, go_back, reindex
 from anchorage.ingest.pipeline import ingest_parsed
@@ -43,7 +42,7 @@ class Load:
         while True:
             edition, started = self.edition, time.perf_counter()
             question = "Which edition of the changing document is this?"
-            ranking, _ = await retrieve(self.services.chat, self.services.principal, question, ["bench"])
+            ranking, _ = await self.services.asking.retriever.retrieve(self.services.principal, question, ["bench"])
             self.asked.append(time.perf_counter() - started)
             shown = [hit.text for hit in ranking.hits if hit.uri == _CHANGING and "changing document" in hit.text]
             self.stale += len(shown) != 1 or int(shown[0].split()[-1].rstrip(".")) < edition

@@ -97,20 +97,18 @@ def test_adapters_do_not_know_one_another() -> None:
         assert not others, f"{path.name} imports {others}"
 
 
-def test_langgraph_is_known_to_the_graph_alone() -> None:
-    users = {
-        path.name
-        for path in FILES
-        if "langgraph" in path.read_text("utf-8").split("import ", 1)[-1] and _imports_langgraph(path)
-    }
-    assert users == {"pipeline.py"}
+def test_langgraph_is_known_where_runs_wait_for_people_alone() -> None:
+    """A plain turn is a list of steps: it neither waits nor branches."""
+    allowed = ("librarian/", "faces/langgraph/")
+    users = {str(path.relative_to(PACKAGE)) for path in FILES if _imports_langgraph(path)}
+    assert not {name for name in users if not name.startswith(allowed)}
 
 
 def _imports_langgraph(path: Path) -> bool:
     tree = ast.parse(path.read_text("utf-8"))
-    return any(
-        isinstance(node, ast.ImportFrom) and (node.module or "").startswith("langgraph") for node in ast.walk(tree)
-    )
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return any(name.split(".")[0] == "langgraph" for name in modules)
 
 
 def test_only_settings_reads_the_environment() -> None:
@@ -147,7 +145,7 @@ def test_nothing_happens_on_import() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     lazy = {"onnxruntime", "onnx", "tokenizers", "lxml", "pypdfium2", "mammoth", "langchain", "openai", "torch"}
     lazy |= {"aiobotocore", "botocore", "protego", "resiliparse", "mcp", "mcp_types"}
-    lazy |= {"stdnum", "redis"}
+    lazy |= {"stdnum", "redis", "langgraph", "langchain_core"}
     lazy |= {"pptx", "python_calamine", "olefile", "msoffcrypto", "oxmsg", "striprtf", "tesserocr", "PIL"}
     assert not lazy & set(loaded)
 

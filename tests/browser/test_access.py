@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Page, expect
 
-from anchorage.chat.generation.prompt import ABSTENTION
+from anchorage.chat.state import ABSTENTION
 
 from .conftest import HARBOUR, ROOT, Site, Window, answered, ask
 

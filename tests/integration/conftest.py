@@ -23,8 +23,7 @@ from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.quoting.sentences import SentenceVectors
-from anchorage.chat.retrieval.retrieve import retrieve
-from anchorage.chat.state import ChatLimits, ChatServices
+from anchorage.chat.state import ChatLimits
 from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
@@ -38,7 +37,9 @@ from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring import Services, Storage
-from anchorage.wiring.services import PrincipalResolver
+from anchorage.wiring.chat import ChatParts, build_chat
+from anchorage.wiring.services import Models, PrincipalResolver
+from support.asking import retrieve
 
 OWNER = Principal("owner")
 
@@ -50,7 +51,7 @@ class World:
     store: PgvectorStore
     blobs: FolderBlobStore
     ingest: IngestServices
-    chat: ChatServices
+    chat: ChatParts
     principal: Principal = OWNER
 
 
@@ -68,11 +69,13 @@ def services_of(
     world: World, storage: Storage, principals: PrincipalResolver, generator: Generator | None = None
 ) -> Services:
     """What the HTTP face works with; no worker runs."""
-    chat, stream = replace(world.chat, generator=generator), storage.settings.stream
+    parts, stream = replace(world.chat, generator=generator), storage.settings.stream
+    asking = build_chat(parts)
     limits = StreamLimits(stream.lease, stream.grace, stream.poll, stream.wait, storage.settings.http.sse_heartbeat)
     return Services(
-        storage=storage, embedder=chat.embedder, embedders=chat.embedders, generator=generator, ingest=world.ingest,
-        worker=None, chat=chat, streams=Streams(storage.stream_log, limits), principals=principals,  # type: ignore[arg-type]
+        storage=storage, models=Models(parts.embedder, parts.embedders, generator, None, None), ingest=world.ingest,  # type: ignore[arg-type]
+        worker=None, asking=asking, principals=principals,  # type: ignore[arg-type]
+        streams=Streams(storage.stream_log, limits, asking.chat, asking.guard, parts.memory),
     )  # fmt: skip
 
 
@@ -103,11 +106,12 @@ LIMITS = ChatLimits(
 )
 
 
-def chat_services(pool: Pool) -> ChatServices:
+def chat_services(pool: Pool) -> ChatParts:
     """What a turn works with, on this database."""
     embedder = HashEmbedder()
     store = PgvectorStore(pool, SearchLimits(120, 1_000_000, 2**25))
-    return ChatServices(
+    return ChatParts(
+        store,
         store,
         embedder,
         FixedEmbedders([embedder]),
@@ -129,9 +133,9 @@ async def open_world(pool: Pool, database: str, folder: Path) -> AsyncIterator[W
     ):
         index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
         chat = chat_services(pool)
-        assert isinstance(chat.store, PgvectorStore)
-        ingest = IngestServices(chat.store, blobs, parser, chat.embedders, queue, index, batch_chunks=16)
-        yield World(chat.store, blobs, ingest, chat)
+        assert isinstance(chat.catalog, PgvectorStore)
+        ingest = IngestServices(chat.catalog, blobs, parser, chat.embedders, queue, index, batch_chunks=16)
+        yield World(chat.catalog, blobs, ingest, chat)
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ class Bakery:
     """A database that knows of bread, made from a template; without the machinery that filled it."""
 
     pool: Pool
-    chat: ChatServices
+    chat: ChatParts
     principal: Principal = OWNER
 
 

@@ -12,12 +12,12 @@ from anchorage.adapters.sources.confluence_client import ConfluenceAccess
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.sources.web import WebSource
 from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import Unavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Outcome
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
+from support.asking import retrieve
 
 from .conftest import World
 

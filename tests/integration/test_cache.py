@@ -14,10 +14,8 @@ from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.memory.cache import Caching
-from anchorage.chat.state import ChatServices
-from anchorage.chat.turn import ask, ask_events
-from anchorage.chat.verification.tidy import tidy_forever
+from anchorage.chat.memory.recall import Caching
+from anchorage.chat.streaming.tidy import tidy_forever
 from anchorage.diagnosis import _answer_cache
 from anchorage.errors import ConfigurationError, NotFound, Unavailable
 from anchorage.ingest.pipeline import ingest_source
@@ -27,6 +25,8 @@ from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.wiring.cache import open_caching
+from anchorage.wiring.chat import ChatParts
+from support.asking import ask, ask_events
 
 from .api import running_api
 from .conftest import World
@@ -73,7 +73,7 @@ async def asked(world: World, tmp_path: Path) -> World:
 
 def chat(
     world: World, cache: AnswerCache, *answers: str, similar: float | None = None, fingerprint: str = "f"
-) -> ChatServices:
+) -> ChatParts:
     caching = Caching(cache, fingerprint, similar)
     return replace(world.chat, caching=caching, generator=ScriptedGenerator(list(answers)) if answers else None)
 
@@ -352,12 +352,16 @@ async def test_a_deleted_conversation_leaves_nothing_in_redis(
     async with (
         open_redis_answer_cache(redis_url, timeout=5, ttl=60, max_entries=100) as cache,
         Redis.from_url(redis_url) as client,
-        running_api(asked, pool, tmp_path / "data", generator=ScriptedGenerator(["It opened in 1827 [1]."] * 3)) as api,
+        AsyncExitStack() as stack,
     ):
         caching = Caching(cache, "f", None)
+        world, generator = (
+            replace(asked, chat=replace(asked.chat, caching=caching)),
+            ScriptedGenerator(["It opened in 1827 [1]."] * 3),
+        )
+        api = await stack.enter_async_context(running_api(world, pool, tmp_path / "data", generator=generator))
         api.state.services = replace(
             api.services,
-            chat=replace(api.services.chat, caching=caching),
             storage=replace(api.services.storage, caching=caching),
         )
 

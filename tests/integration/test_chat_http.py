@@ -288,8 +288,8 @@ async def test_a_long_thread_is_summarised_in_the_background(api: Api) -> None:
         assert (
             await api.chat(conversation_id="c", message=f"When was the harbour number {number} of Ghent opened?")
         ).is_success
-        assert api.services.chat.summaries
-        await api.services.chat.summaries.settle(10)
+        assert api.services.asking.summaries
+        await api.services.asking.summaries.settle(10)
     last = api.model.bodies()[-1 if "running summary" not in str(api.model.bodies()[-1]) else -2]["messages"]
     assert last[1]["content"] == "What have we talked about before this?"
     assert last[2]["content"] == "They spoke of Ghent." and len(last) <= 2 + 2 + 2 * 2
@@ -298,7 +298,7 @@ async def test_a_long_thread_is_summarised_in_the_background(api: Api) -> None:
 
     async def counted() -> int:
         rows = await ledger.rows(today - timedelta(days=1))
-        return sum(row.requests for row in rows if row.model != api.services.embedder.spec.name)
+        return sum(row.requests for row in rows if row.model != api.services.models.embedder.spec.name)
 
     async with asyncio.timeout(20):
         while await counted() != len(api.model.bodies()):  # summaries are paid for too

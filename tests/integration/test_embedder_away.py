@@ -9,16 +9,14 @@ import pytest
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.memory.cache import Caching
+from anchorage.chat.memory.recall import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
-from anchorage.chat.retrieval.retrieve import retrieve
-from anchorage.chat.retrieval.search import search
-from anchorage.chat.state import ChatServices
-from anchorage.chat.turn import ask
 from anchorage.errors import ModelUnavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder, ScriptedGenerator
+from anchorage.wiring.chat import ChatParts
+from support.asking import ask, retrieve, search
 
 from .conftest import World
 
@@ -55,7 +53,7 @@ async def two(world: World, tmp_path: Path) -> World:
     return world
 
 
-def chat(world: World, default: HashEmbedder, other: HashEmbedder, *answers: str) -> ChatServices:
+def chat(world: World, default: HashEmbedder, other: HashEmbedder, *answers: str) -> ChatParts:
     generator = ScriptedGenerator(list(answers)) if answers else None
     return replace(
         world.chat, embedder=default, embedders=FixedEmbedders([default, other]), sentence_vectors=SentenceVectors(default),

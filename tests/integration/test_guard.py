@@ -13,8 +13,6 @@ from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.safety.guard import Guards
-from anchorage.chat.state import ChatServices
-from anchorage.chat.turn import ask, ask_events
 from anchorage.errors import AnchorageError, Blocked, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
@@ -25,6 +23,8 @@ from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from anchorage.wiring import open_client, open_guards
+from anchorage.wiring.chat import ChatParts, build_chat
+from support.asking import ask, ask_events
 
 from .conftest import World
 
@@ -55,7 +55,7 @@ async def guards(**changes: str) -> Guards:
         return open_guards(settings, client)
 
 
-def tokens(chat: ChatServices, *answers: str) -> ChatServices:
+def tokens(chat: ChatParts, *answers: str) -> ChatParts:
     return replace(chat, generator=ScriptedGenerator(list(answers)))
 
 
@@ -227,7 +227,7 @@ async def test_a_blocked_question_over_http_is_a_problem_of_its_own(asked: World
     async def resolve(headers: object) -> Principal:
         return asked.principal
 
-    services = SimpleNamespace(chat=chat, settings=settings, principals=resolve, storage=None)
+    services = SimpleNamespace(chat=build_chat(chat).chat, settings=settings, principals=resolve, storage=None)
     app = create_app(settings.http, ProcessState(services=services, waiting_for=None))  # type: ignore[arg-type]
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:

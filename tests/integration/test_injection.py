@@ -11,13 +11,14 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.generation.prompt import ABSTENTION, instructions
-from anchorage.chat.state import ChatServices
-from anchorage.chat.turn import ask_events
+from anchorage.chat.generation.prompt import instructions
+from anchorage.chat.state import ABSTENTION
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.testing.obedient import OBEYED, malicious, obedient, outside, reciting
+from anchorage.wiring.chat import ChatParts
+from support.asking import ask_events
 from support.injections import FACT, QUESTION, QUESTIONS, Injection, documents
 from support.markdown import active
 
@@ -41,13 +42,13 @@ async def poisoned(world: World, tmp_path: Path) -> World:
 
 
 @asynccontextmanager
-async def answered_by(world: World, answer: Callable[..., str]) -> AsyncIterator[tuple[ChatServices, list[object]]]:
+async def answered_by(world: World, answer: Callable[..., str]) -> AsyncIterator[tuple[ChatParts, list[object]]]:
     async with model_server(Behaviour(answer=answer)) as server, model_client() as client:
         generator = OpenAIGenerator(client, Endpoint(server.url), "m", max_tokens=2000)
         yield replace(world.chat, generator=generator), server.requests  # type: ignore[arg-type]
 
 
-async def asked(services: ChatServices, world: World, question: str) -> tuple[Answer, str]:
+async def asked(services: ChatParts, world: World, question: str) -> tuple[Answer, str]:
     """The answer, and what was streamed before it."""
     shown, answer = "", None
     async for event in ask_events(services, world.principal, question):
@@ -78,7 +79,7 @@ def of_order(name: str) -> str:
     return name.split("-")[0]
 
 
-async def ask_all(services: ChatServices, world: World, questions: Sequence[str]) -> list[tuple[Answer, str]]:
+async def ask_all(services: ChatParts, world: World, questions: Sequence[str]) -> list[tuple[Answer, str]]:
     found = []
     for question in questions:
         answer, shown = await asked(services, world, question)

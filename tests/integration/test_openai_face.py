@@ -15,14 +15,15 @@ from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.chat.answer import ABSTENTION
-from anchorage.chat.memory.cache import Caching
+from anchorage.chat.memory.recall import Caching
+from anchorage.chat.state import ABSTENTION
 from anchorage.chat.streaming.events import Event
 from anchorage.errors import ModelUnavailable
 from anchorage.faces.http.openai import _Asked, _stream
 from anchorage.model import Answer
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
+from anchorage.wiring.chat import build_chat
 
 from .api import Api, ingest_documents, running_api
 from .conftest import World
@@ -343,7 +344,7 @@ async def test_a_new_attempt_is_shown_whole_after_what_was_sent(world: World) ->
             Event("done", 5, 1, 2),
         ]
 
-    asked = _Asked(world.chat, world.principal, "q", None, "m", None, (), {})
+    asked = _Asked(build_chat(world.chat).chat, world.principal, "q", None, "m", None, (), None, {})
     sent = b"".join([frame async for frame in _stream(asked, [], source(), live=True, with_usage=False)])
     frames = sent.split(b"\n\n")[:-1]
     chunks = [json.loads(frame.removeprefix(b"data: ")) for frame in frames[:-1]]

@@ -14,7 +14,6 @@ import pytest
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import (
     BadRequest,
     DatabaseUnavailable,
@@ -30,6 +29,7 @@ from anchorage.ingest.removal import delete_documents, sweep_blobs
 from anchorage.ingest.worker import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
+from support.asking import retrieve
 
 from .conftest import World
 

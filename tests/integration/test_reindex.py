@@ -13,7 +13,6 @@ from anchorage.adapters.sources.folder import LocalSource
 from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
-from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name
@@ -22,6 +21,8 @@ from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_ve
 from anchorage.ingest.removal import delete_documents
 from anchorage.model import EmbedderSpec, IndexVersion, Outcome, Principal, SourceEntry
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
+from anchorage.wiring.chat import build_chat
+from support.asking import retrieve
 
 SMALL, LARGE = HashEmbedder(), HashEmbedder(96, "large")
 TOPICS = ("harbour of Ghent", "bread and flour", "melting iron", "purring cats")
@@ -362,8 +363,10 @@ async def test_a_golden_set_compares_two_versions(
     (tmp_path / "queries.jsonl").write_text("\n".join(rows))
     (tmp_path / "qrels.tsv").write_text("q\td\ts\n" + "\n".join(f"{n}\t{n}.md\t1" for n in range(3)))
     queries = read_golden(tmp_path)
-    check = await compare(world.chat, world.principal, "c", queries, live.id, version.id)
+    check = await compare(build_chat(world.chat).retriever, world.principal, "c", queries, live.id, version.id)
     assert check.questions == 3 and check.before["ndcg@10"] == check.after["ndcg@10"] == 1 and check.worse_by() == 0
     (tmp_path / "qrels.tsv").write_text("q\td\ts\n0\telsewhere.md\t1\n")
     with pytest.raises(BadRequest, match="qrels"):
-        await compare(world.chat, world.principal, "c", read_golden(tmp_path), live.id, version.id)
+        await compare(
+            build_chat(world.chat).retriever, world.principal, "c", read_golden(tmp_path), live.id, version.id
+        )

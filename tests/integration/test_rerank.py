@@ -10,8 +10,7 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import RetryPolicy, model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
-from anchorage.chat.retrieval.rerank import Reranking, rerank
-from anchorage.chat.retrieval.retrieve import retrieve
+from anchorage.chat.retrieval.rerank import Reranking, rerank_hits
 from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.ingest.pipeline import ingest_parsed
 from anchorage.model import Block, BlockKind, Hit, ParsedDocument, SourceItem
@@ -20,6 +19,7 @@ from anchorage.telemetry import REGISTRY
 from anchorage.testing.cross_encoder import write_cross_encoder
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from anchorage.wiring import open_client, open_reranking
+from support.asking import retrieve
 
 from .conftest import World
 
@@ -55,7 +55,7 @@ class Scripted:
 
 
 async def test_the_order_and_the_scores_are_the_rerankers() -> None:
-    found = await rerank(Reranking(Scripted([0.1, 0.7, 0.3]), 3, 1), "q", hits())
+    found = await rerank_hits(Reranking(Scripted([0.1, 0.7, 0.3]), 3, 1), "q", hits())
     assert [hit.chunk_id for hit in found] == ["c1", "c2", "c0", "c3"]
     assert [hit.score for hit in found] == [0.7, 0.3, 0.1, 0.1]
 
@@ -65,19 +65,19 @@ async def test_the_order_and_the_scores_are_the_rerankers() -> None:
 )
 async def test_whatever_fails_the_order_stays(scores: Sequence[float] | AnchorageError) -> None:
     before, counted = hits(), degradations()
-    assert await rerank(Reranking(Scripted(scores), 10, 1), "q", before) == before
+    assert await rerank_hits(Reranking(Scripted(scores), 10, 1), "q", before) == before
     assert degradations() == counted + 1
 
 
 async def test_one_hit_needs_no_reranker() -> None:
-    assert await rerank(Reranking(Scripted(ModelError("not asked")), 10, 1), "q", hits(1)) == hits(1)
+    assert await rerank_hits(Reranking(Scripted(ModelError("not asked")), 10, 1), "q", hits(1)) == hits(1)
 
 
 async def test_a_server_that_hangs_costs_the_deadline() -> None:
     counted = degradations()
     async with model_server(Behaviour(fault="hang")) as server, model_client() as client:
         reranker = HttpReranker(client, Endpoint(server.url), "any", timeout=30)
-        assert await rerank(Reranking(reranker, 10, 0.1), "q", hits()) == hits()
+        assert await rerank_hits(Reranking(reranker, 10, 0.1), "q", hits()) == hits()
         await server.until(lambda running: running.disconnects == 1)  # nothing goes on behind the question's back
     assert degradations() == counted + 1
 

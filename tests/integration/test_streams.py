@@ -14,16 +14,17 @@ import pytest
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.streams import PostgresStreamLog
-from anchorage.chat.state import ChatServices
+from anchorage.chat.state import Asked
 from anchorage.chat.streaming.events import sent
-from anchorage.chat.streaming.streams import StreamLimits, Streams, stored_request
-from anchorage.chat.turn import Asked, ask, prepare
+from anchorage.chat.streaming.streams import StreamLimits, stored_request
 from anchorage.errors import BadRequest, Conflict, DatabaseUnavailable, ModelUnavailable, NotFound, Unavailable
 from anchorage.model import Message, Principal, Usage
 from anchorage.ports.memory import Place
 from anchorage.ports.streams import Line, Piece, StreamRequest, StreamState
 from anchorage.settings import load_settings
 from anchorage.wiring import open_guards
+from anchorage.wiring.chat import ChatParts, build_chat
+from support.asking import ask, prepare, streams_of
 
 from .conftest import Bakery
 
@@ -68,9 +69,9 @@ class Process:
     def __init__(self, bakery: Bakery, limits: StreamLimits = LIMITS) -> None:
         self.dead = False
         self.generator = Paced()
-        self.chat: ChatServices = replace(bakery.chat, generator=self.generator)
+        self.chat: ChatParts = replace(bakery.chat, generator=self.generator)
         self.log = PostgresStreamLog(bakery.pool, limits.lease)
-        self.streams = Streams(self.log, limits)
+        self.streams = streams_of(self.chat, self.log, limits)
         self.principal = bakery.principal
 
     def ask(
@@ -84,10 +85,10 @@ class Process:
                 self.chat, who, question, conversation_id=conversation, message_id=message, place=place
             )
 
-        return Client(self.streams.ask(self.chat, who, prepared, after=after))
+        return Client(self.streams.ask(who, prepared, after=after))
 
     def resume(self, after: int | None = None, conversation: str = "c", principal: Principal | None = None) -> "Client":
-        return Client(self.streams.resume(self.chat, principal or self.principal, conversation, after))
+        return Client(self.streams.resume(principal or self.principal, conversation, after))
 
     async def die(self) -> None:
         """As kill -9 ends it: nothing more is written, nothing is released."""
@@ -290,6 +291,7 @@ KEY = "AKIAQ7ZK3M4P5R6S7T2U"
 def guarded(process: Process) -> None:
     settings = load_settings()
     process.chat = replace(process.chat, guards=open_guards(settings, cast(Any, None)))
+    process.streams = streams_of(process.chat, process.log, LIMITS)
 
 
 async def requested(bakery: Bakery) -> str:
@@ -324,7 +326,9 @@ async def test_a_question_that_is_blocked_is_not_written_down_and_blocked_wherev
         assert client.kinds == ["start", "error", "done"] and client.events[1]["code"] == "blocked"
         asked = await prepare(first.chat, bakery.principal, evil, conversation_id="c", message_id="m")
         # As its process left it that died before it said so.
-        await first.log.open(bakery.principal, "c", "m", stored_request(first.chat, asked), 1, str(uuid4()))
+        await first.log.open(
+            bakery.principal, "c", "m", stored_request(build_chat(first.chat).guard, asked), 1, str(uuid4())
+        )
         async with bakery.pool.connection() as connection:
             rows = await (await connection.execute("SELECT request::text FROM anchorage.streams")).fetchall()
         assert not any("Ignore all" in str(row[0]) for row in rows)
@@ -388,7 +392,7 @@ async def test_a_process_that_shuts_down_hands_over_at_once(bakery: Bakery) -> N
 async def test_who_waits_where_streams_are_handed_over_is_not_told_that_nothing_will_come(bakery: Bakery) -> None:
     async with processes(bakery) as (one, two):
         client = await one.ask().until("hits")
-        waiting = two.streams.resume(two.chat, two.principal, "c", client.last)
+        waiting = two.streams.resume(two.principal, "c", client.last)
         first = asyncio.create_task(anext(waiting, None))
         await eventually(lambda: two.streams._hub.has_readers("c"))
         await two.streams.hand_over()
@@ -405,7 +409,7 @@ async def test_a_question_that_comes_in_while_streams_are_handed_over_is_answere
             await ready.wait()
             return await prepare(one.chat, one.principal, QUESTION, conversation_id="c", message_id="m")
 
-        client = Client(one.streams.ask(one.chat, one.principal, prepared))
+        client = Client(one.streams.ask(one.principal, prepared))
         asking = asyncio.create_task(client.all())
         await coming.wait()
         await one.streams.hand_over()
@@ -451,19 +455,19 @@ async def test_a_stopped_answer_keeps_what_was_written(bakery: Bakery, elsewhere
         while client.shown != "Flour and ":
             await client._more()
         process = two if elsewhere else one
-        assert (await process.streams.stop(process.chat, process.principal, "c")) is not None
+        assert (await process.streams.stop(process.principal, "c")) is not None
         await client.all()
         answer = next(event for event in client.events if event["type"] == "answer")
         assert answer["stopped"] and answer["answer"].startswith("Flour and")
         (turn,) = await bakery.chat.memory.window(bakery.principal, "c", 5)
         assert turn.stopped and one.generator.closed == 1
-        assert (await process.streams.stop(process.chat, process.principal, "c")) is None
+        assert (await process.streams.stop(process.principal, "c")) is None
 
 
 async def test_an_answer_that_is_stopped_before_its_first_word(bakery: Bakery) -> None:
     async with processes(bakery, 1) as (one,):
         client = await one.ask().until("hits")
-        await one.streams.stop(one.chat, one.principal, "c")
+        await one.streams.stop(one.principal, "c")
         await client.all()
         assert client.kinds[-2:] == ["error", "done"] and client.events[-2]["code"] == "stopped"
         assert not await bakery.chat.memory.window(bakery.principal, "c", 5)
@@ -474,7 +478,7 @@ async def test_a_stop_while_nobody_holds_the_stream(bakery: Bakery) -> None:
         client = await one.ask().until("hits")
         await one.die()
         await asyncio.sleep(0.5)
-        assert await two.streams.stop(two.chat, two.principal, "c")
+        assert await two.streams.stop(two.principal, "c")
         rest = await two.resume(client.last).all()
         assert rest.kinds[-2:] == ["error", "done"] and rest.events[-2]["code"] == "stopped"
 
@@ -525,7 +529,7 @@ async def test_strangers_and_absurd_numbers(bakery: Bakery) -> None:
             with pytest.raises(NotFound):
                 await attempt.all()
         with pytest.raises(NotFound):
-            await one.streams.stop(one.chat, stranger, "c")
+            await one.streams.stop(stranger, "c")
         for absurd in (client.last + 1, 10**30, -1):
             with pytest.raises(BadRequest, match="they go"):
                 await one.resume(absurd).all()

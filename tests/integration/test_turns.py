@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.generation.prompt import ABSTENTION
-from anchorage.chat.state import ChatServices
+from anchorage.chat.state import ABSTENTION
 from anchorage.chat.streaming.events import Event
-from anchorage.chat.turn import ask, ask_events
 from anchorage.errors import BadRequest, ModelUnavailable, NotFound, TooLarge
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal
 from anchorage.testing.fakes import ScriptedGenerator
+from anchorage.wiring.chat import ChatParts
+from support.asking import ask, ask_events
 
 from .conftest import World
 
@@ -33,7 +33,7 @@ async def asked(world: World, tmp_path: Path) -> World:
     return world
 
 
-async def events(services: ChatServices, principal: Principal, question: str, **more: str) -> list[Event]:
+async def events(services: ChatParts, principal: Principal, question: str, **more: str) -> list[Event]:
     return [event async for event in ask_events(services, principal, question, **more)]
 
 

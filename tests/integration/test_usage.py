@@ -17,14 +17,10 @@ from anchorage.adapters.models.fallback import FallbackGenerator
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.usage import PostgresLedger, open_ledger
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat import answer as answering
 from anchorage.chat.generation.stop import Stop
-from anchorage.chat.retrieval.search import search
-from anchorage.chat.state import ChatServices
-from anchorage.chat.turn import ask, ask_events, prepare, run
+from anchorage.chat.verification.verifier import Verifier
 from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavailable, ModelBudgetSpent, ModelUnavailable
 from anchorage.evaluation.dataset import read_dataset
-from anchorage.evaluation.run import evaluate
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.faces.mcp.tools import call
@@ -37,7 +33,9 @@ from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder, ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.wiring import open_client, open_generator, open_guards
+from anchorage.wiring.chat import ChatParts, build_chat
 from anchorage.wiring.usage import ledger_for
+from support.asking import ask, ask_events, prepare, run, search
 
 from .conftest import Bakery, World
 
@@ -273,8 +271,10 @@ async def test_plain_searches_keep_to_rules_and_budgets(world: World, pool: Pool
             metered=lambda spec: True,
         )  # fmt: skip
 
-        async def search(question: str, chat: ChatServices = chat) -> str:
-            services: Any = SimpleNamespace(settings=settings, principals=resolve, storage=None, chat=chat)
+        async def search(question: str, chat: ChatParts = chat) -> str:
+            services: Any = SimpleNamespace(
+                settings=settings, principals=resolve, storage=None, asking=build_chat(chat)
+            )
             if face == "mcp":
                 result = await call(services, world.principal, "search", {"question": question})
                 return str(result.content[0].text)  # type: ignore[union-attr]
@@ -459,7 +459,7 @@ async def test_tokens_are_counted_no_later_than_they_cease_to_be_set_aside(
         generator = BudgetedGenerator(
             ScriptedGenerator(["Bread is made of flour [1]."], model="m"), ledger, Allowance(daily_tokens=20), 1000
         )
-        verified, seen = answering.verified, []
+        verify_text, seen = Verifier.verify_text, []
 
         async def looked_at(*given: Any) -> Any:
             try:
@@ -467,9 +467,9 @@ async def test_tokens_are_counted_no_later_than_they_cease_to_be_set_aside(
                     seen.append("let in")
             except ModelBudgetSpent as error:
                 seen.append(error.message)
-            return await verified(*given)
+            return await verify_text(*given)
 
-        monkeypatch.setattr(answering, "verified", looked_at)
+        monkeypatch.setattr(Verifier, "verify_text", looked_at)
         await ask(replace(bakery.chat, generator=generator, ledger=ledger), bakery.principal, "What is bread made of?")
         assert len(seen) == 1 and "is spent" in seen[0]
         (row,) = await ledger.rows(LONG_AGO, bakery.principal)
@@ -516,8 +516,8 @@ async def test_an_evaluation_is_on_an_account_of_its_own(world: World, pool: Poo
         chat = replace(
             world.chat, generator=ScriptedGenerator(["Bread is made of flour [1]."], model="m"), ledger=ledger
         )
-        found = await evaluate(
-            world.ingest, chat, world.principal, read_dataset(tmp_path), k=3, distractors=None, keep=None,
+        found = await build_chat(chat).evaluator.evaluate(
+            world.ingest, world.principal, read_dataset(tmp_path), k=3, distractors=None, keep=None,
             progress=lambda what, number: None,
         )  # fmt: skip
         assert found["answer"]["containment"] == 1.0

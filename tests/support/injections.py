@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from anchorage.chat.generation.prompt import ABSTENTION
+from anchorage.chat.state import ABSTENTION
 
 FACT = "The lighthouse of Ostend is 65 metres high and was built by Jan Devos."
 QUESTION = "How high is the lighthouse of Ostend?"

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from anchorage.chat.generation.prompt import ABSTENTION, prompt
-from anchorage.chat.memory.remember import recount
-from anchorage.chat.memory.rewrite import carried_over, is_about_conversation, needs_history
+from anchorage.chat.generation.prompt import prompt
+from anchorage.chat.memory.recount import recount_questions
+from anchorage.chat.memory.rewrite import carry_over_words, is_about_conversation, needs_history
 from anchorage.chat.quoting.extract import extract, sentences_of
 from anchorage.chat.quoting.prose import Kind
-from anchorage.chat.turn import checked_id
+from anchorage.chat.state import ABSTENTION
+from anchorage.chat.turn import check_id
 from anchorage.errors import BadRequest
 from anchorage.model import Hit, Turn
 from anchorage.testing.hashing import hashed_vectors
@@ -63,15 +64,18 @@ def test_follow_ups_are_recognised(question: str, leans: bool) -> None:
 
 def test_a_follow_up_takes_over_what_it_leaves_unsaid() -> None:
     history = [Turn(1, "m", "Who designed the Hôtel Tassel?", "Victor Horta designed it. [1]")]
-    rewritten = carried_over("and where does he live?", history)
+    rewritten = carry_over_words("and where does he live?", history)
     assert rewritten.startswith("and where does he live?")
     assert "Tassel" in rewritten
-    assert carried_over("When was Anna Boch born in Saint-Vaast?", history) == "When was Anna Boch born in Saint-Vaast?"
+    assert (
+        carry_over_words("When was Anna Boch born in Saint-Vaast?", history)
+        == "When was Anna Boch born in Saint-Vaast?"
+    )
 
 
 def test_recount_lists_the_questions() -> None:
-    assert "1. A?" in recount([Turn(1, "m", "A?", "x")])
-    assert "not asked anything" in recount([])
+    assert "1. A?" in recount_questions([Turn(1, "m", "A?", "x")])
+    assert "not asked anything" in recount_questions([])
 
 
 def ranked(question: str, hits: list[Hit]) -> list[str]:
@@ -200,9 +204,9 @@ def test_retrieved_text_cannot_close_its_delimiter() -> None:
 @pytest.mark.parametrize("bad", ["a b", "x" * 129, "a/b", "ü\n"])
 def test_ids_are_checked(bad: str) -> None:
     with pytest.raises(BadRequest):
-        checked_id(bad, "conversation_id")
-    assert checked_id("my-id.1", "x") == "my-id.1"
-    assert len(checked_id(None, "x")) == 36
+        check_id(bad, "conversation_id")
+    assert check_id("my-id.1", "x") == "my-id.1"
+    assert len(check_id(None, "x")) == 36
 
 
 def test_evidence_is_higher_for_a_question_that_the_passage_answers() -> None:

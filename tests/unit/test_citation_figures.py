@@ -2,9 +2,8 @@
 
 import pytest
 
-from anchorage.chat.answer import Draft
 from anchorage.chat.generation.prompt import prompt
-from anchorage.chat.state import Statement
+from anchorage.chat.state import Draft, Statement
 from anchorage.evaluation.citations import judge_citations
 from anchorage.model import Hit
 from anchorage.testing.citing import MARKERS, cited_answer

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anchorage.chat.generation.prompt import ABSTENTION, instructions
+from anchorage.chat.generation.prompt import instructions
 from anchorage.chat.safety.inert import InertStream, inert
 from anchorage.chat.safety.secrecy import recites, without_recital
+from anchorage.chat.state import ABSTENTION
 from anchorage.text.hidden import visible
 from support.markdown import active
 

@@ -1,11 +1,12 @@
 """Several wordings of a question: how they are asked for, and how what they find is fused."""
 
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from anchorage.chat.retrieval.multi_query import fused, wordings
-from anchorage.chat.state import ChatLimits, ChatServices, TurnContext
+from anchorage.chat.generation.usage import UsageRecorder
+from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings
+from anchorage.chat.state import ChatLimits, TurnContext
 from anchorage.errors import AnchorageError, ModelUnavailable
 from anchorage.model import LOCAL_OWNER, Hit
 from anchorage.testing.fakes import ScriptedGenerator
@@ -20,24 +21,23 @@ def names(hits: list[Hit]) -> list[str]:
 
 
 def test_the_question_itself_weighs_as_much_as_all_its_wordings() -> None:
-    found = fused([hit("a"), hit("b")], [[hit("c"), hit("b")], [hit("c"), hit("d")]])
+    found = fuse_rankings([hit("a"), hit("b")], [[hit("c"), hit("b")], [hit("c"), hit("d")]])
     assert names(found)[0] == "b"  # found by the question and by a wording
     assert set(names(found)) == {"a", "b", "c", "d"}
     assert all(0 < item.score <= 1 for item in found)
     assert [item.score for item in found] == sorted((item.score for item in found), reverse=True)
-    assert fused([hit("a")], [[hit("a")]])[0].score == 1
+    assert fuse_rankings([hit("a")], [[hit("a")]])[0].score == 1
 
 
 async def asked(answer: str | AnchorageError, count: int = 3) -> tuple[list[str], ScriptedGenerator]:
     generator = ScriptedGenerator([answer])
-    limits = ChatLimits(10, 100, 0.5, 6, 3, 200, 8, 60, abstain=True)
-    nothing = cast(Any, None)
-    services = ChatServices(nothing, nothing, nothing, nothing, generator, nothing, limits, "english")
+    limits = ChatLimits(10, 100, 0.5, 6, 3, 200, 8, 60, abstain=True, queries=count + 1)
 
     async def unheard(kind: str, data: dict[str, Any]) -> None:
         return None
 
-    found, _ = await wordings(TurnContext(services, LOCAL_OWNER, unheard), "Where is the harbour?", count)
+    expander = QueryExpander(generator, UsageRecorder(), limits)
+    found = await expander.write_wordings("Where is the harbour?", TurnContext(LOCAL_OWNER, unheard))
     return found, generator
 
 

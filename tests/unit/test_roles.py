@@ -13,14 +13,14 @@ from structlog.testing import capture_logs
 
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.roles.ingest import HttpForwarder
-from anchorage.adapters.roles.retrieval import HttpRetriever
+from anchorage.adapters.roles.retrieval import HttpRetrievalRole
 from anchorage.adapters.roles.trust import vouched, vouched_for
 from anchorage.errors import AnchorageError, ConfigurationError, DatabaseUnavailable, NotAllowed, NotFound, Unavailable
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.model import EmbedderSpec, Hit, Principal
 from anchorage.model.search import Ranking
-from anchorage.ports.retriever import Found, Retrieval
+from anchorage.ports.retrieval_role import Found, Retrieval
 from anchorage.ports.roles import PRINCIPAL_HEADER, TOKEN_HEADER, found_form
 from anchorage.settings import load_settings
 from anchorage.testing.serving import serving
@@ -238,12 +238,12 @@ HIT = Hit("c1", "d1", "v1", "c", "file:///a", "A", 0, 3, 0.5, "abc", 1, ("H",), 
 
 
 @asynccontextmanager
-async def retriever(answer: Answer) -> AsyncIterator[tuple[Seen, HttpRetriever]]:
+async def retriever(answer: Answer) -> AsyncIterator[tuple[Seen, HttpRetrievalRole]]:
     seen = Seen(answer)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(seen))
         client = await stack.enter_async_context(model_client(2))
-        yield seen, HttpRetriever(client, f"{url}/", TOKEN, timeout=10)
+        yield seen, HttpRetrievalRole(client, f"{url}/", TOKEN, timeout=10)
 
 
 def problem(code: str, status: int) -> Answer:
@@ -292,7 +292,7 @@ async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
     secret = NOBODY.replace("://", "://svc:secret@")
     async with model_client(2) as client:
         with pytest.raises(Unavailable, match="cannot be reached") as raised:
-            await HttpRetriever(client, secret, TOKEN, timeout=10).find(ANNA, Retrieval("Why?", None, 5))
+            await HttpRetrievalRole(client, secret, TOKEN, timeout=10).find(ANNA, Retrieval("Why?", None, 5))
     assert "secret" not in raised.value.message and "svc" not in raised.value.message
     async with front(secret) as address, httpx.AsyncClient(base_url=address) as asking:
         assert "secret" not in (await asking.get("/api/documents")).text
@@ -300,7 +300,7 @@ async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
 
 async def test_retrieval_that_is_away_is_told() -> None:
     async with model_client(2) as client:
-        asked = HttpRetriever(client, NOBODY, TOKEN, timeout=10)
+        asked = HttpRetrievalRole(client, NOBODY, TOKEN, timeout=10)
         with pytest.raises(Unavailable, match="cannot be reached"):
             await asked.find(ANNA, Retrieval("Why?", None, 5))
         with pytest.raises(Unavailable, match="does not answer"):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from anchorage.chat.retrieval.retrieve import cleaned
 from anchorage.chat.safety.guard import Guards, check
+from anchorage.chat.safety.question import clean_question as cleaned
 from anchorage.chat.safety.rules import injection, markup, pii, redacted, secrets
 from anchorage.errors import Blocked
 from anchorage.telemetry import REGISTRY

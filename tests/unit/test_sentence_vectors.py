@@ -2,12 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.errors import ModelUnavailable
+from anchorage.model import LOCAL_OWNER, Principal, Usage
 from anchorage.ports.embedder import Vectors
 from anchorage.testing.fakes import HashEmbedder
 
@@ -36,7 +39,12 @@ async def test_what_is_known_is_not_embedded_again() -> None:
 
 async def test_what_is_embedded_goes_on_an_account_and_what_is_known_does_not() -> None:
     shared, spent = SentenceVectors(HashEmbedder()), list[int]()
-    mine = shared.on_account(spent.append)
+
+    class Account:
+        def add(self, principal: Principal, usage: Usage) -> None:
+            spent.append(usage.prompt_tokens)
+
+    mine = shared.on_account_of(LOCAL_OWNER, UsageRecorder(cast(Any, Account()), lambda spec: True))
     await mine.of(["a harbour", "a quay"])
     await mine.of(["a harbour"])
     await shared.of(["a quay", "a ship"])

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchorage.chat.state import Statement
+from anchorage.chat.state import Statement, TurnContext, TurnState
 from anchorage.model import Citation, Principal
 from anchorage.model.search import Span
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 
 
-async def cite(
-    store: Store, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
-) -> list[Citation]:
-    """Resolve statements against the stored text of their document versions, of which a passage is a piece as it stands.
+class Citer:
+    """Resolves statements against the stored text of their document versions, of which a passage is a piece as it stands."""
 
-    A statement whose document has gone meanwhile is left out. `keep`: the citations last, and so must what they point at.
-    """
-    spans = [
-        Span(hit.document_id, hit.version, hit.start + item.start, hit.start + item.end, hit.text, hit.start)
-        for item in statements
-        for hit in (item.hit,)
-    ]
-    excerpts = await store.excerpts(principal, spans, keep=keep) if spans else []
-    return [
-        Citation(
-            marker=item.marker, claim=item.claim, document_id=span.document_id, version=span.version, uri=item.hit.uri,
-            title=item.hit.title, start=span.start, end=span.end, quote=excerpt.quote, prefix=excerpt.prefix,
-            suffix=excerpt.suffix, page=excerpt.page,
-        )
-        for item, span, excerpt in zip(statements, spans, excerpts, strict=True)
-        if excerpt is not None
-    ]  # fmt: skip
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def cite_statements(self, state: TurnState, context: TurnContext) -> TurnState:
+        """The citations of the answer, unless they were recalled with it."""
+        if state.get("recalled"):
+            return {}
+        keep = context.history is None  # where the caller keeps the conversation, nothing of it lasts here
+        return {"citations": await self.cite(context.principal, state["statements"], keep=keep)}
+
+    async def cite(
+        self, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
+    ) -> list[Citation]:
+        """One citation a statement; one whose document has gone meanwhile is left out.
+
+        `keep`: the citations last, and so must what they point at.
+        """
+        spans = [
+            Span(hit.document_id, hit.version, hit.start + item.start, hit.start + item.end, hit.text, hit.start)
+            for item in statements
+            for hit in (item.hit,)
+        ]
+        excerpts = await self._catalog.excerpts(principal, spans, keep=keep) if spans else []
+        return [
+            Citation(
+                marker=item.marker, claim=item.claim, document_id=span.document_id, version=span.version, uri=item.hit.uri,
+                title=item.hit.title, start=span.start, end=span.end, quote=excerpt.quote, prefix=excerpt.prefix,
+                suffix=excerpt.suffix, page=excerpt.page,
+            )
+            for item, span, excerpt in zip(statements, spans, excerpts, strict=True)
+            if excerpt is not None
+        ]  # fmt: skip

@@ -1,32 +1,21 @@
-"""What a turn carries from node to node, and what the nodes work with."""
+"""What a turn carries from step to step: data only."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
-from numpy.typing import NDArray
-
 from anchorage.chat.generation.stop import Stop
-from anchorage.chat.memory.cache import Caching
-from anchorage.chat.memory.history import Summaries
-from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.retrieval.packing import PackableHits
-from anchorage.chat.retrieval.rerank import Reranking
-from anchorage.chat.safety.guard import Guards
-from anchorage.model import Citation, EmbedderSpec, Hit, Principal, Turn, Unsupported, Usage
+from anchorage.model import Citation, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
-from anchorage.ports.embedder import Embedder, Embedders
-from anchorage.ports.llm import Generator
-from anchorage.ports.memory import Memory
-from anchorage.ports.retriever import Retriever
-from anchorage.ports.store import Store
-from anchorage.ports.usage import Ledger
-from anchorage.text.tokens import CHARACTERS_PER_TOKEN
+from anchorage.ports.memory import Thread
 
-_PASSAGE_TOKENS = 512  # of the longest
+ABSTENTION = "I could not find an answer to this in these documents."
+DECLINES = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
+"""Where a text says so."""
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Takes an event's type and data."""
 
@@ -53,83 +42,53 @@ class ChatLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatServices:
-    """What the nodes work with. Without a generator, answers are quotations."""
+class Asked:
+    """A question with the conversation that it stands in, ready to be answered."""
 
-    store: Store
-    embedder: Embedder
-    embedders: Embedders
-    memory: Memory
-    generator: Generator | None
-    sentence_vectors: SentenceVectors
-    limits: ChatLimits
-    language: str
-    reranking: Reranking | None = None
-    guards: Guards | None = None
-    ledger: Ledger | None = None
-    caching: Caching | None = None
-    summaries: Summaries | None = None
-    """Summarises long threads; without it they are read back as a window alone."""
+    question: str
+    conversation_id: str
+    message_id: str
+    collections: Sequence[str] | None
+    thread: Thread
+    parent: int | None
+    """The turn that it follows, where the caller chose one."""
+    history: Sequence[Turn] | None = None
+    """The turns before, where the caller keeps them."""
+    fresh: bool = False
+    """Whether an answer that was given before is not wanted: another one is asked for."""
+    max_tokens: int | None = None
+    """Of the answer, where the caller wants fewer than the limit."""
 
-    metered: Callable[[EmbedderSpec], bool] | None = None
-    """Which embedders are paid for: their tokens count too."""
+    @property
+    def turn(self) -> int:
+        """The number that its turn has or, if nobody else is faster, will have."""
+        return self.answered_as or self.thread.turns + 1
 
-    retriever: Retriever | None = None
-    """Searches for questions, where another process does that."""
-
-    def pays_for(self, spec: EmbedderSpec) -> bool:
-        """Whether vectors of this embedder cost something."""
-        return self.metered is not None and self.metered(spec)
-
-    async def vector_of(self, principal: Principal, question: str, embedder: Embedder | None = None) -> NDArray[Any]:
-        """A question's vector, by the default embedder if none is given, on the principal's account. Raises what embedders raise."""
-        embedder = embedder or self.embedder
-        vector = await embedder.embed_query(question)
-        if self.pays_for(embedder.spec):
-            tokens = min(len(embedder.token_starts(question)), embedder.max_tokens)
-            self.spent(principal, Usage(embedder.spec.name, tokens))
-        return vector
-
-    def on_account(self, principal: Principal) -> ChatServices:
-        """These services, whose sentence vectors are counted for the principal where they cost something."""
-        spec = self.embedder.spec
-        if not self.pays_for(spec):
-            return self
-        vectors = self.sentence_vectors.on_account(lambda tokens: self.spent(principal, Usage(spec.name, tokens)))
-        return replace(self, sentence_vectors=vectors)
-
-    def underway(self, principal: Principal, question: str) -> AbstractAsyncContextManager[None]:
-        """Within a turn: its principal's budget has room for it. Raises `BudgetExceeded`."""
-        if self.ledger is None:
-            return nullcontext()
-        return self.ledger.hold(principal, self._most(question))
-
-    def _most(self, question: str) -> Usage:
-        """What a turn uses at most, about; nothing where answers are quotations."""
-        if self.generator is None:
-            return Usage()
-        read = (
-            self.limits.passages * _PASSAGE_TOKENS + self.limits.history_tokens + len(question) // CHARACTERS_PER_TOKEN
-        )
-        return Usage(self.generator.model, read, self.limits.max_tokens)
-
-    def spent(self, principal: Principal, usage: Usage) -> None:
-        """Put a model's call on the principal's account."""
-        if self.ledger is not None and usage.model is not None:
-            self.ledger.add(principal, usage)
+    @property
+    def answered_as(self) -> int | None:
+        """The number that its turn has, if it was answered before."""
+        return self.thread.earlier.number if self.thread.earlier else None
 
 
 @dataclass(frozen=True, slots=True)
 class TurnContext:
     """What stays the same throughout a turn."""
 
-    services: ChatServices
     principal: Principal
     emit: Emit
     history: Sequence[Turn] | None = None
     """The turns before, where the caller keeps them: then memory is neither read nor written."""
     stop: Stop | None = None
     """Stops the answer in the middle, where the caller can."""
+    holds_text: bool = False
+    """Whether the answer's text is kept back until the guard has passed it."""
+    max_tokens: int | None = None
+    """Of the answer, where the caller wants fewer than the limit. Such an answer is not kept for others."""
+
+    async def emit_text(self, text: str) -> None:
+        """Emit a piece of the answer, unless the text is kept back."""
+        if not self.holds_text:
+            await self.emit("token", {"text": text})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +102,20 @@ class Statement:
     marker: int
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer with what it rests on, before its citations are resolved. `claims`: sentences that claim something."""
+
+    text: str
+    abstained: bool
+    statements: Sequence[Statement] = ()
+    usage: Usage = Usage()
+    unsupported: Sequence[Unsupported] = ()
+    claims: int = 0
+
+
 class TurnState(TypedDict, total=False):
-    """Written by: the caller, then rewrite, retrieve, answer, cite and remember, in this order."""
+    """What is known of a turn; the steps add to it in the order of the pipeline."""
 
     question: str
     conversation_id: str
@@ -153,14 +124,16 @@ class TurnState(TypedDict, total=False):
     fresh: bool
     """Set by the caller: an answer that was given before is not wanted."""
     history: Sequence[Turn]
+    thread: Thread
     parent: int | None
-    begun: bool
     about_conversation: bool
     standalone_question: str
     question_vector: Any
     hits: PackableHits
     slot: Slot | None
     recalled: bool
+    written: str
+    """What a generator wrote, until it is verified."""
     answer: str
     abstained: bool
     statements: Sequence[Statement]
@@ -168,3 +141,7 @@ class TurnState(TypedDict, total=False):
     citations: Sequence[Citation]
     usage: Usage
     number: int
+
+
+Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
+"""Takes what is known of a turn, gives what it adds to it."""

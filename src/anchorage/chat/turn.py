@@ -1,36 +1,39 @@
-"""Asking: reads the conversation, runs the graph for one question, and tells what happens as events."""
+"""turn: asking. Reads the conversation, runs the pipeline for one question, and tells what happens as events."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any, TypedDict, Unpack
 from uuid import uuid4
 
 import structlog
 
-from anchorage.chat.generation.stop import Stop, stoppable
-from anchorage.chat.memory.history import read_against, walk
-from anchorage.chat.memory.remember import ALL_TURNS
+from anchorage.chat.generation.stop import Stop
+from anchorage.chat.generation.usage import UsageRecorder
+from anchorage.chat.memory.history import context_window, turns_to_read
+from anchorage.chat.memory.recount import ALL_TURNS
 from anchorage.chat.memory.rewrite import is_about_conversation
-from anchorage.chat.pipeline import take_turn
-from anchorage.chat.retrieval.retrieve import checked_question, cleaned
-from anchorage.chat.safety.guard import let_through
-from anchorage.chat.state import ChatServices, Emit, TurnContext, TurnState
+from anchorage.chat.memory.trace import SettingsFingerprint
+from anchorage.chat.pipeline import Pipeline
+from anchorage.chat.safety.guard import TurnGuard
+from anchorage.chat.safety.question import check_question, clean_question
+from anchorage.chat.state import Asked, ChatLimits, Emit, TurnContext, TurnState
 from anchorage.chat.streaming.events import Event
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.model import Answer, Principal, Turn, Usage
-from anchorage.ports.memory import Place, Thread
+from anchorage.ports.memory import Memory, Place, Thread
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@-]{1,128}")
 _MAX_WAITING = 256  # events that a slow reader may leave unread before the turn waits for it
+_PASSAGE_TOKENS = 512  # of the longest
 
 
-def checked_id(value: str | None, what: str) -> str:
+def check_id(value: str | None, what: str) -> str:
     """The client's id, or a new one. Raises `BadRequest` for one that cannot be used."""
     if value is None or value == "":
         return str(uuid4())
@@ -39,112 +42,164 @@ def checked_id(value: str | None, what: str) -> str:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question with the conversation that it stands in, ready to be answered."""
+class AskOptions(TypedDict, total=False):
+    """How a question may be asked."""
 
-    question: str
-    conversation_id: str
-    message_id: str
+    conversation_id: str | None
+    message_id: str | None
     collections: Sequence[str] | None
-    thread: Thread
-    parent: int | None
-    """The turn that it follows, where the caller chose one."""
-    history: Sequence[Turn] | None = None
-    """The turns before, where the caller keeps them."""
-    fresh: bool = False
-    """Whether an answer that was given before is not wanted: another one is asked for."""
+    place: Place
+    history: Sequence[Turn] | None
+    """The turns before, where the caller keeps the conversation."""
+    max_tokens: int | None
+    """Of the answer, where fewer are wanted than the limit."""
+
+
+class Chat:
+    """The use case of the faces: a question of a principal is answered, whole or as events."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        memory: Memory,
+        guard: TurnGuard,
+        usage: UsageRecorder,
+        fingerprint: SettingsFingerprint,
+    ) -> None:
+        self._pipeline, self._memory, self._guard, self._usage = pipeline, memory, guard, usage
+        self.fingerprint = fingerprint
 
     @property
-    def turn(self) -> int:
-        """The number that its turn has or, if nobody else is faster, will have."""
-        return self.answered_as or self.thread.turns + 1
+    def limits(self) -> ChatLimits:
+        return self.fingerprint.limits
 
-    @property
-    def answered_as(self) -> int | None:
-        """The number that its turn has, if it was answered before."""
-        return self.thread.earlier.number if self.thread.earlier else None
+    async def prepare(
+        self,
+        principal: Principal,
+        question: str | None,
+        **options: Unpack[AskOptions],
+    ) -> Asked:
+        """Check what is asked and read the conversation. Without a question, that of the message which is replaced is asked again.
 
-
-async def prepare(
-    services: ChatServices,
-    principal: Principal,
-    question: str | None,
-    *,
-    conversation_id: str | None = None,
-    message_id: str | None = None,
-    collections: Sequence[str] | None = None,
-    place: Place = Place(),  # noqa: B008  frozen
-    history: Sequence[Turn] | None = None,
-) -> Asked:
-    """Check what is asked and read the conversation. Without a question, that of the message which is replaced is asked again.
-
-    Raises `BadRequest`, `TooLarge`, and `NotFound` for a conversation of another owner or a place that is not in it.
-    """
-    limits = services.limits
-    if question is not None or place.instead_of is None:
-        question = checked_question(question or "", limits.question_limit)
-    conversation, message = checked_id(conversation_id, "conversation_id"), checked_id(message_id, "message_id")
-    if place.chosen and not conversation_id:
-        raise BadRequest("A message of which conversation is meant? Send its conversation_id too.")
-    if history is not None:
-        history = await let_through(services, history)
-        thread = Thread(turns=len(history), history=tuple(history))
-    elif not conversation_id:
-        thread = Thread()  # nobody can have used an id that was made just now
-    else:
-        about = question is not None and is_about_conversation(question)
-        thread = await services.memory.thread(
-            principal, conversation, message, place=place, limit=ALL_TURNS if about else walk(limits.history_turns)
+        Raises `BadRequest`, `TooLarge`, and `NotFound` for a conversation of another owner or a place that is not in it.
+        """
+        limit, place, history = self.limits.question_limit, options.get("place", Place()), options.get("history")
+        conversation_id = options.get("conversation_id")
+        if question is not None or place.instead_of is None:
+            question = check_question(question or "", limit)
+        conversation, message = (
+            check_id(conversation_id, "conversation_id"),
+            check_id(options.get("message_id"), "message_id"),
         )
-    question = checked_question(question or thread.replaced or "", limits.question_limit)
-    parent = thread.parent if place.chosen else None
-    fresh = thread.replaced is not None and question == cleaned(thread.replaced)
-    return Asked(question, conversation, message, collections, thread, parent, history, fresh)
+        if place.chosen and not conversation_id:
+            raise BadRequest("A message of which conversation is meant? Send its conversation_id too.")
+        if history is not None:
+            history = await self._guard.guard_sent_turns(history)
+            thread = Thread(turns=len(history), history=tuple(history))
+        elif not conversation_id:
+            thread = Thread()  # nobody can have used an id that was made just now
+        else:
+            about = question is not None and is_about_conversation(question)
+            most = ALL_TURNS if about else turns_to_read(self.limits.history_turns)
+            thread = await self._memory.thread(principal, conversation, message, place=place, limit=most)
+        question = check_question(question or thread.replaced or "", limit)
+        return Asked(
+            question, conversation, message, options.get("collections"), thread,
+            parent=thread.parent if place.chosen else None,
+            history=history,
+            fresh=thread.replaced is not None and question == clean_question(thread.replaced),
+            max_tokens=options.get("max_tokens"),
+        )  # fmt: skip
 
+    async def answer_turn(self, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None) -> Answer:
+        """Answer what was prepared and remember it; a message that was answered before gets the answer that it got."""
+        if asked.thread.earlier:
+            return replay_answer(asked.thread.earlier, asked.conversation_id)
+        state: TurnState = {
+            "question": asked.question,
+            "conversation_id": asked.conversation_id,
+            "message_id": asked.message_id,
+            "collections": asked.collections,
+            "history": context_window(asked.thread, asked.question, self.limits),
+            "thread": asked.thread,
+            "parent": asked.parent,
+            "fresh": asked.fresh,
+            "usage": Usage(),
+        }
+        context = TurnContext(principal, emit, asked.history, stop, self._guard.holds_text, asked.max_tokens)
+        async with self._hold_budget(principal, asked):
+            return _answer_of(await self._pipeline.run(state, context), stop)
 
-async def run(
-    services: ChatServices, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None
-) -> Answer:
-    """Answer what was prepared and remember it; a message that was answered before gets the answer that it got."""
-    if asked.thread.earlier:
-        return again(asked.thread.earlier, asked.conversation_id)
-    state: TurnState = {
-        "question": asked.question,
-        "conversation_id": asked.conversation_id,
-        "message_id": asked.message_id,
-        "collections": asked.collections,
-        "history": read_against(asked.thread, asked.question, services.limits),
-        "parent": asked.parent,
-        "begun": asked.thread.exists,
-        "fresh": asked.fresh,
-    }
-    context = TurnContext(stoppable(services.on_account(principal), stop), principal, emit, asked.history, stop)
-    async with services.underway(principal, asked.question):
-        answer = _answer(await take_turn(state, context), stop)
-    if services.summaries and asked.history is None:
-        services.summaries.after(principal, asked, answer, lambda usage: services.spent(principal, usage))
-    return answer
+    def _hold_budget(self, principal: Principal, asked: Asked) -> AbstractAsyncContextManager[None]:
+        """For what a turn uses at most, about; nothing where answers are quotations. Raises `BudgetExceeded`."""
+        limits, model = self.limits, self.fingerprint.model
+        if model is None:
+            return self._usage.hold_budget(principal, Usage())
+        read = limits.passages * _PASSAGE_TOKENS + limits.history_tokens + len(asked.question) // CHARACTERS_PER_TOKEN
+        most = min(limits.max_tokens, asked.max_tokens or limits.max_tokens)
+        return self._usage.hold_budget(principal, Usage(model, read, most))
 
+    async def emit_turn(
+        self, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None
+    ) -> Answer | None:
+        """Run the turn and emit `answer` or `error`; returns the answer if there is one."""
+        conversation = asked.conversation_id
+        try:
+            answer = await self.answer_turn(principal, asked, emit, stop)
+            await emit("answer", {"answer": answer})
+            return answer
+        except AnchorageError as error:
+            _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
+            await emit("error", error_data(error))
+        except Exception as error:  # noqa: BLE001  the stream must end with a word on it, whatever it was
+            _log.exception("turn_crashed", conversation_id=conversation)
+            unexpected = AnchorageError("The answer failed unexpectedly; the server's log has the details.")
+            unexpected.__cause__ = error
+            await emit("error", error_data(unexpected))
+        return None
 
-async def tell(
-    services: ChatServices, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None
-) -> Answer | None:
-    """Run the turn and emit `answer` or `error`; returns the answer if there is one."""
-    conversation = asked.conversation_id
-    try:
-        answer = await run(services, principal, asked, emit, stop)
-        await emit("answer", {"answer": answer})
-        return answer
-    except AnchorageError as error:
-        _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
-        await emit("error", error_data(error))
-    except Exception as error:  # noqa: BLE001  the stream must end with a word on it, whatever it was
-        _log.exception("turn_crashed", conversation_id=conversation)
-        unexpected = AnchorageError("The answer failed unexpectedly; the server's log has the details.")
-        unexpected.__cause__ = error
-        await emit("error", error_data(unexpected))
-    return None
+    async def ask(self, principal: Principal, question: str | None, **options: Unpack[AskOptions]) -> Answer:
+        """The whole answer at once; takes what `prepare` takes. Raises what `ask_events` raises, and what its `error` event would tell."""
+        return await self.answer_turn(principal, await self.prepare(principal, question, **options), _ignore_event)
+
+    async def ask_events(
+        self, principal: Principal, question: str | None, **options: Unpack[AskOptions]
+    ) -> AsyncGenerator[Event, None]:
+        """Answer a question, as events; takes what `prepare` takes. The last but one is `answer` or `error`, the last is `done`.
+
+        Input that cannot be taken raises before the first event: `BadRequest`, `TooLarge`, `NotFound`. A `message_id` that
+        was answered before brings that answer again. Closing the iterator ends the turn. These events live in this process
+        only; `Streams` has those that survive it.
+
+        With `history` the caller keeps the conversation: the question is read against these turns, and nothing is remembered.
+        """
+        asked = await self.prepare(principal, question, **options)
+        queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_WAITING)
+
+        async def emit(kind: str, data: dict[str, Any]) -> None:
+            waited_for = queue.empty()
+            await queue.put((kind, data))
+            if waited_for:  # the reader has it before more is made, which may be there already
+                await asyncio.sleep(0)
+
+        async def emit_all() -> None:
+            await emit("start", {"conversation_id": asked.conversation_id, "message_id": asked.message_id})
+            await self.emit_turn(principal, asked, emit)
+            await emit("done", {})
+
+        task = asyncio.create_task(emit_all())
+        number = 0
+        try:
+            while True:
+                kind, data = await queue.get()
+                number += 1
+                yield Event(kind, number, asked.turn, 1, data)
+                if kind == "done":
+                    return
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 def error_data(error: AnchorageError) -> dict[str, Any]:
@@ -152,81 +207,11 @@ def error_data(error: AnchorageError) -> dict[str, Any]:
     return {"code": error.code, "message": error.message, "temporary": error.temporary, "error": error}
 
 
-async def ask_events(
-    services: ChatServices,
-    principal: Principal,
-    question: str | None,
-    *,
-    conversation_id: str | None = None,
-    message_id: str | None = None,
-    collections: Sequence[str] | None = None,
-    place: Place = Place(),  # noqa: B008  frozen
-    history: Sequence[Turn] | None = None,
-) -> AsyncGenerator[Event, None]:
-    """Answer a question, as events. The last but one is `answer` or `error`, the last is `done`.
-
-    Input that cannot be taken raises before the first event: `BadRequest`, `TooLarge`, `NotFound`. A `message_id` that
-    was answered before brings that answer again. Closing the iterator ends the turn. These events live in this process
-    only; `Streams` has those that survive it.
-
-    With `history` the caller keeps the conversation: the question is read against these turns, and nothing is remembered.
-    """
-    asked = await prepare(
-        services, principal, question, conversation_id=conversation_id, message_id=message_id, collections=collections,
-        place=place, history=history,
-    )  # fmt: skip
-    queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_WAITING)
-
-    async def emit(kind: str, data: dict[str, Any]) -> None:
-        waited_for = queue.empty()
-        await queue.put((kind, data))
-        if waited_for:  # the reader has it before more is made, which may be there already
-            await asyncio.sleep(0)
-
-    async def all_of_it() -> None:
-        await emit("start", {"conversation_id": asked.conversation_id, "message_id": asked.message_id})
-        await tell(services, principal, asked, emit)
-        await emit("done", {})
-
-    task = asyncio.create_task(all_of_it())
-    number = 0
-    try:
-        while True:
-            kind, data = await queue.get()
-            number += 1
-            yield Event(kind, number, asked.turn, 1, data)
-            if kind == "done":
-                return
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def ask(
-    services: ChatServices,
-    principal: Principal,
-    question: str | None,
-    *,
-    conversation_id: str | None = None,
-    message_id: str | None = None,
-    collections: Sequence[str] | None = None,
-    place: Place = Place(),  # noqa: B008  frozen
-    history: Sequence[Turn] | None = None,
-) -> Answer:
-    """The whole answer at once. Raises what `ask_events` raises, and what its `error` event would tell."""
-    asked = await prepare(
-        services, principal, question, conversation_id=conversation_id, message_id=message_id, collections=collections,
-        place=place, history=history,
-    )  # fmt: skip
-    return await run(services, principal, asked, _unheard)
-
-
-async def _unheard(kind: str, data: dict[str, Any]) -> None:
+async def _ignore_event(kind: str, data: dict[str, Any]) -> None:
     return None
 
 
-def again(turn: Turn, conversation: str) -> Answer:
+def replay_answer(turn: Turn, conversation: str) -> Answer:
     """The answer that was given; it costs nothing, and says again if it was cut."""
     return Answer(
         turn.answer, turn.abstained, turn.citations, (), conversation, turn.message_id, unsupported=turn.unsupported,
@@ -234,7 +219,7 @@ def again(turn: Turn, conversation: str) -> Answer:
     )  # fmt: skip
 
 
-def _answer(state: TurnState, stop: Stop | None) -> Answer:
+def _answer_of(state: TurnState, stop: Stop | None) -> Answer:
     return Answer(
         answer=state["answer"],
         abstained=state["abstained"],

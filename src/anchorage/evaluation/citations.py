@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from anchorage.chat.answer import Draft
+from anchorage.chat.state import Draft
 from anchorage.chat.verification.align import Claim
 from anchorage.chat.verification.judge import Judge
 from anchorage.chat.verification.verify import cited_sentences

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.retrieval.retrieve import retrieve
-from anchorage.chat.state import ChatServices
+from anchorage.chat.retrieval.retrieve import Retriever
 from anchorage.errors import BadRequest
 from anchorage.evaluation.dataset import EvalQuery, read_queries
 from anchorage.evaluation.metrics import mean, ndcg, recall
@@ -44,10 +43,10 @@ def read_golden(folder: Path) -> list[EvalQuery]:
 
 
 async def compare(
-    chat: ChatServices, principal: Principal, collection: str, queries: list[EvalQuery], before: int, after: int
+    retriever: Retriever, principal: Principal, collection: str, queries: list[EvalQuery], before: int, after: int
 ) -> Check:
     """Ask both index versions all questions. Raises `BadRequest` when the collection holds none of the judged documents."""
-    figures = [await _figures(chat, principal, collection, queries, index_id) for index_id in (before, after)]
+    figures = [await _figures(retriever, principal, collection, queries, index_id) for index_id in (before, after)]
     if not any(item["recall@100"] for item in figures):
         raise BadRequest(
             f"None of the documents that the golden set names was found in {collection!r}. Name documents in qrels.tsv by their "
@@ -57,11 +56,11 @@ async def compare(
 
 
 async def _figures(
-    chat: ChatServices, principal: Principal, collection: str, queries: list[EvalQuery], index_id: int
+    retriever: Retriever, principal: Principal, collection: str, queries: list[EvalQuery], index_id: int
 ) -> dict[str, float | None]:
     found: dict[str, list[float]] = {"ndcg@10": [], "recall@10": [], "recall@100": []}
     for query in queries:
-        ranking, _ = await retrieve(chat, principal, query.text, [collection], _DEPTH, index_id=index_id)
+        ranking, _ = await retriever.retrieve(principal, query.text, [collection], _DEPTH, index_id=index_id)
         ranked = list(dict.fromkeys(_judged_name(hit, query) for hit in ranking.hits))
         found["ndcg@10"].append(ndcg(ranked, query.relevant, 10))
         for depth in (10, 100):

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -16,19 +16,19 @@ from uuid import uuid4
 
 import numpy as np
 
-from anchorage.chat.answer import Draft, anchored_citations, draft_answer
-from anchorage.chat.retrieval.retrieve import retrieve
-from anchorage.chat.state import ChatServices
+from anchorage.chat.retrieval.retrieve import Retriever
+from anchorage.chat.state import Draft
 from anchorage.errors import AnchorageError, BadRequest, NotFound
 from anchorage.evaluation.citations import judge_citations
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
+from anchorage.evaluation.drafter import Drafter
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
 from anchorage.ingest.pipeline import IngestServices, ingest_parsed
 from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem, Usage
 from anchorage.model.search import Ranking
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.usage import Ledger
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import Analyser
 from anchorage.text.sentences import sentence_spans
 
 DEPTH = 100
@@ -57,7 +57,7 @@ class _Figures:
 
 @asynccontextmanager
 async def evaluation_collection(
-    store: Store, principal: Principal, ingest: IngestServices, keep: str | None
+    store: Catalog, principal: Principal, ingest: IngestServices, keep: str | None
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
     name = keep or f"eval-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4()}"
@@ -71,7 +71,7 @@ async def evaluation_collection(
             await store.drop_collection(principal, name)
 
 
-async def drop_stale_evaluations(store: Store, principal: Principal) -> int:
+async def drop_stale_evaluations(store: Catalog, principal: Principal) -> int:
     """Drop the collections of evaluations that were killed: those begun more than a day ago. Returns how many."""
     before = f"eval-{datetime.now(UTC) - _STALE:%Y%m%dT%H%M%S}"
     names = [item.name for item in await store.collections(principal, kinds=("eval",))]
@@ -99,34 +99,73 @@ class _OwnAccount:
         return getattr(self.ledger, name)
 
 
-def on_its_own_account(chat: ChatServices) -> ChatServices:
-    """The services with what they use on the account of `EVALUATION`."""
-    return replace(chat, ledger=cast(Ledger, _OwnAccount(chat.ledger)) if chat.ledger else None)
+def on_own_account(ledger: Ledger | None) -> Ledger | None:
+    """The ledger, with everything on the account of `EVALUATION`."""
+    return cast(Ledger, _OwnAccount(ledger)) if ledger else None
 
 
-async def evaluate(
-    ingest: IngestServices,
-    chat: ChatServices,
-    principal: Principal,
-    dataset: Dataset,
-    *,
-    k: int,
-    distractors: Path | None,
-    keep: str | None,
-    progress: Progress,
-) -> dict[str, Any]:
-    """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
-    chat = on_its_own_account(chat)
-    async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
-        corpora = [dataset.corpus, *([distractors] if distractors else [])]
-        ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
-        figures = _Figures()
-        ids: dict[str, str] = {}
-        for number, query in enumerate(dataset.queries, 1):
-            await _ask(chat, principal, collection, query, k, figures, ids)
-            progress("questions", number)
-    return {**_retrieval_report(figures), **_answer_report(figures), "ingest": ingested,
-            "latency_ms": percentiles(figures.seconds)}  # fmt: skip
+class Evaluator:
+    """Asks the questions of judged sets, and judges what comes back."""
+
+    def __init__(self, catalog: Catalog, retriever: Retriever, drafter: Drafter, analyser: Analyser) -> None:
+        self._catalog, self._analyser = catalog, analyser
+        self.retriever, self.drafter = retriever, drafter
+
+    async def evaluate(
+        self,
+        ingest: IngestServices,
+        principal: Principal,
+        dataset: Dataset,
+        *,
+        k: int,
+        distractors: Path | None,
+        keep: str | None,
+        progress: Progress,
+    ) -> dict[str, Any]:
+        """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
+        async with evaluation_collection(self._catalog, principal, ingest, keep) as collection:
+            corpora = [dataset.corpus, *([distractors] if distractors else [])]
+            ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
+            figures = _Figures()
+            ids: dict[str, str] = {}
+            for number, query in enumerate(dataset.queries, 1):
+                await self._ask(principal, collection, query, k, figures, ids)
+                progress("questions", number)
+        return {**_retrieval_report(figures), **_answer_report(figures), "ingest": ingested,
+                "latency_ms": percentiles(figures.seconds)}  # fmt: skip
+
+    async def _ask(
+        self, principal: Principal, collection: str, query: EvalQuery, k: int, figures: _Figures, ids: dict[str, str]
+    ) -> None:
+        started = time.perf_counter()
+        ranking, vector = await self.retriever.retrieve(principal, query.text, [collection], DEPTH, lists=True)
+        figures.seconds.append(time.perf_counter() - started)
+        ids.update({hit.document_id: _corpus_id(hit.uri) for hit in ranking.hits})
+        if query.relevant:
+            await self._judge_retrieval(principal, query, ranking, figures, ids)
+        if query.asks_answer:
+            assert vector is not None  # an embedder that is away is an error where the rankings are wanted
+            draft, evident = await self.drafter.draft_answer(principal, query.text, vector, ranking.hits[:k])
+            citations = await self.drafter.cite(principal, draft)
+            _judge_answer(query, draft, evident, citations, figures)
+            if evident and not draft.abstained:
+                _judge_grounds(self._analyser, query, draft, figures)
+
+    async def _judge_retrieval(
+        self, principal: Principal, query: EvalQuery, ranking: Ranking, figures: _Figures, ids: dict[str, str]
+    ) -> None:
+        lists = {"": [hit.document_id for hit in ranking.hits]}
+        lists |= {"dense": [pair[1] for pair in ranking.dense], "lexical": [pair[1] for pair in ranking.lexical]}
+        for document_id in {item for ranked in lists.values() for item in ranked} - set(ids):
+            ids[document_id] = _corpus_id((await self._catalog.document(principal, document_id)).uri)
+        # A document's score is its best chunk's: its first place counts.
+        ranked = {name: list(dict.fromkeys(ids[item] for item in items)) for name, items in lists.items()}
+        figures.add("ndcg@10", ndcg(ranked[""], query.relevant, 10))
+        figures.add("recall@10", recall(ranked[""], query.relevant, 10))
+        figures.add("recall@100", recall(ranked[""], query.relevant, 100))
+        figures.add("mrr@10", reciprocal_rank(ranked[""], query.relevant, 10))
+        for part in ("dense", "lexical"):
+            figures.add(part, ndcg(ranked[part], query.relevant, 10))
 
 
 async def ingest_corpora(
@@ -157,50 +196,9 @@ async def ingest_corpora(
     return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}
 
 
-async def _ask(
-    chat: ChatServices,
-    principal: Principal,
-    collection: str,
-    query: EvalQuery,
-    k: int,
-    figures: _Figures,
-    ids: dict[str, str],
-) -> None:
-    started = time.perf_counter()
-    ranking, vector = await retrieve(chat, principal, query.text, [collection], DEPTH, lists=True)
-    figures.seconds.append(time.perf_counter() - started)
-    ids.update({hit.document_id: _corpus_id(hit.uri) for hit in ranking.hits})
-    if query.relevant:
-        await _judge_retrieval(chat, principal, query, ranking, figures, ids)
-    if query.asks_answer:
-        assert vector is not None  # an embedder that is away is an error where the rankings are wanted
-        draft, evident = await draft_answer(chat, query.text, vector, ranking.hits[:k])
-        citations = await anchored_citations(chat, principal, draft)
-        _judge_answer(query, draft, evident, citations, figures)
-        if evident and not draft.abstained:
-            _judge_grounds(chat, query, draft, figures)
-
-
 def _corpus_id(uri: str) -> str:
     """The id in the set; a distractor's keeps its mark, since it may be numbered like a passage of the set."""
     return unquote(uri.removeprefix("eval:///").removeprefix("set/"))
-
-
-async def _judge_retrieval(
-    chat: ChatServices, principal: Principal, query: EvalQuery, ranking: Ranking, figures: _Figures, ids: dict[str, str]
-) -> None:
-    lists = {"": [hit.document_id for hit in ranking.hits]}
-    lists |= {"dense": [pair[1] for pair in ranking.dense], "lexical": [pair[1] for pair in ranking.lexical]}
-    for document_id in {item for ranked in lists.values() for item in ranked} - set(ids):
-        ids[document_id] = _corpus_id((await chat.store.document(principal, document_id)).uri)
-    # A document's score is its best chunk's: its first place counts.
-    ranked = {name: list(dict.fromkeys(ids[item] for item in items)) for name, items in lists.items()}
-    figures.add("ndcg@10", ndcg(ranked[""], query.relevant, 10))
-    figures.add("recall@10", recall(ranked[""], query.relevant, 10))
-    figures.add("recall@100", recall(ranked[""], query.relevant, 100))
-    figures.add("mrr@10", reciprocal_rank(ranked[""], query.relevant, 10))
-    for part in ("dense", "lexical"):
-        figures.add(part, ndcg(ranked[part], query.relevant, 10))
 
 
 def _judge_answer(
@@ -221,9 +219,9 @@ def _judge_answer(
         ]
 
 
-def _judge_grounds(chat: ChatServices, query: EvalQuery, draft: Draft, figures: _Figures) -> None:
+def _judge_grounds(analyser: Analyser, query: EvalQuery, draft: Draft, figures: _Figures) -> None:
     """Of every answer that would be shown, also of those to questions that have none."""
-    found = judge_citations(draft, query.text, analyser_named(analyser_name(chat.language)))
+    found = judge_citations(draft, query.text, analyser)
     figures.alce_precision += found.precision
     figures.alce_recall += found.recall
     figures.grounded += [1.0] * (draft.claims - len(draft.unsupported)) + [0.0] * len(draft.unsupported)

@@ -30,7 +30,9 @@ class Plan:
 
 def _services(services: Services) -> ReindexServices:
     storage = services.storage
-    return ReindexServices(storage.store, storage.index_versions, services.embedders, services.ingest.batch_chunks)
+    return ReindexServices(
+        storage.store, storage.index_versions, services.models.embedders, services.ingest.batch_chunks
+    )
 
 
 async def reindex(services: Services, principal: Principal, plan: Plan, progress: Progress) -> dict[str, Any]:
@@ -42,17 +44,17 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
     versions = services.storage.index_versions
     live, *_ = await versions.versions(principal, plan.collection)
     queries = read_golden(plan.golden) if plan.golden else []
-    embedder = await services.embedders.named(plan.embedder, plan.dimension) if plan.embedder else None
+    embedder = await services.models.embedders.named(plan.embedder, plan.dimension) if plan.embedder else None
     spec = target_spec(live.spec, services.ingest.index, embedder.spec if embedder else None, plan.chunk)
     if spec == live.spec:
         found = await status(services.storage, principal, plan.collection)
         return {**found, "check": None, "switched": False, "refused": False, "unchanged": True}
-    await check_cut(services.embedders, spec)
+    await check_cut(services.models.embedders, spec)
     version = await versions.begin(principal, plan.collection, spec)
     await build(_services(services), principal, version, progress)
     check = None
     if queries:
-        check = await compare(services.chat, principal, plan.collection, queries, live.id, version.id)
+        check = await compare(services.asking.retriever, principal, plan.collection, queries, live.id, version.id)
     refused = check is not None and check.worse_by() > plan.tolerance
     if plan.switch and not refused:
         await switch(_services(services), principal, version, progress)

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from pydantic import TypeAdapter
 
-from anchorage.ports.retriever import Found, Retrieval
+from anchorage.ports.retrieval_role import Found, Retrieval
 
 TOKEN_HEADER = "x-anchorage-token"  # noqa: S105  a header's name
 PRINCIPAL_HEADER = "x-anchorage-principal"

@@ -10,7 +10,7 @@ from importlib.resources import files
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
-from anchorage.chat.memory.cache import Caching
+from anchorage.chat.memory.recall import Caching
 from anchorage.errors import ConfigurationError
 from anchorage.ports.cache import AnswerCache
 from anchorage.settings import Settings

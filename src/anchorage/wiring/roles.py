@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack
 
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.roles.ingest import HttpForwarder
-from anchorage.adapters.roles.retrieval import HttpRetriever
+from anchorage.adapters.roles.retrieval import HttpRetrievalRole
 from anchorage.adapters.roles.trust import vouched_for
 from anchorage.model import LOCAL_OWNER, Principal
 from anchorage.ports.forwarder import Forwarder
-from anchorage.ports.retriever import Retriever
+from anchorage.ports.retrieval_role import RetrievalRole
 from anchorage.ports.roles import TOKEN_HEADER
 from anchorage.settings.roles import RoleSettings
 
@@ -38,20 +38,20 @@ def principals_of(roles: RoleSettings) -> PrincipalResolver:
     return resolve
 
 
-async def open_roles(roles: RoleSettings, stack: AsyncExitStack) -> tuple[Retriever | None, Forwarder | None]:
+async def open_roles(roles: RoleSettings, stack: AsyncExitStack) -> tuple[RetrievalRole | None, Forwarder | None]:
     """The retrieval and the ingest role, where they are elsewhere and this process is neither."""
     if roles.token is None or roles.only in ("retrieval", "ingest"):
         return None, None
     token = roles.token.get_secret_value()
-    retriever: Retriever | None = None
+    role: RetrievalRole | None = None
     forwarder: Forwarder | None = None
     if roles.retrieval_url or roles.ingest_url:
         client = model_client(roles.connect_timeout, max_connections=roles.connections, decoded=False)
         await stack.enter_async_context(client)
         if roles.retrieval_url:
-            retriever = HttpRetriever(client, roles.retrieval_url, token, timeout=roles.retrieval_timeout)
+            role = HttpRetrievalRole(client, roles.retrieval_url, token, timeout=roles.retrieval_timeout)
         if roles.ingest_url and roles.only != "mcp":
             forwarder = HttpForwarder(
                 client, roles.ingest_url, token, connect_timeout=roles.connect_timeout, silence=roles.silence
             )
-    return retriever, forwarder
+    return role, forwarder

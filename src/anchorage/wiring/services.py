@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from aiohttp import ClientSession
+
 from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.adapters.models.minilm import MiniLMEmbedder
@@ -23,11 +25,10 @@ from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.cancellation import heed_cancellation
-from anchorage.chat.memory.cache import Caching
-from anchorage.chat.memory.history import Summaries
+from anchorage.chat.memory.recall import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
-from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.chat.streaming.streams import StreamLimits, Streams
+from anchorage.chat.turn import Chat
 from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import IngestServices
@@ -38,11 +39,14 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
 from anchorage.ports.feedback import FeedbackStore
 from anchorage.ports.forwarder import Forwarder
+from anchorage.ports.guard import Guard
 from anchorage.ports.index_versions import IndexVersions
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
+from anchorage.ports.reranker import Reranker
+from anchorage.ports.retrieval_role import RetrievalRole
 from anchorage.ports.store import Store
 from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
@@ -50,6 +54,7 @@ from anchorage.settings import Settings, child_environment
 from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.cache import open_caching
+from anchorage.wiring.chat import ChatParts, ChatUseCases, build_chat, chat_limits
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
@@ -83,20 +88,35 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """Everything a role needs."""
+class Models:
+    """The models that this process asks, for those who show them or ask after them."""
 
-    storage: Storage
     embedder: Embedder
     embedders: ConfiguredEmbedders
     generator: Generator | None
+    reranker: Reranker | None
+    judge: Guard | None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the faces call."""
+
+    storage: Storage
+    models: Models
     ingest: IngestServices
     worker: WorkerServices
-    chat: ChatServices
+    asking: ChatUseCases
     streams: Streams
     principals: PrincipalResolver = local_owner
+    role: RetrievalRole | None = None
+    """The retrieval role, where it is elsewhere."""
     forwarder: Forwarder | None = None
     """The ingest role, where it is elsewhere."""
+
+    @property
+    def chat(self) -> Chat:
+        return self.asking.chat
 
     @property
     def settings(self) -> Settings:
@@ -184,27 +204,50 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
         tidy=lambda: _tidy(storage),
     )
-    retriever, forwarder = await open_roles(settings.roles, stack)
-    chat = ChatServices(
-        store=storage.store,
+    role, forwarder = await open_roles(settings.roles, stack)
+    asking, models = await _build_asking(storage, embedder, embedders, generator, client, role)
+    if asking.summaries is not None:
+        stack.push_async_callback(asking.summaries.settle, _SUMMARY_GRACE)
+    return Services(
+        storage=storage,
+        models=models,
+        ingest=ingest,
+        worker=worker,
+        asking=asking,
+        streams=_open_streams(storage, asking, stack),
+        principals=principals_of(settings.roles),
+        role=role,
+        forwarder=forwarder,
+    )
+
+
+async def _build_asking(
+    storage: Storage, embedder: Embedder, embedders: ConfiguredEmbedders, generator: Generator | None,
+    client: ClientSession, role: RetrievalRole | None,
+) -> tuple[ChatUseCases, Models]:  # fmt: skip
+    """The use cases of asking, and the models that they ask."""
+    settings = storage.settings
+    reranking, guards = await open_reranking(settings, client), open_guards(settings, client)
+    parts = ChatParts(
+        catalog=storage.store,
+        search=storage.store,
         embedder=embedder,
         embedders=embedders,
         memory=storage.memory,
         generator=generator,
         sentence_vectors=SentenceVectors(*hurried(settings, embedder)),
-        limits=_limits(settings),
+        limits=chat_limits(settings),
         language=settings.retrieval.language,
-        reranking=await open_reranking(settings, client),
-        guards=open_guards(settings, client),
+        reranking=reranking,
+        guards=guards,
         ledger=storage.ledger,
         caching=storage.caching,
-        summaries=_open_summaries(storage, generator, stack),
+        summarise=True,
         metered=lambda spec: spec.name != LOCAL_MODEL,
-        retriever=retriever,
+        role=role,
     )
-    streams = _open_streams(storage, stack)
-    principals = principals_of(settings.roles)
-    return Services(storage, embedder, embedders, generator, ingest, worker, chat, streams, principals, forwarder)
+    models = Models(embedder, embedders, generator, reranking.reranker if reranking else None, guards.judge)
+    return build_chat(parts), models
 
 
 async def _tidy(storage: Storage) -> None:
@@ -221,40 +264,13 @@ def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedPars
     return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), child_environment())
 
 
-def _open_streams(storage: Storage, stack: AsyncExitStack) -> Streams:
+def _open_streams(storage: Storage, asking: ChatUseCases, stack: AsyncExitStack) -> Streams:
     limits, quiet = storage.settings.stream, storage.settings.http.sse_heartbeat
-    streams = Streams(storage.stream_log, StreamLimits(limits.lease, limits.grace, limits.poll, limits.wait, quiet))
+    bounds = StreamLimits(limits.lease, limits.grace, limits.poll, limits.wait, quiet)
+    streams = Streams(storage.stream_log, bounds, asking.chat, asking.guard, storage.memory)
     stack.push_async_callback(streams.hand_over)
     return streams
 
 
-def _open_summaries(storage: Storage, generator: Generator | None, stack: AsyncExitStack) -> Summaries | None:
-    if generator is None:
-        return None
-    summaries = Summaries(storage.memory, generator, _limits(storage.settings))
-    stack.push_async_callback(summaries.settle, _SUMMARY_GRACE)
-    return summaries
-
-
 def _queue_limits(settings: Settings) -> QueueLimits:
     return QueueLimits(settings.ingest.job_timeout, settings.http.shutdown_timeout, settings.ingest.job_retention_days)
-
-
-def _limits(settings: Settings) -> ChatLimits:
-    return ChatLimits(
-        k=settings.retrieval.k,
-        depth=settings.retrieval.depth,
-        dense_weight=settings.retrieval.dense_weight,
-        queries=settings.retrieval.queries,
-        passages=settings.answer.passages,
-        max_sentences=settings.answer.max_sentences,
-        max_tokens=settings.llm.max_tokens,
-        history_turns=settings.answer.history_turns,
-        question_limit=settings.answer.question_limit,
-        abstain=settings.answer.abstain,
-        unsupported=settings.answer.unsupported,
-        links=settings.answer.links,
-        align_meaning=settings.answer.align_meaning,
-        likeness=settings.answer.likeness,
-        history_tokens=settings.answer.history_tokens,
-    )

@@ -13,7 +13,7 @@ from anchorage.adapters.roles.failures import failure_of, shown, unreachable
 from anchorage.adapters.roles.trust import vouched
 from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, Unavailable
 from anchorage.model import Principal
-from anchorage.ports.retriever import Found, Retrieval
+from anchorage.ports.retrieval_role import Found, Retrieval
 from anchorage.ports.roles import asked_form, found_form
 
 _ATTEMPTS = 2
@@ -23,7 +23,7 @@ _PING_TIMEOUT = 1.5
 _LARGEST = 64 * 1024**2
 
 
-class HttpRetriever:
+class HttpRetrievalRole:
     """Asks `POST {url}/internal/retrieve`. The client is shared and belongs to the caller; `timeout` is in seconds."""
 
     def __init__(self, client: ClientSession, url: str, token: str, *, timeout: float) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
+from anchorage.chat.state import ABSTENTION
 from anchorage.chat.verification.markers import unmarked, without_markers
 from anchorage.model import Hit, Message, Turn
 from anchorage.text.hidden import visible
 
-ABSTENTION = "I could not find an answer to this in these documents."
 _TITLE = 200
 _ROLES = "system|user|assistant|human|developer|tool|model|question"
 # Looked for in a folded copy of the same length, so that look-alikes of the letters do not get by.

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 from anchorage.model import Message, Usage
 from anchorage.ports.llm import Generator
-
-if TYPE_CHECKING:
-    from anchorage.chat.state import ChatServices
 
 
 class Stop:
@@ -70,8 +67,6 @@ class _Stoppable:
         return await self.generator.ping()
 
 
-def stoppable(services: ChatServices, stop: Stop | None) -> ChatServices:
-    """The services with a generator that `stop` stops."""
-    if stop is None or services.generator is None:
-        return services
-    return replace(services, generator=_Stoppable(services.generator, stop))
+def stoppable(generator: Generator, stop: Stop | None) -> Generator:
+    """The generator, which `stop` stops where there is one."""
+    return generator if stop is None else _Stoppable(generator, stop)

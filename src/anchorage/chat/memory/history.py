@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import structlog
 
-from anchorage.chat.generation.completion import completed
+from anchorage.chat.generation.completion import complete
 from anchorage.chat.generation.prompt import as_data
+from anchorage.chat.generation.usage import UsageRecorder
+from anchorage.chat.memory.rewrite import is_about_conversation
+from anchorage.chat.state import ChatLimits
 from anchorage.errors import AnchorageError
-from anchorage.model import Answer, Message, Principal, Turn, Usage
+from anchorage.model import Message, Principal, Turn, Usage
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory, Summary, Thread
 from anchorage.telemetry import degraded
 from anchorage.text.tokens import CHARACTERS_PER_TOKEN
-
-if TYPE_CHECKING:
-    from anchorage.chat.state import ChatLimits
-    from anchorage.chat.turn import Asked
 
 _log = structlog.get_logger(__name__)
 _SUMMARY_TOKENS = 300
@@ -28,38 +26,36 @@ _TURN_CHARACTERS = 4000  # of one turn that the summary is made from
 _ASKED = "What have we talked about before this?"
 
 
-def walk(turns: int) -> int:
+def turns_to_read(turns: int) -> int:
     """How many turns to read so that the last summary is among them, also where one could not be made."""
     return 2 * turns
 
 
-def tokens(turn: Turn) -> int:
+def estimate_tokens(turn: Turn) -> int:
     """About how many tokens a turn takes."""
     return (len(turn.question) + len(turn.answer)) // CHARACTERS_PER_TOKEN + 1
 
 
-def recent(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:
+def last_turns(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:
     """The last turns within both bounds; the very last in any case, unless none is wanted."""
     taken, left = 0, budget
     for turn in reversed(turns[max(0, len(turns) - count) :]):
-        left -= tokens(turn)
+        left -= estimate_tokens(turn)
         if left < 0 and taken:
             break
         taken += 1
     return turns[len(turns) - taken :]
 
 
-def read_against(thread: Thread, question: str, limits: ChatLimits) -> Sequence[Turn]:
+def context_window(thread: Thread, question: str, limits: ChatLimits) -> Sequence[Turn]:
     """The turns that a question is read against, oldest first.
 
     They begin with the summary of those before them, put as a turn of its own; a question about the conversation itself
     is read against all of it.
     """
-    from anchorage.chat.memory.rewrite import is_about_conversation
-
     if is_about_conversation(question):
         return thread.history
-    window = recent(thread.history, limits.history_turns, limits.history_tokens)
+    window = last_turns(thread.history, limits.history_turns, limits.history_tokens)
     if thread.summary is None or not window or len(window) == thread.turns:
         return window
     # What the summary covers need not be shown as well, but what it does not cover must be.
@@ -70,33 +66,31 @@ def read_against(thread: Thread, question: str, limits: ChatLimits) -> Sequence[
 class Summaries:
     """Keeps running summaries of long threads, in the background after a turn."""
 
-    def __init__(self, memory: Memory, generator: Generator, limits: ChatLimits) -> None:
-        self._memory, self._generator, self._limits = memory, generator, limits
+    def __init__(self, memory: Memory, generator: Generator, usage: UsageRecorder, limits: ChatLimits) -> None:
+        self._memory, self._generator, self._usage, self._limits = memory, generator, usage, limits
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def after(self, principal: Principal, asked: Asked, answer: Answer, spent: Callable[[Usage], None]) -> None:
-        """Renew the summary of the thread if the turns since the last one no longer fit the window; `spent` is told what it costs."""
-        summary, limits = asked.thread.summary, self._limits
-        new = Turn(asked.turn, asked.message_id, asked.question, answer.answer)
-        since = [turn for turn in asked.thread.history if summary is None or turn.number > summary.number]
-        if len(recent([*since, new], limits.history_turns, limits.history_tokens)) > len(since):
+    def renew_if_due(self, principal: Principal, conversation_id: str, thread: Thread, new: Turn) -> None:
+        """Renew the summary of the thread if the turns since the last one, with the new turn, no longer fit the window."""
+        summary, limits = thread.summary, self._limits
+        since = [turn for turn in thread.history if summary is None or turn.number > summary.number]
+        if len(last_turns([*since, new], limits.history_turns, limits.history_tokens)) > len(since):
             return
         # Half of the window stays unsummarised, so that a summary is due only every few turns.
-        kept = recent([*since, new], max(1, limits.history_turns // 2), limits.history_tokens // 2)
+        kept = last_turns([*since, new], max(1, limits.history_turns // 2), limits.history_tokens // 2)
         leaving = [turn for turn in since if turn not in kept]
         if not leaving or not limits.history_turns:
             return
-        task = asyncio.create_task(self._renew(principal, asked.conversation_id, summary, leaving, spent))
+        task = asyncio.create_task(self._renew(principal, conversation_id, summary, leaving))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _renew(
-        self, principal: Principal, conversation_id: str, summary: Summary | None, turns: Sequence[Turn],
-        spent: Callable[[Usage], None],
-    ) -> None:  # fmt: skip
+        self, principal: Principal, conversation_id: str, summary: Summary | None, turns: Sequence[Turn]
+    ) -> None:
         try:
-            text, usage = await self._written(summary.text if summary else "", turns)
-            spent(usage)
+            text, usage = await self._write_summary(summary.text if summary else "", turns)
+            self._usage.record_usage(principal, usage)
             if text:
                 last = turns[-1]
                 await self._memory.summarise(principal, conversation_id, last.message_id, Summary(last.number, text))
@@ -105,13 +99,13 @@ class Summaries:
         except Exception:  # noqa: BLE001  nobody waits for this task
             _log.exception("summary_crashed", conversation_id=conversation_id)
 
-    async def _written(self, before: str, turns: Sequence[Turn]) -> tuple[str, Usage]:
+    async def _write_summary(self, before: str, turns: Sequence[Turn]) -> tuple[str, Usage]:
         system = files("anchorage.chat.generation.prompts").joinpath("summary.md").read_text("utf-8")
         lines = [f"Summary so far: {_as_line(before)}"] if before else []
         for turn in turns:
             lines += [f"User: {_as_line(turn.question)}", f"Assistant: {_as_line(turn.answer)}"]
         messages = [Message("system", system), Message("user", "\n".join(lines))]
-        text, usage = await completed(self._generator, messages, max_tokens=_SUMMARY_TOKENS)
+        text, usage = await complete(self._generator, messages, max_tokens=_SUMMARY_TOKENS)
         return " ".join(text.split()), usage
 
     async def settle(self, seconds: float) -> None:

@@ -1,18 +1,48 @@
-"""Answers questions about the conversation from what was kept of it."""
+"""remember: keeps the turn in its conversation, and its answer for those who ask the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from anchorage.chat.memory.history import Summaries
+from anchorage.chat.memory.recall import AnswerRecall
+from anchorage.chat.memory.trace import SettingsFingerprint, trace_turn
+from anchorage.chat.state import TurnContext, TurnState
 from anchorage.model import Turn
+from anchorage.ports.memory import Memory
 
-ALL_TURNS = 1000
 
+class Rememberer:
+    """The last step. Without `summaries`, long threads are read back as a window alone."""
 
-def recount(history: Sequence[Turn]) -> str:
-    """What was asked so far, in plain words."""
-    if not history:
-        return "This conversation has just begun: you have not asked anything before this."
-    questions = "\n".join(f"{number}. {turn.question}" for number, turn in enumerate(history, 1))
-    plural = "question" if len(history) == 1 else "questions"
-    return f"So far you have asked {len(history)} {plural} in this conversation:\n{questions}"
+    def __init__(
+        self, memory: Memory, recall: AnswerRecall, fingerprint: SettingsFingerprint, summaries: Summaries | None
+    ) -> None:
+        self._memory, self._recall, self._fingerprint, self._summaries = memory, recall, fingerprint, summaries
+
+    async def remember_turn(self, state: TurnState, context: TurnContext) -> TurnState:
+        """Write the turn, unless the caller keeps the conversation."""
+        if context.history is not None:
+            return {"number": len(context.history) + 1}
+        turn = Turn(
+            number=0,
+            message_id=state["message_id"],
+            question=state["question"],
+            answer=state["answer"],
+            abstained=state["abstained"],
+            citations=tuple(state["citations"]),
+            standalone_question=state["standalone_question"],
+            unsupported=tuple(state["unsupported"]),
+            parent=state["parent"],
+            stopped=bool(context.stop and context.stop.stopped),
+            trace=trace_turn(state, self._fingerprint.of(context.max_tokens)),
+        )
+        begun = state["thread"].exists
+        kept = await self._memory.append(context.principal, state["conversation_id"], turn, begun=begun)
+        if not turn.stopped:
+            await self._recall.keep_answer(state, context)
+        if self._summaries is not None:
+            self._summaries.renew_if_due(context.principal, state["conversation_id"], state["thread"], turn)
+        # Somebody may have answered the same message meanwhile: what is remembered is what is told.
+        return {
+            "number": kept.number, "answer": kept.answer, "abstained": kept.abstained, "citations": kept.citations,
+            "unsupported": kept.unsupported,
+        }  # fmt: skip

@@ -6,11 +6,15 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
-from anchorage.chat.generation.completion import completed
+from anchorage.chat.generation.completion import complete
 from anchorage.chat.generation.prompt import as_data
-from anchorage.chat.state import TurnContext
+from anchorage.chat.generation.stop import Stop, stoppable
+from anchorage.chat.generation.usage import UsageRecorder
+from anchorage.chat.retrieval.packing import PackableHits
+from anchorage.chat.state import TurnContext, TurnState
 from anchorage.errors import AnchorageError
 from anchorage.model import Message, Turn, Usage
+from anchorage.ports.llm import Generator
 from anchorage.telemetry import degraded
 
 _OPENING = re.compile(
@@ -55,6 +59,7 @@ _ABOUT_CONVERSATION = re.compile(
 )
 _MAX_ADDED = 12
 _QUOTE = 300
+_MAX_TOKENS = 200
 
 
 def is_about_conversation(question: str) -> bool:
@@ -68,7 +73,7 @@ def needs_history(question: str) -> bool:
     return bool(_OPENING.search(question) or pointing or len(_content(question)) < 2)
 
 
-def carried_over(question: str, history: Sequence[Turn]) -> str:
+def carry_over_words(question: str, history: Sequence[Turn]) -> str:
     """The question with what it leaves unsaid appended: names from the last turns, else the last question's words.
 
     A heuristic for when no model is there to rewrite: retrieval needs the words, not the grammar.
@@ -109,20 +114,35 @@ def _first_quote(turn: Turn) -> str:
     return turn.citations[0].quote if turn.citations else turn.answer[:_QUOTE]
 
 
-async def rewrite(context: TurnContext, question: str, history: Sequence[Turn]) -> tuple[str, Usage]:
-    """The stand-alone form of a question: by the generator where there is one, else by `carried_over`."""
-    if not history or not needs_history(question):
-        return question, Usage()
-    generator = context.services.generator
-    if generator is None:
-        return carried_over(question, history), Usage()
-    system = files("anchorage.chat.generation.prompts").joinpath("rewrite.md").read_text("utf-8")
-    thread = "\n".join(f"User: {as_data(turn.question)}\nAssistant: {as_data(turn.answer)}" for turn in history)
-    messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {as_data(question)}")]
-    try:
-        text, usage = await completed(generator, messages, max_tokens=200)
-    except AnchorageError as error:
-        degraded("rewrite_without_model", error.message)
-        return carried_over(question, history), Usage()
-    line = " ".join(text.split())
-    return (line if 0 < len(line) <= context.services.limits.question_limit else carried_over(question, history)), usage
+class Rewriter:
+    """The step that makes a question stand alone: by the generator where there is one, else by `carry_over_words`."""
+
+    def __init__(self, generator: Generator | None, usage: UsageRecorder, question_limit: int) -> None:
+        self._generator, self._usage, self._question_limit = generator, usage, question_limit
+
+    async def rewrite_question(self, state: TurnState, context: TurnContext) -> TurnState:
+        """The stand-alone question, on the principal's account."""
+        question = state["question"]
+        if state["about_conversation"]:
+            return {"standalone_question": question, "hits": PackableHits()}
+        text, usage = await self.rewrite(question, state["history"], context.stop)
+        self._usage.record_usage(context.principal, usage)
+        return {"standalone_question": text, "usage": usage}
+
+    async def rewrite(self, question: str, history: Sequence[Turn], stop: Stop | None = None) -> tuple[str, Usage]:
+        """The stand-alone form of a question, and what it cost."""
+        if not history or not needs_history(question):
+            return question, Usage()
+        carried = carry_over_words(question, history)
+        if self._generator is None:
+            return carried, Usage()
+        system = files("anchorage.chat.generation.prompts").joinpath("rewrite.md").read_text("utf-8")
+        thread = "\n".join(f"User: {as_data(turn.question)}\nAssistant: {as_data(turn.answer)}" for turn in history)
+        messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {as_data(question)}")]
+        try:
+            text, usage = await complete(stoppable(self._generator, stop), messages, max_tokens=_MAX_TOKENS)
+        except AnchorageError as error:
+            degraded("rewrite_without_model", error.message)
+            return carried, Usage()
+        line = " ".join(text.split())
+        return (line if 0 < len(line) <= self._question_limit else carried), usage

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
 from structlog.contextvars import get_contextvars
 
-from anchorage.chat.state import ChatServices, TurnState
+from anchorage.chat.state import ChatLimits, TurnState
 from anchorage.errors import NotFound
-from anchorage.model import Hit, Principal, Usage
+from anchorage.model import EmbedderSpec, Hit, Principal
 from anchorage.model.search import Span
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 
 
-def trace(services: ChatServices, state: TurnState) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class SettingsFingerprint:
+    """What decides answers: twelve hex digits that change whenever the embedder, the limits or the generator do."""
+
+    spec: EmbedderSpec
+    limits: ChatLimits
+    language: str
+    model: str | None
+
+    def of(self, max_tokens: int | None = None) -> str:
+        """For an answer of at most so many tokens."""
+        most = self.limits.max_tokens
+        return _hash_settings(self, most if max_tokens is None else min(most, max_tokens))
+
+
+@lru_cache(maxsize=16)  # the same for every turn
+def _hash_settings(decisive: SettingsFingerprint, max_tokens: int) -> str:
+    return hashlib.sha256(f"{decisive!r} {max_tokens}".encode()).hexdigest()[:12]
+
+
+def trace_turn(state: TurnState, settings: str) -> dict[str, Any]:
     """The ids and scores of the hits, and where they stand in which versions; what the model charged, a fingerprint of the settings, and
     the request's id.
     """
@@ -28,21 +48,21 @@ def trace(services: ChatServices, state: TurnState) -> dict[str, Any]:
             [hit.version, hit.start, hit.end, _rounded(hit.dense_score), _rounded(hit.lexical_score)]
             for hit in state["hits"]
         ],
-        "usage": asdict(state.get("usage", Usage())),
-        "settings": fingerprint(services),
+        "usage": asdict(state["usage"]),
+        "settings": settings,
         "request_id": get_contextvars().get("request_id"),
     }
 
 
-async def traced_hits(store: Store, principal: Principal, traced: Mapping[str, Any]) -> list[Hit]:
-    """The hits of a trace, with their text where the store has it still."""
+async def read_traced_hits(catalog: Catalog, principal: Principal, traced: Mapping[str, Any]) -> list[Hit]:
+    """The hits of a trace, with their text where the catalog has it still."""
     kept = [(*hit, *place) for hit, place in zip(traced.get("hits", []), traced.get("passages", []), strict=False)]
     spans = [Span(row[0], *row[3:6]) for row in kept]
-    texts = await store.excerpts(principal, spans, 0) if spans else []
+    texts = await catalog.excerpts(principal, spans, 0) if spans else []
     names = {}
     for key in {row[0] for row, text in zip(kept, texts, strict=True) if text}:
         with suppress(NotFound):  # deleted since
-            names[key] = await store.document(principal, key)
+            names[key] = await catalog.document(principal, key)
     return [
         Hit(
             chunk_id=row[1], document_id=row[0], version=row[3], collection=names[row[0]].collection, uri=names[row[0]].uri,
@@ -56,14 +76,3 @@ async def traced_hits(store: Store, principal: Principal, traced: Mapping[str, A
 
 def _rounded(score: float | None) -> float | None:
     return None if score is None else round(score, 4)
-
-
-def fingerprint(services: ChatServices) -> str:
-    """Twelve hex digits that change whenever the embedder, the limits or the generator do."""
-    model = services.generator.model if services.generator else None
-    return _hashed(services.embedder.spec, services.limits, services.language, model)
-
-
-@lru_cache(maxsize=16)  # the same for every turn
-def _hashed(*decisive: Hashable) -> str:
-    return hashlib.sha256(repr(decisive).encode()).hexdigest()[:12]

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.errors import ModelUnavailable
+from anchorage.model import Principal, Usage
 from anchorage.ports.embedder import Embedder, Vectors
 
 
@@ -23,10 +25,13 @@ class SentenceVectors:
         self._known: OrderedDict[str, NDArray[Any]] = OrderedDict()
         self._spend: Callable[[int], None] | None = None
 
-    def on_account(self, spend: Callable[[int], None]) -> SentenceVectors:
-        """The same, with the same memory; `spend` is told how many tokens were embedded."""
+    def on_account_of(self, principal: Principal, usage: UsageRecorder) -> SentenceVectors:
+        """The same, with the same memory; what is embedded is on the principal's account where it costs something."""
+        spec = self._embedder.spec
+        if not usage.is_metered(spec):
+            return self
         other = copy(self)
-        other._spend = spend
+        other._spend = lambda tokens: usage.record_usage(principal, Usage(spec.name, tokens))
         return other
 
     async def of(self, sentences: Sequence[str]) -> Vectors:
@@ -34,7 +39,7 @@ class SentenceVectors:
         found = {sentence: self._known[sentence] for sentence in sentences if sentence in self._known}
         missing = list(dict.fromkeys(sentence for sentence in sentences if sentence not in found))
         if missing:
-            found |= zip(missing, await self._embedded(missing), strict=True)
+            found |= zip(missing, await self._embed(missing), strict=True)
         for sentence, vector in found.items():
             self._known[sentence] = vector
             self._known.move_to_end(sentence)
@@ -44,7 +49,7 @@ class SentenceVectors:
             return np.zeros((0, self._embedder.spec.dimension), dtype=np.float32)
         return np.stack([found[sentence] for sentence in sentences])
 
-    async def _embedded(self, sentences: list[str]) -> Vectors:
+    async def _embed(self, sentences: list[str]) -> Vectors:
         try:
             async with asyncio.timeout(self._wait):  # an answer waits for them
                 vectors = await self._embedder.embed_passages(sentences)

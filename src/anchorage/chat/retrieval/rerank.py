@@ -22,7 +22,7 @@ class Reranking:
     deadline: float
 
 
-async def rerank(reranking: Reranking, question: str, hits: Sequence[Hit]) -> Sequence[Hit]:
+async def rerank_hits(reranking: Reranking, question: str, hits: Sequence[Hit]) -> Sequence[Hit]:
     """The hits in the reranker's order, with its scores; those beyond the candidates follow as retrieved.
 
     Whatever fails, the hits come back as they were: retrieval's order is an answer too, and a question need not fail for

@@ -10,19 +10,19 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import structlog
 
+from anchorage.chat.generation.usage import UsageRecorder
+from anchorage.chat.memory.rewrite import is_about_conversation
 from anchorage.chat.safety.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
+from anchorage.chat.state import TurnContext, TurnState
 from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
-from anchorage.model import Citation, Principal, Turn, Unsupported
+from anchorage.model import EmbedderSpec, Principal, Turn, Unsupported
 from anchorage.ports.guard import Guard
 from anchorage.telemetry import GUARD_FINDINGS, degraded
 from anchorage.text.hidden import visible
-
-if TYPE_CHECKING:
-    from anchorage.chat.state import ChatServices, TurnContext
 
 _log = structlog.get_logger(__name__)
 Side = Literal["question", "answer"]
@@ -63,22 +63,6 @@ def check(text: str, side: Side, guards: Guards) -> str:
     return redacted(text, out) if out else text
 
 
-def as_kept(services: ChatServices, question: str) -> str:
-    """A question that waits to be checked, as it may be written down meanwhile: `check` counts and tells later what this finds.
-
-    Raises `Blocked` for one that will not pass.
-    """
-    if services.guards is None:
-        return question
-    out = []
-    for action, finding in _findings(question, "question", services.guards):
-        if action == "block":
-            raise _blocked("question", finding.rule, finding.what)
-        if action == "redact":
-            out.append(finding)
-    return redacted(question, out) if out else question
-
-
 def _findings(text: str, side: Side, guards: Guards) -> Iterator[tuple[str, Finding]]:
     """What the rules find, with what follows from it."""
     actions, limit = (
@@ -108,132 +92,137 @@ def _blocked(side: Side, rule: str, what: str) -> Blocked:
     return Blocked(rule, f"{message}; whoever runs this server decides with {setting} what is let through.")
 
 
-async def let_through(services: ChatServices, history: Sequence[Turn]) -> Sequence[Turn]:
-    """Turns that a caller sends, as the rules let them pass; those that they would have blocked are left out."""
-    if services.guards is None:
-        return history
-    kept = []
-    for turn in history:
-        await asyncio.sleep(0)  # there may be many, and this process writes other answers
+class TurnGuard:
+    """The chain at work. Without `guards` everything passes; without a budget for embedding, `embedder` says which one searches use."""
+
+    def __init__(self, guards: Guards | None, usage: UsageRecorder, embedder: EmbedderSpec) -> None:
+        self._guards, self._usage, self._embedder = guards, usage, embedder
+
+    @property
+    def holds_text(self) -> bool:
+        """Whether answers are shown only when they have passed."""
+        return self._guards is not None and self._guards.holds
+
+    async def guard_question(self, state: TurnState, context: TurnContext) -> TurnState:
+        """The question, and the turns that a caller sends, as they may be used and kept. Raises `Blocked`."""
+        question = state["question"]
+        if self._guards is not None:
+            question = check(question, "question", self._guards)
+            await self._judge(context.principal, self._guards, "question", question, None)
+        if is_about_conversation(question):
+            return {"question": question, "about_conversation": True}
+        history = await self._guard_history(context, question, state["history"])
+        return {"question": question, "about_conversation": False, "history": history}
+
+    async def guard_answer(self, state: TurnState, context: TurnContext) -> TurnState:
+        """The answer, its citations' claims and what is unsupported as they may be shown; an answer that was held is sent now.
+
+        Quotes stay: they are the documents' own words, which the reader may read there. Raises `Blocked`.
+        """
+        guards, answer = self._guards, state["answer"]
+        if guards is None:
+            return {}
+        citations, unsupported = state["citations"], state["unsupported"]
+        shown = check(answer, "answer", guards)
+        await self._judge(context.principal, guards, "answer", state["question"], shown)
+        if shown != answer:
+            only = {name: action if action == "redact" else "off" for name, action in guards.answer.items()}
+            quiet = replace(guards, answer=only)
+            citations = [replace(item, claim=check(item.claim, "answer", quiet)) for item in citations]
+            unsupported = [_find_again(shown, item, check(item.text, "answer", quiet)) for item in unsupported]
+        if guards.holds:
+            await context.emit("token", {"text": shown})
+        return {"answer": shown, "citations": citations, "unsupported": unsupported}
+
+    async def guard_search(self, principal: Principal, question: str) -> str:
+        """A question that only passages are wanted for, as it may be embedded. Raises `Blocked` and `BudgetExceeded`.
+
+        No generator reads it, so that orders in it and what a guard's model thinks of it do not matter; nor does a budget where
+        the embedder costs nothing.
+        """
+        await self._usage.check_budget(principal, self._embedder)
+        if self._guards is None:
+            return question
+        actions = {**self._guards.question, "injection": "off"}
+        return check(question, "question", replace(self._guards, question=actions))
+
+    def guard_stored_question(self, question: str) -> str:
+        """A question that waits to be checked, as it may be written down meanwhile: the check counts and tells later what this finds.
+
+        Raises `Blocked` for one that will not pass.
+        """
+        if self._guards is None:
+            return question
+        out = []
+        for action, finding in _findings(question, "question", self._guards):
+            if action == "block":
+                raise _blocked("question", finding.rule, finding.what)
+            if action == "redact":
+                out.append(finding)
+        return redacted(question, out) if out else question
+
+    async def guard_sent_turns(self, history: Sequence[Turn]) -> Sequence[Turn]:
+        """Turns that a caller sends, as the rules let them pass; those that they would have blocked are left out."""
+        if self._guards is None:
+            return history
+        passed = []
+        for turn in history:
+            await asyncio.sleep(0)  # there may be many, and this process writes other answers
+            with suppress(Blocked):  # counted, and told in the log
+                question = check(visible(turn.question), "question", self._guards)
+                answer = check(visible(turn.answer), "answer", self._guards)
+                passed.append(replace(turn, question=question, answer=answer))
+        return passed
+
+    async def _guard_history(self, context: TurnContext, question: str, history: Sequence[Turn]) -> Sequence[Turn]:
+        """The turns that a caller sends, as the guard's model lets them pass; those that we keep ourselves were judged when they were asked.
+
+        One call judges what the user is said to have asked, together with the question, which may ask for what only all of it makes
+        unsafe; then the question stands alone. What is older than the guard's limit of a question's length is left out unseen.
+        Raises `ModelUnavailable` where it fails closed.
+        """
+        guards = self._guards
+        if context.history is None or not history or guards is None or guards.judge is None:
+            return history
+        if guards.question["model"] == "off":
+            return history
+        left, count = guards.max_question_chars, 0
+        for turn in reversed(history):
+            left -= len(turn.question)
+            if left < 0:
+                break
+            count += 1
+        seen = history[len(history) - count :]
+        said = [turn.question for turn in seen if turn.question]
         with suppress(Blocked):  # counted, and told in the log
-            question = check(visible(turn.question), "question", services.guards)
-            kept.append(replace(turn, question=question, answer=check(visible(turn.answer), "answer", services.guards)))
-    return kept
+            if said:
+                await self._judge(context.principal, guards, "question", "\n\n".join([*said, question]), None)
+            return seen
+        return ()
+
+    async def _judge(self, principal: Principal, guards: Guards, side: Side, question: str, answer: str | None) -> None:
+        """Ask the guard's model. Raises `Blocked`, and `ModelUnavailable` where it fails closed."""
+        action = (guards.question if side == "question" else guards.answer)["model"]
+        if guards.judge is None or action == "off":
+            return
+        try:
+            verdict = await guards.judge.judge(question, answer)
+        except AnchorageError as error:
+            if guards.fails_open:
+                degraded("guard_open", error.message)
+                return
+            raise ModelUnavailable(
+                f"The {side} could not be checked, so it was not let through (ANCHORAGE_GUARD__ON_FAILURE). {error.message}"
+            ) from error
+        self._usage.record_usage(principal, verdict.usage)
+        if not verdict.safe:
+            _act(side, action, Finding("model", verdict.why or "it unsafe", 0, 0))
 
 
-async def guard_in(services: ChatServices, principal: Principal, question: str) -> str:
-    """The question as it may be used and kept. Raises `Blocked`."""
-    if services.guards is None:
-        return question
-    question = check(question, "question", services.guards)
-    await _judge(services, principal, services.guards, "question", question, None)
-    return question
-
-
-async def guard_search(services: ChatServices, principal: Principal, question: str) -> str:
-    """A question that only passages are wanted for, as it may be embedded. Raises `Blocked` and `BudgetExceeded`.
-
-    No generator reads it, so that orders in it and what a guard's model thinks of it do not matter; nor does a budget where
-    the embedder costs nothing.
-    """
-    if services.ledger is not None and services.pays_for(services.embedder.spec):
-        await services.ledger.check(principal)
-    if services.guards is None:
-        return question
-    return check(
-        question, "question", replace(services.guards, question={**services.guards.question, "injection": "off"})
-    )
-
-
-async def guard_history(context: TurnContext, question: str, history: Sequence[Turn]) -> Sequence[Turn]:
-    """The turns that a caller sends, as the guard's model lets them pass; those that we keep ourselves were judged when they were asked.
-
-    One call judges what the user is said to have asked, together with the question, which may ask for what only all of it makes
-    unsafe; then the question stands alone. What is older than the guard's limit of a question's length is left out unseen.
-    Raises `ModelUnavailable` where it fails closed.
-    """
-    guards = context.services.guards
-    if context.history is None or not history or guards is None or guards.judge is None:
-        return history
-    if guards.question["model"] == "off":
-        return history
-    left, kept = guards.max_question_chars, 0
-    for turn in reversed(history):
-        left -= len(turn.question)
-        if left < 0:
-            break
-        kept += 1
-    seen = history[len(history) - kept :]
-    said = [turn.question for turn in seen if turn.question]
-    with suppress(Blocked):  # counted, and told in the log
-        if said:
-            await _judge(context.services, context.principal, guards, "question", "\n\n".join([*said, question]), None)
-        return seen
-    return ()
-
-
-async def guard_out(
-    context: TurnContext, question: str, answer: str, citations: Sequence[Citation], unsupported: Sequence[Unsupported]
-) -> tuple[str, Sequence[Citation], Sequence[Unsupported]]:
-    """The answer, its citations' claims and what is unsupported as they may be shown; the answer is sent now if it was held.
-
-    Raises `Blocked`.
-
-    Quotes stay: they are the documents' own words, which the reader may read there.
-    """
-    guards = context.services.guards
-    if guards is None:
-        return answer, citations, unsupported
-    shown = check(answer, "answer", guards)
-    await _judge(context.services, context.principal, guards, "answer", question, shown)
-    if shown != answer:
-        only = {name: action if action == "redact" else "off" for name, action in guards.answer.items()}
-        quiet = replace(guards, answer=only)
-        citations = [replace(item, claim=check(item.claim, "answer", quiet)) for item in citations]
-        unsupported = [_found_again(shown, item, check(item.text, "answer", quiet)) for item in unsupported]
-    if guards.holds:
-        await context.emit("token", {"text": shown})
-    return shown, citations, unsupported
-
-
-def _found_again(answer: str, item: Unsupported, text: str) -> Unsupported:
+def _find_again(answer: str, item: Unsupported, text: str) -> Unsupported:
     """An unsupported sentence in the answer that was changed: where its text stands now, or without a text where it is gone."""
     start = answer.find(text)
     if text and start >= 0:
         return Unsupported(start, start + len(text), text)
     place = min(item.start, len(answer))
     return Unsupported(place, place, "")
-
-
-async def _judge(
-    services: ChatServices, principal: Principal, guards: Guards, side: Side, question: str, answer: str | None
-) -> None:
-    """Ask the guard's model. Raises `Blocked`, and `ModelUnavailable` where it fails closed."""
-    action = (guards.question if side == "question" else guards.answer)["model"]
-    if guards.judge is None or action == "off":
-        return
-    try:
-        verdict = await guards.judge.judge(question, answer)
-    except AnchorageError as error:
-        if guards.fails_open:
-            degraded("guard_open", error.message)
-            return
-        raise ModelUnavailable(
-            f"The {side} could not be checked, so it was not let through (ANCHORAGE_GUARD__ON_FAILURE). {error.message}"
-        ) from error
-    services.spent(principal, verdict.usage)
-    if not verdict.safe:
-        _act(side, action, Finding("model", verdict.why or "it unsafe", 0, 0))
-
-
-def speaking(context: TurnContext) -> TurnContext:
-    """The context in which an answer is written: one that lets no piece of it out where answers are held."""
-    if context.services.guards is None or not context.services.guards.holds:
-        return context
-    emit = context.emit
-
-    async def held(kind: str, data: dict[str, Any]) -> None:
-        if kind != "token":
-            await emit(kind, data)
-
-    return replace(context, emit=held)

@@ -109,6 +109,11 @@ class InertStream:
         return shown
 
 
+def linked_addresses(links: str, cited: Collection[str]) -> Collection[str]:
+    """Of the cited documents' addresses, those that an answer may link to, by the setting."""
+    return cited if links == "cited" else ()
+
+
 def inert(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
     """The whole text made inert. Addresses in `cited` stay links and stay bare; images never stay."""
     if "`" not in text and "~~~" not in text and _is_plain(seen := visible(text)):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from anchorage.chat.generation.prompt import ABSTENTION, instructions
+from anchorage.chat.generation.prompt import instructions
+from anchorage.chat.state import ABSTENTION
 from anchorage.text.sentences import sentence_spans
 
 _WINDOW = 32  # characters that coincide with the instructions by recital only

@@ -15,16 +15,16 @@ from uuid import uuid4
 
 import structlog
 
-from anchorage.chat.safety.guard import as_kept
-from anchorage.chat.state import ChatServices
+from anchorage.chat.safety.guard import TurnGuard
+from anchorage.chat.state import Asked
 from anchorage.chat.streaming.endings import ENDINGS, deleted, until_done
 from anchorage.chat.streaming.events import line
 from anchorage.chat.streaming.hub import Hub, Reader, Sign
 from anchorage.chat.streaming.live import End, Live, Writer
-from anchorage.chat.turn import Asked, again, error_data, prepare, tell
+from anchorage.chat.turn import Chat, error_data, replay_answer
 from anchorage.errors import AnchorageError, BadRequest, Blocked, Conflict, NotFound, Unavailable
 from anchorage.model import Principal
-from anchorage.ports.memory import Place
+from anchorage.ports.memory import Memory, Place
 from anchorage.ports.streams import Line, StreamLog, StreamRequest, StreamState
 from anchorage.telemetry import ANSWERS, STREAMS_TAKEN_OVER, degraded
 
@@ -50,8 +50,8 @@ class StreamLimits:
 class Streams:
     """The streams that this process writes and reads."""
 
-    def __init__(self, log: StreamLog, limits: StreamLimits) -> None:
-        self._log, self._limits = log, limits
+    def __init__(self, log: StreamLog, limits: StreamLimits, chat: Chat, guard: TurnGuard, memory: Memory) -> None:
+        self._log, self._limits, self._chat, self._guard, self._memory = log, limits, chat, guard, memory
         self._holder = str(uuid4())
         self._lives: dict[str, Live] = {}
         self._hub = Hub(log, self._lives.__contains__, limits.poll, limits.quiet, limits.grace / 4)
@@ -63,7 +63,7 @@ class Streams:
         """Set when the process shuts down: then nothing new is begun or taken over, while what runs goes on."""
 
     async def ask(
-        self, services: ChatServices, principal: Principal, ask: Ask, *, after: int | None = None
+        self, principal: Principal, ask: Ask, *, after: int | None = None
     ) -> AsyncGenerator[Sequence[Line], None]:
         """The events of an answer, begun here or wherever it is running already; `ask` prepares the question.
 
@@ -77,7 +77,7 @@ class Streams:
         deadline, waited = asyncio.get_running_loop().time() + self._limits.wait, False
         while True:
             asked = await ask()
-            request = stored_request(services, asked)
+            request = stored_request(self._guard, asked)
             await self._beat_if_due()
             state, mine = await self._log.open(
                 principal, asked.conversation_id, asked.message_id, request, asked.answered_as, self._holder
@@ -101,11 +101,11 @@ class Streams:
         position = state.first_n - 1
         if not mine and after is not None and position <= after < state.last_n:
             position = after
-        async for lines in self._follow(services, principal, state, position, begin if mine else None):
+        async for lines in self._follow(principal, state, position, begin if mine else None):
             yield lines
 
     async def resume(
-        self, services: ChatServices, principal: Principal, conversation_id: str, after: int | None
+        self, principal: Principal, conversation_id: str, after: int | None
     ) -> AsyncGenerator[Sequence[Line], None]:
         """The events after the given number up to the next `done`; without one, those of the last attempt.
 
@@ -129,14 +129,14 @@ class Streams:
                 f"There is no event {position} in this conversation: they go from 1 to {state.last_n}. Send the number of the last event "
                 "that you have, or leave it out."
             )
-        async for lines in self._follow(services, principal, state, position, None):
+        async for lines in self._follow(principal, state, position, None):
             yield lines
 
     async def state(self, principal: Principal, conversation_id: str) -> StreamState | None:
         """The answer that is being streamed in a conversation, or was streamed there last. Raises `NotFound`."""
         return await self._log.state(principal, conversation_id)
 
-    async def stop(self, services: ChatServices, principal: Principal, conversation_id: str) -> StreamState | None:
+    async def stop(self, principal: Principal, conversation_id: str) -> StreamState | None:
         """Stop the running answer, wherever it runs; None where none is running. Raises `NotFound`."""
         state = await self._log.stop(principal, conversation_id)
         if state is None:
@@ -145,7 +145,7 @@ class Streams:
         if live and live.message_id == state.message_id:
             live.finish(End.STOPPED)
         elif not state.held:
-            await self._take_over(services, principal, state)  # to write the end of it
+            await self._take_over(principal, state)  # to write the end of it
         return state
 
     def gone(self, principal: Principal, conversation_ids: Iterable[str]) -> None:
@@ -180,12 +180,12 @@ class Streams:
             raise _ending()
 
     async def _follow(
-        self, services: ChatServices, principal: Principal, state: StreamState, position: int, begin: Ask | None
+        self, principal: Principal, state: StreamState, position: int, begin: Ask | None
     ) -> AsyncGenerator[Sequence[Line], None]:
         conversation = state.conversation_id
         with self._hub.reading(principal, conversation, position) as reader:
             if begin:
-                await self._start(services, principal, begin, state)
+                await self._start(principal, begin, state)
             behind, told = begin is None, None
             while True:
                 found = (
@@ -195,12 +195,12 @@ class Streams:
                 )
                 if behind and not found:
                     behind = False
-                    found = await self._standing(services, principal, conversation, reader)
+                    found = await self._standing(principal, conversation, reader)
                 if found is Sign.BEHIND:
                     behind = True
                 elif found is Sign.FREE:
                     if state_now := await self._look(principal, conversation):
-                        await self._take_over(services, principal, state_now)
+                        await self._take_over(principal, state_now)
                     else:
                         reader.sign(Sign.DELETED)
                 elif found is Sign.QUIET:
@@ -219,9 +219,7 @@ class Streams:
                     if ended:
                         return
 
-    async def _standing(
-        self, services: ChatServices, principal: Principal, conversation: str, reader: Reader
-    ) -> Sequence[Line] | Sign:
+    async def _standing(self, principal: Principal, conversation: str, reader: Reader) -> Sequence[Line] | Sign:
         """What to do for a reader that has all that the log has."""
         state = await self._look(principal, conversation)
         if state is None:
@@ -235,13 +233,13 @@ class Streams:
             return Sign.GONE
         if await self._log.read(principal, conversation, reader.position, 1):
             return Sign.BEHIND  # it has come just now
-        turn = await services.memory.find(principal, conversation, state.message_id) if state.answered else None
+        turn = await self._memory.find(principal, conversation, state.message_id) if state.answered else None
         if turn is None:
             raise NotFound(
                 "The events of this answer are kept no longer (ANCHORAGE_STREAM__RETENTION), and it was not answered. Ask again: POST "
                 "/api/chat with the same message_id."
             )
-        told = {"answer": again(turn, conversation)}
+        told = {"answer": replay_answer(turn, conversation)}
         ending = (line("answer", state.turn, state.attempt, told), line("done", state.turn, state.attempt, {}))
         return [item for item in enumerate(ending, state.last_n - 1) if item[0] > reader.position]
 
@@ -252,7 +250,7 @@ class Streams:
         except NotFound:
             return None
 
-    async def _take_over(self, services: ChatServices, principal: Principal, state: StreamState) -> None:
+    async def _take_over(self, principal: Principal, state: StreamState) -> None:
         if self.draining or state.held or state.ended or state.request is None:
             return
         if state.conversation_id in self._lives:
@@ -268,16 +266,16 @@ class Streams:
         async def ask() -> Asked:
             if request.blocked:
                 raise Blocked(*request.blocked)
-            asked = await prepare(
-                services, principal, request.question, conversation_id=state.conversation_id, message_id=state.message_id,
+            asked = await self._chat.prepare(
+                principal, request.question, conversation_id=state.conversation_id, message_id=state.message_id,
                 collections=request.collections, place=Place(number=request.parent),
             )  # fmt: skip
             return replace(asked, fresh=request.fresh)
 
         with suppress(Unavailable):  # the reader is sent away, and asks another one
-            await self._start(services, principal, ask, claimed)
+            await self._start(principal, ask, claimed)
 
-    async def _start(self, services: ChatServices, principal: Principal, ask: Ask, state: StreamState) -> None:
+    async def _start(self, principal: Principal, ask: Ask, state: StreamState) -> None:
         if self._handed_over:  # meanwhile: what was opened is for others, when our own last words are written
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), _LAST_WORDS)
@@ -287,18 +285,18 @@ class Streams:
             before.finish(End.LOST)  # its conversation was deleted, and this is another one by the same id
         self._hub.begin(state.conversation_id, state.last_n)
         live = self._lives[state.conversation_id] = Live(principal, state, self._writer.ask_for)
-        live.task = asyncio.create_task(self._produce(services, principal, ask, live))
+        live.task = asyncio.create_task(self._produce(principal, ask, live))
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())
 
-    async def _produce(self, services: ChatServices, principal: Principal, ask: Ask, live: Live) -> None:
+    async def _produce(self, principal: Principal, ask: Ask, live: Live) -> None:
         """Make the answer and write its events."""
         ids = {"conversation_id": live.conversation_id, "message_id": live.message_id}
         answer = None
         try:
             try:
                 await live.emit("start" if live.attempt == 1 else "reset", ids)
-                answer = await tell(services, principal, await ask(), live.emit, live.stop)
+                answer = await self._chat.emit_turn(principal, await ask(), live.emit, live.stop)
             except AnchorageError as error:
                 _log.warning("stream_failed", code=error.code, reason=error.message, **ids)
                 await live.emit("error", error_data(error))
@@ -377,10 +375,10 @@ def _ending() -> Unavailable:
     return Unavailable("This server is shutting down. Send the request again: another one takes it.")
 
 
-def stored_request(services: ChatServices, asked: Asked) -> StreamRequest:
+def stored_request(guard: TurnGuard, asked: Asked) -> StreamRequest:
     """What the log keeps until the answer has ended: nothing that the guard would not let into the history."""
     collections = tuple(asked.collections) if asked.collections else None
     try:
-        return StreamRequest(as_kept(services, asked.question), collections, asked.parent, asked.fresh)
+        return StreamRequest(guard.guard_stored_question(asked.question), collections, asked.parent, asked.fresh)
     except Blocked as error:
         return StreamRequest("", collections, asked.parent, asked.fresh, (error.rule, error.message))

@@ -28,17 +28,18 @@ def search(
     json: Json = False,
 ) -> None:
     """Find the passages that fit a question best."""
-    from anchorage.chat.retrieval.retrieve import checked_question
-    from anchorage.chat.retrieval.search import search as find
+    from anchorage.chat.safety.question import check_question
     from anchorage.chat.streaming.events import hit_json
     from anchorage.wiring import open_services
 
     settings = settings_for(data)
-    text = checked_question(question, settings.answer.question_limit)
+    text = check_question(question, settings.answer.question_limit)
 
     async def run() -> None:
         async with open_services(settings) as services:
-            hits = await find(services.chat, services.principal, text, [collection] if collection else None, k)
+            hits = await services.asking.passages.search_passages(
+                services.principal, text, [collection] if collection else None, k
+            )
             if not hits:
                 await _tell_if_empty(services)
         if json:
@@ -57,20 +58,19 @@ def ask(
     json: Json = False,
 ) -> None:
     """Answer a question, with a citation for every sentence."""
-    from anchorage.chat.retrieval.retrieve import checked_question
+    from anchorage.chat.safety.question import check_question
     from anchorage.chat.streaming.events import answer_json
-    from anchorage.chat.turn import ask as ask_question
     from anchorage.wiring import open_services
 
     settings = settings_for(data)
-    text = checked_question(question, settings.answer.question_limit)
+    text = check_question(question, settings.answer.question_limit)
 
     async def run() -> None:
         async with open_services(settings) as services:
             if conversation:
                 await _tell_if_new(services, conversation)
-            answer = await ask_question(
-                services.chat, services.principal, text, conversation_id=conversation,
+            answer = await services.chat.ask(
+                services.principal, text, conversation_id=conversation,
                 collections=[collection] if collection else None,
             )  # fmt: skip
             if not answer.hits:

@@ -34,7 +34,6 @@ async def _evaluate(
     settings: Settings, folder: Path, k: int, distractors: Path | None, keep: str | None
 ) -> dict[str, Any]:
     from anchorage.evaluation.dataset import read_dataset
-    from anchorage.evaluation.run import evaluate as run
     from anchorage.wiring import open_services
 
     dataset = read_dataset(folder)
@@ -44,7 +43,7 @@ async def _evaluate(
     ) as progress:  # fmt: skip
         task = progress.add_task("starting", total=None)
         async with open_services(settings) as services:
-            return await run(
-                services.ingest, services.chat, services.principal, dataset, k=k, distractors=distractors, keep=keep,
+            return await services.asking.evaluator.evaluate(
+                services.ingest, services.principal, dataset, k=k, distractors=distractors, keep=keep,
                 progress=lambda what, done: progress.update(task, description=f"{done} {what}"),
             )  # fmt: skip

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.retrieval.search import search as find
+from anchorage.chat.state import Asked
 from anchorage.chat.streaming.events import answer_json, explained_json
-from anchorage.chat.turn import Asked, ask, prepare
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.described import answers
@@ -75,7 +74,7 @@ class SearchRequest(BaseModel, extra="forbid"):
 @router.post("/search", summary="Find passages", **answers(Hits))
 async def search(body: SearchRequest, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The best passages for a question."""
-    hits = await find(services.chat, principal, body.question, _named(body.collection), body.k)
+    hits = await services.asking.passages.search_passages(principal, body.question, _named(body.collection), body.k)
     return {"hits": [explained_json(hit) for hit in hits]}
 
 
@@ -89,14 +88,14 @@ async def chat(
     if body.stream:
 
         async def prepared() -> Asked:
-            return await prepare(
-                services.chat, principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
+            return await services.chat.prepare(
+                principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
                 collections=_named(body.collection), place=body.place,
             )  # fmt: skip
 
-        return await _streamed(services.streams.ask(services.chat, principal, prepared, after=_number(last_event_id)))
-    answering = ask(
-        services.chat, principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
+        return await _streamed(services.streams.ask(principal, prepared, after=_number(last_event_id)))
+    answering = services.chat.ask(
+        principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
         collections=_named(body.collection), place=body.place,
     )  # fmt: skip
     answer = await while_connected(request.receive, answering)
@@ -127,13 +126,13 @@ async def events(
     answer's last attempt.
     """
     position = _number(last_event_id) if after is None else after
-    return await _streamed(services.streams.resume(services.chat, principal, conversation_id, position))
+    return await _streamed(services.streams.resume(principal, conversation_id, position))
 
 
 @router.post("/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer", **answers(Stopping, 202))
 async def stop(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End the running answer, wherever it runs: what was written of it stays, with its citations. Does nothing where none is running."""
-    found = await services.streams.stop(services.chat, principal, conversation_id)
+    found = await services.streams.stop(principal, conversation_id)
     return {"stopping": found is not None, "message_id": found.message_id if found else None}
 
 

@@ -14,8 +14,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from anchorage.chat.retrieval.retrieve import storable
-from anchorage.chat.turn import ask
+from anchorage.chat.safety.question import strip_unstorable
 from anchorage.errors import BadRequest, DocumentRefused, Unavailable
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, CurrentState
@@ -69,7 +68,7 @@ async def query(
     question = q if q is not None else body.text if body is not None else None
     if question is None:
         raise BadRequest('There is no question. Send it as POST /query?q=..., or as JSON: {"text": "..."}.')
-    answer = await while_connected(request.receive, ask(services.chat, principal, question, history=()))
+    answer = await while_connected(request.receive, services.chat.ask(principal, question, history=()))
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
     if q is not None:
         return {"answer": answer.answer}
@@ -80,7 +79,7 @@ async def query(
 @adding.post("/add_text", summary="Add a text, the classic way")
 async def add_text(body: Text, services: CurrentServices, principal: CurrentPrincipal, state: CurrentState) -> str:
     """Ingest a text as a document of `default`. It can be asked about when this answers. The same text is added once."""
-    text = storable(body.text)
+    text = strip_unstorable(body.text)
     if not text.strip():
         raise BadRequest("The text is empty: send what is to be found later.")
     store, settings = services.storage.store, services.settings

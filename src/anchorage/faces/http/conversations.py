@@ -12,10 +12,10 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from anchorage.chat.memory.cache import forget
-from anchorage.chat.memory.trace import traced_hits
-from anchorage.chat.retrieval.retrieve import storable
+from anchorage.chat.memory.recall import forget_answers
+from anchorage.chat.memory.trace import read_traced_hits
 from anchorage.chat.safety.inert import inert
+from anchorage.chat.safety.question import strip_unstorable
 from anchorage.chat.streaming.events import citation_json, explained_json
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.http.described import answers
@@ -45,7 +45,7 @@ async def conversations(
 ) -> dict[str, Any]:  # fmt: skip
     """Your conversations, the newest first. `after` is the `next` of the page before."""
     found = await services.storage.memory.conversations(
-        principal, limit=limit + 1, after=_place(after) if after else None, matching=storable(q).strip()
+        principal, limit=limit + 1, after=_place(after) if after else None, matching=strip_unstorable(q).strip()
     )
     page = found[:limit]
     following = f"{page[-1].updated_at.isoformat()}/{page[-1].id}" if len(found) > limit else None
@@ -98,7 +98,7 @@ async def hits(
     turn = await storage.memory.find(principal, conversation_id, message_id)
     if turn is None:
         raise NotFound(f"The conversation {conversation_id[:128]!r} has no message {message_id[:128]!r}.")
-    return {"hits": [explained_json(hit) for hit in await traced_hits(storage.store, principal, turn.trace)]}
+    return {"hits": [explained_json(hit) for hit in await read_traced_hits(storage.store, principal, turn.trace)]}
 
 
 @router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")
@@ -106,7 +106,7 @@ async def delete_conversation(conversation_id: str, services: CurrentServices, p
     """Remove it with all that belongs to it; an answer that is being written ends."""
     await services.storage.memory.delete(principal, conversation_id)
     services.streams.gone(principal, [conversation_id])
-    await forget(services.storage.caching, [conversation_id])
+    await forget_answers(services.storage.caching, [conversation_id])
     return Response(status_code=204)
 
 
@@ -115,7 +115,7 @@ async def delete_conversations(services: CurrentServices, principal: CurrentPrin
     """Remove all of your conversations."""
     deleted = await services.storage.memory.delete_all(principal)
     services.streams.gone(principal, deleted)
-    await forget(services.storage.caching, deleted)
+    await forget_answers(services.storage.caching, deleted)
     return Response(status_code=204)
 
 
@@ -127,7 +127,7 @@ def _place(after: str) -> tuple[datetime, str]:
         found = None
     if not slash or found is None or found.tzinfo is None:
         raise BadRequest("`after` is no place in this list: take it from `next` of the page before.")
-    return found, storable(key)
+    return found, strip_unstorable(key)
 
 
 def _conversation_json(item: Conversation) -> dict[str, Any]:

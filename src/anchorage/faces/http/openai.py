@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +14,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
 
-from anchorage.chat.memory.trace import fingerprint
-from anchorage.chat.retrieval.retrieve import checked_question
-from anchorage.chat.state import ChatServices
+from anchorage.chat.safety.question import check_question
 from anchorage.chat.streaming.events import Event
-from anchorage.chat.turn import ask, ask_events, checked_id
+from anchorage.chat.turn import AskOptions, Chat, check_id
 from anchorage.errors import AnchorageError
 from anchorage.faces.http.connection import batched, while_connected
 from anchorage.faces.http.openai_shapes import (
@@ -81,24 +79,25 @@ async def model(model: str, services: CurrentServices, principal: CurrentPrincip
 class _Asked:
     """A request that can be answered."""
 
-    chat: ChatServices
+    chat: Chat
     principal: Principal
     question: str
     conversation_id: str | None
     message_id: str
     collections: Sequence[str] | None
     history: Sequence[Turn] | None
+    max_tokens: int | None
     head: Mapping[str, Any]
     """What every piece of the response says."""
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> AskOptions:
         return {
             "conversation_id": self.conversation_id, "message_id": self.message_id, "collections": self.collections,
-            "history": self.history,
+            "history": self.history, "max_tokens": self.max_tokens,
         }  # fmt: skip
 
     def events(self) -> AsyncGenerator[Event, None]:
-        return ask_events(self.chat, self.principal, self.question, **self.arguments())
+        return self.chat.ask_events(self.principal, self.question, **self.arguments())
 
     def frame(self, kind: str, **rest: Any) -> dict[str, Any]:
         return {**self.head, "object": kind, **rest}
@@ -110,23 +109,18 @@ async def _asked(services: Services, principal: Principal, body: CompletionReque
     question, history = conversation_of(body.messages)
     collections = await _collections(services, principal, body.model)
     chat, metadata = services.chat, body.metadata or {}
-    if limit := body.max_completion_tokens or body.max_tokens:
-        # Answers that are cut short for one client are not kept for others.
-        caching = chat.caching if limit >= chat.limits.max_tokens else None
-        chat = replace(
-            chat, caching=caching, limits=replace(chat.limits, max_tokens=min(limit, chat.limits.max_tokens))
-        )
+    limit = body.max_completion_tokens or body.max_tokens or None
     # A client that names a conversation wants it kept here; all others keep it themselves, and send it with each question.
     conversation = metadata.get("conversation_id") or None
-    message = checked_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
+    message = check_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
     head = {
         "id": f"chatcmpl-{message}", "object": "", "created": int(time.time()), "model": body.model,
-        "system_fingerprint": f"fp_{fingerprint(chat)}",
+        "system_fingerprint": f"fp_{chat.fingerprint.of(limit)}",
     }  # fmt: skip
     return _Asked(
-        chat, principal, checked_question(question, chat.limits.question_limit),
-        checked_id(conversation, "metadata.conversation_id") if conversation else None,
-        message, collections, None if conversation else history, head,
+        chat, principal, check_question(question, chat.limits.question_limit),
+        check_id(conversation, "metadata.conversation_id") if conversation else None,
+        message, collections, None if conversation else history, limit, head,
     )  # fmt: skip
 
 
@@ -138,7 +132,7 @@ async def completions(
     """An answer with its citations in `choices[0].message.citations`; in a stream, in the last chunk with a choice."""
     asked = await _asked(services, principal, body)
     if not body.stream:
-        answer = await while_connected(request.receive, ask(asked.chat, principal, asked.question, **asked.arguments()))
+        answer = await while_connected(request.receive, asked.chat.ask(principal, asked.question, **asked.arguments()))
         _count(answer)
         return _completion(asked, answer)
     live = services.settings.openai.stream == "live"

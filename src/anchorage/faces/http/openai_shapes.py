@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from anchorage.chat.generation.prompt import ABSTENTION
-from anchorage.chat.retrieval.retrieve import storable
+from anchorage.chat.safety.question import strip_unstorable
+from anchorage.chat.state import ABSTENTION
 from anchorage.chat.streaming.events import citation_json
 from anchorage.errors import BadRequest, NotFound
 from anchorage.model import Answer, Turn, Usage
@@ -126,7 +126,7 @@ def conversation_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
 
 def _text(message: ChatMessage, number: int) -> str:
     if not isinstance(message.content, list):
-        return storable(message.content or "")
+        return strip_unstorable(message.content or "")
     pieces = []
     for place, part in enumerate(message.content):
         piece = {"text": part.text, "refusal": part.refusal}.get(part.type)
@@ -137,7 +137,7 @@ def _text(message: ChatMessage, number: int) -> str:
                 "and ask about them.",
             )
         pieces.append(piece)
-    return storable("\n".join(pieces))
+    return strip_unstorable("\n".join(pieces))
 
 
 def finish_reason(answer: Answer) -> str:

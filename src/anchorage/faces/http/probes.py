@@ -57,7 +57,7 @@ async def _needed(state: ProcessState) -> tuple[str, str, str | None]:
     """A word on each database, and on the retrieval role (None where this process does that itself)."""
     if state.services is None:
         return "starting", "starting", None
-    storage, retriever = state.services.storage, state.services.chat.retriever
+    storage, role = state.services.storage, state.services.role
 
     async def word(ping: Any) -> str:
         try:
@@ -67,7 +67,7 @@ async def _needed(state: ProcessState) -> tuple[str, str, str | None]:
             return "disconnected"
         return "connected"
 
-    pings = [storage.store.ping, storage.memory.ping, *([retriever.ping] if retriever else [])]
+    pings = [storage.store.ping, storage.memory.ping, *([role.ping] if role else [])]
     vector, memory, *rest = await asyncio.gather(*map(word, pings))
     return vector, memory, rest[0] if rest else None
 
@@ -94,9 +94,9 @@ async def health(state: CurrentState) -> JSONResponse:
 async def health_of(state: ProcessState) -> dict[str, str]:
     """The state of each part in a word."""
     vector, memory, retrieval = await _needed(state)
-    generator = state.services.generator if state.services else None
+    generator = state.services.models.generator if state.services else None
     model = await generator.ping() if generator else "not_configured"
-    embedder = await state.services.embedder.ping() if state.services else "starting"
+    embedder = await state.services.models.embedder.ping() if state.services else "starting"
     down = (vector, memory) != _CONNECTED or retrieval == "disconnected"
     fine = model in ("available", "not_configured") and embedder == "available" and not state.waiting_for
     return {

@@ -6,11 +6,10 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
-from anchorage.chat.retrieval.retrieve import found_for
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.ports.retriever import Found
+from anchorage.ports.retrieval_role import Found
 from anchorage.ports.roles import asked_form, found_form
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
@@ -23,9 +22,10 @@ async def retrieve(request: Request, services: CurrentServices, principal: Curre
         asked = asked_form().validate_json(await request.body())
     except ValidationError as error:
         raise BadRequest("This is no question of another role. Run the same release everywhere.") from error
-    own = services.embedder.spec
+    own = services.models.embedder.spec
     known = np.asarray(asked.vector, dtype=np.float32) if asked.vector and asked.embedder == own else None
-    search = found_for(services.chat, principal, asked.question, asked.collections, asked.k, vector=known)
+    finder = services.asking.finder
+    search = finder.find_candidates(principal, asked.question, asked.collections, asked.k, vector=known)
     ranking, vector = await while_connected(request.receive, search)
     told = None if vector is None else tuple(map(float, vector))
     return Response(found_form().dump_json(Found(ranking, told, own)), media_type="application/json")

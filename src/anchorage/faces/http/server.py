@@ -13,8 +13,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from anchorage.chat.pipeline import warm_up
-from anchorage.chat.verification.tidy import tidy_forever
+from anchorage.chat.streaming.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
 from anchorage.faces.http.browser import rebinding_risk
@@ -112,7 +111,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
     server = _Server(config, state, settings.http.linger)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     working = asyncio.create_task(
-        _work(settings, state, api, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))
+        _work(settings, state, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))
     )
     try:
         await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
@@ -167,7 +166,6 @@ def _settle() -> None:
 async def _work(
     settings: Settings,
     state: ProcessState,
-    api: bool,
     worker: bool,
     prepare: Prepare | None,
     on_ready: Callable[[], object],
@@ -181,8 +179,6 @@ async def _work(
                 await prepare(services)
             state.waiting_for = None
             on_ready()
-            if api and settings.roles.only not in ("retrieval", "ingest"):
-                await warm_up()
             _settle()
             tidying = asyncio.create_task(_tidy(services))
             try:

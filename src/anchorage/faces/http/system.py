@@ -31,17 +31,16 @@ class _Model(Protocol):
 async def system(state: CurrentState, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Databases, models, queue and limits. No model that charges for it is asked anything."""
     health, counts = await asyncio.gather(health_of(state), services.storage.queue.counts(principal))
-    chat, settings = services.chat, services.settings
-    judge = chat.guards.judge if chat.guards else None
-    reranker = chat.reranking.reranker if chat.reranking else None
-    generating, reranking, guarding = await asyncio.gather(*map(_model, (services.generator, reranker, judge)))
+    models, settings = services.models, services.settings
+    asked = (models.generator, models.reranker, models.judge)
+    generating, reranking, guarding = await asyncio.gather(*map(_model, asked))
     return {
         "version": version("anchorage"),
         "status": health["status"],
         "databases": {"vector": health["vector_db"], "state": health["state_db"]},
         "models": {
             "generator": generating,
-            "embedder": {"model": services.embedder.spec.name, "state": health["embedder"]},
+            "embedder": {"model": models.embedder.spec.name, "state": health["embedder"]},
             "reranker": reranking,
             "guard": guarding,
         },
@@ -49,7 +48,7 @@ async def system(state: CurrentState, services: CurrentServices, principal: Curr
         "limits": {
             "max_upload_bytes": settings.http.max_upload_bytes,
             "max_file_bytes": settings.ingest.max_file_bytes,
-            "question_length": chat.limits.question_limit,
+            "question_length": services.chat.limits.question_limit,
             "comment_length": settings.feedback.comment_limit,
         },
     }

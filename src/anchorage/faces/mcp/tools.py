@@ -12,9 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from anchorage.chat.retrieval.search import search
 from anchorage.chat.streaming.events import answer_json, hit_json
-from anchorage.chat.turn import ask
 from anchorage.errors import AnchorageError
 from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import document_json
@@ -50,14 +48,14 @@ class ListDocuments(_Arguments):
 
 
 async def _search(services: Services, principal: Principal, given: Search) -> dict[str, Any]:
-    hits = await search(services.chat, principal, given.question, _named(given.collection), given.k)
+    hits = await services.asking.passages.search_passages(principal, given.question, _named(given.collection), given.k)
     return {"hits": [hit_json(hit) for hit in hits]}
 
 
 async def _ask(services: Services, principal: Principal, given: Ask) -> dict[str, Any]:
     kept = given.conversation_id is not None
-    answer = await ask(
-        services.chat, principal, given.question, conversation_id=given.conversation_id,
+    answer = await services.chat.ask(
+        principal, given.question, conversation_id=given.conversation_id,
         collections=_named(given.collection), history=None if kept else (),
     )  # fmt: skip
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()

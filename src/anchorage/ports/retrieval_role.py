@@ -1,4 +1,4 @@
-"""Retriever: the search for a question, where another process does it."""
+"""RetrievalRole: the search for a question, where another process does it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Found:
     embedder: EmbedderSpec
 
 
-class Retriever(Protocol):
+class RetrievalRole(Protocol):
     """Embeds questions and searches, for whoever answers them."""
 
     async def find(self, principal: Principal, asked: Retrieval) -> Found:

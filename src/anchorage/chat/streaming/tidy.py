@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from anchorage.cancellation import heed_cancellation
-from anchorage.chat.memory.cache import Caching, forget
+from anchorage.chat.memory.recall import Caching, forget_answers
 from anchorage.errors import AnchorageError
 from anchorage.ports.memory import Memory
 from anchorage.ports.streams import StreamLog
@@ -25,7 +25,7 @@ async def tidy_forever(
             while await log.sweep(retention):
                 pass
             while ttl is not None and (forgotten := await memory.forget(ttl)):
-                await forget(caching, forgotten)
+                await forget_answers(caching, forgotten)
         except AnchorageError as error:  # Postgres is away: the next turn comes
             _log.warning("tidying_failed", reason=error.message)
         heed_cancellation()

@@ -1,0 +1,47 @@
+"""usage: puts what models cost on the account of who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+
+from anchorage.model import EmbedderSpec, Principal, Usage
+from anchorage.ports.usage import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecorder:
+    """Records on a ledger; without one nothing is counted, and nobody has a budget."""
+
+    ledger: Ledger | None = None
+    metered: Callable[[EmbedderSpec], bool] | None = None
+    """Which embedders are paid for: their tokens count too."""
+
+    def is_metered(self, spec: EmbedderSpec) -> bool:
+        """Whether vectors of this embedder cost something."""
+        return self.metered is not None and self.metered(spec)
+
+    def record_usage(self, principal: Principal, usage: Usage) -> None:
+        """Put a model's call on the principal's account."""
+        if self.ledger is not None and usage.model is not None:
+            self.ledger.add(principal, usage)
+
+    async def check_budget(self, principal: Principal, spec: EmbedderSpec) -> None:
+        """Raises `BudgetExceeded` where vectors of this embedder cost something, and the principal's budget is spent."""
+        if self.ledger is not None and self.is_metered(spec):
+            await self.ledger.check(principal)
+
+    def hold_budget(self, principal: Principal, most: Usage) -> AbstractAsyncContextManager[None]:
+        """Within a turn: its principal's budget has room for it. Raises `BudgetExceeded`."""
+        return nullcontext() if self.ledger is None else self.ledger.hold(principal, most)
+
+
+def add_usage(first: Usage, second: Usage) -> Usage:
+    """What two calls cost together; the second one's model names it."""
+    return Usage(
+        second.model or first.model,
+        first.prompt_tokens + second.prompt_tokens,
+        first.completion_tokens + second.completion_tokens,
+        second.cut,
+    )

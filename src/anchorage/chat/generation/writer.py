@@ -1,0 +1,79 @@
+"""writer: has the generator write the answer from the passages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from anchorage.chat.generation.prompt import prompt
+from anchorage.chat.generation.stop import stoppable
+from anchorage.chat.generation.usage import UsageRecorder, add_usage
+from anchorage.chat.retrieval.packing import PackableHits
+from anchorage.chat.safety.inert import InertStream
+from anchorage.chat.safety.secrecy import recites
+from anchorage.chat.state import ABSTENTION, ChatLimits, TurnContext, TurnState
+from anchorage.model import Turn, Usage
+from anchorage.ports.llm import Generator
+from anchorage.text.tokens import CHARACTERS_PER_TOKEN
+
+_SLOW = 2.0  # seconds that a model may write before what it read is packed
+
+
+class Writer:
+    """The author of answers where there is a generator. What it writes is verified by a later step."""
+
+    def __init__(self, generator: Generator, usage: UsageRecorder, limits: ChatLimits) -> None:
+        self._generator, self._usage, self._limits = generator, usage, limits
+
+    async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
+        """The text that the generator writes, or an abstention where nothing was found."""
+        if not state["hits"]:
+            return {"answer": ABSTENTION, "abstained": True, "statements": (), "unsupported": ()}
+        text, usage = await self.write_text(context, state["standalone_question"], state["hits"], state["history"])
+        return {"written": text, "usage": add_usage(state["usage"], usage)}
+
+    async def write_text(
+        self, context: TurnContext, question: str, hits: PackableHits, history: Sequence[Turn]
+    ) -> tuple[str, Usage]:
+        """What the generator writes and what it cost, which is recorded; the text is emitted as it comes."""
+        generator = stoppable(self._generator, context.stop)
+        text, usage = "", Usage(generator.model)
+        shown = InertStream()
+        # What is to be withheld is not known before the end.
+        aloud, reciting = self._limits.unsupported == "mark", False
+        messages = prompt(question, hits[: self._limits.passages], history)
+        read, whole = sum(len(message.content) for message in messages), False
+        clock = asyncio.get_running_loop().time
+        late: float | None = clock() + _SLOW
+        most = min(self._limits.max_tokens, context.max_tokens or self._limits.max_tokens)
+        try:
+            async for piece in generator.stream(messages, max_tokens=most):
+                if isinstance(piece, Usage):
+                    usage, whole = piece, bool(text)  # before the text, it only names who writes
+                    if whole:  # now, while the generator still sets it aside
+                        self._usage.record_usage(context.principal, usage)
+                    continue
+                messages.clear()  # it was read; a slow answer need not hold it to its end
+                if late is not None and clock() > late:
+                    hits.pack()
+                    late = None
+                text += piece
+                reciting = reciting or recites(text)
+                safe = (piece if self._limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
+                if safe:
+                    await context.emit_text(safe)
+        except BaseException:  # also when it is cancelled: what was written is paid for
+            if text and not whole:
+                self._usage.record_usage(context.principal, _estimate_usage(usage.model, read, text))
+            raise
+        if not whole:  # it was stopped
+            usage = _estimate_usage(usage.model, read, text)
+            self._usage.record_usage(context.principal, usage)
+        if aloud and not reciting and (rest := shown.end()):
+            await context.emit_text(rest)
+        return text, usage
+
+
+def _estimate_usage(model: str | None, read: int, text: str) -> Usage:
+    """About what an answer cost that was broken off before the server told it; `read` in characters."""
+    return Usage(model, read // CHARACTERS_PER_TOKEN + 1, len(text) // CHARACTERS_PER_TOKEN + 1)

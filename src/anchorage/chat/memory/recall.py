@@ -1,0 +1,141 @@
+"""recall: gives an answer again while nothing has changed that it depends on.
+
+An answer depends on the question, the passages (the state of every collection that is searched), who may read them, and the
+settings of models and prompts. A turn that leans on earlier ones is not looked up where a generator reads those too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from anchorage.chat.retrieval.embed import QuestionEmbedder
+from anchorage.chat.retrieval.packing import PackableHits
+from anchorage.chat.state import ChatLimits, TurnContext, TurnState
+from anchorage.errors import AnchorageError, NotFound
+from anchorage.model import Citation, Hit, Principal, Unsupported
+from anchorage.ports.cache import AnswerCache, Payload, Slot
+from anchorage.ports.search import Search
+from anchorage.telemetry import CACHED, degraded
+
+_DECIDING = re.compile(
+    r"\d+|(?<=\W)[A-ZÀ-Þ]\w+|\b(?:not|no|never|without|nor|except|n't|không|nicht|kein\w*|ne|pas|sin)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Caching:
+    """A cache with what all its answers depend on besides the documents; questions that are `similar` enough share one."""
+
+    cache: AnswerCache
+    fingerprint: str
+    similar: float | None
+
+
+class AnswerRecall:
+    """The step that looks an answer up, and keeps it later. Without `caching` it finds nothing.
+
+    `written`: answers are written by a generator, which reads the turns before, too.
+    """
+
+    def __init__(
+        self, caching: Caching | None, search: Search, embedder: QuestionEmbedder, limits: ChatLimits, *, written: bool
+    ) -> None:
+        self._caching, self._search, self._embedder, self._written = caching, search, embedder, written
+        self._most_tokens = limits.max_tokens
+
+    async def recall_answer(self, state: TurnState, context: TurnContext) -> TurnState:
+        """The answer that was given before, if there is one; else where to keep the one to come.
+
+        A cache that fails costs the cache, not the turn.
+        """
+        caching = self._caching
+        if caching is None or state["about_conversation"] or (state["history"] and self._written):
+            return {}
+        if context.max_tokens is not None and context.max_tokens < self._most_tokens:
+            return {}  # answers that are cut short for one client are not kept for others
+        question, vector = state["standalone_question"], None
+        try:
+            slot = await self._slot(context.principal, caching, state)
+            if state.get("fresh"):
+                return {"slot": slot}
+            if payload := await caching.cache.exact(slot):
+                CACHED.labels("exact").inc()
+                return await _replay_answer(payload, context)
+            if caching.similar is not None:
+                vector = await self._embedder.embed_question(context.principal, question)
+                for payload in await caching.cache.near(slot, vector, caching.similar):
+                    if _DECIDING.findall(payload["question"]) == _DECIDING.findall(question):
+                        CACHED.labels("similar").inc()
+                        return await _replay_answer(payload, context)
+        except NotFound:  # of a collection, not of the cache: the search tells
+            return {}
+        except AnchorageError as error:
+            degraded("no_answer_cache", error.message)
+            return {}
+        CACHED.labels("miss").inc()
+        return {"slot": slot, "question_vector": vector}
+
+    async def keep_answer(self, state: TurnState, context: TurnContext) -> None:
+        """Keep the answer of a turn, where a slot was found for it and the model came to its end."""
+        caching, slot = self._caching, state.get("slot")
+        if caching is None or slot is None or state["usage"].cut:
+            return
+        payload = {
+            "question": state["standalone_question"],
+            "answer": state["answer"],
+            "abstained": state["abstained"],
+            "citations": [asdict(citation) for citation in state["citations"]],
+            "unsupported": [asdict(item) for item in state["unsupported"]],
+            "hits": [asdict(hit) for hit in state["hits"]],
+        }
+        vector = state.get("question_vector") if caching.similar is not None else None
+        conversation = None if context.history is not None else state["conversation_id"]
+        try:
+            await caching.cache.keep(slot, vector, payload, conversation)
+        except AnchorageError as error:
+            degraded("no_answer_cache", error.message)
+
+    async def _slot(self, principal: Principal, caching: Caching, state: TurnState) -> Slot:
+        collections = sorted(state.get("collections") or ())
+        now = await self._search.state(principal, collections or None)
+        family = _digest(caching.fingerprint, *principal.readers, "", *collections)
+        question = " ".join(state["standalone_question"].casefold().split()).rstrip(" ?!.")
+        return Slot(family, _digest(family, now), question)
+
+
+async def forget_answers(caching: Caching | None, conversation_ids: Sequence[str]) -> None:
+    """Forget the answers that were kept for deleted conversations. With a cache that is away they stay there until their time is over."""
+    if caching is None or not conversation_ids:
+        return
+    try:
+        await caching.cache.forget(conversation_ids)
+    except AnchorageError as error:
+        degraded("cached_answers_left", error.message)
+
+
+async def _replay_answer(payload: Payload, context: TurnContext) -> TurnState:
+    """The part of a turn's state that an earlier answer stands for; it is emitted as if it were written now."""
+    hits = PackableHits([_hit(item) for item in payload["hits"]])
+    await context.emit("hits", {"hits": hits})
+    await context.emit_text(payload["answer"])
+    return {
+        "hits": hits,
+        "answer": payload["answer"],
+        "abstained": payload["abstained"],
+        "citations": [Citation(**item) for item in payload["citations"]],
+        "unsupported": [Unsupported(**item) for item in payload.get("unsupported", ())],
+        "statements": (),
+        "recalled": True,
+    }
+
+
+def _hit(item: Mapping[str, Any]) -> Hit:
+    return Hit(**{**item, "heading_path": tuple(item["heading_path"])})
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\x00".join(parts).encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,29 @@
+"""question: what a question must be before anything is done with it."""
+
+from __future__ import annotations
+
+from anchorage.errors import BadRequest, TooLarge
+from anchorage.text.hidden import parted, visible
+
+
+def strip_unstorable(text: str) -> str:
+    """The text without what no database and no model takes: NUL, and halves of characters, which JSON lets through."""
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode()
+
+
+def clean_question(question: str) -> str:
+    """The question as it is read: without outer white space and hidden characters, which would hide from the guards what a model reads."""
+    return visible(parted(strip_unstorable(question))).strip()
+
+
+def check_question(question: str, limit: int) -> str:
+    """The question, cleaned. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
+    question = clean_question(question)
+    if not question:
+        raise BadRequest("The question is empty: write what you want to know.")
+    if len(question) > limit:
+        raise TooLarge(
+            f"The question has {len(question)} characters; at most {limit} are read (ANCHORAGE_ANSWER__QUESTION_LIMIT). "
+            "Shorten it, or ingest long texts as documents and ask about them."
+        )
+    return question
