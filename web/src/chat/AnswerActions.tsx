@@ -7,9 +7,9 @@ import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
 import { CopyButton, IconButton } from '@/ui/Button';
 import { ProblemNote } from '@/ui/ProblemNote';
+import type { Ask } from './answer';
 import { FormFoot } from './FormFoot';
 import { wordsOf } from './shown';
-import type { Ask } from './Thread';
 
 interface AnswerActionsProps {
   conversationId: string;

@@ -3,7 +3,7 @@ import { memo, Suspense, useCallback, useMemo } from 'react';
 import { useT } from '@/i18n';
 import { unitSpans } from '@/text/codepoints';
 import { CitationChip } from './CitationChip';
-import { Markdown } from './later';
+import { Markdown } from './lazyMarkdown';
 import { NearestPassages } from './NearestPassages';
 import { type Shown, wordsOf } from './shown';
 

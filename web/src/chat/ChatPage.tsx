@@ -14,7 +14,7 @@ import { ConversationHeader } from './ConversationHeader';
 import { draftOf } from './draft';
 import { Greeting, Starters } from './Greeting';
 import { newId } from './ids';
-import { Thread } from './later';
+import { Thread } from './lazyThread';
 import { liveAnswers } from './live';
 import { useElsewhere } from './useElsewhere';
 

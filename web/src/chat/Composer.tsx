@@ -7,7 +7,8 @@ import { IconButton } from '@/ui/Button';
 import { keep, kept } from '@/ui/storage';
 import { ended, type LiveAnswer } from './answer';
 import { draftOf, keepDraft } from './draft';
-import { Markdown, Thread } from './later';
+import { Markdown } from './lazyMarkdown';
+import { Thread } from './lazyThread';
 import { liveAnswers } from './live';
 
 interface ComposerProps {

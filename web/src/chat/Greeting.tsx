@@ -4,7 +4,7 @@ import { Link } from 'wouter';
 import { collectionsQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import type { Key } from '@/i18n/en';
-import type { Ask } from './Thread';
+import type { Ask } from './answer';
 
 const OWN_DOCS = 'anchorage-docs';
 const EXAMPLES: readonly Key[] = ['greeting.example-1', 'greeting.example-2', 'greeting.example-3'];

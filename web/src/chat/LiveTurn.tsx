@@ -6,11 +6,10 @@ import { Banner } from '@/ui/Banner';
 import { Button } from '@/ui/Button';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { AnswerBody } from './AnswerBody';
-import { ended, type LiveAnswer } from './answer';
+import { type Ask, ended, type LiveAnswer } from './answer';
 import { liveAnswers } from './live';
 import { SourceStrip } from './SourceStrip';
 import { wordsOf } from './shown';
-import type { Ask } from './Thread';
 
 /** A question with the answer that is being written. */
 export function LiveTurn({ live, ask }: { live: LiveAnswer; ask: Ask }) {

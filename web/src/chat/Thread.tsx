@@ -4,11 +4,9 @@ import { useLayoutEffect, useMemo, useRef } from 'react';
 import type { Turn } from '@/api/types';
 import { useT } from '@/i18n';
 import { IconButton } from '@/ui/Button';
-import type { LiveAnswer } from './answer';
+import type { Ask, LiveAnswer } from './answer';
 import { LiveTurn } from './LiveTurn';
 import { TurnView } from './TurnView';
-
-export type Ask = (text: string, options?: { insteadOf?: string; again?: boolean }) => void;
 
 interface ThreadProps {
   id: string;

@@ -14,6 +14,9 @@ export interface Question {
   collection: string | null;
 }
 
+/** Asks a question in the conversation that is shown. */
+export type Ask = (text: string, options?: { insteadOf?: string; again?: boolean }) => void;
+
 /** An answer while it comes. */
 export interface LiveAnswer {
   question: Question;
