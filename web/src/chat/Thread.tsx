@@ -19,7 +19,7 @@ interface ThreadProps {
 export function Thread({ id, turns, live, ask }: ThreadProps) {
   const t = useT();
   const scroller = useRef<HTMLDivElement>(null);
-  const shown = useMemo(() => (live ? before(turns, live) : turns), [turns, live]);
+  const shown = useMemo(() => (live ? turnsBefore(turns, live) : turns), [turns, live]);
   const count = shown.length + (live ? 1 : 0);
   const virtualizer = useVirtualizer({
     count,
@@ -79,7 +79,7 @@ export function Thread({ id, turns, live, ask }: ThreadProps) {
 }
 
 /** The turns that stand before an answer which is being written: one that takes a place has none after it. */
-function before(turns: Turn[], live: LiveAnswer): Turn[] {
+function turnsBefore(turns: Turn[], live: LiveAnswer): Turn[] {
   const { insteadOf, messageId } = live.question;
   const place = turns.findIndex((turn) => turn.message_id === (insteadOf ?? messageId));
   const own = turns.findIndex((turn) => turn.message_id === messageId);

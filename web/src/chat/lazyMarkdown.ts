@@ -1,4 +1,4 @@
-import { lazily } from '@/ui/lazily';
+import { loadLazily } from '@/ui/loadLazily';
 
 /** Lays an answer out. */
-export const Markdown = lazily(async () => (await import('./markdown/Markdown')).default);
+export const Markdown = loadLazily(async () => (await import('./markdown/Markdown')).default);
