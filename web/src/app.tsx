@@ -16,15 +16,15 @@ import { IconButton } from './ui/Button';
 import { Dialog } from './ui/Dialog';
 import { Logo } from './ui/Logo';
 import { LayerContext } from './ui/layer';
-import { lazily } from './ui/lazily';
+import { loadLazily } from './ui/loadLazily';
 import { useNarrow } from './ui/narrow';
 import { storageWorks } from './ui/storage';
 import { useDrop } from './ui/useDrop';
 
-const DocumentsPage = lazily(async () => (await import('./rest')).DocumentsPage);
-const DocumentPage = lazily(async () => (await import('./rest')).DocumentPage);
-const SourcesPage = lazily(async () => (await import('./rest')).SourcesPage);
-const SystemPage = lazily(async () => (await import('./rest')).SystemPage);
+const DocumentsPage = loadLazily(async () => (await import('./rest')).DocumentsPage);
+const DocumentPage = loadLazily(async () => (await import('./rest')).DocumentPage);
+const SourcesPage = loadLazily(async () => (await import('./rest')).SourcesPage);
+const SystemPage = loadLazily(async () => (await import('./rest')).SystemPage);
 
 export function App() {
   return (

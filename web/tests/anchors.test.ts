@@ -5,7 +5,7 @@ import { unified } from 'unified';
 import { describe, expect, test } from 'vitest';
 import type { Citation } from '@/api/types';
 import { type Anchors, rehypeAnchors } from '@/chat/markdown/anchors';
-import { hasMath, hasSingleDollars, mathSource } from '@/chat/markdown/math';
+import { convertDelimiters, hasMath, hasSingleDollars } from '@/chat/markdown/math';
 
 function citation(marker: number): Citation {
   const place = { document_id: 'd', version: 'v', uri: 'u', title: 't', page: null, start: 0, end: 1 };
@@ -85,7 +85,7 @@ describe('formulas', () => {
 
   test("TeX's own delimiters become those of Markdown, in the same length, outside code", () => {
     const source = 'A \\(x^2\\) and \\[y\\] but `\\(code\\)`';
-    expect(mathSource(source)).toBe('A $$x^2$$ and $$y$$ but `\\(code\\)`');
-    expect(mathSource(source)).toHaveLength(source.length);
+    expect(convertDelimiters(source)).toBe('A $$x^2$$ and $$y$$ but `\\(code\\)`');
+    expect(convertDelimiters(source)).toHaveLength(source.length);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Answer, ChatEvent } from '@/api/types';
-import { asked, ended, type LiveAnswer, withEvent } from '@/chat/answer';
+import { applyEvent, isEnded, type LiveAnswer, startAnswer } from '@/chat/answer';
 
 const QUESTION = { conversationId: 'c', messageId: 'm', text: 'Why?', insteadOf: null, again: false, collection: null };
 const ANSWER: Answer = {
@@ -20,8 +20,8 @@ function numbered(...events: object[]): ChatEvent[] {
   return events.map((event, index) => ({ n: index + 1, turn: 1, attempt: 1, ...event }) as ChatEvent);
 }
 
-function answerAfter(events: ChatEvent[], live: LiveAnswer = asked(QUESTION)): LiveAnswer {
-  return events.reduce(withEvent, live);
+function answerAfter(events: ChatEvent[], live: LiveAnswer = startAnswer(QUESTION)): LiveAnswer {
+  return events.reduce(applyEvent, live);
 }
 
 const WHOLE = numbered(
@@ -40,7 +40,7 @@ describe('an answer while it comes', () => {
     const live = answerAfter(WHOLE);
     expect(live.text).toBe('Because. [1]');
     expect(live.answer?.answer).toBe('Because. [1]');
-    expect(ended(live)).toBe(true);
+    expect(isEnded(live)).toBe(true);
   });
 
   test('events that come again change nothing, wherever the connection broke', () => {
@@ -71,7 +71,7 @@ describe('an answer while it comes', () => {
   });
 
   test('an event ends what was said of a broken connection', () => {
-    const cut = { attempt: 2, problem: new Error() as never, given: false };
-    expect(answerAfter(WHOLE.slice(0, 1), { ...asked(QUESTION), cut }).cut).toBeNull();
+    const cut = { attempt: 2, problem: new Error() as never, givenUp: false };
+    expect(answerAfter(WHOLE.slice(0, 1), { ...startAnswer(QUESTION), cut }).cut).toBeNull();
   });
 });

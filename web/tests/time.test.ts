@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { learnClock, serverNow } from '@/api/clock';
 import { Problem, problemFrom } from '@/api/problem';
-import { ageOf, ago, bytes } from '@/ui/time';
+import { ageOf, formatSize, formatTimeAgo } from '@/ui/time';
 
 describe('times', () => {
   const now = Date.parse('2026-05-20T12:00:00');
   const earlier = (seconds: number) => new Date(now - seconds * 1000).toISOString();
 
   test('are told by how long ago they were; the future is now', () => {
-    expect(ago('en', earlier(3 * 3600), now)).toBe('3 hours ago');
-    expect(ago('de', earlier(86_400), now)).toBe('gestern');
-    expect(ago('en', earlier(-7200), now)).toBe('now');
+    expect(formatTimeAgo('en', earlier(3 * 3600), now)).toBe('3 hours ago');
+    expect(formatTimeAgo('de', earlier(86_400), now)).toBe('gestern');
+    expect(formatTimeAgo('en', earlier(-7200), now)).toBe('now');
   });
 
   test('are grouped by day', () => {
@@ -32,9 +32,9 @@ describe('times', () => {
 
 describe('sizes', () => {
   test('are readable', () => {
-    expect(bytes('en', 0)).toBe('0 bytes');
-    expect(bytes('en', 200 * 1024 ** 2)).toBe('200 MB');
-    expect(bytes('de', 1536)).toBe('1,5 kB');
+    expect(formatSize('en', 0)).toBe('0 bytes');
+    expect(formatSize('en', 200 * 1024 ** 2)).toBe('200 MB');
+    expect(formatSize('de', 1536)).toBe('1,5 kB');
   });
 });
 

@@ -7,9 +7,9 @@ import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
 import { CopyButton, IconButton } from '@/ui/Button';
 import { ProblemNote } from '@/ui/ProblemNote';
+import type { Ask } from './answer';
 import { FormFoot } from './FormFoot';
-import { wordsOf } from './shown';
-import type { Ask } from './Thread';
+import { localizeAnswer } from './shown';
 
 interface AnswerActionsProps {
   conversationId: string;
@@ -47,7 +47,7 @@ export function AnswerActions({ conversationId, turn, ask, busy }: AnswerActions
   return (
     <>
       <div className="actions" role="group" aria-label={t('actions')}>
-        <CopyButton text={wordsOf(t, turn.answer, turn.abstained)} label={t('answer.copy')} />
+        <CopyButton text={localizeAnswer(t, turn.answer, turn.abstained)} label={t('answer.copy')} />
         <IconButton
           icon={RotateCcw}
           label={t('answer.again')}

@@ -3,9 +3,9 @@ import { memo, Suspense, useCallback, useMemo } from 'react';
 import { useT } from '@/i18n';
 import { unitSpans } from '@/text/codepoints';
 import { CitationChip } from './CitationChip';
-import { Markdown } from './later';
+import { Markdown } from './lazyMarkdown';
 import { NearestPassages } from './NearestPassages';
-import { type Shown, wordsOf } from './shown';
+import { localizeAnswer, type Shown } from './shown';
 
 /** The words of an answer. */
 export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) {
@@ -28,7 +28,7 @@ export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) 
         <SearchX aria-hidden="true" />
         <div>
           <h3>{t('abstained')}</h3>
-          <p>{wordsOf(t, text, true)}</p>
+          <p>{localizeAnswer(t, text, true)}</p>
           <NearestPassages shown={shown} />
         </div>
       </section>
@@ -44,8 +44,8 @@ export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) 
       )}
     </div>
   );
-}, same);
+}, isSameAnswer);
 
-function same({ shown: a }: { shown: Shown }, { shown: b }: { shown: Shown }): boolean {
+function isSameAnswer({ shown: a }: { shown: Shown }, { shown: b }: { shown: Shown }): boolean {
   return (Object.keys(a) as (keyof Shown)[]).every((key) => a[key] === b[key]);
 }

@@ -7,25 +7,25 @@ import { useT } from '@/i18n';
 import { type Opened, SourcesContext } from '@/sources/context';
 import { Banner } from '@/ui/Banner';
 import { LayerContext } from '@/ui/layer';
-import { lazily } from '@/ui/lazily';
+import { loadLazily } from '@/ui/loadLazily';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { Composer } from './Composer';
 import { ConversationHeader } from './ConversationHeader';
-import { draftOf } from './draft';
+import { readDraft } from './draft';
 import { Greeting, Starters } from './Greeting';
 import { newId } from './ids';
-import { Thread } from './later';
+import { Thread } from './lazyThread';
 import { liveAnswers } from './live';
-import { useElsewhere } from './useElsewhere';
+import { useOtherDevices } from './useOtherDevices';
 
-const SourcePanel = lazily(async () => (await import('@/rest')).SourcePanel);
+const SourcePanel = loadLazily(async () => (await import('@/rest')).SourcePanel);
 
 /** A conversation, or with no id the start of one. */
 export function ChatPage({ id }: { id: string | null }) {
   const t = useT();
   const [, navigate] = useLocation();
-  const held = useSyncExternalStore(liveAnswers.subscribe, liveAnswers.areHeld);
-  const live = useSyncExternalStore(liveAnswers.subscribe, () => (id ? liveAnswers.of(id) : undefined));
+  const buffered = useSyncExternalStore(liveAnswers.subscribe, liveAnswers.areBuffered);
+  const live = useSyncExternalStore(liveAnswers.subscribe, () => (id ? liveAnswers.get(id) : undefined));
   // What was not answered yet is no conversation for the server: then the live answer alone is shown.
   const found = useQuery({
     ...conversationQuery(id ?? ''),
@@ -38,7 +38,7 @@ export function ChatPage({ id }: { id: string | null }) {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: what is open belongs to a conversation
   useEffect(() => setOpened(null), [id]);
-  useElsewhere(id, found.data !== undefined);
+  useOtherDevices(id, found.data !== undefined);
   useEffect(() => {
     const title = found.data?.title;
     document.title = id && title ? `${title} · Anchorage` : 'Anchorage';
@@ -61,8 +61,8 @@ export function ChatPage({ id }: { id: string | null }) {
       <div className={opened ? 'chat with-sources' : 'chat'}>
         <main ref={setLayer} id="main" className={empty ? 'chat-main begin' : 'chat-main'} tabIndex={-1}>
           <LayerContext value={layer}>
-            {held && (
-              <Banner tone="warning" onClose={() => liveAnswers.setHeld(false)}>
+            {buffered && (
+              <Banner tone="warning" onClose={() => liveAnswers.setBuffered(false)}>
                 {t('stream.held')}
               </Banner>
             )}
@@ -76,7 +76,7 @@ export function ChatPage({ id }: { id: string | null }) {
               )
             )}
             {empty ? (
-              <Greeting lost={id !== null && !draftOf(id)} />
+              <Greeting lost={id !== null && !readDraft(id)} />
             ) : missing ? (
               <div className="column pad">
                 <ProblemNote error={found.error} onRetry={() => void found.refetch()} />

@@ -1,7 +1,7 @@
 import type { Citation } from '@/api/types';
 import { useT } from '@/i18n';
 import { placeOf, useSources } from '@/sources/context';
-import { quoteCard } from './later';
+import { getQuoteCard } from './lazyQuoteCard';
 import type { Shown } from './shown';
 
 interface CitationChipProps {
@@ -32,7 +32,7 @@ export function CitationChip({ marker, citation, shown }: CitationChipProps) {
       {marker}
     </button>
   );
-  const QuoteCard = quoteCard();
+  const QuoteCard = getQuoteCard();
   if (!QuoteCard) return chip;
   return (
     <QuoteCard citation={citation} page={page}>

@@ -4,10 +4,11 @@ import { useEffect, useRef, useState } from 'react';
 import { collectionsQuery, systemQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import { IconButton } from '@/ui/Button';
-import { keep, kept } from '@/ui/storage';
-import { ended, type LiveAnswer } from './answer';
-import { draftOf, keepDraft } from './draft';
-import { Markdown, Thread } from './later';
+import { readValue, storeValue } from '@/ui/storage';
+import { isEnded, type LiveAnswer } from './answer';
+import { readDraft, saveDraft } from './draft';
+import { Markdown } from './lazyMarkdown';
+import { Thread } from './lazyThread';
 import { liveAnswers } from './live';
 
 interface ComposerProps {
@@ -19,11 +20,11 @@ interface ComposerProps {
 /** Where questions are written. A draft is kept for each conversation. */
 export function Composer({ id, live, onAsk }: ComposerProps) {
   const t = useT();
-  const [text, setText] = useState(() => draftOf(id));
-  const [collection, setCollection] = useState<string | null>(() => kept('collection'));
+  const [text, setText] = useState(() => readDraft(id));
+  const [collection, setCollection] = useState<string | null>(() => readValue('collection'));
   const field = useRef<HTMLTextAreaElement>(null);
   const limit = useQuery(systemQuery).data?.limits.question_length;
-  const running = live !== undefined && !ended(live) && !live.cut?.given;
+  const running = live !== undefined && !isEnded(live) && !live.cut?.givenUp;
   const tooLong = limit !== undefined && [...text].length > limit;
   const ready = text.trim() !== '' && !running && !tooLong;
 
@@ -42,12 +43,12 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
     if (!element) return;
     element.style.height = 'auto';
     element.style.height = `${text ? element.scrollHeight : 0}px`;
-    keepDraft(id, text);
+    saveDraft(id, text);
   }, [text, id]);
 
   const send = () => {
     if (!ready) return;
-    keepDraft(id, '');
+    saveDraft(id, '');
     setText('');
     onAsk(text.trim(), { collection });
   };
@@ -81,7 +82,7 @@ export function Composer({ id, live, onAsk }: ComposerProps) {
             value={collection}
             onChange={(name) => {
               setCollection(name);
-              keep('collection', name);
+              storeValue('collection', name);
             }}
           />
           {tooLong && (

@@ -4,7 +4,7 @@ import { Link } from 'wouter';
 import { collectionsQuery } from '@/api/queries';
 import { useT } from '@/i18n';
 import type { Key } from '@/i18n/en';
-import type { Ask } from './Thread';
+import type { Ask } from './answer';
 
 const OWN_DOCS = 'anchorage-docs';
 const EXAMPLES: readonly Key[] = ['greeting.example-1', 'greeting.example-2', 'greeting.example-3'];
@@ -12,7 +12,7 @@ const EXAMPLES: readonly Key[] = ['greeting.example-1', 'greeting.example-2', 'g
 /** What is shown before the first question. `lost`: the conversation that was wanted is not there. */
 export function Greeting({ lost }: { lost: boolean }) {
   const t = useT();
-  const { documents } = useOwn();
+  const { documents } = useOwnDocuments();
   return (
     <div className="greeting column">
       {lost && (
@@ -31,7 +31,7 @@ export function Greeting({ lost }: { lost: boolean }) {
 /** Below the field: what one can begin with. */
 export function Starters({ onAsk }: { onAsk: Ask }) {
   const t = useT();
-  const { documents, manual } = useOwn();
+  const { documents, manual } = useOwnDocuments();
   return (
     <div className="starters column">
       {manual && documents === 0 && (
@@ -54,7 +54,7 @@ export function Starters({ onAsk }: { onAsk: Ask }) {
 }
 
 /** How many documents are the reader's own, and whether there is the manual to try it with. */
-function useOwn(): { documents: number; manual: boolean } {
+function useOwnDocuments(): { documents: number; manual: boolean } {
   const found = useQuery(collectionsQuery).data ?? [];
   const own = found.filter((item) => item.name !== OWN_DOCS);
   return { documents: own.reduce((sum, item) => sum + item.documents, 0), manual: own.length < found.length };

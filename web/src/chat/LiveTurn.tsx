@@ -6,18 +6,17 @@ import { Banner } from '@/ui/Banner';
 import { Button } from '@/ui/Button';
 import { ProblemNote } from '@/ui/ProblemNote';
 import { AnswerBody } from './AnswerBody';
-import { ended, type LiveAnswer } from './answer';
+import { type Ask, isEnded, type LiveAnswer } from './answer';
 import { liveAnswers } from './live';
 import { SourceStrip } from './SourceStrip';
-import { wordsOf } from './shown';
-import type { Ask } from './Thread';
+import { localizeAnswer } from './shown';
 
 /** A question with the answer that is being written. */
 export function LiveTurn({ live, ask }: { live: LiveAnswer; ask: Ask }) {
   const t = useT();
   const { question, answer, failure, cut } = live;
   const { conversationId } = question;
-  useSpoken(live, t);
+  useSpokenProgress(live, t);
   const shown = {
     conversationId,
     messageId: question.messageId,
@@ -32,20 +31,20 @@ export function LiveTurn({ live, ask }: { live: LiveAnswer; ask: Ask }) {
   const retry = () =>
     ask(question.text, { ...(question.insteadOf && { insteadOf: question.insteadOf, again: question.again }) });
   return (
-    <article className="turn column" aria-busy={!ended(live)}>
+    <article className="turn column" aria-busy={!isEnded(live)}>
       {question.text && (
         <div className="question">
           <h2 className="question-text">{question.text}</h2>
         </div>
       )}
-      {live.text ? <AnswerBody shown={shown} /> : !failure && !cut?.given && <Waiting live={live} />}
+      {live.text ? <AnswerBody shown={shown} /> : !failure && !cut?.givenUp && <Waiting live={live} />}
       {answer && <SourceStrip shown={shown} />}
-      {cut && !cut.given && (
+      {cut && !cut.givenUp && (
         <Banner tone="warning" role="status">
           {t('stream.reconnecting', { attempt: cut.attempt })}
         </Banner>
       )}
-      {cut?.given && <GivenUp live={live} />}
+      {cut?.givenUp && <GivenUp live={live} />}
       {live.phase === 'failed' && failure && <Failed live={live} onRetry={retry} />}
     </article>
   );
@@ -76,7 +75,7 @@ function GivenUp({ live }: { live: LiveAnswer }) {
   const { conversationId } = live.question;
   return (
     <div className="failed">
-      {live.cut && <ProblemNote error={live.cut.problem} onRetry={() => liveAnswers.again(conversationId)} />}
+      {live.cut && <ProblemNote error={live.cut.problem} onRetry={() => liveAnswers.retry(conversationId)} />}
       {live.n > 0 && <p className="quiet">{t('stream.given')}</p>}
     </div>
   );
@@ -104,14 +103,14 @@ function Failed({ live, onRetry }: { live: LiveAnswer; onRetry: () => void }) {
 }
 
 /** Has a screen reader told what happens, and at the end the answer; not every word as it comes. */
-function useSpoken(live: LiveAnswer, t: Translate): void {
+function useSpokenProgress(live: LiveAnswer, t: Translate): void {
   const { phase, answer, failure } = live;
   const said = useRef('');
   useEffect(() => {
     const text =
       phase === 'answered' && answer
         ? t('spoken.answer', {
-            answer: wordsOf(t, answer.answer, answer.abstained).replace(/\[\d+\]/g, ''),
+            answer: localizeAnswer(t, answer.answer, answer.abstained).replace(/\[\d+\]/g, ''),
             count: answer.citations.length,
           })
         : phase === 'failed'

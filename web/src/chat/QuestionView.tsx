@@ -5,8 +5,8 @@ import type { Turn } from '@/api/types';
 import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
 import { IconButton } from '@/ui/Button';
+import type { Ask } from './answer';
 import { FormFoot } from './FormFoot';
-import type { Ask } from './Thread';
 
 interface QuestionViewProps {
   conversationId: string;

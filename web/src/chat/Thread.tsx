@@ -4,11 +4,9 @@ import { useLayoutEffect, useMemo, useRef } from 'react';
 import type { Turn } from '@/api/types';
 import { useT } from '@/i18n';
 import { IconButton } from '@/ui/Button';
-import type { LiveAnswer } from './answer';
+import type { Ask, LiveAnswer } from './answer';
 import { LiveTurn } from './LiveTurn';
 import { TurnView } from './TurnView';
-
-export type Ask = (text: string, options?: { insteadOf?: string; again?: boolean }) => void;
 
 interface ThreadProps {
   id: string;
@@ -21,7 +19,7 @@ interface ThreadProps {
 export function Thread({ id, turns, live, ask }: ThreadProps) {
   const t = useT();
   const scroller = useRef<HTMLDivElement>(null);
-  const shown = useMemo(() => (live ? before(turns, live) : turns), [turns, live]);
+  const shown = useMemo(() => (live ? turnsBefore(turns, live) : turns), [turns, live]);
   const count = shown.length + (live ? 1 : 0);
   const virtualizer = useVirtualizer({
     count,
@@ -81,7 +79,7 @@ export function Thread({ id, turns, live, ask }: ThreadProps) {
 }
 
 /** The turns that stand before an answer which is being written: one that takes a place has none after it. */
-function before(turns: Turn[], live: LiveAnswer): Turn[] {
+function turnsBefore(turns: Turn[], live: LiveAnswer): Turn[] {
   const { insteadOf, messageId } = live.question;
   const place = turns.findIndex((turn) => turn.message_id === (insteadOf ?? messageId));
   const own = turns.findIndex((turn) => turn.message_id === messageId);

@@ -2,9 +2,9 @@ import { memo } from 'react';
 import type { Turn } from '@/api/types';
 import { AnswerActions } from './AnswerActions';
 import { AnswerBody } from './AnswerBody';
+import type { Ask } from './answer';
 import { QuestionView } from './QuestionView';
 import { SourceStrip } from './SourceStrip';
-import type { Ask } from './Thread';
 
 interface TurnViewProps {
   conversationId: string;

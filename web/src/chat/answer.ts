@@ -14,6 +14,9 @@ export interface Question {
   collection: string | null;
 }
 
+/** Asks a question in the conversation that is shown. */
+export type Ask = (text: string, options?: { insteadOf?: string; again?: boolean }) => void;
+
 /** An answer while it comes. */
 export interface LiveAnswer {
   question: Question;
@@ -26,11 +29,11 @@ export interface LiveAnswer {
   answer: Answer | null;
   failure: { code: string; message: string; temporary: boolean } | null;
   /** Why it stands still: the connection is cut and is being tried again, or was given up. */
-  cut: { attempt: number; problem: Problem; given: boolean } | null;
+  cut: { attempt: number; problem: Problem; givenUp: boolean } | null;
   stopping: boolean;
 }
 
-export function asked(question: Question): LiveAnswer {
+export function startAnswer(question: Question): LiveAnswer {
   return {
     question,
     phase: 'asking',
@@ -45,13 +48,13 @@ export function asked(question: Question): LiveAnswer {
   };
 }
 
-export function ended(live: LiveAnswer): boolean {
+export function isEnded(live: LiveAnswer): boolean {
   return live.phase === 'answered' || live.phase === 'failed';
 }
 
 /** The answer after one more event. Events come again after a broken connection: those that are known change nothing. */
-export function withEvent(live: LiveAnswer, event: ChatEvent): LiveAnswer {
-  if (event.n <= live.n || ended(live)) return live;
+export function applyEvent(live: LiveAnswer, event: ChatEvent): LiveAnswer {
+  if (event.n <= live.n || isEnded(live)) return live;
   const next = { ...live, n: event.n, turn: event.turn, cut: null };
   switch (event.type) {
     case 'start':

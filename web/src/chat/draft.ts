@@ -1,23 +1,23 @@
-import { keep, kept } from '@/ui/storage';
+import { readValue, storeValue } from '@/ui/storage';
 import type { Question } from './answer';
 
 /** What is written and not sent, for each conversation and for a new one. */
-export function draftOf(conversation: string | null): string {
-  return kept(keyOf(conversation)) ?? '';
+export function readDraft(conversation: string | null): string {
+  return readValue(keyOf(conversation)) ?? '';
 }
 
-export function keepDraft(conversation: string | null, text: string): void {
-  keep(keyOf(conversation), text || null);
+export function saveDraft(conversation: string | null, text: string): void {
+  storeValue(keyOf(conversation), text || null);
 }
 
 /** A question that did not get through is a draft again: it is there after a reload, as a new login needs one. */
-export function giveBack({ conversationId, text, again }: Question): void {
-  if (!again && !draftOf(conversationId)) keepDraft(conversationId, text);
+export function restoreDraft({ conversationId, text, again }: Question): void {
+  if (!again && !readDraft(conversationId)) saveDraft(conversationId, text);
 }
 
-/** It got through after all. */
-export function takeBack({ conversationId, text }: Question): void {
-  if (draftOf(conversationId) === text) keepDraft(conversationId, '');
+/** It got through after all: the draft is not needed. */
+export function dropDraft({ conversationId, text }: Question): void {
+  if (readDraft(conversationId) === text) saveDraft(conversationId, '');
 }
 
 function keyOf(conversation: string | null): string {

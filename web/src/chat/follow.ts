@@ -11,20 +11,20 @@ const MANY = 4; // pieces, which the server sends one by one, 50 ms of the model
 
 export interface Listener {
   /** Events, those together that came together. */
-  events: (events: ChatEvent[]) => void;
-  /** The connection is cut, for the so manyth time in a row; `given` says that it is not tried again. */
-  cut: (attempt: number, problem: Problem, given: boolean) => void;
+  onEvents: (events: ChatEvent[]) => void;
+  /** The connection is cut, for the so manyth time in a row; `givenUp` says that it is not tried again. */
+  onCut: (attempt: number, problem: Problem, givenUp: boolean) => void;
   /** There is nothing (more) to come. */
-  nothing: () => void;
+  onNothing: () => void;
   /** After a long silence many events came at once, as a proxy that buffers would send them. */
-  suspicious: () => void;
+  onBuffering: () => void;
 }
 
 /**
  * Asks, or with `after` goes on with what was asked before, until the last event came; gets the rest wherever the connection breaks.
  * The ids are ours, so that a question that is sent twice is asked once.
  */
-export async function follow(
+export async function followAnswer(
   question: Question,
   after: number | null,
   listener: Listener,
@@ -33,17 +33,17 @@ export async function follow(
   let last = after;
   let tries = 0;
   for (;;) {
-    const watch = new Watch();
+    const watch = new BufferingWatch();
     let again = last !== null; // what is sent again first, comes at once
     try {
       const response = await connect(question, last, signal);
-      if (response.status === 204 || !response.body) return listener.nothing();
-      for await (const events of decoded(response.body)) {
+      if (response.status === 204 || !response.body) return listener.onNothing();
+      for await (const events of readEvents(response.body)) {
         if (events.length === 0) continue;
         tries = 0;
         last = events[events.length - 1]?.n ?? last;
-        listener.events(events);
-        if (watch.sees(events) && !again) listener.suspicious();
+        listener.onEvents(events);
+        if (watch.notices(events) && !again) listener.onBuffering();
         again = false;
         if (events.some((event) => event.type === 'done')) return;
       }
@@ -54,8 +54,8 @@ export async function follow(
       const pause = PAUSES[tries];
       tries += 1;
       if (!problem.temporary || problem.status === 429 || pause === undefined)
-        return listener.cut(tries, problem, true);
-      if (tries > 1) listener.cut(tries, problem, false); // the first new try is not worth a word
+        return listener.onCut(tries, problem, true);
+      if (tries > 1) listener.onCut(tries, problem, false); // the first new try is not worth a word
       await new Promise((resolve) => setTimeout(resolve, problem.retryAfter ? problem.retryAfter * 1000 : pause));
       if (signal.aborted) return;
     }
@@ -80,19 +80,19 @@ function connect(question: Question, after: number | null, signal: AbortSignal):
   return request(apiUrl('/api/chat'), { method: 'POST', headers, body: JSON.stringify(asked), signal });
 }
 
-async function* decoded(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatEvent[], void> {
+async function* readEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ChatEvent[], void> {
   for await (const found of serverEvents(body)) yield found.map((item) => JSON.parse(item.data) as ChatEvent);
 }
 
 /** Notices words, many of them, that come in one moment after a long silence, as a proxy that buffers sends them. */
-export class Watch {
+export class BufferingWatch {
   private last: number;
 
   constructor(private readonly now = () => performance.now()) {
     this.last = now();
   }
 
-  sees(events: ChatEvent[]): boolean {
+  notices(events: ChatEvent[]): boolean {
     const silence = this.now() - this.last;
     this.last = this.now();
     return silence > SILENCE && events.filter((event) => event.type === 'token').length >= MANY;

@@ -3,9 +3,9 @@ import { asProblem } from '@/api/problem';
 import { conversationQuery, conversationsKey, queryClient, streamQuery } from '@/api/queries';
 import type { ConversationWithTurns, Turn } from '@/api/types';
 import { apiUrl } from '@/config';
-import { asked, ended, type LiveAnswer, type Question, withEvent } from './answer';
-import { giveBack, takeBack } from './draft';
-import { follow } from './follow';
+import { applyEvent, isEnded, type LiveAnswer, type Question, startAnswer } from './answer';
+import { dropDraft, restoreDraft } from './draft';
+import { followAnswer } from './follow';
 import { serverEvents } from './sse';
 
 const RECHECK = 60_000; // milliseconds between two checks of the way
@@ -18,12 +18,12 @@ class LiveAnswers {
   private listeners = new Set<() => void>();
   /** The message that was streamed last in a conversation, when it was looked for. */
   private seen = new Map<string, string | null>();
-  private held = false;
+  private buffered = false;
   private checked = Number.NEGATIVE_INFINITY;
   private channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel('anchorage');
 
   constructor() {
-    this.channel?.addEventListener('message', (message: MessageEvent<string>) => void this.elsewhere(message.data));
+    this.channel?.addEventListener('message', (message: MessageEvent<string>) => void this.refresh(message.data));
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -31,18 +31,18 @@ class LiveAnswers {
     return () => this.listeners.delete(listener);
   };
 
-  readonly of = (conversation: string): LiveAnswer | undefined => this.answers.get(conversation);
+  readonly get = (conversation: string): LiveAnswer | undefined => this.answers.get(conversation);
 
   /** Whether a proxy on the way holds answers back until they are whole. */
-  readonly areHeld = (): boolean => this.held;
+  readonly areBuffered = (): boolean => this.buffered;
 
-  setHeld(held: boolean): void {
-    this.held = held;
-    this.tell();
+  setBuffered(buffered: boolean): void {
+    this.buffered = buffered;
+    this.notifyListeners();
   }
 
   ask(question: Question): void {
-    this.set(asked(question));
+    this.set(startAnswer(question));
     void this.follow(question, null);
   }
 
@@ -67,12 +67,12 @@ class LiveAnswers {
       again: false,
       collection: null,
     };
-    this.set({ ...asked(question), phase: 'searching' });
+    this.set({ ...startAnswer(question), phase: 'searching' });
     await this.follow(question, 0);
   }
 
   /** Tries again to get the rest of an answer whose connection was given up. */
-  again(conversation: string): void {
+  retry(conversation: string): void {
     const live = this.answers.get(conversation);
     if (!live) return;
     this.set({ ...live, cut: null });
@@ -81,13 +81,13 @@ class LiveAnswers {
 
   async stop(conversation: string): Promise<void> {
     const live = this.answers.get(conversation);
-    if (!live || ended(live)) return;
+    if (!live || isEnded(live)) return;
     this.set({ ...live, stopping: true });
     const path = { conversation_id: conversation };
     await POST('/api/chat/{conversation_id}/stop', { params: { path } }).catch((error: unknown) => {
       const current = this.answers.get(conversation);
       if (current)
-        this.set({ ...current, stopping: false, cut: { attempt: 0, problem: asProblem(error), given: false } });
+        this.set({ ...current, stopping: false, cut: { attempt: 0, problem: asProblem(error), givenUp: false } });
     });
   }
 
@@ -95,7 +95,7 @@ class LiveAnswers {
   dismiss(conversation: string): void {
     this.aborts.get(conversation)?.abort();
     this.aborts.delete(conversation);
-    if (this.answers.delete(conversation)) this.tell();
+    if (this.answers.delete(conversation)) this.notifyListeners();
   }
 
   private async follow(question: Question, after: number | null): Promise<void> {
@@ -108,33 +108,33 @@ class LiveAnswers {
       if (live && !abort.signal.aborted) this.set(to(live));
     };
     const listener = {
-      events: (events: Parameters<typeof withEvent>[1][]) => {
+      onEvents: (events: Parameters<typeof applyEvent>[1][]) => {
         const announced = this.answers.get(conversationId)?.n === 0;
-        if (announced) takeBack(question);
-        change((live) => events.reduce(withEvent, live));
+        if (announced) dropDraft(question);
+        change((live) => events.reduce(applyEvent, live));
         if (announced) this.channel?.postMessage(conversationId);
       },
-      cut: (attempt: number, problem: ReturnType<typeof asProblem>, given: boolean) => {
-        if (given && this.answers.get(conversationId)?.n === 0) giveBack(question);
-        change((live) => ({ ...live, cut: { attempt, problem, given } }));
+      onCut: (attempt: number, problem: ReturnType<typeof asProblem>, givenUp: boolean) => {
+        if (givenUp && this.answers.get(conversationId)?.n === 0) restoreDraft(question);
+        change((live) => ({ ...live, cut: { attempt, problem, givenUp } }));
       },
-      nothing: () => this.dismiss(conversationId),
-      suspicious: () => {
+      onNothing: () => this.dismiss(conversationId),
+      onBuffering: () => {
         if (performance.now() - this.checked < RECHECK) return;
         this.checked = performance.now();
-        void heldBack().then((held) => this.setHeld(held));
+        void detectBuffering().then((buffered) => this.setBuffered(buffered));
       },
     };
-    await follow(question, after, listener, abort.signal);
+    await followAnswer(question, after, listener, abort.signal);
     const live = this.answers.get(conversationId);
-    if (live && !abort.signal.aborted && ended(live)) await this.settle(live);
+    if (live && !abort.signal.aborted && isEnded(live)) await this.settle(live);
   }
 
   /** Puts a finished answer among the turns of its conversation, where it is read from then on. */
   private async settle(live: LiveAnswer): Promise<void> {
     const { conversationId, messageId, insteadOf } = live.question;
     const { queryKey } = conversationQuery(conversationId);
-    if (!live.answer && live.failure?.code !== 'stopped') giveBack(live.question);
+    if (!live.answer && live.failure?.code !== 'stopped') restoreDraft(live.question);
     if (live.answer) {
       queryClient.setQueryData(['hits', conversationId, messageId], live.hits);
       const known = queryClient.getQueryData(queryKey);
@@ -154,8 +154,8 @@ class LiveAnswers {
     this.channel?.postMessage(conversationId);
   }
 
-  /** Another window asked or was answered in this conversation. */
-  private async elsewhere(conversation: string): Promise<void> {
+  /** Reads a conversation anew in which another window asked or was answered. */
+  private async refresh(conversation: string): Promise<void> {
     void queryClient.invalidateQueries({ queryKey: conversationsKey });
     const { queryKey } = conversationQuery(conversation);
     if (!queryClient.getQueryState(queryKey)) return;
@@ -166,17 +166,17 @@ class LiveAnswers {
 
   private set(live: LiveAnswer): void {
     this.answers.set(live.question.conversationId, live);
-    this.tell();
+    this.notifyListeners();
   }
 
-  private tell(): void {
+  private notifyListeners(): void {
     this.answers = new Map(this.answers);
     for (const listener of this.listeners) listener();
   }
 }
 
 /** Whether a proxy on the way holds events back: two that are sent one after the other come together. */
-export async function heldBack(): Promise<boolean> {
+export async function detectBuffering(): Promise<boolean> {
   const response = await request(apiUrl('/api/stream-check')).catch(() => null);
   if (!response?.body) return false;
   let first = 0;

@@ -18,6 +18,6 @@ export interface Shown {
 }
 
 /** An answer's words; the sentence that is the server's own, in the reader's language. */
-export function wordsOf(t: Translate, text: string, abstained: boolean): string {
+export function localizeAnswer(t: Translate, text: string, abstained: boolean): string {
   return abstained && text.trim() === en['abstained.sentence'] ? t('abstained.sentence') : text;
 }

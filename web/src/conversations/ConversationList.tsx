@@ -79,7 +79,7 @@ const ConversationRow = memo(function ConversationRow({
 }) {
   const t = useT();
   const [active] = useRoute(`/c/${conversation.id}`);
-  const live = useSyncExternalStore(liveAnswers.subscribe, () => liveAnswers.of(conversation.id));
+  const live = useSyncExternalStore(liveAnswers.subscribe, () => liveAnswers.get(conversation.id));
   const [dialog, setDialog] = useState<'rename' | 'delete' | null>(null);
   return (
     <div className={active ? 'list-item active' : 'list-item'}>

@@ -6,7 +6,7 @@ import { useT } from '@/i18n';
 import { notify } from '@/ui/announce';
 import { Button } from '@/ui/Button';
 import { ProblemNote } from '@/ui/ProblemNote';
-import { bytes } from '@/ui/time';
+import { formatSize } from '@/ui/time';
 import { useDrop } from '@/ui/useDrop';
 import { chosenFiles, droppedFiles } from './picked';
 import { uploads } from './uploads';
@@ -39,7 +39,7 @@ export function AddDocuments({ collection: shown, names }: AddDocumentsProps) {
         <p>
           <b>{t('add.drop')}</b>
           <span className="quiet">
-            {t('add.kinds')} {limit !== undefined && t('add.limit', { size: bytes(t.language, limit) })}
+            {t('add.kinds')} {limit !== undefined && t('add.limit', { size: formatSize(t.language, limit) })}
           </span>
         </p>
         <div className="drop-buttons">

@@ -17,9 +17,9 @@ import { decoded } from '@/text/decoded';
 import { notify } from '@/ui/announce';
 import { Button, IconButton } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
-import { explained, ListProblem, ProblemNote } from '@/ui/ProblemNote';
+import { explainProblem, ListProblem, ProblemNote } from '@/ui/ProblemNote';
 import { Reason } from '@/ui/Reason';
-import { ago } from '@/ui/time';
+import { formatTimeAgo } from '@/ui/time';
 import { readAgain } from './again';
 import { StatusBadge } from './StatusBadge';
 
@@ -32,7 +32,7 @@ export function DocumentList({ filter }: { filter: DocumentFilter }) {
   const again = (document: Document) =>
     readAgain(document).then(
       (known) => notify(t(known ? 'document.again' : 'document.again.gone')),
-      (error: unknown) => notify(explained(t, asProblem(error)).title),
+      (error: unknown) => notify(explainProblem(t, asProblem(error)).title),
     );
   const documents = found.data?.pages.flatMap((page) => page.documents) ?? [];
   if (found.isError && !found.data) return <ProblemNote error={found.error} onRetry={() => void found.refetch()} />;
@@ -51,7 +51,7 @@ export function DocumentList({ filter }: { filter: DocumentFilter }) {
               <Link href={`/documents/${document.document_id}`}>{document.title || nameOf(document.uri)}</Link>
               <span className="quiet row-more">
                 {document.collection} · {nameOf(document.uri)}
-                {document.updated_at && ` · ${ago(t.language, document.updated_at)}`}
+                {document.updated_at && ` · ${formatTimeAgo(t.language, document.updated_at)}`}
               </span>
               {document.error && <Reason error={document.error} />}
             </div>

@@ -13,7 +13,7 @@ import { Button } from '@/ui/Button';
 import { ListProblem, ProblemNote } from '@/ui/ProblemNote';
 import { Reason } from '@/ui/Reason';
 import { Tabs } from '@/ui/Tabs';
-import { bytes } from '@/ui/time';
+import { formatSize } from '@/ui/time';
 import { useTitle } from '@/ui/useTitle';
 import { DeleteDocument, nameOf } from './DocumentList';
 import { StatusBadge } from './StatusBadge';
@@ -56,7 +56,7 @@ function Shown({ document }: { document: DocumentWithText }) {
           <StatusBadge status={document.status} />
           <span>{document.collection}</span>
           <span>{t('passages', { count: document.chunks })}</span>
-          {document.size > 0 && <span>{bytes(t.language, document.size)}</span>}
+          {document.size > 0 && <span>{formatSize(t.language, document.size)}</span>}
           <span className="document-uri">{document.uri}</span>
         </p>
         {document.error && <Reason error={document.error} />}

@@ -8,9 +8,9 @@ import { number } from '@/i18n/formats';
 import { notify } from '@/ui/announce';
 import { Button } from '@/ui/Button';
 import { Confirm } from '@/ui/Confirm';
-import { explained } from '@/ui/ProblemNote';
+import { explainProblem } from '@/ui/ProblemNote';
 import { Reason } from '@/ui/Reason';
-import { ago } from '@/ui/time';
+import { formatTimeAgo } from '@/ui/time';
 import { INTERVALS, intervalKey } from './intervals';
 
 const TONES = { new: 'busy', syncing: 'busy', synced: 'good', held: 'bad', failed: 'bad' } as const;
@@ -25,7 +25,7 @@ export function SourceCard({ source }: { source: Source }) {
         notify(t('source.sync.asked'));
         void queryClient.invalidateQueries(sourcesQuery);
       },
-      (error: unknown) => notify(explained(t, asProblem(error)).title),
+      (error: unknown) => notify(explainProblem(t, asProblem(error)).title),
     );
   const remove = async () => {
     await removeSource(source.id, keep);
@@ -50,7 +50,7 @@ export function SourceCard({ source }: { source: Source }) {
           : interval
             ? t(intervalKey(interval))
             : t('every.minutes', { count: Math.round(source.every / 60) })}
-        {source.synced_at && ` · ${t('source.synced-ago', { ago: ago(t.language, source.synced_at) })}`}
+        {source.synced_at && ` · ${t('source.synced-ago', { ago: formatTimeAgo(t.language, source.synced_at) })}`}
       </p>
       <Report source={source} />
       {source.error && <Reason error={source.error} />}

@@ -4,9 +4,9 @@ import { Link } from 'wouter';
 import { useT } from '@/i18n';
 import { announce } from '@/ui/announce';
 import { Button } from '@/ui/Button';
-import { explained } from '@/ui/ProblemNote';
+import { explainProblem } from '@/ui/ProblemNote';
 import { reasonOf } from '@/ui/Reason';
-import { bytes } from '@/ui/time';
+import { formatSize } from '@/ui/time';
 import { isEnded, type Upload, type UploadState, uploads } from './uploads';
 
 const ICONS: Record<UploadState, typeof Clock> = {
@@ -63,7 +63,7 @@ function UploadRow({ upload }: { upload: Upload }) {
   const t = useT();
   const { state, problem, progress, documentId } = upload;
   const Icon = ICONS[state];
-  const told = problem && explained(t, problem);
+  const told = problem && explainProblem(t, problem);
   return (
     <li className={`upload upload-${state}`}>
       <Icon aria-hidden="true" />
@@ -77,7 +77,7 @@ function UploadRow({ upload }: { upload: Upload }) {
           </span>
         ) : (
           <span className="quiet">
-            {t(`upload.${state}`)} · {bytes(t.language, upload.file.size)}
+            {t(`upload.${state}`)} · {formatSize(t.language, upload.file.size)}
           </span>
         )}
         {progress !== null && !isEnded(upload) && <progress value={progress} aria-label={upload.path} />}

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import { keep, kept } from '@/ui/storage';
+import { readValue, storeValue } from '@/ui/storage';
 import { en, type Key, type Messages } from './en';
 import { isOne, number } from './formats';
 
@@ -38,12 +38,12 @@ export async function setLanguage(wanted: Language, remember = true): Promise<vo
   language = wanted;
   translate = translator(wanted, messages);
   document.documentElement.lang = wanted;
-  if (remember) keep('language', wanted);
+  if (remember) storeValue('language', wanted);
   for (const listener of listeners) listener();
 }
 
 export function startLanguage(): Promise<void> {
-  return setLanguage(wantedLanguage(kept('language'), navigator.languages), false);
+  return setLanguage(wantedLanguage(readValue('language'), navigator.languages), false);
 }
 
 /** Fills in `{name}`; of a message with forms such as `{count|one passage|{count} passages}` the one that the number asks for. */

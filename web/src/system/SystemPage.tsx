@@ -3,13 +3,13 @@ import { useQuery } from '@tanstack/react-query';
 import { useEffect } from 'react';
 import { queryClient, systemQuery } from '@/api/queries';
 import type { System } from '@/api/types';
-import { heldBack } from '@/chat/live';
+import { detectBuffering } from '@/chat/live';
 import { jobChanges } from '@/documents/jobs';
 import { type Translate, useT } from '@/i18n';
 import type { Key } from '@/i18n/en';
 import { number } from '@/i18n/formats';
 import { ProblemNote } from '@/ui/ProblemNote';
-import { bytes } from '@/ui/time';
+import { formatSize } from '@/ui/time';
 import { useTitle } from '@/ui/useTitle';
 
 type Tone = 'good' | 'bad' | 'off';
@@ -36,7 +36,7 @@ export function SystemPage() {
 function Shown({ system }: { system: System }) {
   const t = useT();
   const { databases, models, queue, limits } = system;
-  const streams = useQuery({ queryKey: ['stream-check'], queryFn: heldBack, staleTime: 300_000 });
+  const streams = useQuery({ queryKey: ['stream-check'], queryFn: detectBuffering, staleTime: 300_000 });
   const counts = (['queued', 'running', 'failed', 'done'] as const).map((name) => ({ name, count: queue[name] ?? 0 }));
   return (
     <>
@@ -72,9 +72,9 @@ function Shown({ system }: { system: System }) {
         <h2>{t('system.limits')}</h2>
         <dl className="facts">
           <dt>{t('limit.file')}</dt>
-          <dd>{bytes(t.language, limits.max_file_bytes)}</dd>
+          <dd>{formatSize(t.language, limits.max_file_bytes)}</dd>
           <dt>{t('limit.upload')}</dt>
-          <dd>{bytes(t.language, limits.max_upload_bytes)}</dd>
+          <dd>{formatSize(t.language, limits.max_upload_bytes)}</dd>
           <dt>{t('limit.question')}</dt>
           <dd>{t('characters', { count: limits.question_length })}</dd>
           <dt>{t('system.version')}</dt>

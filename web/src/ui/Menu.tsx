@@ -1,20 +1,7 @@
-import type { LucideIcon } from 'lucide-react';
 import { lazy, Suspense, useState } from 'react';
+import type { MenuProps } from './OpenMenu';
 
 const OpenMenu = lazy(() => import('./OpenMenu'));
-
-/** Something to do, something to download, or a choice of one of several. */
-export type MenuEntry =
-  | { icon: LucideIcon; name: string; danger?: boolean; onSelect: () => void }
-  | { icon: LucideIcon; name: string; href: string }
-  | { name: string; value: string; options: readonly (readonly [string, string])[]; onChange: (value: string) => void };
-
-export interface MenuProps {
-  icon: LucideIcon;
-  label: string;
-  className?: string;
-  entries: readonly MenuEntry[];
-}
 
 /** A button that opens a menu. The menu is loaded and made when it is wanted for the first time: a list may hold many. */
 export function Menu(props: MenuProps) {

@@ -1,6 +1,19 @@
 import * as Dropdown from '@radix-ui/react-dropdown-menu';
+import type { LucideIcon } from 'lucide-react';
 import { useLayer } from './layer';
-import type { MenuEntry, MenuProps } from './Menu';
+
+/** Something to do, something to download, or a choice of one of several. */
+export type MenuEntry =
+  | { icon: LucideIcon; name: string; danger?: boolean; onSelect: () => void }
+  | { icon: LucideIcon; name: string; href: string }
+  | { name: string; value: string; options: readonly (readonly [string, string])[]; onChange: (value: string) => void };
+
+export interface MenuProps {
+  icon: LucideIcon;
+  label: string;
+  className?: string;
+  entries: readonly MenuEntry[];
+}
 
 /** A menu that opens as soon as it is made, with the button that it belongs to. */
 export default function OpenMenu({ icon: Icon, label, className = '', entries }: MenuProps) {

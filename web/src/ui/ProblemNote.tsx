@@ -5,7 +5,7 @@ import type { Key } from '@/i18n/en';
 import { Button } from './Button';
 
 /** What a problem means to a person, in a line, and what they can do. */
-export function explained(t: Translate, problem: Problem): { title: string; advice: string } {
+export function explainProblem(t: Translate, problem: Problem): { title: string; advice: string } {
   const [title, advice] = keysOf(problem);
   const seconds = problem.retryAfter ?? 0;
   return {
@@ -60,7 +60,7 @@ export function ListProblem({ found }: { found: ListState }) {
 export function ProblemNote({ error, onRetry }: ProblemNoteProps) {
   const t = useT();
   const problem = asProblem(error);
-  const { title, advice } = explained(t, problem);
+  const { title, advice } = explainProblem(t, problem);
   return (
     <div className="problem" role="alert">
       <CircleAlert aria-hidden="true" />

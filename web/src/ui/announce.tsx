@@ -12,7 +12,7 @@ let count = 0;
 const listeners = new Set<() => void>();
 const SHOWN = 4500; // milliseconds
 
-function tell(): void {
+function notifyListeners(): void {
   for (const listener of listeners) listener();
 }
 
@@ -21,17 +21,17 @@ export function notify(text: string): void {
   count += 1;
   const notice = { id: count, text };
   notices = [...notices.slice(-2), notice];
-  tell();
+  notifyListeners();
   setTimeout(() => {
     notices = notices.filter((item) => item.id !== notice.id);
-    tell();
+    notifyListeners();
   }, SHOWN);
 }
 
 /** Has something read out that everybody else sees anyway. */
 export function announce(text: string): void {
   spoken = text;
-  tell();
+  notifyListeners();
 }
 
 function subscribe(listener: () => void): () => void {

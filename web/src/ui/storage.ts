@@ -12,12 +12,12 @@ export const storageWorks = ((): boolean => {
   }
 })();
 
-export function kept(key: string): string | null {
+export function readValue(key: string): string | null {
   if (!storageWorks) return memory.get(key) ?? null;
   return localStorage.getItem(PREFIX + key);
 }
 
-export function keep(key: string, value: string | null): void {
+export function storeValue(key: string, value: string | null): void {
   if (value === null) memory.delete(key);
   else memory.set(key, value);
   try {

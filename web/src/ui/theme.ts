@@ -1,21 +1,21 @@
 import { useSyncExternalStore } from 'react';
-import { keep, kept } from './storage';
+import { readValue, storeValue } from './storage';
 
 export type Theme = 'system' | 'light' | 'dark';
 export const THEMES: readonly Theme[] = ['system', 'light', 'dark'];
 
-let theme: Theme = THEMES.find((known) => known === kept('theme')) ?? 'system';
+let theme: Theme = THEMES.find((known) => known === readValue('theme')) ?? 'system';
 const listeners = new Set<() => void>();
 
-function apply(): void {
+function applyTheme(): void {
   if (theme === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
 }
 
 export function setTheme(wanted: Theme): void {
   theme = wanted;
-  keep('theme', wanted === 'system' ? null : wanted);
-  apply();
+  storeValue('theme', wanted === 'system' ? null : wanted);
+  applyTheme();
   for (const listener of listeners) listener();
 }
 
@@ -29,4 +29,4 @@ export function useTheme(): Theme {
   );
 }
 
-apply();
+applyTheme();

@@ -11,7 +11,7 @@ const STEPS: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 /** "3 hours ago", by the server's clock; what lies in the future by that clock is now. */
-export function ago(language: string, moment: string, now = serverNow()): string {
+export function formatTimeAgo(language: string, moment: string, now = serverNow()): string {
   const seconds = Math.max(0, (now - Date.parse(moment)) / 1000);
   const format = relativeTime(language);
   for (const [unit, length] of STEPS) {
@@ -35,7 +35,7 @@ export function ageOf(moment: string, now = serverNow()): Age {
 const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 
 /** "3.4 MB" */
-export function bytes(language: string, size: number): string {
+export function formatSize(language: string, size: number): string {
   const step = Math.min(UNITS.length - 1, Math.floor(Math.log2(Math.max(size, 1)) / 10));
   const format = {
     style: 'unit',

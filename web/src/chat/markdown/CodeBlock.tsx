@@ -29,8 +29,8 @@ function useColours(text: string, language: string): ReactNode {
   useEffect(() => {
     let wanted = true;
     if (language) {
-      void import('./highlight').then(({ highlighted }) => {
-        const tree = highlighted(text, language);
+      void import('./highlight').then(({ highlightCode }) => {
+        const tree = highlightCode(text, language);
         if (wanted && tree) setColoured({ text, tree });
       });
     }
@@ -38,16 +38,16 @@ function useColours(text: string, language: string): ReactNode {
       wanted = false;
     };
   }, [text, language]);
-  return coloured?.text === text ? coloured.tree.children.map(drawn) : null;
+  return coloured?.text === text ? coloured.tree.children.map(drawNode) : null;
 }
 
-function drawn(node: Root['children'][number] | ElementContent, key: number): ReactNode {
+function drawNode(node: Root['children'][number] | ElementContent, key: number): ReactNode {
   if (node.type === 'text') return node.value;
   if (node.type !== 'element') return null;
   const names = node.properties.className;
   return (
     <span key={key} className={Array.isArray(names) ? names.join(' ') : undefined}>
-      {node.children.map(drawn)}
+      {node.children.map(drawNode)}
     </span>
   );
 }

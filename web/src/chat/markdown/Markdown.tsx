@@ -8,7 +8,7 @@ import remarkMath from 'remark-math';
 import { useT } from '@/i18n';
 import { type Anchors, rehypeAnchors } from './anchors';
 import { CodeBlock } from './CodeBlock';
-import { hasMath, hasSingleDollars, mathSource } from './math';
+import { convertDelimiters, hasMath, hasSingleDollars } from './math';
 
 const Formula = lazy(() => import('./Formula'));
 
@@ -30,8 +30,8 @@ interface MarkdownProps {
 
 /** An answer's Markdown. Whatever stands in it, nothing is loaded from elsewhere, and no markup of its own gets into the page. */
 export default function Markdown({ text, anchors, chip }: MarkdownProps) {
-  const source = mathSource(text);
-  const components = useMemo(() => componentsWith(chip), [chip]);
+  const source = convertDelimiters(text);
+  const components = useMemo(() => buildComponents(chip), [chip]);
   const remarkPlugins: Options['remarkPlugins'] = [[remarkGfm, { singleTilde: false }]];
   const rehypePlugins: Options['rehypePlugins'] = [
     [rehypeSanitize, SCHEMA],
@@ -47,7 +47,7 @@ export default function Markdown({ text, anchors, chip }: MarkdownProps) {
   );
 }
 
-function componentsWith(chip: Chip): Components {
+function buildComponents(chip: Chip): Components {
   return {
     a: SafeLink,
     // A picture is loaded from where its address says as soon as it is shown: its words alone are.

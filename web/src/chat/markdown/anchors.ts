@@ -26,35 +26,35 @@ const LITERAL = new Set(['code', 'pre', 'math']);
 export function rehypeAnchors(anchors: Anchors) {
   return (tree: Root) => {
     const seen = new Map<number, number>();
-    walk(tree, (text) => piecesOf(text, anchors, seen));
+    replaceTexts(tree, (text) => splitText(text, anchors, seen));
   };
 }
 
-function walk(parent: Root | Element, replace: (text: Text) => ElementContent[]): void {
+function replaceTexts(parent: Root | Element, replace: (text: Text) => ElementContent[]): void {
   const children: ElementContent[] = [];
   for (const child of parent.children as RootContent[]) {
     if (child.type === 'text') children.push(...replace(child));
     else {
-      if (child.type === 'element' && !LITERAL.has(child.tagName)) walk(child, replace);
+      if (child.type === 'element' && !LITERAL.has(child.tagName)) replaceTexts(child, replace);
       children.push(child as ElementContent);
     }
   }
   parent.children = children;
 }
 
-function piecesOf(text: Text, anchors: Anchors, seen: Map<number, number>): ElementContent[] {
-  const offsets = sourceOffsets(text, anchors.source);
+function splitText(text: Text, anchors: Anchors, seen: Map<number, number>): ElementContent[] {
+  const offsets = findSourceOffsets(text, anchors.source);
   if (!offsets) return [text];
-  const pieces = withChips(text.value, anchors, seen);
+  const pieces = cutAtMarkers(text.value, anchors, seen);
   const from = offsets[0] ?? 0;
   const to = offsets[text.value.length] ?? from;
   const spans = anchors.unsupported.filter((span) => span.start < to && span.end >= from && span.start >= 0);
   if (spans.length === 0) return pieces.map((piece) => piece.node);
-  return spans.reduce((nodes, span) => marked(nodes, span, offsets), pieces).map((piece) => piece.node);
+  return spans.reduce((nodes, span) => markSpan(nodes, span, offsets), pieces).map((piece) => piece.node);
 }
 
 /** Cuts a text at its markers. */
-function withChips(value: string, { citations, passages }: Anchors, seen: Map<number, number>): Piece[] {
+function cutAtMarkers(value: string, { citations, passages }: Anchors, seen: Map<number, number>): Piece[] {
   const pieces: Piece[] = [];
   let at = 0;
   const plain = (end: number) => {
@@ -67,7 +67,7 @@ function withChips(value: string, { citations, passages }: Anchors, seen: Map<nu
     plain(match.index);
     at = match.index + match[0].length;
     for (const number of known) {
-      const place = placeIn(citations, number, seen);
+      const place = findCitation(citations, number, seen);
       pieces.push({
         start: match.index,
         end: at,
@@ -80,14 +80,14 @@ function withChips(value: string, { citations, passages }: Anchors, seen: Map<nu
 }
 
 /** Which citation a marker stands for: the first of a number for the first of its markers, and so on. */
-function placeIn(citations: readonly Citation[], number: number, seen: Map<number, number>): number {
+function findCitation(citations: readonly Citation[], number: number, seen: Map<number, number>): number {
   const own = citations.flatMap((item, index) => (item.marker === number ? [index] : []));
   const count = seen.get(number) ?? 0;
   seen.set(number, count + 1);
   return own[Math.min(count, own.length - 1)] ?? -1;
 }
 
-function marked(pieces: Piece[], span: Span, offsets: readonly number[]): Piece[] {
+function markSpan(pieces: Piece[], span: Span, offsets: readonly number[]): Piece[] {
   const withheld = span.start === span.end;
   const result: Piece[] = [];
   for (const piece of pieces) {
@@ -127,7 +127,7 @@ function element(tagName: string, properties: Record<string, number | boolean>, 
 }
 
 /** For each unit of a text node, and its end, where in the source it stands; null where that is not known. */
-function sourceOffsets(text: Text, source: string): number[] | null {
+function findSourceOffsets(text: Text, source: string): number[] | null {
   const from = text.position?.start.offset;
   const to = text.position?.end.offset;
   if (from === undefined || to === undefined) return null;
@@ -135,7 +135,7 @@ function sourceOffsets(text: Text, source: string): number[] | null {
   let at = from;
   for (const char of text.value.split('')) {
     const entity = char !== '&' && source[at] === '&' ? /^&#?\w+;/.exec(source.slice(at, Math.min(to, at + 40))) : null;
-    if (!entity) at = skippedTo(source, char, at, to);
+    if (!entity) at = skipMarkup(source, char, at, to);
     offsets.push(at);
     at += entity ? entity[0].length : 1;
   }
@@ -144,7 +144,7 @@ function sourceOffsets(text: Text, source: string): number[] | null {
 }
 
 /** Behind what Markdown leaves out: a backslash, or the marks at the beginning of a line. */
-function skippedTo(source: string, char: string, at: number, to: number): number {
+function skipMarkup(source: string, char: string, at: number, to: number): number {
   let next = at;
   while (next < to && source[next] !== char) next += 1;
   return next < to ? next : at;

@@ -3,7 +3,7 @@ const CODE = /(```[\s\S]*?(?:```|$)|`[^`\n]*`)/;
 const SINGLE = /(?<![\\$\w])\$(?![\s$])[^$\n]*[\\^_{=][^$\n]*(?<![\s\\])\$(?![\d$])/;
 
 /** The source with TeX's own delimiters, `\(` and `\[`, made those of Markdown, which are as long: offsets stay what they are. */
-export function mathSource(text: string): string {
+export function convertDelimiters(text: string): string {
   if (!text.includes('\\(') && !text.includes('\\[')) return text;
   return text
     .split(CODE)

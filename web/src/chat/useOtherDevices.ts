@@ -4,7 +4,7 @@ import { liveAnswers } from './live';
 const EVERY = 15_000; // milliseconds
 
 /** Keeps up with what another device does in this conversation: looks now and then, and whenever one comes back to this window. */
-export function useElsewhere(id: string | null, known: boolean): void {
+export function useOtherDevices(id: string | null, known: boolean): void {
   useEffect(() => {
     if (!id) return;
     void liveAnswers.resume(id);
