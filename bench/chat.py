@@ -1,4 +1,7 @@
-"""A turn through a generator: python -m bench.chat [overhead] [tutorial] [streaming] [--turns N] [--rounds N].
+"""A turn through a generator: python -m bench.chat [overhead] [tutorial] [streaming] [--shape small|wide] [--turns N] [--rounds N].
+
+`--shape`: `small` is 100 texts, passages of six sentences and 64 dimensions; `wide` is 1,000 passages of 1,600 characters, 1,536 dimensions,
+answers of 600 characters and words in each question that no other has. By default both, one after the other.
 
 `overhead`: p50 and CPU (of the server and of Postgres) of a turn as a multiple of a hand-written handler's (bench/floor.py), 16
 clients, each turn a new conversation, a model server without latency in a process of its own; the servers take turns, round by round.
@@ -13,12 +16,14 @@ import argparse
 import asyncio
 import contextlib
 import os
+import random
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +34,54 @@ from anchorage.adapters.postgres.embedded.cluster import Cluster
 from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres, server_pid
 from anchorage.evaluation.metrics import percentiles
 from bench.overhead import turns as load
-from bench.support import ANCHORAGE, cpu_seconds, free_port, made_up_text, report, served
+from bench.support import ANCHORAGE, TOPICS, cpu_seconds, free_port, made_up_text, report, served
 
-_TURNS, _CLIENTS, _TEXTS = 100, 16, 100
-_EMBEDDINGS = {
-    "EMBEDDING_MODEL": "e",
-    "ANCHORAGE_EMBEDDING__PROVIDER": "openai",
-    "ANCHORAGE_EMBEDDING__DIMENSION": "64",
-}
+_TURNS, _CLIENTS = 100, 16
 _ANSWER = "The harbour was opened in 1827 by the guild [1]. " * 12
 _LONGER = 6
 LONG_ANSWER = _ANSWER * _LONGER
 
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a bench asks about: so many texts of so many sentences, passages of `passage` sentences (0: a text is one)."""
+
+    texts: int
+    sentences: int
+    passage: int
+    dimension: int
+    fresh_words: bool
+    """Whether each question has words that no other has, so that nothing of it is known from one before."""
+
+    @property
+    def embeddings(self) -> dict[str, str]:
+        return {
+            "EMBEDDING_MODEL": "e",
+            "ANCHORAGE_EMBEDDING__PROVIDER": "openai",
+            "ANCHORAGE_EMBEDDING__DIMENSION": str(self.dimension),
+        }
+
+    def question(self, number: int) -> str:
+        town = f"{number % self.texts}.{number % self.sentences}"
+        words = " ".join(random.Random(number).sample(WORDS, 6)) if self.fresh_words else "harbour"
+        return f"When was the {words} of town {town} opened?"
+
+    def arguments(self) -> list[str]:
+        """For the servers that it is compared with."""
+        return [str(self.dimension), str(self.passage)]
+
+
+SHAPES = {
+    "small": Shape(texts=100, sentences=40, passage=6, dimension=64, fresh_words=False),
+    "wide": Shape(texts=1000, sentences=23, passage=0, dimension=1536, fresh_words=True),
+}
+WORDS = [f"{one}{two}" for one in TOPICS for two in TOPICS]
 
 _FLOOR = [sys.executable, "-m", "bench.floor"]
 _TUTORIAL = [
     "uv", "run", "--quiet", "--no-project", "--with", "fastapi", "--with", "uvicorn", "--with", "langgraph-checkpoint-postgres",
     "--with", "langchain-openai", "--with", "langchain-postgres", "--with", "psycopg[binary,pool]", "bench/tutorial.py",
 ]  # fmt: skip
-
-
-def question(number: int) -> str:
-    return f"When was the harbour of town {number % _TEXTS}.{number % 40} opened?"
 
 
 async def through(client: httpx.AsyncClient, path: str, body: dict[str, object], mark: str) -> tuple[float, float]:
@@ -75,19 +106,19 @@ async def turns(
         return found, len(bodies) / (time.perf_counter() - started)
 
 
-def streaming(data: Path, folder: Path, count: int) -> dict[str, Any]:
+def streaming(shape: Shape, data: Path, folder: Path, count: int) -> dict[str, Any]:
     """Streamed turns, alone on the machine: of ours with and without the log that they can be resumed from, of the floor, and of the
     model server itself. The processor time of a token is the slope between short answers and long ones.
     """
-    with model_process(_ANSWER) as short, model_process(LONG_ANSWER) as long:
+    with model_process(shape, _ANSWER) as short, model_process(shape, LONG_ANSWER) as long:
         found: dict[str, dict[str, Any]] = {
             name: {"cpu": []} for name in ("anchorage", "anchorage_without_log", "floor", "direct")
         }
         for server in (short, long):
-            with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
+            with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **shape.embeddings) as (client, pid, _):
                 url = asyncio.run(embedded_url(data))
-                with other(_FLOOR, url, server, folder) as (port, floor_pid):
-                    asked = [question(number) for number in range(count)]
+                with other(_FLOOR, url, server, folder, shape) as (port, floor_pid):
+                    asked = [shape.question(number) for number in range(count)]
                     ours, openai = (
                         [{"message": text, "stream": True} for text in asked],
                         [_openai(text) for text in asked],
@@ -125,10 +156,12 @@ def _openai(text: str) -> dict[str, object]:
     return {"model": "anchorage", "stream": True, "messages": [{"role": "user", "content": text}]}
 
 
-def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, tutorial: bool) -> dict[str, Any]:
+def overhead(
+    shape: Shape, data: Path, folder: Path, server: str, count: int, rounds: int, *, tutorial: bool
+) -> dict[str, Any]:
     """Ours and the others, on one Postgres, round by round."""
     found: dict[str, dict[str, list[float]]] = {}
-    with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **_EMBEDDINGS) as (client, pid, _):
+    with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **shape.embeddings) as (client, pid, _):
         postgres = server_pid(Cluster(data / "postgres"))
         assert postgres
         url = asyncio.run(embedded_url(data))
@@ -138,11 +171,11 @@ def overhead(data: Path, folder: Path, server: str, count: int, rounds: int, *, 
             if tutorial:
                 others |= {"tutorial": _TUTORIAL, "tutorial_in_threads": ["env", "TUTORIAL_THREADS=1", *_TUTORIAL]}
             for name, command in others.items():
-                port, process_id = stack.enter_context(other(command, url, server, folder))
+                port, process_id = stack.enter_context(other(command, url, server, folder, shape))
                 sides[name] = (port, "/chat", process_id)
             for number in range(rounds + 1):
                 for name, (at, path, process) in sides.items():
-                    questions = [question(part) for part in range(count)]
+                    questions = [shape.question(number * count + part) for part in range(count)]
                     before = cpu_seconds(process), cpu_seconds(postgres)
                     seconds, whole = asyncio.run(load(at, path, questions, _CLIENTS))
                     after = cpu_seconds(process), cpu_seconds(postgres)
@@ -196,18 +229,19 @@ def started(command: list[str], port: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def other(command: list[str], url: str, server: str, folder: Path) -> Iterator[tuple[int, int]]:
+def other(command: list[str], url: str, server: str, folder: Path, shape: Shape) -> Iterator[tuple[int, int]]:
     """Another chat server, with its port and process."""
     port = free_port()
-    with started([*command, str(port), url, server, str(folder)], port) as pid:
+    with started([*command, str(port), url, server, str(folder), *shape.arguments()], port) as pid:
         yield port, pid
 
 
 @contextlib.contextmanager
-def model_process(answer: str | None = None) -> Iterator[str]:
+def model_process(shape: Shape, answer: str | None = None) -> Iterator[str]:
     port = free_port()
+    options = ["--port", str(port), "--dimension", str(shape.dimension)]
     said = [] if answer is None else ["--behaviour", f"answer={answer}"]
-    with started([sys.executable, "-m", "anchorage.testing.model_server", "--port", str(port), *said], port):
+    with started([sys.executable, "-m", "anchorage.testing.model_server", *options, *said], port):
         yield f"http://127.0.0.1:{port}/v1"
 
 
@@ -226,27 +260,33 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--turns", type=int, default=600, help="of a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--shape", choices=SHAPES, help="both by default")
     parser.add_argument("parts", nargs="*", default=["overhead", "streaming"])
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch, model_process() as server:
+    report(**{name: measure(SHAPES[name], given) for name in ([given.shape] if given.shape else SHAPES)})
+
+
+def measure(shape: Shape, given: argparse.Namespace) -> dict[str, Any]:
+    """The wanted parts, over texts of this shape."""
+    with tempfile.TemporaryDirectory() as scratch, model_process(shape) as server:
         folder = Path(scratch) / "texts"
         folder.mkdir()
-        for number in range(_TEXTS):
-            (folder / f"{number}.txt").write_text(made_up_text(number))
+        for number in range(shape.texts):
+            (folder / f"{number}.txt").write_text(made_up_text(number, shape.sentences))
         data = Path(scratch) / "data"
         subprocess.run(
             [ANCHORAGE, "ingest", str(folder), "--data", str(data), "--json"],
             check=True,
             stdout=subprocess.DEVNULL,
-            env={**os.environ, "OPENAI_BASE_URL": server, **_EMBEDDINGS},
+            env={**os.environ, "OPENAI_BASE_URL": server, **shape.embeddings},
         )
         figures: dict[str, Any] = {}
         if "overhead" in given.parts or "tutorial" in given.parts:
             tutorial = "tutorial" in given.parts
-            figures["overhead"] = overhead(data, folder, server, given.turns, given.rounds, tutorial=tutorial)
+            figures["overhead"] = overhead(shape, data, folder, server, given.turns, given.rounds, tutorial=tutorial)
         if "streaming" in given.parts:
-            figures["streaming"] = streaming(data, folder, min(given.turns, _TURNS))
-    report(**figures)
+            figures["streaming"] = streaming(shape, data, folder, min(given.turns, _TURNS))
+    return figures
 
 
 if __name__ == "__main__":

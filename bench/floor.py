@@ -1,6 +1,6 @@
 """The least that a chat turn can be: a hand-written handler with one embedding call, one vector query, one model call, one insert.
 
-`python -m bench.chat` runs it beside ours: python -m bench.floor PORT DATABASE MODEL_SERVER FOLDER
+`python -m bench.chat` runs it beside ours: python -m bench.floor PORT DATABASE MODEL_SERVER FOLDER DIMENSION SENTENCES
 """
 
 from __future__ import annotations
@@ -21,29 +21,27 @@ from pydantic import BaseModel
 
 from anchorage.testing.hashing import hashed_vectors
 
-DIMENSION = 64
-_SENTENCES = 6
-
 
 class Request(BaseModel):
     message: str
     conversation_id: str
 
 
-async def _prepare(url: str, folder: Path) -> None:
-    """The passages in a table of its own."""
+async def _prepare(url: str, folder: Path, dimension: int, passage: int) -> None:
+    """The passages in a table of its own: pieces of so many sentences, or whole texts."""
     connection = await AsyncConnection.connect(url, autocommit=True)
     async with connection:
         await connection.execute("CREATE EXTENSION IF NOT EXISTS vector")
         await connection.execute("DROP TABLE IF EXISTS floor_passages, floor_turns")
-        await connection.execute(f"CREATE TABLE floor_passages (id serial, body text, embedding halfvec({DIMENSION}))")
+        await connection.execute(f"CREATE TABLE floor_passages (id serial, body text, embedding halfvec({dimension}))")
         await connection.execute(
             "CREATE TABLE floor_turns (id bigserial PRIMARY KEY, conversation text, question text, answer text)"
         )
         for path in sorted(folder.iterdir()):
             sentences = path.read_text("utf-8").split(". ")
-            bodies = [". ".join(sentences[at : at + _SENTENCES]) for at in range(0, len(sentences), _SENTENCES)]
-            rows = zip(bodies, hashed_vectors(bodies, DIMENSION), strict=True)
+            size = passage or len(sentences)
+            bodies = [". ".join(sentences[at : at + size]) for at in range(0, len(sentences), size)]
+            rows = zip(bodies, hashed_vectors(bodies, dimension), strict=True)
             async with connection.cursor() as cursor:
                 await cursor.executemany(
                     "INSERT INTO floor_passages (body, embedding) VALUES (%s, %s::halfvec)",
@@ -52,7 +50,7 @@ async def _prepare(url: str, folder: Path) -> None:
         await connection.execute("CREATE INDEX ON floor_passages USING hnsw (embedding halfvec_cosine_ops)")
 
 
-def app(url: str, server: str) -> FastAPI:
+def app(url: str, server: str, dimension: int) -> FastAPI:
     client: ClientSession
     pool = AsyncConnectionPool(url, min_size=10, max_size=10, open=False, kwargs={"autocommit": True})
 
@@ -65,7 +63,9 @@ def app(url: str, server: str) -> FastAPI:
     handler = FastAPI(lifespan=lifespan)
 
     async def found(message: str) -> list[dict[str, str]]:
-        async with client.post(f"{server}/embeddings", json={"model": "e", "input": message}) as embedded:
+        async with client.post(
+            f"{server}/embeddings", json={"model": "e", "input": message, "dimensions": dimension}
+        ) as embedded:
             vector = str((await embedded.json())["data"][0]["embedding"])
         async with pool.connection() as connection:
             cursor = await connection.execute(
@@ -118,9 +118,11 @@ def app(url: str, server: str) -> FastAPI:
 def main() -> None:
     import asyncio
 
-    port, url, server, folder = sys.argv[1:]
-    asyncio.run(_prepare(url, Path(folder)))
-    uvicorn.run(app(url, server), host="127.0.0.1", port=int(port), access_log=False, log_level="warning")
+    port, url, server, folder, dimension, passage = sys.argv[1:]
+    asyncio.run(_prepare(url, Path(folder), int(dimension), int(passage)))
+    uvicorn.run(
+        app(url, server, int(dimension)), host="127.0.0.1", port=int(port), access_log=False, log_level="warning"
+    )
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ from typing import Any
 import httpx
 
 ANCHORAGE = str(Path(sys.prefix) / "bin" / "anchorage")
-_TOPICS = (
-    "harbour bread iron cat lighthouse railway bridge court river castle glass wool ship tower market song".split()
-)
+TOPICS = "harbour bread iron cat lighthouse railway bridge court river castle glass wool ship tower market song".split()
 _VERBS = "opened closed moved burned grew shrank sold bought crossed painted measured repaired".split()
 
 
@@ -68,8 +66,8 @@ def made_up_text(number: int, sentences: int = 40) -> str:
     """Text with something to find in it, the same for the same number."""
     rng = random.Random(number)
     return " ".join(
-        f"The {rng.choice(_TOPICS)} of town {number}.{part} was {rng.choice(_VERBS)} in {rng.randrange(1500, 2000)} by the "
-        f"{rng.choice(_TOPICS)} guild."
+        f"The {rng.choice(TOPICS)} of town {number}.{part} was {rng.choice(_VERBS)} in {rng.randrange(1500, 2000)} by the "
+        f"{rng.choice(TOPICS)} guild."
         for part in range(sentences)
     )
 

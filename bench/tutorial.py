@@ -6,7 +6,7 @@ conversation read back before each turn and written whole after it, and all of i
 `TUTORIAL_THREADS=1` gives it the least mending: a plain endpoint, which runs in threads, and a pool of connections.
 
 `python -m bench.chat tutorial` runs it beside ours, in an environment of its own (it shares no library with the package):
-tutorial.py PORT DATABASE MODEL_SERVER FOLDER
+tutorial.py PORT DATABASE MODEL_SERVER FOLDER DIMENSION SENTENCES
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 from pydantic import BaseModel
 
-_SENTENCES = 6
 _PASSAGES = 6
 _RECENT = 5  # messages that a question is read against
 _SYSTEM = "You are a helpful assistant. Answer from the context alone, and name the document that you have it from."
@@ -50,24 +49,27 @@ class State(TypedDict):
     answer: str
 
 
-def documents(folder: Path) -> list[Document]:
+def documents(folder: Path, passage: int) -> list[Document]:
     found = []
     for path in sorted(folder.iterdir()):
         sentences = path.read_text("utf-8").split(". ")
+        size = passage or len(sentences)
         found += [
-            Document(". ".join(sentences[at : at + _SENTENCES]), metadata={"source": path.name})
-            for at in range(0, len(sentences), _SENTENCES)
+            Document(". ".join(sentences[at : at + size]), metadata={"source": path.name})
+            for at in range(0, len(sentences), size)
         ]
     return found
 
 
-def _chain(url: str, server: str, folder: Path) -> Any:
+def _chain(url: str, server: str, folder: Path, dimension: int, passage: int) -> Any:
     model = ChatOpenAI(model="m", base_url=server, api_key="none", temperature=0.1)  # type: ignore[arg-type]
-    embeddings = OpenAIEmbeddings(model="e", base_url=server, api_key="none", check_embedding_ctx_length=False)  # type: ignore[arg-type]
+    embeddings = OpenAIEmbeddings(
+        model="e", base_url=server, api_key="none", dimensions=dimension, check_embedding_ctx_length=False
+    )  # type: ignore[arg-type]
     store = PGVector(
         embeddings, connection=url.replace("postgresql://", "postgresql+psycopg://", 1), collection_name="tutorial"
     )
-    store.add_documents(documents(folder))
+    store.add_documents(documents(folder, passage))
     prompt = ChatPromptTemplate.from_messages([("system", _SYSTEM), ("human", "{context}\n\nQuestion: {question}")])
 
     def shown(found: list[Document]) -> str:
@@ -110,10 +112,10 @@ def _message(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content, "timestamp": datetime.now(UTC).isoformat()}
 
 
-def app(url: str, server: str, folder: Path) -> FastAPI:
+def app(url: str, server: str, folder: Path, dimension: int, passage: int) -> FastAPI:
     graph: Any = None
     threads = os.environ.get("TUTORIAL_THREADS") == "1"
-    chain = _chain(url, server, folder)
+    chain = _chain(url, server, folder, dimension, passage)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -139,5 +141,11 @@ def app(url: str, server: str, folder: Path) -> FastAPI:
 
 
 if __name__ == "__main__":
-    port, url, server, folder = sys.argv[1:]
-    uvicorn.run(app(url, server, Path(folder)), host="127.0.0.1", port=int(port), access_log=False, log_level="warning")
+    port, url, server, folder, dimension, passage = sys.argv[1:]
+    uvicorn.run(
+        app(url, server, Path(folder), int(dimension), int(passage)),
+        host="127.0.0.1",
+        port=int(port),
+        access_log=False,
+        log_level="warning",
+    )

@@ -42,11 +42,13 @@ class Retriever:
         question, collections = state["standalone_question"], state.get("collections")
         others = await self._expander.write_wordings(question, context) if self._expander else []
         wanted, who = self._wanted(self._limits.k), context.principal
-        first, *more = await asyncio.gather(
-            self._finder.find_candidates(who, question, collections, wanted, vector=state.get("question_vector")),
-            *(self._finder.find_candidates(who, other, collections, wanted) for other in others),
-        )
-        ranking, vector = first
+        asked = self._finder.find_candidates(who, question, collections, wanted, vector=state.get("question_vector"))
+        if others:
+            (ranking, vector), *more = await asyncio.gather(
+                asked, *(self._finder.find_candidates(who, other, collections, wanted) for other in others)
+            )
+        else:
+            (ranking, vector), more = await asked, []
         if vector is None and self._by_meaning:
             vector = await self._embedder.embed_question(who, question)
         if more:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Route
 
@@ -27,12 +29,16 @@ from anchorage.faces.http import (
     usage,
 )
 from anchorage.faces.http.browser import BrowserSafety, listed
+from anchorage.faces.http.direct import DirectRoute, DirectRoutes
 from anchorage.faces.http.mcp import McpEndpoint
 from anchorage.faces.http.middleware import BodyLimit, RequestContext, RootPath
+from anchorage.faces.http.openai_shapes import CompletionRequest
 from anchorage.faces.http.state import ProcessState
+from anchorage.model import Principal
 from anchorage.ports.roles import TOKEN_HEADER
 from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import HttpSettings
+from anchorage.wiring.services import Services
 
 _CHAT = (chat, conversations, feedback, usage, system, openai, classic)
 _INGEST = (documents, jobs, sources)
@@ -72,6 +78,8 @@ def create_app(
     app.state.process = state
     _add_parts(app, roles, mcp=mcp)
     problems.install(app)
+    if roles.only in (None, "chat"):
+        app.add_middleware(DirectRoutes, state=state, routes=direct_routes())
     app.add_middleware(
         BodyLimit, limit=settings.max_body_bytes, upload_path="/api/documents", upload_limit=settings.max_upload_bytes
     )
@@ -90,6 +98,24 @@ def create_app(
     app.add_middleware(RequestContext, state=state)
     app.add_middleware(RootPath)
     return app
+
+
+def direct_routes() -> dict[str, DirectRoute]:
+    """The two routes that are asked all the time, by path."""
+
+    async def answer_chat(body: Any, request: Request, services: Services, principal: Principal) -> Response:
+        return await chat.chat(body, request, services, principal, request.headers.get("last-event-id"))
+
+    return {
+        "/api/chat": DirectRoute(chat.ChatRequest, answer_chat, _route_of(chat.router, chat.chat)),
+        "/v1/chat/completions": DirectRoute(
+            CompletionRequest, openai.completions, _route_of(openai.router, openai.completions)
+        ),
+    }
+
+
+def _route_of(router: APIRouter, endpoint: Any) -> APIRoute:
+    return next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is endpoint)
 
 
 def _add_parts(app: FastAPI, roles: RoleSettings, *, mcp: bool) -> None:

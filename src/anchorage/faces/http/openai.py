@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT
 
@@ -128,13 +128,13 @@ async def _asked(services: Services, principal: Principal, body: CompletionReque
              responses={200: {"content": {"text/event-stream": {}, "application/json": {}}}})  # fmt: skip
 async def completions(
     body: CompletionRequest, request: Request, services: CurrentServices, principal: CurrentPrincipal
-) -> dict[str, Any] | StreamingResponse:
+) -> Response:
     """An answer with its citations in `choices[0].message.citations`; in a stream, in the last chunk with a choice."""
     asked = await _asked(services, principal, body)
     if not body.stream:
         answer = await while_connected(request.receive, asked.chat.ask(principal, asked.question, **asked.arguments()))
         _count(answer)
-        return _completion(asked, answer)
+        return Response(dumps(_completion(asked, answer)), media_type="application/json")
     live = services.settings.openai.stream == "live"
     source = batched(asked.events(), services.settings.http.sse_heartbeat)
     try:

@@ -71,14 +71,15 @@ def _headers(status: int) -> Mapping[str, str]:
 
 def install(app: FastAPI) -> None:
     """Turn every error that a handler raises into a response."""
-    app.add_exception_handler(AnchorageError, _ours)
+    app.add_exception_handler(AnchorageError, respond_to_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(ClientDisconnect, _left)
+    app.add_exception_handler(ClientDisconnect, respond_to_client_gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
-async def _ours(request: Request, error: Exception) -> JSONResponse:
+async def respond_to_error(request: Request, error: Exception) -> JSONResponse:
+    """The response for one of our errors."""
     assert isinstance(error, AnchorageError)
     if error.status >= 500:
         _log.error("request_failed", code=error.code, reason=error.message, path=request.url.path)
@@ -127,7 +128,8 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     return response
 
 
-async def _left(request: Request, error: Exception) -> Response:
+async def respond_to_client_gone(request: Request, error: Exception) -> Response:
+    """For logs and metrics; nobody receives it."""
     return Response(status_code=_CLIENT_LEFT)
 
 
