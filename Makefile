@@ -11,7 +11,7 @@ POSTGRES_TAG ?= anchorage-postgres:18
 OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test docs types lint format bench e2e image image-postgres image-test manifests lock clean
+.PHONY: help setup up test test-all docs types lint format bench e2e image image-postgres image-test manifests lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -26,9 +26,13 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml scripts/setup.sh
 up: setup ## run everything: make up ARGS="--port 8000 --data DIR"
 	@exec $(BIN)/anchorage up $(ARGS)
 
-test: setup ## run all tests: make test ARGS="-k chunk"
+test: setup ## run the tests, but for the slowest: make test ARGS="-k chunk"
 	sh scripts/web.sh run test
-	@sh scripts/test.sh $(BIN)/python $(ARGS)
+	@sh scripts/test.sh $(BIN)/python $(or $(ARGS),--quick)
+
+test-all: setup ## run all tests
+	sh scripts/web.sh run test
+	@sh scripts/test.sh $(BIN)/python
 
 docs: ## build the documentation into build/docs, and check its links
 	@sh scripts/docs.sh
