@@ -11,7 +11,7 @@ POSTGRES_TAG ?= anchorage-postgres:18
 OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test types lint format bench e2e image image-postgres image-test manifests lock clean
+.PHONY: help setup up test test-all docs types lint format bench e2e image image-postgres image-test manifests lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -26,9 +26,16 @@ $(VENV)/.ready: requirements/dev.lock pyproject.toml scripts/setup.sh
 up: setup ## run everything: make up ARGS="--port 8000 --data DIR"
 	@exec $(BIN)/anchorage up $(ARGS)
 
-test: setup ## run all tests: make test ARGS="-k chunk"
+test: setup ## run the tests, but for the slowest: make test ARGS="-k chunk"
 	sh scripts/web.sh run test
-	@sh scripts/test.sh $(BIN)/python $(ARGS)
+	@sh scripts/test.sh $(BIN)/python $(or $(ARGS),--quick)
+
+test-all: setup ## run all tests
+	sh scripts/web.sh run test
+	@sh scripts/test.sh $(BIN)/python
+
+docs: ## build the documentation into build/docs, and check its links
+	@sh scripts/docs.sh
 
 e2e: setup ## run the end-to-end tests on the cluster that KUBECONFIG names, or on a kind cluster: CONTRIBUTING.md tells more
 	@sh scripts/e2e.sh $(BIN)/python $(ARGS)
@@ -74,8 +81,10 @@ SLIM = --extra langchain --extra mcp --extra s3 --extra redis --constraint requi
 lock: setup ## pin the dependencies anew, from pyproject.toml
 	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
 	  $(LOCK) $(SLIM) --extra local -o requirements/image.lock && $(LOCK) $(SLIM) -o requirements/slim.lock && \
-	  "$$uv" pip compile -q requirements/node.in --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" \
-	    -o requirements/node.lock
+	  for tool in node docs; do \
+	    "$$uv" pip compile -q requirements/$$tool.in --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" \
+	      -o requirements/$$tool.lock || exit 1; \
+	  done
 	@! grep -n '://' requirements/*.lock
 
 clean: ## remove what was built; data directories stay

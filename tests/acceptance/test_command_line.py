@@ -209,6 +209,7 @@ def test_eval(ingested: Cli, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_ingest_killed_in_the_middle_leaves_whole_documents_and_completes(cli: Cli, tmp_path: Path) -> None:
     for number in range(120):
         words = " ".join(f"Sentence {part} of paper {number} tells of harbours and docks." for part in range(60))
@@ -233,6 +234,7 @@ def test_ingest_killed_in_the_middle_leaves_whole_documents_and_completes(cli: C
     assert len(indexed()) == 120
 
 
+@pytest.mark.slow
 def test_ingest_goes_on_when_postgres_is_killed_under_it(cli: Cli, tmp_path: Path) -> None:
     for number in range(60):
         words = " ".join(f"Sentence {part} of letter {number} tells of lighthouses." for part in range(60))

@@ -41,6 +41,7 @@ def test_mcp_on_stdio(cli: Cli) -> None:
     assert "documents" in wrong.err and not wrong.out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_mcp_ends_by_a_signal_and_the_database_after_it(cli: Cli, number: signal.Signals) -> None:
     process = cli.start("mcp", "documents")

@@ -229,6 +229,7 @@ def test_an_address_in_use_is_told(up: tuple[httpx.Client, Cli]) -> None:
     assert "cannot be used" in run.err and "--port" in run.err
 
 
+@pytest.mark.slow
 def test_a_database_that_goes_away_turns_readiness_off_and_comes_back(tmp_path: Path) -> None:
     """`serve` on a database of its own choosing: gone, every request says so; back, all is well."""
     holder = Cli(tmp_path / "pg")

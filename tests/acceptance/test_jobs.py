@@ -5,6 +5,8 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
+
 from .conftest import Cli, served, until
 
 DONE = ("done", "failed", "cancelled")
@@ -53,6 +55,7 @@ def jobs(cli: Cli) -> list[dict[str, str]]:
     return list(cli("jobs", "list", "--json").json["jobs"])
 
 
+@pytest.mark.slow
 def test_a_killed_workers_documents_are_taken_over(tmp_path: Path) -> None:
     cli = Cli(tmp_path / "data")
     folder = tmp_path / "docs"

@@ -96,6 +96,7 @@ class Reader:
         assert turn["answer"] == ANSWER
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_in_mid_answer(shared: Cli) -> None:
     with served(shared, "serve") as (first, process), served(shared, "serve") as (second, _):
         reader = Reader("killed")
@@ -107,6 +108,7 @@ def test_a_process_that_is_killed_in_mid_answer(shared: Cli) -> None:
         reader.check(second)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_told_to_end_hands_its_answers_over(shared: Cli, tmp_path: Path) -> None:
     """At once: the lease would run for five minutes. Where it serves on before that, its client's next request comes by another connection."""
     lease = {"ANCHORAGE_STREAM__LEASE": "300", "ANCHORAGE_HTTP__LINGER": "0.2"}

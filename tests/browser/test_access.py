@@ -133,7 +133,7 @@ SCREENS: dict[str, Callable[[Page, Site], None]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+@pytest.mark.parametrize("look", ["light", *(pytest.param(look, marks=pytest.mark.slow) for look in ("dark", "phone"))])
 def test_axe_finds_nothing(window: Window, site: Site, look: str, request: pytest.FixtureRequest) -> None:
     shots: Path | None = request.config.getoption("--shots")
     context = window.context(phone=look == "phone", color_scheme="dark" if look == "dark" else "light")
@@ -152,6 +152,7 @@ def test_axe_finds_nothing(window: Window, site: Site, look: str, request: pytes
         page.close()
 
 
+@pytest.mark.slow
 def test_at_a_zoom_of_400_percent(window: Window, site: Site, request: pytest.FixtureRequest) -> None:
     """1280 by 1024 pixels, of which 320 by 256 are left: nothing has to be scrolled sideways, and everything can be reached."""
     shots: Path | None = request.config.getoption("--shots")
@@ -255,6 +256,7 @@ def _back_to_a_chip(page: Page) -> None:
             return
 
 
+@pytest.mark.slow
 def test_by_keyboard_alone(window: Window, site: Site) -> None:
     page = window.open()
     expect(page.get_by_label("Your question")).to_be_focused()
@@ -292,6 +294,7 @@ def test_by_keyboard_alone(window: Window, site: Site) -> None:
     expect(settings).to_be_focused()
 
 
+@pytest.mark.slow
 def test_what_happens_is_read_out(window: Window, site: Site) -> None:
     # Slow enough that each state is seen on a busy machine.
     site.answers(f"{HARBOUR} [1]", first_delay=2, token_delay=0.3)

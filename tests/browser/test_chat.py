@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from anchorage.testing.model_server import Behaviour
@@ -82,6 +83,7 @@ def test_a_reload_in_the_middle_goes_on(window: Window, site: Site) -> None:
     assert page.locator(".turn").count() == 1
 
 
+@pytest.mark.slow
 def test_two_windows_on_one_conversation(window: Window, site: Site) -> None:
     context = window.context()
     first = window.open(context=context)

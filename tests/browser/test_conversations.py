@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psycopg
+import pytest
 from playwright.sync_api import expect
 
 from anchorage.settings import load_settings
@@ -49,6 +50,7 @@ def test_a_link_to_what_is_gone_says_so(window: Window) -> None:
     answered(page)
 
 
+@pytest.mark.slow
 def test_ten_thousand_conversations_and_five_hundred_messages(window: Window, site: Site) -> None:
     with ThreadPoolExecutor(1) as other:  # in this thread, the browser has the event loop
         other.submit(asyncio.run, _fill(site)).result()

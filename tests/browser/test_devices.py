@@ -1,5 +1,6 @@
 """One conversation on two devices: two browsers that share nothing but the server."""
 
+import pytest
 from playwright.sync_api import expect
 
 from .conftest import HARBOUR, Site, Window, answered, ask, conversation_of
@@ -12,6 +13,7 @@ def look_again(page: object) -> None:
     page.evaluate("() => dispatchEvent(new Event('focus'))")  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_begun_on_one_device_goes_on_on_the_other(window: Window, site: Site) -> None:
     desk = window.open()
     ask(desk)
@@ -43,6 +45,7 @@ def test_an_answer_that_was_given_elsewhere_is_there_when_one_comes_back(window:
     expect(page.get_by_text("How many docks has it?").last).to_be_visible()
 
 
+@pytest.mark.slow
 def test_both_ask_at_once(window: Window, site: Site) -> None:
     """The later question waits for the answer to the earlier one, and is read against it."""
     site.ask("atonce", "When was the harbour of Ghent opened?")

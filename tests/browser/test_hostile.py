@@ -64,6 +64,7 @@ def test_hostile_answers(window: Window, site: Site, unguarded: bool) -> None:
     assert not outside
 
 
+@pytest.mark.slow
 def test_hostile_streams(window: Window, site: Site) -> None:
     page = window.open()
     outside = guarded(page, site)

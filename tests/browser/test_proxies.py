@@ -69,6 +69,7 @@ def test_below_a_path_of_an_ingress(window: Window, serving_below: httpx.Client)
         page.close()
 
 
+@pytest.mark.slow
 def test_over_tls_and_http_2_below_a_path(window: Window, site: Site, below: Below) -> None:
     window.expected = "404"  # before its first answer, it is no conversation yet
     site.answers(LONG, token_delay=0.03)
@@ -88,6 +89,7 @@ def test_over_tls_and_http_2_below_a_path(window: Window, site: Site, below: Bel
     assert set(protocols) <= {"h2", ""}
 
 
+@pytest.mark.slow
 def test_an_nginx_that_buffers_is_noticed_and_told_how_to_mend(window: Window, site: Site, below: Below) -> None:
     site.answers(LONG, token_delay=0.03)
     page = window.open(f"{below.front.buffering}/", ignore_https_errors=True)
@@ -134,6 +136,7 @@ def test_a_file_beyond_the_limit_that_is_the_default(
     page.close()
 
 
+@pytest.mark.slow
 def test_a_proxy_that_buffers_is_noticed(window: Window, site: Site, between: Proxy) -> None:
     window.expected = "500|ERR_"  # its own, where it is left waiting
     site.answers(LONG, token_delay=0.02, first_delay=1)

@@ -14,7 +14,7 @@ REFUSALS = [
     (403, "not_allowed", "You may not do this."),
     (413, "too_large", "This is too large."),
     (429, "rate_limited", "Too many requests."),
-    (500, "internal", "Something failed in the server."),
+    pytest.param(500, "internal", "Something failed in the server.", marks=pytest.mark.slow),
 ]
 
 

@@ -73,6 +73,7 @@ def test_the_server_is_away_and_comes_back(window: Window) -> None:
     expect(page.get_by_text("Everything works.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_stream_that_breaks_again_and_again_is_put_together(window: Window, site: Site, between: Proxy) -> None:
     window.expected = "ERR_INCOMPLETE_CHUNKED_ENCODING|ERR_EMPTY_RESPONSE|ERR_CONNECTION"
     site.answers(LONG, token_delay=0.02)
@@ -85,6 +86,7 @@ def test_a_stream_that_breaks_again_and_again_is_put_together(window: Window, si
     assert [text.count(f"Word {number}.") for number in range(20)] == [1] * 20
 
 
+@pytest.mark.slow
 def test_a_stream_that_cannot_be_had_is_given_up_and_tried_again_by_hand(window: Window, site: Site) -> None:
     window.expected = "ERR_FAILED"
     site.answers(LONG, token_delay=0.05)

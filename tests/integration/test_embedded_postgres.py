@@ -94,6 +94,7 @@ async def test_many_starters_share_one_server(folder: Path) -> None:
     assert server_pid(Cluster(folder)) is None
 
 
+@pytest.mark.slow
 async def test_a_killed_user_is_pruned_and_the_server_is_not_left_behind(folder: Path) -> None:
     victim = await asyncio.to_thread(hold, folder)
     victim.kill()
@@ -101,6 +102,7 @@ async def test_a_killed_user_is_pruned_and_the_server_is_not_left_behind(folder:
     await asyncio.to_thread(until, lambda: server_pid(Cluster(folder)) is None, "the keeper to stop the unused server")
 
 
+@pytest.mark.slow
 async def test_a_killed_server_comes_back_for_all_with_its_data(folder: Path) -> None:
     async with embedded_postgres(folder, port=None, start_timeout=60) as url:
         other = await asyncio.to_thread(hold, folder)
@@ -118,6 +120,7 @@ async def test_a_killed_server_comes_back_for_all_with_its_data(folder: Path) ->
         await release(other)
 
 
+@pytest.mark.slow
 async def test_everybody_killed_is_survived(folder: Path) -> None:
     victim = await asyncio.to_thread(hold, folder)
     pid = server_pid(Cluster(folder))

@@ -97,6 +97,7 @@ async def test_evaluations_that_were_killed_are_dropped_after_a_day(world: World
         assert {item.name for item in await store.collections(principal, kinds=("eval",))} == {running, "eval-mine"}
 
 
+@pytest.mark.slow
 async def test_a_start_that_was_killed_leaves_nothing_to_the_next(tmp_path: Path, dead: int) -> None:
     folder = tmp_path / "postgres"
     made(folder / f"{MAJOR}.{dead}.new", hours=0, folder=True)

@@ -21,6 +21,8 @@ async def test_what_was_uploaded_beside_the_documentation_stays(
     for name in ("mine", "other"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.txt").write_text(f"The docs of {name}.")
+    (tmp_path / "mine/images").mkdir()
+    (tmp_path / "mine/images/page.png").write_bytes(b"\x89PNG")
     (tmp_path / "note.txt").write_text("The quay of Ghent.")
     key = await world.blobs.put(tmp_path / "note.txt")
     ingester = Ingester(world.ingest, world.principal)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import structlog
@@ -10,7 +12,8 @@ import structlog
 import anchorage
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.ingest.removal import delete_documents
-from anchorage.model import DOCS_COLLECTION, DocumentStatus
+from anchorage.model import DOCS_COLLECTION, DocumentStatus, SourceEntry, SourceItem
+from anchorage.ports.source import Source
 from anchorage.wiring import Services, local_source
 
 _log = structlog.get_logger(__name__)
@@ -25,13 +28,29 @@ def docs_folder() -> Path | None:
     return next((place for place in places if place.is_dir()), None)
 
 
+class _Pages:
+    """Implements the `Source` port: a folder without its pictures, which belong to pages and are no documents."""
+
+    def __init__(self, folder: Source) -> None:
+        self._folder = folder
+        self.uri, self.prefix, self.lists_all = folder.uri, folder.prefix, folder.lists_all
+
+    async def list(self) -> AsyncIterator[SourceEntry]:
+        async for entry in self._folder.list():
+            if not entry.uri.startswith(f"{self.prefix}images/"):
+                yield entry
+
+    def fetch(self, uri: str) -> AbstractAsyncContextManager[SourceItem]:
+        return self._folder.fetch(uri)
+
+
 async def ingest_own_docs(services: Services) -> None:
     """Bring the collection `anchorage-docs` up to date."""
     folder = docs_folder()
     if folder is None:
         _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
         return
-    source = local_source(services.settings, str(folder))
+    source = _Pages(local_source(services.settings, str(folder)))
     store, principal = services.storage.store, services.principal
     found = await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     if (
