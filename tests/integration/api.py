@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.errors import NotAllowed
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.sources.web import WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.source import WebSource
 from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import Unavailable
 from anchorage.ingest.pipeline import ingest_source

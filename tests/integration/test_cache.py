@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.memory.cache import Caching
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask, ask_events

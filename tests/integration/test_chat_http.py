@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.pipeline import ingest_source

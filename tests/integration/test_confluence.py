@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import pytest
 
-from anchorage.adapters.sources import confluence_answers as answers
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
+from anchorage.adapters.sources.confluence import answers
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
 from anchorage.errors import (
     AnchorageError,
     BadRequest,

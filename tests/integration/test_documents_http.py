@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.ingest.pipeline import ingest_source
 
 from .conftest import World, http_client

@@ -8,7 +8,7 @@ import pytest
 
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.memory.cache import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.retrieval.retrieve import retrieve

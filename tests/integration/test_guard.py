@@ -11,7 +11,7 @@ import pytest
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
 from anchorage.adapters.models.http import RetryPolicy, model_client
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.safety.guard import Guards
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask, ask_events

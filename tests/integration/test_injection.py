@@ -10,7 +10,7 @@ import pytest
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.generation.prompt import ABSTENTION, instructions
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask_events

@@ -70,8 +70,8 @@ def test_a_download_that_is_killed_leaves_what_is_found_later(tmp_path: Path, mo
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code = (
         "import asyncio, os, signal\n"
-        "from anchorage.adapters.sources.web_client import WebClient, WebLimits\n"
-        "from anchorage.adapters.sources.web_page import download\n"
+        "from anchorage.adapters.sources.web.client import WebClient, WebLimits\n"
+        "from anchorage.adapters.sources.web.page import download\n"
         "from anchorage.testing.web_site import web_site\n"
         "async def main():\n"
         "    async with web_site() as site:\n"

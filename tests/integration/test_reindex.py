@@ -9,7 +9,7 @@ import pytest
 from tests.integration.conftest import World
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions

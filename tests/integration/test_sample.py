@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.faces.sample import ingest_own_docs
 from anchorage.ingest.pipeline import Ingester, ingest_source
 from anchorage.ingest.worker import ingest_upload

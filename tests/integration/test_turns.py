@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.generation.prompt import ABSTENTION
 from anchorage.chat.state import ChatServices
 from anchorage.chat.streaming.events import Event

@@ -16,7 +16,7 @@ from anchorage.adapters.models.budget import BudgetedGenerator
 from anchorage.adapters.models.fallback import FallbackGenerator
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.usage import PostgresLedger, open_ledger
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat import answer as answering
 from anchorage.chat.generation.stop import Stop
 from anchorage.chat.retrieval.search import search

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.web import WebOptions, WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.adapters.sources.web_memory import WebMemory
-from anchorage.adapters.sources.web_robots import Robots
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.memory import WebMemory
+from anchorage.adapters.sources.web.robots import Robots
+from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import AnchorageError, BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import SourceItem

@@ -8,9 +8,9 @@ from threading import Event
 
 import pytest
 
-from anchorage.adapters.sources import folder
-from anchorage.adapters.sources.file_threads import _AT_ONCE, FileThreads
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files import folder
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.files.threads import _AT_ONCE, FileThreads
 from anchorage.errors import Unavailable
 
 

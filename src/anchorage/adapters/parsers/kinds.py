@@ -8,13 +8,13 @@ from typing import BinaryIO
 from zipfile import ZipFile
 
 from anchorage.adapters.parsers.archive import archive_entries
-from anchorage.adapters.parsers.encoding import has_mark, is_binary, wide_encoding
 from anchorage.adapters.parsers.task import Parse
+from anchorage.adapters.parsers.text.encoding import has_mark, is_binary, wide_encoding
 from anchorage.errors import DocumentRefused, UnknownFormat
 
 PARSERS_VERSION = "anchorage-parsers/2"
 
-# Kind -> the names by which it goes. Each kind is a module of this package with a function `parse`, its own or a shared one.
+# Kind -> the names by which it goes. Each kind has a module in a wing with a function `parse`, its own or a shared one.
 EXTENSIONS = {
     "pdf": ("pdf",),
     "docx": ("docx", "docm", "dotx"),
@@ -45,8 +45,16 @@ EXTENSIONS = {
               "conf", "properties"),
 }  # fmt: skip
 _KIND_OF = {extension: kind for kind, names in EXTENSIONS.items() for extension in names}
-_MODULES = {"xlsx": "sheets", "xls": "sheets", "ods": "sheets", "odt": "opendocument", "odp": "opendocument",
-            "eml": "mail", "mbox": "mail"}  # fmt: skip
+_MODULES = {
+    "docx": "office.docx", "doc": "office.doc", "pptx": "office.pptx", "ppt": "office.ppt", "rtf": "office.rtf",
+    "xlsx": "office.sheets", "xls": "office.sheets", "ods": "office.sheets",
+    "odt": "office.opendocument", "odp": "office.opendocument",
+    "pdf": "pages.pdf", "image": "pages.image",
+    "html": "web.html", "webpage": "web.webpage", "epub": "web.epub",
+    "eml": "mail.mime", "mbox": "mail.mime", "msg": "mail.msg",
+    "plain": "text.plain", "markdown": "text.markdown", "csv": "text.csv", "json": "text.json", "notebook": "text.notebook",
+    "xml": "text.xml", "zip": "zip",
+}  # fmt: skip
 _BINARY = {
     "pdf",
     "docx",
@@ -111,7 +119,7 @@ def identify(file: BinaryIO, name: str, password: str | None) -> tuple[str, Bina
     if not head.strip(b" \t\r\n\0"):
         raise DocumentRefused("empty", f"{name} is empty." if not head else f"{name} holds only blanks.")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        from anchorage.adapters.parsers.compound import unlocked
+        from anchorage.adapters.parsers.office.compound import unlocked
 
         kind, file = unlocked(file, name, password)
         return (_archive_kind(file, name) if kind == "zip" else kind), file
@@ -183,5 +191,5 @@ def _unsupported(name: str, kind: str) -> UnknownFormat:
 
 def parser_of(kind: str) -> Parse:
     """The function that reads a kind; its libraries load now and not before."""
-    parse: Parse = import_module(f"anchorage.adapters.parsers.{_MODULES.get(kind, kind)}").parse
+    parse: Parse = import_module(f"anchorage.adapters.parsers.{_MODULES[kind]}").parse
     return parse
