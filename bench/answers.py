@@ -14,7 +14,7 @@ from pathlib import Path
 from anchorage.chat.answer import anchored_citations, draft_answer
 from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.support import read_queries, report
 
 

@@ -37,7 +37,7 @@ from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_an
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.chat import LONG_ANSWER
 from bench.support import made_up_text, report
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from anchorage.ingest.worker import run_worker, upload_job
 from anchorage.ports.queue import NewJob
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.instant import instant_ingest, instant_worker
 from bench.support import made_up_text, report, write_texts
 

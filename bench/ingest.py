@@ -12,7 +12,8 @@ from pathlib import Path
 
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.settings import load_settings
-from anchorage.wiring import local_source, open_services
+from anchorage.wiring.services import open_services
+from anchorage.wiring.sources import local_source
 from bench.support import report, write_texts
 
 

@@ -14,7 +14,7 @@ from anchorage.ingest.pipeline import IngestServices
 from anchorage.ingest.worker import WorkerServices
 from anchorage.model import EmbedderSpec
 from anchorage.testing.fakes import FixedEmbedders
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 
 class InstantEmbedder:

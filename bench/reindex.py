@@ -20,7 +20,7 @@ from anchorage.faces.reindexing import Plan, go_back, reindex
 from anchorage.ingest.pipeline import ingest_parsed
 from anchorage.model import Block, BlockKind, DocumentStatus, ParsedDocument, SourceItem
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.support import made_up_text, report
 
 _CHANGING = "bench://changing"

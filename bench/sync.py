@@ -21,7 +21,8 @@ from anchorage.ingest.pipeline import Ingester
 from anchorage.ingest.worker import run_worker
 from anchorage.model import RegisteredSource, SourceEntry
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, local_source, open_services
+from anchorage.wiring.services import Services, open_services
+from anchorage.wiring.sources import local_source
 from bench.instant import instant_ingest, instant_worker, until_idle
 from bench.support import free_port, made_up_text, report, write_texts
 

@@ -31,7 +31,8 @@ from anchorage.ingest.pipeline import ingest_source
 from anchorage.ingest.worker import maintain_forever, maintain_once, run_worker
 from anchorage.model.search import Query
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, local_source, open_services
+from anchorage.wiring.services import Services, open_services
+from anchorage.wiring.sources import local_source
 from bench.instant import instant_ingest, instant_worker, until_idle
 from bench.support import cpu_seconds, report, write_texts
 

@@ -18,7 +18,7 @@ from anchorage.model import Principal
 from anchorage.ports.llm import Generator
 from anchorage.settings import load_settings
 from anchorage.testing.serving import serving
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 from .conftest import World, services_of, storage_of
 

@@ -37,8 +37,7 @@ from anchorage.ports.source import Source
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
-from anchorage.wiring import Services, Storage
-from anchorage.wiring.services import PrincipalResolver
+from anchorage.wiring.services import PrincipalResolver, Services, Storage
 
 OWNER = Principal("owner")
 

@@ -20,7 +20,7 @@ from anchorage.settings import load_settings
 from anchorage.telemetry import STREAMS
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from anchorage.testing.serving import serving
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from support.markdown import active
 
 QUESTION = "When was the harbour of Ghent opened?"

@@ -24,7 +24,8 @@ from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.wiring import open_client, open_guards
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client
 
 from .conftest import World
 

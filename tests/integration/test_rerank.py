@@ -19,7 +19,7 @@ from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.cross_encoder import write_cross_encoder
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.wiring import open_client, open_reranking
+from anchorage.wiring.models import open_client, open_reranking
 
 from .conftest import World
 

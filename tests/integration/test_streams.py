@@ -23,7 +23,7 @@ from anchorage.model import Message, Principal, Usage
 from anchorage.ports.memory import Place
 from anchorage.ports.streams import Line, Piece, StreamRequest, StreamState
 from anchorage.settings import load_settings
-from anchorage.wiring import open_guards
+from anchorage.wiring.guards import open_guards
 
 from .conftest import Bakery
 

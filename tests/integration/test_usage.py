@@ -36,7 +36,8 @@ from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder, ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.wiring import open_client, open_generator, open_guards
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client, open_generator
 from anchorage.wiring.usage import ledger_for
 
 from .conftest import Bakery, World

@@ -10,7 +10,7 @@ from typing import Any
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
 from anchorage.model import IndexVersion, Principal
-from anchorage.wiring import Services, Storage
+from anchorage.wiring.services import Services, Storage
 
 Progress = Callable[[int, int], None]
 

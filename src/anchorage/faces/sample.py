@@ -11,7 +11,8 @@ import anchorage
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.ingest.removal import delete_documents
 from anchorage.model import DOCS_COLLECTION, DocumentStatus
-from anchorage.wiring import Services, local_source
+from anchorage.wiring.services import Services
+from anchorage.wiring.sources import local_source
 
 _log = structlog.get_logger(__name__)
 

@@ -12,7 +12,8 @@ from anchorage.ingest.indexing import open_indexing
 from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
-from anchorage.wiring import Services, Storage, check_location
+from anchorage.wiring.services import Services, Storage
+from anchorage.wiring.sources import check_location
 
 _PATIENCE = 30.0  # seconds for documents that are in work
 

@@ -35,7 +35,7 @@ async def _evaluate(
 ) -> dict[str, Any]:
     from anchorage.evaluation.dataset import read_dataset
     from anchorage.evaluation.run import evaluate as run
-    from anchorage.wiring import open_services
+    from anchorage.wiring.services import open_services
 
     dataset = read_dataset(folder)
     with Progress(

@@ -25,7 +25,7 @@ from anchorage.settings import Settings
 
 if TYPE_CHECKING:
     from anchorage.ports.source import Source
-    from anchorage.wiring import Services
+    from anchorage.wiring.services import Services
 
 _STYLE = {"indexed": "green", "failed": "red", "held": "yellow", "deleted": "yellow", "queued": "cyan"}
 
@@ -74,7 +74,8 @@ async def _ingest(
     settings: Settings, locations: Sequence[str], web: Mapping[str, Any] | None, collection: str, wait: bool, json: bool
 ) -> list[Outcome]:
     from anchorage.ingest.worker import maintain_once
-    from anchorage.wiring import open_location, open_services
+    from anchorage.wiring.services import open_services
+    from anchorage.wiring.sources import open_location
 
     outcomes: list[Outcome] = []
     async with AsyncExitStack() as stack:

@@ -37,7 +37,7 @@ from anchorage.ingest.removal import delete_by_hand
 from anchorage.ingest.worker import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 router = APIRouter(prefix="/api")
 _PIECE = 1024**2

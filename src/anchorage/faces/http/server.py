@@ -23,7 +23,7 @@ from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
 from anchorage.ingest.worker import run_worker
 from anchorage.settings import Settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 
 _log = structlog.get_logger(__name__)
 _LAST_WORDS = 4.0  # seconds for handing streams over, within the time that requests get
