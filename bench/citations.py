@@ -130,9 +130,10 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
         ) as services,
     ):
         chat = services.chat
-        async with evaluation_collection(chat.store, services.principal, services.ingest, None) as collection:
+        async with evaluation_collection(chat.store, services.principal, services.ingest.index, None) as collection:
+            ingester = services.ingest.ingester_for(services.principal)
             await ingest_corpora(
-                services.ingest, services.principal, collection, [dataset.corpus], lambda what, number: None
+                ingester, services.ingest.upkeep, collection, [dataset.corpus], lambda what, number: None
             )
             assert chat.generator is not None
             for query in queries:

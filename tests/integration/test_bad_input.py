@@ -14,7 +14,6 @@ from anchorage.adapters.sources.web.client import WebClient, WebLimits
 from anchorage.adapters.sources.web.source import WebSource
 from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import Unavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Outcome
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
@@ -23,7 +22,7 @@ from .conftest import World
 
 
 async def ingest(world: World, folder: Path) -> dict[str, Outcome]:
-    found = ingest_source(world.ingest, world.principal, "c", LocalSource(folder, max_bytes=10**6))
+    found = world.ingester.ingest_source("c", LocalSource(folder, max_bytes=10**6))
     return {outcome.uri.rsplit("/", 1)[-1]: outcome async for outcome in found}
 
 

@@ -16,7 +16,6 @@ from anchorage.chat.retrieval.search import search
 from anchorage.chat.state import ChatServices
 from anchorage.chat.turn import ask
 from anchorage.errors import ModelUnavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder, ScriptedGenerator
 
@@ -51,7 +50,9 @@ async def two(world: World, tmp_path: Path) -> World:
             embedders=FixedEmbedders([embedder]),
         )
         source = LocalSource(tmp_path / f"{name}.txt", max_bytes=10**6)
-        assert [item.status.value async for item in ingest_source(ingest, world.principal, name, source)] == ["indexed"]
+        assert [
+            item.status.value async for item in ingest.ingester_for(world.principal).ingest_source(name, source)
+        ] == ["indexed"]
     return world
 
 

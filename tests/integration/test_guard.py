@@ -18,7 +18,6 @@ from anchorage.chat.turn import ask, ask_events
 from anchorage.errors import AnchorageError, Blocked, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal, Turn
 from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
@@ -43,9 +42,7 @@ async def server() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def asked(world: World, tmp_path: Path) -> World:
     (tmp_path / "keys.txt").write_text(f"The deploy key of the harbour is {KEY}. The harbour opened in 1827.")
-    async for _ in ingest_source(
-        world.ingest, world.principal, "c", LocalSource(tmp_path / "keys.txt", max_bytes=10**6)
-    ):
+    async for _ in world.ingester.ingest_source("c", LocalSource(tmp_path / "keys.txt", max_bytes=10**6)):
         pass
     return world
 

@@ -15,7 +15,6 @@ from anchorage.adapters.sources.web.memory import WebMemory
 from anchorage.adapters.sources.web.robots import Robots
 from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import AnchorageError, BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import SourceItem
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
@@ -570,7 +569,7 @@ def test_wrong_options(values: dict[str, Any]) -> None:
 
 async def statuses(world: World, source: Source) -> dict[str, str]:
     """What an ingest makes of each document, by the end of its address."""
-    found = ingest_source(world.ingest, world.principal, "c", source)
+    found = world.ingester.ingest_source("c", source)
     return {outcome.uri.rsplit("/", 1)[-1]: outcome.status.value async for outcome in found}
 
 

@@ -23,10 +23,11 @@ from anchorage.errors import AnchorageError, BadRequest, NotFound
 from anchorage.evaluation.citations import judge_citations
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
-from anchorage.ingest.pipeline import IngestServices, ingest_parsed
-from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem, Usage
+from anchorage.ingest.ingester import Ingester
+from anchorage.model import Block, BlockKind, Citation, IndexSpec, ParsedDocument, Principal, SourceItem, Usage
 from anchorage.model.search import Ranking
 from anchorage.ports.store import Store
+from anchorage.ports.upkeep import Upkeep
 from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans
@@ -57,13 +58,13 @@ class _Figures:
 
 @asynccontextmanager
 async def evaluation_collection(
-    store: Store, principal: Principal, ingest: IngestServices, keep: str | None
+    store: Store, principal: Principal, index: IndexSpec, keep: str | None
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
     name = keep or f"eval-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4()}"
     if name in {item.name for item in await store.collections(principal, kinds=("user", "docs", "eval"))}:
         raise BadRequest(f"The collection {name!r} is there already. Keep the evaluation's under another name.")
-    await store.open_collection(principal, name, ingest.index, kind="eval")
+    await store.open_collection(principal, name, index, kind="eval")
     try:
         yield name
     finally:
@@ -105,7 +106,9 @@ def on_its_own_account(chat: ChatServices) -> ChatServices:
 
 
 async def evaluate(
-    ingest: IngestServices,
+    ingester: Ingester,
+    index: IndexSpec,
+    upkeep: Upkeep,
     chat: ChatServices,
     principal: Principal,
     dataset: Dataset,
@@ -115,11 +118,11 @@ async def evaluate(
     keep: str | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
+    """All figures of the contract's `eval`; the throwaway collection gets `index`. Raises `BadRequest` for a set that cannot be read."""
     chat = on_its_own_account(chat)
-    async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
+    async with evaluation_collection(chat.store, principal, index, keep) as collection:
         corpora = [dataset.corpus, *([distractors] if distractors else [])]
-        ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
+        ingested = await ingest_corpora(ingester, upkeep, collection, corpora, progress)
         figures = _Figures()
         ids: dict[str, str] = {}
         for number, query in enumerate(dataset.queries, 1):
@@ -130,7 +133,7 @@ async def evaluate(
 
 
 async def ingest_corpora(
-    services: IngestServices, principal: Principal, collection: str, corpora: Sequence[Path], progress: Progress
+    ingester: Ingester, upkeep: Upkeep, collection: str, corpora: Sequence[Path], progress: Progress
 ) -> dict[str, Any]:
     """Ingest corpus files; gives how much that was."""
 
@@ -145,13 +148,13 @@ async def ingest_corpora(
 
     started = time.perf_counter()
     count = chunks = 0
-    async for outcome in ingest_parsed(services, principal, collection, documents()):
+    async for outcome in ingester.ingest_texts(collection, documents()):
         if outcome.error:
             raise AnchorageError(f"{_corpus_id(outcome.uri)} could not be ingested: {outcome.error.message}")
         count += 1
         chunks += outcome.chunks
         progress("documents", count)
-    while await services.store.maintain(settled=True):
+    while await upkeep.maintain(settled=True):
         pass
     seconds = time.perf_counter() - started
     return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}

@@ -30,9 +30,9 @@ from anchorage.chat.state import ChatLimits, ChatServices
 from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
-from anchorage.ingest.pipeline import IngestServices
+from anchorage.ingest.removal import Remover
 from anchorage.ingest.sync import SyncLimits
-from anchorage.ingest.worker import WorkerServices
+from anchorage.ingest.worker import Worker
 from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
@@ -53,6 +53,7 @@ from anchorage.wiring.cache import open_caching
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
+from anchorage.wiring.ingest import Ingestion
 from anchorage.wiring.models import hurried, open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
@@ -81,6 +82,10 @@ class Storage:
     caching: Caching | None
     principal: Principal
 
+    @property
+    def remover(self) -> Remover:
+        return Remover(self.store, self.queue)
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -90,8 +95,8 @@ class Services:
     embedder: Embedder
     embedders: ConfiguredEmbedders
     generator: Generator | None
-    ingest: IngestServices
-    worker: WorkerServices
+    ingest: Ingestion
+    worker: Worker
     chat: ChatServices
     streams: Streams
     principals: PrincipalResolver = local_owner
@@ -164,8 +169,9 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         analyser=analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
     )
-    ingest = IngestServices(
-        store=storage.store,
+    ingest = Ingestion(
+        catalog=storage.store,
+        upkeep=storage.store,
         blobs=storage.blobs,
         parser=parser,
         embedders=embedders,
@@ -174,15 +180,6 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         batch_chunks=settings.ingest.batch_chunks,
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
-    )
-    web = WebMemory()
-    worker = WorkerServices(
-        ingest=ingest,
-        queue=storage.queue,
-        registry=storage.registry,
-        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
-        sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
-        tidy=lambda: _tidy(storage),
     )
     retriever, forwarder = await open_roles(settings.roles, stack)
     chat = ChatServices(
@@ -204,10 +201,22 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     )
     streams = _open_streams(storage, stack)
     principals = principals_of(settings.roles)
+    worker = build_worker(storage, ingest)
     return Services(storage, embedder, embedders, generator, ingest, worker, chat, streams, principals, forwarder)
 
 
-async def _tidy(storage: Storage) -> None:
+def build_worker(storage: Storage, ingest: Ingestion) -> Worker:
+    """What runs the jobs of this storage's queue; all its sources share what is known of the web."""
+    settings, web = storage.settings, WebMemory()
+    return ingest.worker(
+        storage.registry,
+        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
+        limits=SyncLimits(settings.ingest.hold_share, settings.ingest.hold_least),
+        remove_leftovers=lambda: _remove_leftovers(storage),
+    )
+
+
+async def _remove_leftovers(storage: Storage) -> None:
     """Remove what killed processes left: temporary files, and the collections of evaluations."""
     await asyncio.to_thread(remove_leftovers, storage.settings.data.dir)
     await drop_stale_evaluations(storage.store, storage.principal)

@@ -90,8 +90,6 @@ def delete(
     json: Json = False,
 ) -> None:
     """Remove documents from every answer at once, with their original bytes."""
-    from anchorage.ingest.removal import delete_by_hand
-
     if bool(document_ids) == everything or everything != (collection is not None):
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")
 
@@ -103,7 +101,7 @@ def delete(
                 found = await _all(storage, collection)
             else:  # all are looked up before one is deleted
                 found = [await storage.store.document(storage.principal, item) for item in document_ids or ()]
-            return list(await delete_by_hand(storage, storage.principal, found))
+            return list(await storage.remover.delete_by_hand(storage.principal, found))
 
     deleted = asyncio.run(run(settings_for(data)))
     if not deleted and not everything:

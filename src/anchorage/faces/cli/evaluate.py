@@ -44,7 +44,9 @@ async def _evaluate(
     ) as progress:  # fmt: skip
         task = progress.add_task("starting", total=None)
         async with open_services(settings) as services:
+            ingest, principal = services.ingest, services.principal
             return await run(
-                services.ingest, services.chat, services.principal, dataset, k=k, distractors=distractors, keep=keep,
+                ingest.ingester_for(principal), ingest.index, ingest.upkeep, services.chat, principal, dataset, k=k,
+                distractors=distractors, keep=keep,
                 progress=lambda what, done: progress.update(task, description=f"{done} {what}"),
             )  # fmt: skip

@@ -115,7 +115,6 @@ def worker(
 
 
 async def _worker(settings: Settings) -> None:
-    from anchorage.ingest.worker import run_worker
     from anchorage.wiring.services import open_services
     from anchorage.wiring.sources import check_originals
 
@@ -127,7 +126,7 @@ async def _worker(settings: Settings) -> None:
     with suppress(asyncio.CancelledError):
         async with open_services(settings) as services:
             structlog.get_logger(__name__).info("worker_ready", concurrency=settings.ingest.concurrency)
-            await run_worker(services.worker, settings.ingest.concurrency)
+            await services.worker.work(settings.ingest.concurrency)
 
 
 def migrate(

@@ -21,7 +21,6 @@ from anchorage.faces.http.browser import rebinding_risk
 from anchorage.faces.http.heads import bounded_http
 from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.worker import run_worker
 from anchorage.settings import Settings
 from anchorage.wiring.services import Services, open_services
 
@@ -187,7 +186,7 @@ async def _work(
             tidying = asyncio.create_task(_tidy(services))
             try:
                 if worker:
-                    await run_worker(services.worker, settings.ingest.concurrency)
+                    await services.worker.work(settings.ingest.concurrency)
                 else:
                     await tidying
             finally:
