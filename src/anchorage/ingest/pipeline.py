@@ -7,7 +7,7 @@ Killing this at any point leaves whole documents, and running it again completes
 from __future__ import annotations
 
 import hashlib
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
 from anchorage.errors import NotFound
@@ -49,20 +49,17 @@ class Pipeline:
 
     async def prepare(self, index: OpenIndex, reading: Reading) -> IndexedDocument | Outcome:
         """Fetch, parse, chunk and embed a document; an outcome where its bytes are those that are indexed."""
+        known, progress = reading.known, reading.progress
         async with AsyncExitStack() as in_flight:
-            async with self.fetcher.fetch(reading.source, reading.entry.uri, in_flight, reading.progress) as fetched:
+            async with self.fetcher.fetch(reading.source, reading.entry.uri, in_flight, progress) as fetched:
                 reading.kept.append(fetched.blob_key)
                 item, version = fetched.item, self.parser.version_of(fetched.blob_key)
-                known = reading.known
-                if known and known.version == version:
-                    # The source has touched it, or a later version failed and this one has come back.
-                    with suppress(NotFound):  # deleted meanwhile: then it is new
-                        await self.writer.confirm(known, self.parser.tag_of(item.tag), reading.source_id)
-                        return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
-                with reading.progress.waiting():  # for its turn; then a parser has limits of its own
+                if outcome := await self._confirm_unchanged(reading, item, version):
+                    return outcome
+                with progress.waiting():  # for its turn; then a parser has limits of its own
                     parsed = await self.parser.parse(item, reading.password)
             document = await index.chunk_item(item, version, parsed, fetched.blob_key)
-            document = await self.embedder.embed(index, document, known, reading.progress)
+            document = await self.embedder.embed(index, document, known, progress)
         replaced = known.version or "" if known else ""
         return replace(document, tag=self.parser.tag_of(item.tag), source_id=reading.source_id, replaces=replaced)
 
@@ -75,3 +72,14 @@ class Pipeline:
         """Make a prepared document visible."""
         document_id = await self.writer.write(collection, index.index_id, document)
         return count_outcome(Outcome(document.uri, document_id, DocumentStatus.INDEXED, len(document.chunks)))
+
+    async def _confirm_unchanged(self, reading: Reading, item: SourceItem, version: str) -> Outcome | None:
+        """The source has touched what is indexed, or a later version failed and this one has come back."""
+        known = reading.known
+        if known is None or known.version != version:
+            return None
+        try:
+            await self.writer.confirm(known, self.parser.tag_of(item.tag), reading.source_id)
+        except NotFound:  # deleted meanwhile: then it is new
+            return None
+        return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
