@@ -71,12 +71,12 @@ def test_a_download_that_is_killed_leaves_what_is_found_later(tmp_path: Path, mo
     code = (
         "import asyncio, os, signal\n"
         "from anchorage.adapters.sources.web.client import WebClient, WebLimits\n"
-        "from anchorage.adapters.sources.web.page import download\n"
+        "from anchorage.adapters.sources.web.page import download_page\n"
         "from anchorage.testing.web_site import web_site\n"
         "async def main():\n"
         "    async with web_site() as site:\n"
         "        site.page('/', 'text')\n"
-        "        page = await download(WebClient(WebLimits(1000, pause=0, allow_private=True)), site.url + '/')\n"
+        "        page = await download_page(WebClient(WebLimits(1000, pause=0, allow_private=True)), site.url + '/')\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"
     )

@@ -367,7 +367,7 @@ async def test_a_page_that_is_forgotten_while_it_is_asked_for_is_no_empty_one(si
         return uris, (await read(source, uris[-1]))[1].decode()
 
     before = await crawled()
-    memory.keep(
+    memory.keep_page(
         f"{site.url}/docs/", {"if-none-match": '"one"'}, 'etag:"one"', "text/html", None, [f"{site.url}/docs/a"]
     )
     site.unchanged("/docs/", '"one"')
@@ -378,14 +378,14 @@ def test_the_memory_of_the_web_is_bounded() -> None:
     memory = WebMemory(pages_bytes=100_000)
     links = [f"https://example.org/{number}" for number in range(50)]
     for number in range(1_500):
-        memory.keep(f"https://example.org/{number}", {"if-none-match": '"1"'}, "etag:1", None, None, links)
-        memory.turn(f"https://{number}.example.org", number, 0.5)
-    assert memory.known("https://example.org/0") is None
-    known = memory.known("https://example.org/1499")
+        memory.keep_page(f"https://example.org/{number}", {"if-none-match": '"1"'}, "etag:1", None, None, links)
+        memory.reserve_turn(f"https://{number}.example.org", number, 0.5)
+    assert memory.find_page("https://example.org/0") is None
+    known = memory.find_page("https://example.org/1499")
     assert known and known.links == links
     for number in range(2_500):
-        memory.turn(f"https://{number}.example.org", 10_000 + number, 0.5)
-        memory.keep_robots(f"https://{number}.example.org", number, Robots.free())
+        memory.reserve_turn(f"https://{number}.example.org", 10_000 + number, 0.5)
+        memory.keep_robots(f"https://{number}.example.org", number, Robots.allow_all())
     assert len(memory._next_turn) <= 2_000 and len(memory.robots) == 2_000
 
 

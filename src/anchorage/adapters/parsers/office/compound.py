@@ -19,7 +19,7 @@ _LOCKED = "EncryptedPackage"
 _EXCELS_OWN = "VelvetSweatshop"  # what Excel itself tries first: it locks a sheet's cells without hiding them
 
 
-def unlocked(file: BinaryIO, name: str, password: str | None) -> tuple[str, BinaryIO]:
+def remove_password(file: BinaryIO, name: str, password: str | None) -> tuple[str, BinaryIO]:
     """The kind (`zip` for a new Office document) and the file without its password.
 
     Raises `DocumentRefused` (encrypted, corrupt) or `UnknownFormat`.
@@ -30,15 +30,15 @@ def unlocked(file: BinaryIO, name: str, password: str | None) -> tuple[str, Bina
     except (OSError, ValueError, IndexError) as error:
         file.seek(0)
         if _LOCKED.encode("utf-16-le") in file.read(8 * 1024**2):
-            raise _locked(name, None) from error
+            raise _refusal_of_locked(name, None) from error
         raise DocumentRefused("corrupt", f"{name} is damaged: it cannot be opened. Save or copy it again.") from error
     if _LOCKED in streams:
-        return "zip", _decrypted(file, name, password)
+        return "zip", _decrypt(file, name, password)
     kind = next((kind for stream, kind in _STREAMS if stream in streams), None)
     if kind is None:
         raise UnknownFormat(f"{name}: this kind of compound file is not supported.")
     if kind in ("doc", "ppt", "xls") and _is_locked(file):
-        return kind, _decrypted(file, name, password)
+        return kind, _decrypt(file, name, password)
     return kind, file
 
 
@@ -50,7 +50,7 @@ def _is_locked(file: BinaryIO) -> bool:
         return False
 
 
-def _decrypted(file: BinaryIO, name: str, password: str | None) -> BinaryIO:
+def _decrypt(file: BinaryIO, name: str, password: str | None) -> BinaryIO:
     plain = BytesIO()
     file.seek(0)
     try:
@@ -58,12 +58,12 @@ def _decrypted(file: BinaryIO, name: str, password: str | None) -> BinaryIO:
         office.load_key(password=password or _EXCELS_OWN)
         office.decrypt(plain)
     except (InvalidKeyError, DecryptionError, FileFormatError, ParseError, ValueError, KeyError, OSError) as error:
-        raise _locked(name, password) from error
+        raise _refusal_of_locked(name, password) from error
     if plain.tell() == 0 or not plain.getvalue().startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise _locked(name, password)
+        raise _refusal_of_locked(name, password)
     return plain
 
 
-def _locked(name: str, password: str | None) -> DocumentRefused:
+def _refusal_of_locked(name: str, password: str | None) -> DocumentRefused:
     what = "does not open with the password given" if password else "is protected by a password"
     return DocumentRefused("encrypted", f"{name} {what}. Save it without one.")

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import olefile
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.rows import Table
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
@@ -36,24 +36,24 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     try:
         if magic not in _MAGIC:
             raise ValueError("no Word document")
-        pieces = list(_pieces(main, table)) if version >= _WORD_97 else [_old_text(main)]
+        pieces = list(_read_pieces(main, table)) if version >= _WORD_97 else [_read_old_text(main)]
         properties = _Properties(main, table) if version >= _WORD_97 else None
     except (struct.error, ValueError, IndexError) as error:
         raise DocumentRefused(
             "corrupt", f"{name} is damaged: it cannot be read as a Word document. Save it again."
         ) from error
     builder = DocumentBuilder(task.limit)
-    _add(builder, pieces, properties)
+    _add_paragraphs(builder, pieces, properties)
     return builder.finish(name, title.decode("cp1252", "replace") if isinstance(title, bytes) else str(title))
 
 
-def _old_text(main: bytes) -> tuple[str, int, int]:
+def _read_old_text(main: bytes) -> tuple[str, int, int]:
     """Word 6 and 95 keep the text in one run of bytes."""
     start, end = unpack_from("<II", main, 0x18)
     return main[start:end].decode("cp1252", "replace"), start, 1
 
 
-def _pieces(main: bytes, table: bytes) -> Iterator[tuple[str, int, int]]:
+def _read_pieces(main: bytes, table: bytes) -> Iterator[tuple[str, int, int]]:
     """(text, offset in the stream, bytes a character) of each piece, in reading order."""
     at, size = unpack_from("<II", main, 0x1A2)
     end = at + size
@@ -86,13 +86,13 @@ class _Properties:
         count = max(0, (size - 4) // 8)
         for number in range(count):
             (page,) = unpack_from("<I", table, at + 4 * (count + 1) + 4 * number)
-            runs += self._runs(main, (page & 0x3FFFFF) * 512)
+            runs += self._read_runs(main, (page & 0x3FFFFF) * 512)
         runs.sort(key=lambda run: run[0])
         self._starts = [start for start, _ in runs]
         self._found = [found for _, found in runs]
 
     @staticmethod
-    def _runs(main: bytes, page: int) -> Iterator[tuple[int, bytes]]:
+    def _read_runs(main: bytes, page: int) -> Iterator[tuple[int, bytes]]:
         count = main[page + 511]
         starts = unpack_from(f"<{count + 1}I", main, page)
         for number in range(count):
@@ -113,7 +113,9 @@ class _Properties:
         return (min(6, style) if 1 <= style <= 9 else 0), _IN_TABLE in found[2:], _ROW_END in found[2:]
 
 
-def _add(builder: DocumentBuilder, pieces: list[tuple[str, int, int]], properties: _Properties | None) -> None:
+def _add_paragraphs(
+    builder: DocumentBuilder, pieces: list[tuple[str, int, int]], properties: _Properties | None
+) -> None:
     """Paragraphs end with a return; cells and rows with a bell."""
     table = Table(builder)
     cells: list[str] = []
@@ -128,32 +130,32 @@ def _add(builder: DocumentBuilder, pieces: list[tuple[str, int, int]], propertie
             level, inside, ends = properties.at(start + position * width) if properties else (0, False, False)
             position += 1
             if part == "\x07" and (ends or (properties is None and cells and not "".join(current))):
-                table.add(cells)
+                table.add_row(cells)
                 cells, current = [], []
             elif part == "\x07":
-                cells.append(folded(_shown("".join(current))))
+                cells.append(fold_space(_strip_marks("".join(current))))
                 current = []
             elif inside:
                 current.append(" ")
             else:
                 table = Table(builder)
-                _paragraph(builder, "".join(current), level)
+                _add_paragraph(builder, "".join(current), level)
                 current = []
-    table.add(cells)
-    _paragraph(builder, "".join(current), 0)
+    table.add_row(cells)
+    _add_paragraph(builder, "".join(current), 0)
 
 
-def _paragraph(builder: DocumentBuilder, raw: str, level: int) -> None:
-    text = _shown(raw)
+def _add_paragraph(builder: DocumentBuilder, raw: str, level: int) -> None:
+    text = _strip_marks(raw)
     if level:
-        builder.add(BlockKind.HEADING, folded(text), level)
+        builder.add(BlockKind.HEADING, fold_space(text), level)
     else:
         builder.add(BlockKind.LIST_ITEM if _BULLET.match(text) else BlockKind.PARAGRAPH, text)
 
 
-def _shown(raw: str) -> str:
+def _strip_marks(raw: str) -> str:
     """A paragraph's text without the instructions of fields and the marks of pictures and notes."""
     before = None
     while before != raw:
         before, raw = raw, _FIELD.sub(lambda field: field.group(1) or "", raw)
-    return clean(raw.translate(_MARKS)).strip()
+    return clean_text(raw.translate(_MARKS)).strip()

@@ -21,7 +21,7 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
     check_archive(file, name)
     try:
-        result = mammoth.convert_to_html(file, style_map=_STYLES, convert_image=img_element(_no_image))
+        result = mammoth.convert_to_html(file, style_map=_STYLES, convert_image=img_element(_leave_image_out))
     except (BadZipFile, KeyError, OSError, ValueError, EOFError, AttributeError, IndexError) as error:
         raise DocumentRefused(
             "corrupt", f"{name} is damaged: it cannot be read as a Word document. Save it again."
@@ -29,5 +29,5 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     return parse_markup(f"<html><body>{result.value}</body></html>", name, task.limit)
 
 
-def _no_image(image: Any) -> dict[str, str]:
+def _leave_image_out(image: Any) -> dict[str, str]:
     return {"src": ""}

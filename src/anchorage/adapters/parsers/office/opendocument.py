@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, BinaryIO
 
 from anchorage.adapters.parsers.archive import Package
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.rows import Table
 from anchorage.adapters.parsers.task import Task
 from anchorage.adapters.parsers.text.xml import parse_tree
@@ -56,62 +56,62 @@ class _Walker:
             return
         if tag == f"{_TEXT}h":
             level = element.get(f"{_TEXT}outline-level", "1")
-            self._text(element, BlockKind.HEADING, min(6, int(level)) if level.isdigit() else 1, depth)
+            self._add_text(element, BlockKind.HEADING, min(6, int(level)) if level.isdigit() else 1, depth)
         elif tag == f"{_TEXT}p":
-            self._text(element, BlockKind.LIST_ITEM if self._lists else BlockKind.PARAGRAPH, 0, depth)
+            self._add_text(element, BlockKind.LIST_ITEM if self._lists else BlockKind.PARAGRAPH, 0, depth)
         elif tag == f"{_TABLE}table":
-            self._table(element)
+            self._add_table(element)
         elif tag == f"{_DRAW}page":
-            self._slide(element, depth)
+            self._add_slide(element, depth)
         elif tag == f"{_DRAW}frame" and element.get(f"{_PRESENTATION}class") in ("title", "subtitle"):
             level = 1 if element.get(f"{_PRESENTATION}class") == "title" else 2
-            self._builder.add(BlockKind.HEADING, folded(plain(element)), level)
+            self._builder.add(BlockKind.HEADING, fold_space(read_own_text(element)), level)
         elif tag in (f"{_SVG}title", f"{_SVG}desc"):
-            self._builder.add(BlockKind.PARAGRAPH, folded(element.text or ""))
+            self._builder.add(BlockKind.PARAGRAPH, fold_space(element.text or ""))
         else:
             self._lists += tag == f"{_TEXT}list"
             for child in element:
                 self.walk(child, depth + 1)
             self._lists -= tag == f"{_TEXT}list"
 
-    def _text(self, element: Any, kind: BlockKind, level: int, depth: int) -> None:
+    def _add_text(self, element: Any, kind: BlockKind, level: int, depth: int) -> None:
         """A paragraph, then what is anchored in it: text boxes, footnotes, comments."""
-        text = "\n".join(folded(line) for line in plain(element).split("\n"))
+        text = "\n".join(fold_space(line) for line in read_own_text(element).split("\n"))
         self._builder.add(kind, text, level)
         for anchored in element.iterdescendants(
             f"{_DRAW}frame", f"{_TEXT}note-body", f"{_OFFICE}annotation", f"{_DRAW}custom-shape"
         ):
-            if not any(parent.tag in _ANCHORED for parent in _between(anchored, element)):
+            if not any(parent.tag in _ANCHORED for parent in _list_between(anchored, element)):
                 for child in anchored:
                     self.walk(child, depth + 1)
 
-    def _slide(self, element: Any, depth: int) -> None:
+    def _add_slide(self, element: Any, depth: int) -> None:
         self._slides += 1
         for child in element:
             if child.tag == f"{_PRESENTATION}notes":
                 for box in child.iterdescendants(f"{_DRAW}text-box"):
-                    if text := folded(plain(box)):
+                    if text := fold_space(read_own_text(box)):
                         self._builder.add(BlockKind.PARAGRAPH, f"Notes: {text}")
             else:
                 self.walk(child, depth + 1)
         self._builder.end_page(self._slides)
 
-    def _table(self, element: Any) -> None:
+    def _add_table(self, element: Any) -> None:
         table = Table(self._builder)
         for row in element.iter(f"{_TABLE}table-row"):
             if next(row.iterancestors(f"{_TABLE}table")) is not element:
                 continue  # of a table within a cell, which that cell reads
             cells: list[str] = []
             for cell in row.iterchildren(f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"):
-                text = folded(" ".join(plain(part) for part in cell.iter(f"{_TEXT}p", f"{_TEXT}h")))
+                text = fold_space(" ".join(read_own_text(part) for part in cell.iter(f"{_TEXT}p", f"{_TEXT}h")))
                 cells += [text] * min(int(cell.get(f"{_TABLE}number-columns-repeated", "1")), _MAX_REPEATED)
-            table.add(cells)
+            table.add_row(cells)
 
 
 _ANCHORED = {f"{_DRAW}frame", f"{_TEXT}note", f"{_OFFICE}annotation", f"{_DRAW}custom-shape"}
 
 
-def _between(element: Any, ancestor: Any) -> list[Any]:
+def _list_between(element: Any, ancestor: Any) -> list[Any]:
     found = []
     parent = element.getparent()
     while parent is not None and parent is not ancestor:
@@ -120,7 +120,7 @@ def _between(element: Any, ancestor: Any) -> list[Any]:
     return [one for one in found if one.tag != f"{_TEXT}note"]
 
 
-def plain(element: Any) -> str:
+def read_own_text(element: Any) -> str:
     """The text of an element itself, without what is anchored in it."""
     parts = [element.text or ""]
     for child in element:
@@ -132,8 +132,8 @@ def plain(element: Any) -> str:
         elif tag == f"{_TEXT}line-break":
             parts.append("\n")
         elif isinstance(tag, str) and (tag not in _ANCHORED or element.tag in (f"{_DRAW}frame",)):
-            parts.append(plain(child))
+            parts.append(read_own_text(child))
             if tag == f"{_TEXT}p":
                 parts.append("\n")
         parts.append(child.tail or "")
-    return clean("".join(parts))
+    return clean_text("".join(parts))

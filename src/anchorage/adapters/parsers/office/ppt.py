@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import olefile
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.rows import Table
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
@@ -68,16 +68,16 @@ class _Presentation:
     def __init__(self, data: bytes, last_edit: int) -> None:
         self.data = data
         self._places: dict[int, int] = {}
-        document = self._edits(last_edit)
+        document = self._read_edits(last_edit)
         self.slides: list[_Entry] = []
         self.notes: dict[int, _Entry] = {}
         for kind, instance, start, end in self.records(*self.body(document)):
             if kind == _SLIDE_LIST and instance == 0:
-                self.slides += self._entries(start, end)
+                self.slides += self._read_entries(start, end)
             elif kind == _SLIDE_LIST and instance == 2:
-                self.notes.update({entry.identifier: entry for entry in self._entries(start, end)})
+                self.notes.update({entry.identifier: entry for entry in self._read_entries(start, end)})
 
-    def _edits(self, at: int) -> int:
+    def _read_edits(self, at: int) -> int:
         """Read where everything lies now, newest edit first; returns the document's number."""
         document, seen = 0, set[int]()
         while at and at not in seen:
@@ -89,11 +89,11 @@ class _Presentation:
             if kind != _USER_EDIT:
                 raise ValueError("no edit record")
             document = document or number
-            self._directory(directory)
+            self._read_directory(directory)
             at = previous
         return document
 
-    def _directory(self, at: int) -> None:
+    def _read_directory(self, at: int) -> None:
         kind, size = unpack_from("<2xHI", self.data, at)
         if kind != _DIRECTORY:
             raise ValueError("no directory of objects")
@@ -118,7 +118,7 @@ class _Presentation:
             yield kind, head >> 4, start + 8, min(end, start + 8 + size)
             start += 8 + size
 
-    def _entries(self, start: int, end: int) -> list[_Entry]:
+    def _read_entries(self, start: int, end: int) -> list[_Entry]:
         entries: list[_Entry] = []
         last = -1
         for kind, _, at, stop in self.records(start, end):
@@ -130,16 +130,16 @@ class _Presentation:
                 if entries:
                     entries[-1].outline.append(_Text(last, ""))
             elif kind in (_CHARS, _BYTES) and entries and entries[-1].outline:
-                entries[-1].outline[-1].text = self._text(kind, at, stop)
+                entries[-1].outline[-1].text = self._decode(kind, at, stop)
         return entries
 
-    def _text(self, kind: int, start: int, end: int) -> str:
+    def _decode(self, kind: int, start: int, end: int) -> str:
         return self.data[start:end].decode("utf-16-le" if kind == _CHARS else "latin-1", "replace")
 
     def texts(self, entry: _Entry) -> Iterator[_Text | _Rows]:
         """The texts of a slide's shapes in their order; those kept in the outline stand where a shape refers to them."""
         used = set()
-        for found in self._shapes(*self.body(entry.persist), 0):
+        for found in self._read_shapes(*self.body(entry.persist), 0):
             if isinstance(found, int):
                 used.add(found)
                 if found < len(entry.outline):
@@ -150,7 +150,7 @@ class _Presentation:
             if number not in used:
                 yield text
 
-    def _shapes(self, start: int, end: int, depth: int) -> Iterator[_Text | _Rows | int]:
+    def _read_shapes(self, start: int, end: int, depth: int) -> Iterator[_Text | _Rows | int]:
         last = -1
         for kind, _, at, stop in self.records(start, end):
             if kind == _OUTLINE_REF:
@@ -158,11 +158,11 @@ class _Presentation:
             elif kind == _HEADER:
                 (last,) = unpack_from("<I", self.data, at)
             elif kind in (_CHARS, _BYTES):
-                yield _Text(last, self._text(kind, at, stop))
+                yield _Text(last, self._decode(kind, at, stop))
             elif kind == _GROUP and self._is_table(at, stop):
-                yield self._table(at, stop)
+                yield self._read_table(at, stop)
             elif self.data[at - 8] & 0xF == 0xF and depth < _DEEPEST:
-                yield from self._shapes(at, stop, depth + 1)
+                yield from self._read_shapes(at, stop, depth + 1)
 
     def _is_table(self, start: int, end: int) -> bool:
         """Whether a group of shapes says of itself that it is a table."""
@@ -175,15 +175,15 @@ class _Presentation:
             return False
         return False
 
-    def _table(self, start: int, end: int) -> _Rows:
+    def _read_table(self, start: int, end: int) -> _Rows:
         """Cells by where they lie; one that spans rows or columns is told in each."""
         cells: list[tuple[int, int, int, int, str]] = []
         for kind, _, at, stop in self.records(start, end):
             if kind == _SHAPE:
                 place = next((body for part, _, body, _ in self.records(at, stop) if part == _ANCHOR), None)
-                texts = [found.text for found in self._shapes(at, stop, _DEEPEST - 2) if isinstance(found, _Text)]
+                texts = [found.text for found in self._read_shapes(at, stop, _DEEPEST - 2) if isinstance(found, _Text)]
                 if place and texts:
-                    cells.append((*unpack_from("<4i", self.data, place), _line(" ".join(texts))))
+                    cells.append((*unpack_from("<4i", self.data, place), _fold_line(" ".join(texts))))
         lefts, tops = sorted({cell[0] for cell in cells}), sorted({cell[1] for cell in cells})
         rows = []
         for y in tops[:_MOST]:
@@ -191,7 +191,7 @@ class _Presentation:
             rows.append([next((cell[4] for cell in across if cell[0] <= x < cell[2]), "") for x in lefts[:_MOST]])
         return rows
 
-    def notes_of(self, slide: _Entry) -> list[str]:
+    def read_notes(self, slide: _Entry) -> list[str]:
         """What the speaker noted."""
         for kind, _, at, _ in self.records(*self.body(slide.persist)):
             if kind == _SLIDE_ATOM:
@@ -204,8 +204,8 @@ class _Presentation:
         return []
 
 
-def _line(text: str) -> str:
-    return folded(clean(text.replace("\v", " ")))
+def _fold_line(text: str) -> str:
+    return fold_space(clean_text(text.replace("\v", " ")))
 
 
 def _add_slide(builder: DocumentBuilder, presentation: _Presentation, slide: _Entry) -> None:
@@ -214,11 +214,11 @@ def _add_slide(builder: DocumentBuilder, presentation: _Presentation, slide: _En
         if not isinstance(text, _Text):
             table = Table(builder)
             for row in text:
-                table.add(row)
+                table.add_row(row)
             continue
-        lines = [_line(line) for line in text.text.split("\r")]
+        lines = [_fold_line(line) for line in text.text.split("\r")]
         if text.kind in _TITLES:
-            builder.add(BlockKind.HEADING, folded(" ".join(lines)), 1)
+            builder.add(BlockKind.HEADING, fold_space(" ".join(lines)), 1)
             continue
         kind = (
             BlockKind.LIST_ITEM
@@ -228,6 +228,6 @@ def _add_slide(builder: DocumentBuilder, presentation: _Presentation, slide: _En
         for line in lines:
             if line != "*":  # stands for the slide's number or date
                 builder.add(kind, line)
-    for note in presentation.notes_of(slide):
-        if folded(note):
-            builder.add(BlockKind.PARAGRAPH, "Notes: " + "\n".join(folded(line) for line in note.split("\r")))
+    for note in presentation.read_notes(slide):
+        if fold_space(note):
+            builder.add(BlockKind.PARAGRAPH, "Notes: " + "\n".join(fold_space(line) for line in note.split("\r")))

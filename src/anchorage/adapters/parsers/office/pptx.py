@@ -12,8 +12,8 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE, PP_PLACEHOLDER
 from pptx.exc import PackageNotFoundError
 
 from anchorage.adapters.parsers.archive import BROKEN, check_archive
-from anchorage.adapters.parsers.builder import DocumentBuilder, folded
-from anchorage.adapters.parsers.office.charts import add_chart, drawing_text, office_tree
+from anchorage.adapters.parsers.builder import DocumentBuilder, fold_space
+from anchorage.adapters.parsers.office.charts import add_chart, parse_office_xml, read_drawing_text
 from anchorage.adapters.parsers.rows import Table
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
@@ -41,7 +41,7 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     for number, slide in enumerate(slides, 1):
         _Slide(builder, slide, authors).add()
         builder.end_page(number)
-    return builder.finish(name, folded(presentation.core_properties.title or ""), {"pages": len(slides)})
+    return builder.finish(name, fold_space(presentation.core_properties.title or ""), {"pages": len(slides)})
 
 
 class _Slide:
@@ -52,61 +52,63 @@ class _Slide:
 
     def add(self) -> None:
         shapes = list(self._slide.shapes)
-        titles = [shape for shape in shapes if _placeholder(shape) in _TITLES]
+        titles = [shape for shape in shapes if _placeholder_type(shape) in _TITLES]
         for shape in titles:
-            self._builder.add(BlockKind.HEADING, folded(shape.text_frame.text), 1)
-        self._shapes([shape for shape in shapes if not any(shape is title for title in titles)], 0)
+            self._builder.add(BlockKind.HEADING, fold_space(shape.text_frame.text), 1)
+        self._add_shapes([shape for shape in shapes if not any(shape is title for title in titles)], 0)
         if self._slide.has_notes_slide and (frame := self._slide.notes_slide.notes_text_frame) is not None:
-            self._frame(frame, lists=False, before="Notes: ")
-        for text in self._comments():
+            self._add_frame(frame, lists=False, before="Notes: ")
+        for text in self._read_comments():
             self._builder.add(BlockKind.PARAGRAPH, text)
 
-    def _shapes(self, shapes: Iterable[Any], depth: int) -> None:
+    def _add_shapes(self, shapes: Iterable[Any], depth: int) -> None:
         for shape in shapes:
-            place = _placeholder(shape)
+            place = _placeholder_type(shape)
             if place in _FURNITURE:
                 continue
             if shape.shape_type == MSO_SHAPE_TYPE.GROUP:
                 if depth < _MAX_DEPTH:
-                    self._shapes(shape.shapes, depth + 1)
+                    self._add_shapes(shape.shapes, depth + 1)
             elif getattr(shape, "has_table", False):
                 table = Table(self._builder)
                 for row in shape.table.rows:
-                    table.add([folded(cell.text) for cell in row.cells])
+                    table.add_row([fold_space(cell.text) for cell in row.cells])
             elif getattr(shape, "has_chart", False):
-                add_chart(self._builder, office_tree(shape.chart_part.blob))
+                add_chart(self._builder, parse_office_xml(shape.chart_part.blob))
             elif shape.has_text_frame:
-                self._frame(shape.text_frame, lists=place in _BODY)
+                self._add_frame(shape.text_frame, lists=place in _BODY)
             else:
-                self._picture(shape)
+                self._add_picture(shape)
 
-    def _frame(self, frame: Any, *, lists: bool, before: str = "") -> None:
+    def _add_frame(self, frame: Any, *, lists: bool, before: str = "") -> None:
         """A body's paragraphs are bullets where there are several."""
-        texts = [text for text in (folded(paragraph.text.replace("\v", " ")) for paragraph in frame.paragraphs) if text]
+        texts = [
+            text for text in (fold_space(paragraph.text.replace("\v", " ")) for paragraph in frame.paragraphs) if text
+        ]
         kind = BlockKind.LIST_ITEM if lists and len(texts) > 1 else BlockKind.PARAGRAPH
         for text in texts:
             self._builder.add(kind, before + text)
             before = ""
 
-    def _picture(self, shape: Any) -> None:
+    def _add_picture(self, shape: Any) -> None:
         """The alternative text of a picture, and the words of a diagram."""
         properties = shape._element.xpath(".//p:cNvPr")
         description = properties[0].get("descr", "") if properties else ""
         if not re.fullmatch(r"\S+\.\w{3,4}", description):
-            self._builder.add(BlockKind.PARAGRAPH, folded(description))
+            self._builder.add(BlockKind.PARAGRAPH, fold_space(description))
         for identifier in shape._element.xpath(".//@r:dm"):
-            root = office_tree(self._slide.part.related_part(identifier).blob)
+            root = parse_office_xml(self._slide.part.related_part(identifier).blob)
             for paragraph in root.iter(f"{_A}p"):
-                self._builder.add(BlockKind.LIST_ITEM, drawing_text(paragraph))
+                self._builder.add(BlockKind.LIST_ITEM, read_drawing_text(paragraph))
 
-    def _comments(self) -> Iterator[str]:
+    def _read_comments(self) -> Iterator[str]:
         """Comments and replies with who wrote them and when, in the old format and the new one."""
         for relation in self._slide.part.rels.values():
             if relation.reltype.endswith("/comments") and not relation.is_external:
-                for comment in office_tree(relation.target_part.blob).iter("{*}cm", "{*}reply"):
+                for comment in parse_office_xml(relation.target_part.blob).iter("{*}cm", "{*}reply"):
                     author = self._authors.get(comment.get("authorId", ""), "unknown")
                     when = comment.get("dt") or comment.get("created") or "unknown"
-                    yield f"Comment (author: {author}, time: {when}): {_words(comment)}"
+                    yield f"Comment (author: {author}, time: {when}): {_read_words(comment)}"
 
 
 def _authors(presentation: Any) -> dict[str, str]:
@@ -114,20 +116,20 @@ def _authors(presentation: Any) -> dict[str, str]:
     found = {}
     for relation in presentation.part.rels.values():
         if relation.reltype.endswith(("/commentAuthors", "/authors")) and not relation.is_external:
-            for author in office_tree(relation.target_part.blob).iter("{*}cmAuthor", "{*}author"):
+            for author in parse_office_xml(relation.target_part.blob).iter("{*}cmAuthor", "{*}author"):
                 initials = author.get("initials")
                 found[author.get("id", "")] = author.get("name", "") + (f" ({initials})" if initials else "")
     return found
 
 
-def _words(comment: Any) -> str:
+def _read_words(comment: Any) -> str:
     """A comment's own words, without those of the replies to it."""
     parts = [child for child in comment if isinstance(child.tag, str)]
     old = [child.text or "" for child in parts if etree.QName(child).localname == "text"]
-    return folded(
-        " ".join([*old, *(drawing_text(child) for child in parts if etree.QName(child).localname == "txBody")])
+    return fold_space(
+        " ".join([*old, *(read_drawing_text(child) for child in parts if etree.QName(child).localname == "txBody")])
     )
 
 
-def _placeholder(shape: Any) -> Any:
+def _placeholder_type(shape: Any) -> Any:
     return shape.placeholder_format.type if shape.is_placeholder else None

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from striprtf.striprtf import rtf_to_text
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
@@ -24,9 +24,9 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     except (ValueError, LookupError, IndexError) as error:
         raise DocumentRefused("corrupt", f"{name} is damaged: it cannot be read as RTF. Save it again.") from error
     builder = DocumentBuilder(task.limit)
-    for line in clean(text).split("\n"):
+    for line in clean_text(text).split("\n"):
         if "|" in line and line.rstrip().endswith("|"):
-            builder.add(BlockKind.TABLE_ROW, " | ".join(cell for cell in map(folded, line.split("|")) if cell))
+            builder.add(BlockKind.TABLE_ROW, " | ".join(cell for cell in map(fold_space, line.split("|")) if cell))
         else:
             stripped = line.strip()
             builder.add(BlockKind.LIST_ITEM if _BULLET.match(stripped) else BlockKind.PARAGRAPH, stripped)

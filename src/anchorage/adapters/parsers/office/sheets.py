@@ -12,8 +12,8 @@ from lxml import etree
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from anchorage.adapters.parsers.archive import Package, check_archive
-from anchorage.adapters.parsers.builder import DocumentBuilder, folded
-from anchorage.adapters.parsers.office.charts import add_chart, drawing_text, office_tree
+from anchorage.adapters.parsers.builder import DocumentBuilder, fold_space
+from anchorage.adapters.parsers.office.charts import add_chart, parse_office_xml, read_drawing_text
 from anchorage.adapters.parsers.rows import Table
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
@@ -35,26 +35,26 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
         sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
         for sheet in sheets:
             found = book.get_sheet_by_name(sheet.name)
-            rows = [[shown(value) for value in row] for row in found.to_python(skip_empty_area=True)]
-            add_sheet(builder, sheet.name, _filled(rows, found.merged_cell_ranges or (), found.start or (0, 0)))
+            rows = [[format_cell(value) for value in row] for row in found.to_python(skip_empty_area=True)]
+            add_sheet(builder, sheet.name, _fill_merged(rows, found.merged_cell_ranges or (), found.start or (0, 0)))
     except PasswordError as error:
         raise DocumentRefused("encrypted", f"{name} is protected by a password. Save it without one.") from error
     except CalamineError as error:
-        raise _damaged(name) from error
+        raise _refusal_of_damaged(name) from error
     except BaseException as error:
         if type(error).__name__ == "PanicException":  # how a fault in Rust arrives; it is no Exception
-            raise _damaged(name) from error
+            raise _refusal_of_damaged(name) from error
         raise
     if zipped:
         _add_drawings(builder, file, name)
     return builder.finish(name, name.rsplit(".", 1)[0], {"sheets": len(sheets)})
 
 
-def _damaged(name: str) -> DocumentRefused:
+def _refusal_of_damaged(name: str) -> DocumentRefused:
     return DocumentRefused("corrupt", f"{name} is damaged: it cannot be read as a spreadsheet. Save it again.")
 
 
-def shown(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """A cell's value as a reader would write it."""
     if isinstance(value, float):
         return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else f"{value:.12g}"
@@ -62,18 +62,18 @@ def shown(value: Any) -> str:
         return value.date().isoformat() if value.time() == time(0) else value.isoformat(" ")
     if isinstance(value, date | time | timedelta):
         return str(value)
-    return folded(str(value))
+    return fold_space(str(value))
 
 
 def add_sheet(builder: DocumentBuilder, title: str, rows: Sequence[Sequence[str]]) -> None:
     """A sheet's tables: blank rows part them; lines of one cell above a table are its titles."""
     if not any(any(row) for row in rows):
         return
-    builder.add(BlockKind.HEADING, folded(title), 1)
+    builder.add(BlockKind.HEADING, fold_space(title), 1)
     table: Table | None = None
     span: tuple[int, int] | None = None
-    for band in _bands(rows):
-        for number, part in enumerate(_parts(band)):
+    for band in _split_bands(rows):
+        for number, part in enumerate(_split_tables(band)):
             filled = [column for row in part for column, cell in enumerate(row) if cell]
             here = min(filled), max(filled) + 1
             if number or here != span:  # the same columns go on after a blank row
@@ -83,14 +83,14 @@ def add_sheet(builder: DocumentBuilder, title: str, rows: Sequence[Sequence[str]
             while table is None and lines and sum(map(bool, lines[0])) == 1:
                 builder.add(BlockKind.PARAGRAPH, next(filter(None, lines.pop(0))))
             if table is None and lines:
-                lines = _one_header(lines)
-                table = Table(builder, () if _names(lines[0]) else [""])
+                lines = _merge_header_rows(lines)
+                table = Table(builder, () if _can_name_columns(lines[0]) else [""])
             if table is not None:
                 for cells in lines:
-                    table.add(cells)
+                    table.add_row(cells)
 
 
-def _bands(rows: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+def _split_bands(rows: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
     """Rows between blank rows."""
     band: list[Sequence[str]] = []
     for row in [*rows, ()]:
@@ -101,7 +101,7 @@ def _bands(rows: Sequence[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
             band = []
 
 
-def _parts(band: list[Sequence[str]]) -> list[list[Sequence[str]]]:
+def _split_tables(band: list[Sequence[str]]) -> list[list[Sequence[str]]]:
     """Tables side by side: blank columns part them where one begins lower than the other.
 
     Elsewhere blank columns are only space, and a row stays whole.
@@ -127,7 +127,7 @@ def _parts(band: list[Sequence[str]]) -> list[list[Sequence[str]]]:
     return [[row for row in part if any(row)] for part in cut]
 
 
-def _filled(rows: list[list[str]], merged: Sequence[Any], start: tuple[int, int]) -> list[list[str]]:
+def _fill_merged(rows: list[list[str]], merged: Sequence[Any], start: tuple[int, int]) -> list[list[str]]:
     """Rows in which a cell that was merged downwards is told in each of its rows, and a heading over columns in each of them."""
     for (top, left), (bottom, right) in merged:
         top, bottom, left, right = top - start[0], bottom - start[0], left - start[1], right - start[1]
@@ -148,26 +148,26 @@ def _add_drawings(builder: DocumentBuilder, file: BinaryIO, name: str) -> None:
         if not found:
             continue
         try:
-            root = office_tree(package.part(part))
+            root = parse_office_xml(package.part(part))
         except (etree.LxmlError, DocumentRefused):
             continue  # the cells were read; a broken drawing takes nothing from them
         if found.group(1) == "chart":
             add_chart(builder, root)
         elif found.group(1) == "drawing":
             for body in root.iter("{*}txBody"):
-                builder.add(BlockKind.PARAGRAPH, drawing_text(body))
+                builder.add(BlockKind.PARAGRAPH, read_drawing_text(body))
         else:
             for comment in root.iter("{*}comment"):
-                text = folded("".join(piece.text or "" for piece in comment.iter("{*}t")))
+                text = fold_space("".join(piece.text or "" for piece in comment.iter("{*}t")))
                 if text:
                     builder.add(BlockKind.PARAGRAPH, f"Comment ({comment.get('ref')}): {text}")
 
 
-def _one_header(lines: list[Sequence[str]]) -> list[Sequence[str]]:
+def _merge_header_rows(lines: list[Sequence[str]]) -> list[Sequence[str]]:
     """Two rows of names above rows of numbers become one: what stands over a column, then its own name."""
-    if len(lines) < 2 or not (_names(lines[0]) and _names(lines[1])):
+    if len(lines) < 2 or not (_can_name_columns(lines[0]) and _can_name_columns(lines[1])):
         return lines
-    if lines[1][0] if len(lines) == 2 else _names(lines[2]):
+    if lines[1][0] if len(lines) == 2 else _can_name_columns(lines[2]):
         return lines
     gaps = any(not upper and lower for upper, lower in zip(lines[0], lines[1], strict=False))
     if not gaps and len(set(lines[0])) == len(lines[0]):
@@ -176,7 +176,7 @@ def _one_header(lines: list[Sequence[str]]) -> list[Sequence[str]]:
     return [header, *lines[2:]]
 
 
-def _names(row: Sequence[str]) -> bool:
+def _can_name_columns(row: Sequence[str]) -> bool:
     """Whether a row can name columns: it has no numbers."""
     return not any(cell.replace(".", "", 1).replace("-", "", 1).isdigit() and not _is_year(cell) for cell in row)
 

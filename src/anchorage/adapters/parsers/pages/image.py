@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from anchorage.adapters.parsers.builder import DocumentBuilder
-from anchorage.adapters.parsers.pages.ocr import Recogniser, too_slow
+from anchorage.adapters.parsers.pages.ocr import Recogniser, refusal_of_slow_ocr
 from anchorage.adapters.parsers.pages.paragraphs import add_page
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import DocumentRefused
@@ -35,7 +35,7 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
                     page = frame.convert("L")
                     if (larger := min(4, _ENOUGH // max(page.size))) > 1:
                         page = page.resize((page.width * larger, page.height * larger), Image.Resampling.LANCZOS)
-                    text = recogniser.text(page, _RESOLUTION)
+                    text = recogniser.recognise(page, _RESOLUTION)
                     if text is None:
                         slow.append(number)
                     add_page(builder, text or "")
@@ -45,7 +45,7 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
                 "corrupt", f"{name} is damaged: it cannot be read as a picture. Save it again."
             ) from error
         if slow and not builder.blocks:
-            raise too_slow(name)
+            raise refusal_of_slow_ocr(name)
         metadata = {
             "recognised_pages": [page.number for page in builder.pages],
             **({"slow_pages": slow} if slow else {}),

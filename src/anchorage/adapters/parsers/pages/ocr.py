@@ -7,7 +7,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from anchorage.adapters.parsers.builder import clean
+from anchorage.adapters.parsers.builder import clean_text
 from anchorage.adapters.parsers.task import Recognition
 from anchorage.errors import DocumentRefused
 
@@ -34,7 +34,7 @@ class Recogniser:
             raise DocumentRefused(
                 "needs_ocr", f"{name} holds pictures of text. To have it recognised, {_HOW}."
             ) from error
-        path = _data_folder(recognition)
+        path = _find_data_folder(recognition)
         if path is None:
             raise DocumentRefused(
                 "needs_ocr",
@@ -55,7 +55,7 @@ class Recogniser:
         self._seconds = recognition.page_seconds
         recognition.begin()
 
-    def text(self, picture: Image, resolution: int) -> str | None:
+    def recognise(self, picture: Image, resolution: int) -> str | None:
         """The text of a picture of `resolution` dots per inch; None when it took longer than a page may take.
 
         A picture that makes little sense is turned, and the best reading counts.
@@ -72,14 +72,14 @@ class Recogniser:
                 best, confidence = found, self._tesseract.MeanTextConf()
             if confidence >= _SENSE or not found.strip():
                 break
-        return None if best is None else clean(best)
+        return None if best is None else clean_text(best)
 
     def close(self) -> None:
         """Give back the memory of the language data."""
         self._tesseract.End()
 
 
-def too_slow(name: str) -> DocumentRefused:
+def refusal_of_slow_ocr(name: str) -> DocumentRefused:
     """The refusal of a file of which no page was recognised in time."""
     return DocumentRefused(
         "timeout",
@@ -88,7 +88,7 @@ def too_slow(name: str) -> DocumentRefused:
     )
 
 
-def _data_folder(recognition: Recognition) -> str | None:
+def _find_data_folder(recognition: Recognition) -> str | None:
     """The folder that holds the data of all its languages: the one that was named, or a usual one.
 
     Tesseract is not asked: without a folder of its own it searches the working directory, with all below it.

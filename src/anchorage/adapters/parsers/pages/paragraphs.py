@@ -16,7 +16,7 @@ def add_page(builder: DocumentBuilder, text: str, headings: Sequence[tuple[int, 
     """Paragraphs of a page: PDFs only have lines, so one ends where a line is short or blank, or a bullet begins."""
     lines = [line.rstrip() for line in text.split("\n")]
     longest = max((len(line) for line in lines), default=0)
-    wanted = {_key(title): level for level, title in headings}
+    wanted = {_normalize(title): level for level, title in headings}
     paragraph: list[str] = []
 
     def flush() -> None:
@@ -25,7 +25,7 @@ def add_page(builder: DocumentBuilder, text: str, headings: Sequence[tuple[int, 
 
     for line in lines:
         stripped = line.strip()
-        key = _key(stripped)
+        key = _normalize(stripped)
         if not stripped:
             flush()
         elif key and key in wanted:
@@ -41,6 +41,6 @@ def add_page(builder: DocumentBuilder, text: str, headings: Sequence[tuple[int, 
     flush()
 
 
-def _key(title: str) -> str:
+def _normalize(title: str) -> str:
     """A title without its number, case and punctuation, as it may differ between outline and page."""
     return re.sub(r"[\W_]+", "", re.sub(r"^[\dA-Z]{0,3}(?:\.\d+)*[.)]?\s+", "", title).lower())

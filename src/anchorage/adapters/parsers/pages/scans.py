@@ -6,7 +6,7 @@ from typing import Any
 
 from pypdfium2 import PdfDocument, PdfiumError
 
-from anchorage.adapters.parsers.pages.ocr import Recogniser, too_slow
+from anchorage.adapters.parsers.pages.ocr import Recogniser, refusal_of_slow_ocr
 from anchorage.adapters.parsers.task import Recognition
 from anchorage.errors import DocumentRefused
 
@@ -27,7 +27,7 @@ class Scans:
         self._slow: list[int] = []
         self._missed: list[int] = []
 
-    def text(self, index: int) -> str:
+    def recognise_page(self, index: int) -> str:
         """The text in the pictures of a page; empty where there is none or it cannot be recognised."""
         try:
             page = self._document[index]
@@ -36,7 +36,7 @@ class Scans:
         try:
             if next(iter(page.get_objects(max_depth=1)), None) is None:
                 return ""
-            if not self._ready():
+            if not self._start_tesseract():
                 self._missed.append(index + 1)
                 return ""
             width, height = page.get_size()
@@ -46,13 +46,13 @@ class Scans:
             return ""
         finally:
             page.close()
-        text: str | None = self._recogniser.text(picture, max(70, int(scale * 72)))
+        text: str | None = self._recogniser.recognise(picture, max(70, int(scale * 72)))
         if text is None:
-            self.refusal = too_slow(self._name)
+            self.refusal = refusal_of_slow_ocr(self._name)
         (self._slow if text is None else self._recognised).append(index + 1)
         return text or ""
 
-    def _ready(self) -> bool:
+    def _start_tesseract(self) -> bool:
         if self._recogniser is None and self.refusal is None:
             try:
                 self._recogniser = Recogniser(self._recognition, self._name)

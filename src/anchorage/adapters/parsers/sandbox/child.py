@@ -18,14 +18,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from anchorage.adapters.parsers.reading import read
+from anchorage.adapters.parsers.reading import read_file
 from anchorage.adapters.parsers.task import Recognition, Task
 from anchorage.errors import AnchorageError, DocumentRefused
 
 _PR_SET_PDEATHSIG = 1
 
 
-def confine(memory: int) -> None:
+def confine_process(memory: int) -> None:
     """Take what a parser does not need: memory beyond the limit, writing files, core dumps, outliving its parent."""
     for limit, value in (
         (resource.RLIMIT_AS, memory),
@@ -40,13 +40,13 @@ def confine(memory: int) -> None:
         signal.signal(name, signal.SIG_IGN)
 
 
-def reply_to(request: dict[str, Any], begin: Callable[[], None]) -> dict[str, Any]:
+def answer_request(request: dict[str, Any], begin: Callable[[], None]) -> dict[str, Any]:
     """The parsed document, or the reason why there is none. `begin` is called before text recognition starts."""
     name, settings = request["name"], request["ocr"]
     recognition = Recognition(settings["language"], settings["page_seconds"], begin, settings["data"])
     try:
         with Path(request["path"]).open("rb") as file:
-            kind, document = read(file, name, Task(request["limit"], request["password"], recognition))
+            kind, document = read_file(file, name, Task(request["limit"], request["password"], recognition))
     except DocumentRefused as error:
         return {"refused": [error.code, error.message]}
     except AnchorageError as error:
@@ -57,7 +57,7 @@ def reply_to(request: dict[str, Any], begin: Callable[[], None]) -> dict[str, An
     return {"document": {"kind": kind, **asdict(document)}}
 
 
-def _send(out: BinaryIO, reply: dict[str, Any]) -> None:
+def _send_reply(out: BinaryIO, reply: dict[str, Any]) -> None:
     body = json.dumps(reply).encode()
     out.write(len(body).to_bytes(8, "big"))
     out.write(body)
@@ -66,11 +66,11 @@ def _send(out: BinaryIO, reply: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve until stdin ends."""
-    confine(int(sys.argv[1]))
+    confine_process(int(sys.argv[1]))
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the replies
     for line in sys.stdin.buffer:
-        _send(out, reply_to(json.loads(line), partial(_send, out, {"recognising": True})))
+        _send_reply(out, answer_request(json.loads(line), partial(_send_reply, out, {"recognising": True})))
 
 
 if __name__ == "__main__":

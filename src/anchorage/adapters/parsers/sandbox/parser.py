@@ -68,29 +68,29 @@ class SandboxedParser:
             "ocr": {"language": limits.ocr_language, "page_seconds": limits.ocr_page_seconds, "data": limits.ocr_data},
         }  # fmt: skip
         async with self._slots:
-            child = await self._take()
+            child = await self._take_child()
             try:
-                reply = await self._exchange(child, request, name)
+                reply = await self._send_and_receive(child, request, name)
             except BaseException:
-                await _kill(child)
+                await _kill_child(child)
                 raise
             child.served += 1
             # A file that was refused may have left a mess behind.
             if child.served >= _RECYCLE or "document" not in reply:
-                await _kill(child)
+                await _kill_child(child)
             else:
                 self._free.append(child)
-        return await _in_time(_document, reply, reply.pop(_SIZE))
+        return await _keep_loop_free(_read_reply, reply, reply.pop(_SIZE))
 
-    async def _take(self) -> _Child:
+    async def _take_child(self) -> _Child:
         while self._free:
             child = self._free.pop()
             if child.process.returncode is None:
                 return child
-            await _kill(child)  # it died while it was idle: no file's fault
-        return await self._spawn()
+            await _kill_child(child)  # it died while it was idle: no file's fault
+        return await self._spawn_child()
 
-    async def _spawn(self) -> _Child:
+    async def _spawn_child(self) -> _Child:
         # In a session of its own, so that Ctrl+C is for us alone, who let it end what it reads.
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "anchorage.adapters.parsers.sandbox.child", str(self._limits.memory),
@@ -99,7 +99,7 @@ class SandboxedParser:
         )  # fmt: skip
         return _Child(process)
 
-    async def _exchange(self, child: _Child, request: dict[str, Any], name: str) -> dict[str, Any]:
+    async def _send_and_receive(self, child: _Child, request: dict[str, Any], name: str) -> dict[str, Any]:
         stdin, stdout = child.process.stdin, child.process.stdout
         assert stdin and stdout
         seconds, setting = self._limits.seconds, "PARSE_TIMEOUT"
@@ -131,28 +131,28 @@ class SandboxedParser:
     async def close(self) -> None:
         """End the processes that wait for work."""
         while self._free:
-            await _kill(self._free.pop())
+            await _kill_child(self._free.pop())
 
 
 async def _receive(stdout: asyncio.StreamReader) -> dict[str, Any]:
     size = int.from_bytes(await stdout.readexactly(8), "big")
     body = await stdout.readexactly(min(size, _REPLY_LIMIT))
-    reply: dict[str, Any] = await _in_time(json.loads, body, size)
+    reply: dict[str, Any] = await _keep_loop_free(json.loads, body, size)
     return {**reply, _SIZE: size}
 
 
-async def _in_time(work: Callable[[T], R], given: T, size: int) -> R:
+async def _keep_loop_free(work: Callable[[T], R], given: T, size: int) -> R:
     """Do what takes time in a thread; for little that would cost more than the work itself."""
     return work(given) if size <= _LITTLE else await asyncio.to_thread(work, given)
 
 
-async def _kill(child: _Child) -> None:
+async def _kill_child(child: _Child) -> None:
     with suppress(ProcessLookupError):
         child.process.kill()
     await child.process.communicate()
 
 
-def _document(reply: dict[str, Any]) -> ParsedDocument:
+def _read_reply(reply: dict[str, Any]) -> ParsedDocument:
     if "refused" in reply:
         raise DocumentRefused(*reply["refused"])
     if "unknown" in reply:

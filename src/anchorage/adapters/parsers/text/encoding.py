@@ -14,12 +14,12 @@ _SAMPLE = 64 * 1024
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\x1b")) + b"\x7f"
 
 
-def has_mark(data: bytes) -> bool:
+def has_byte_order_mark(data: bytes) -> bool:
     """Whether the bytes begin with a byte order mark."""
     return any(data.startswith(mark) for mark, _ in _MARKS)
 
 
-def wide_encoding(data: bytes) -> str | None:
+def detect_wide_encoding(data: bytes) -> str | None:
     """UTF-16 without a mark: nearly every other byte of Western text is zero then."""
     sample = data[:_SAMPLE]
     if len(sample) < 8:
@@ -33,28 +33,28 @@ def wide_encoding(data: bytes) -> str | None:
 def is_binary(data: bytes) -> bool:
     """Whether the bytes are no text in any encoding."""
     sample = data[:_SAMPLE]
-    if has_mark(sample) or wide_encoding(sample):
+    if has_byte_order_mark(sample) or detect_wide_encoding(sample):
         return False
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     return b"\0" in sample or controls > len(sample) * 0.05
 
 
-def decode(data: bytes, name: str, declared: str | None = None) -> str:
+def decode_text(data: bytes, name: str, declared: str | None = None) -> str:
     """The text of the bytes. Raises `DocumentRefused` when they are no text."""
     if is_binary(data):
         raise DocumentRefused("binary", f"{name} holds binary data, not text. Convert it to a supported format first.")
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, "replace")
-    for candidate in (wide_encoding(data), "utf-8", declared):
-        text = _strict(data, candidate)
+    for candidate in (detect_wide_encoding(data), "utf-8", declared):
+        text = _decode_strictly(data, candidate)
         if text is not None:
             return text
     best = from_bytes(data[: 4 * _SAMPLE]).best()
     return data.decode(best.encoding if best else "cp1252", "replace")
 
 
-def _strict(data: bytes, encoding: str | None) -> str | None:
+def _decode_strictly(data: bytes, encoding: str | None) -> str | None:
     if not encoding:
         return None
     try:

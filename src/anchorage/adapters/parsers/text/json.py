@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.text.encoding import decode
+from anchorage.adapters.parsers.text.encoding import decode_text
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
 
@@ -18,13 +18,13 @@ _ROW = 4_000  # characters of a record that is still one row
 
 def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    text = clean(decode(file.read(), name))
+    text = clean_text(decode_text(file.read(), name))
     builder = DocumentBuilder(task.limit)
-    _walk(load(text, name), "", builder, 0)
+    _add_value(load_json(text, name), "", builder, 0)
     return builder.finish(name, name.rsplit(".", 1)[0])
 
 
-def load(text: str, name: str) -> Any:
+def load_json(text: str, name: str) -> Any:
     """The value, numbers as they are written; a list where each line is a value. Raises `DocumentRefused`."""
     try:
         return json.loads(text, parse_int=str, parse_float=str)
@@ -35,26 +35,28 @@ def load(text: str, name: str) -> Any:
             raise DocumentRefused("corrupt", f"{name} is not valid JSON: {error}. Save it again.") from error
 
 
-def _walk(value: Any, key: str, builder: DocumentBuilder, depth: int) -> None:
+def _add_value(value: Any, key: str, builder: DocumentBuilder, depth: int) -> None:
     if isinstance(value, dict):
-        _object(value, builder, depth)
+        _add_object(value, builder, depth)
     elif isinstance(value, list):
         if value and all(not isinstance(item, dict | list) for item in value):
-            builder.add(BlockKind.PARAGRAPH, _field(key, ", ".join(map(_scalar, value))))
+            builder.add(BlockKind.PARAGRAPH, _format_field(key, ", ".join(map(_format_scalar, value))))
             return
         for item in value:
             row = " | ".join(
-                _field(name, folded(_scalar(leaf))) for name, leaf in _leaves(item, "") if _scalar(leaf).strip()
+                _format_field(name, fold_space(_format_scalar(leaf)))
+                for name, leaf in _list_leaves(item, "")
+                if _format_scalar(leaf).strip()
             )
             if len(row) <= _ROW:
                 builder.add(BlockKind.TABLE_ROW, row)
             else:
-                _walk(item, key, builder, depth)
+                _add_value(item, key, builder, depth)
     else:
-        builder.add(BlockKind.PARAGRAPH, _field(key, _scalar(value)))
+        builder.add(BlockKind.PARAGRAPH, _format_field(key, _format_scalar(value)))
 
 
-def _object(value: dict[str, Any], builder: DocumentBuilder, depth: int) -> None:
+def _add_object(value: dict[str, Any], builder: DocumentBuilder, depth: int) -> None:
     """Fields that follow one another gather in one block; long texts and nested values get their own."""
     lines: list[str] = []
 
@@ -67,32 +69,32 @@ def _object(value: dict[str, Any], builder: DocumentBuilder, depth: int) -> None
             flush()
             flat = isinstance(item, list) and all(not isinstance(one, dict | list) for one in item)
             if not flat:
-                builder.add(BlockKind.HEADING, folded(key), min(6, depth + 1))
-            _walk(item, key, builder, depth + 1)
-        elif len(text := _scalar(item)) > _LONG or "\n" in text:
+                builder.add(BlockKind.HEADING, fold_space(key), min(6, depth + 1))
+            _add_value(item, key, builder, depth + 1)
+        elif len(text := _format_scalar(item)) > _LONG or "\n" in text:
             flush()
-            builder.add(BlockKind.PARAGRAPH, _field(key, text))
+            builder.add(BlockKind.PARAGRAPH, _format_field(key, text))
         elif text.strip():
-            lines.append(_field(key, text))
+            lines.append(_format_field(key, text))
     flush()
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def _list_leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else key)
+            yield from _list_leaves(item, f"{path}.{key}" if path else key)
     elif isinstance(value, list):
         for item in value:
-            yield from _leaves(item, path)
+            yield from _list_leaves(item, path)
     else:
         yield path, value
 
 
-def _field(key: str, text: str) -> str:
-    return f"{folded(key)}: {text}" if key else text
+def _format_field(key: str, text: str) -> str:
+    return f"{fold_space(key)}: {text}" if key else text
 
 
-def _scalar(value: Any) -> str:
+def _format_scalar(value: Any) -> str:
     if value is None or isinstance(value, dict | list):
         return ""
-    return clean(str(value).lower() if isinstance(value, bool) else str(value))
+    return clean_text(str(value).lower() if isinstance(value, bool) else str(value))

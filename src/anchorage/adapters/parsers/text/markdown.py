@@ -9,9 +9,9 @@ from typing import BinaryIO
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.text.encoding import decode
+from anchorage.adapters.parsers.text.encoding import decode_text
 from anchorage.model import BlockKind, ParsedDocument
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
@@ -21,18 +21,18 @@ _TAG = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
 
 def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    text = clean(decode(file.read(), name))
+    text = clean_text(decode_text(file.read(), name))
     title = ""
     if front := _FRONT_MATTER.match(text):
         text = text[front.end() :]
         if found := _FRONT_TITLE.search(front.group(1)):
             title = found.group(1).strip().strip("\"'")
     builder = DocumentBuilder(task.limit)
-    _walk(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text), builder)
+    _add_tokens(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text), builder)
     return builder.finish(name, title)
 
 
-def _walk(tokens: Sequence[Token], builder: DocumentBuilder) -> None:
+def _add_tokens(tokens: Sequence[Token], builder: DocumentBuilder) -> None:
     kind, level, cells = BlockKind.PARAGRAPH, 0, list[str]()
     depth = 0  # of lists
     for token in tokens:
@@ -52,9 +52,9 @@ def _walk(tokens: Sequence[Token], builder: DocumentBuilder) -> None:
             case "tr_close":
                 builder.add(BlockKind.TABLE_ROW, " | ".join(cells))
             case "inline":
-                plain = _inline(token.children or ())
+                plain = _read_inline(token.children or ())
                 if kind is BlockKind.TABLE_ROW:
-                    cells.append(folded(plain))
+                    cells.append(fold_space(plain))
                 else:
                     builder.add(kind, plain, level)
             case "fence" | "code_block":
@@ -63,7 +63,7 @@ def _walk(tokens: Sequence[Token], builder: DocumentBuilder) -> None:
                 builder.add(BlockKind.PARAGRAPH, _TAG.sub(" ", token.content))
 
 
-def _inline(tokens: Sequence[Token]) -> str:
+def _read_inline(tokens: Sequence[Token]) -> str:
     parts = []
     for token in tokens:
         if token.type in ("text", "code_inline"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import BinaryIO
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.text.encoding import decode
+from anchorage.adapters.parsers.text.encoding import decode_text
 from anchorage.model import BlockKind, ParsedDocument
 
 _CHAPTER = re.compile(
@@ -20,7 +20,7 @@ _CHAPTER = re.compile(
 def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
     builder = DocumentBuilder(task.limit)
-    for paragraph in re.split(r"\n(?:[ \t]*\n)+", clean(decode(file.read(), name))):
+    for paragraph in re.split(r"\n(?:[ \t]*\n)+", clean_text(decode_text(file.read(), name))):
         line = " ".join(paragraph.split())
         chapter = line.count(" ") < 16 and _CHAPTER.fullmatch(line)
         builder.add(BlockKind.HEADING if chapter else BlockKind.PARAGRAPH, paragraph, 1 if chapter else 0)

@@ -6,9 +6,9 @@ from typing import Any, BinaryIO
 
 from lxml import etree
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, fold_space
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.text.encoding import decode
+from anchorage.adapters.parsers.text.encoding import decode_text
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
 
@@ -38,33 +38,39 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
         root = parse_tree(data, name)
     except DocumentRefused:
         # The declared encoding may be wrong; what the bytes show is right then.
-        text = decode(data, name).lstrip("\ufeff \t\r\n")
+        text = decode_text(data, name).lstrip("\ufeff \t\r\n")
         if text.startswith("<?xml"):
             text = text.partition("?>")[2]
         root = parse_tree(text.encode(), name)
     builder = DocumentBuilder(task.limit)
-    _walk(root, builder, 0)
+    _add_element(root, builder, 0)
     return builder.finish(name)
 
 
-def _walk(element: Any, builder: DocumentBuilder, depth: int) -> None:
+def _add_element(element: Any, builder: DocumentBuilder, depth: int) -> None:
     children = [child for child in element if isinstance(child.tag, str)]
-    attributes = [f"{_local(key)}: {folded(value)}" for key, value in element.attrib.items() if folded(value)]
-    running = folded(" ".join([element.text or "", *(child.tail or "" for child in element)]))
+    attributes = [
+        f"{_local_name(key)}: {fold_space(value)}" for key, value in element.attrib.items() if fold_space(value)
+    ]
+    running = fold_space(" ".join([element.text or "", *(child.tail or "" for child in element)]))
     if not children or running or depth > _MAX_DEPTH:
-        text = folded(" ".join(piece for piece in element.xpath(".//text()") if piece.strip()))
-        _leaf(element, text, attributes, builder, depth)
+        text = fold_space(" ".join(piece for piece in element.xpath(".//text()") if piece.strip()))
+        _add_leaf(element, text, attributes, builder, depth)
     elif all(_is_field(child) for child in children):
-        fields = [f"{_local(child.tag)}: {folded(child.text or '')}" for child in children if folded(child.text or "")]
+        fields = [
+            f"{_local_name(child.tag)}: {fold_space(child.text or '')}"
+            for child in children
+            if fold_space(child.text or "")
+        ]
         builder.add(BlockKind.TABLE_ROW, " | ".join([*attributes, *fields]))
     else:
         builder.add(BlockKind.TABLE_ROW, " | ".join(attributes))
         for child in children:
-            _walk(child, builder, depth + 1)
+            _add_element(child, builder, depth + 1)
 
 
-def _leaf(element: Any, text: str, attributes: list[str], builder: DocumentBuilder, depth: int) -> None:
-    tag = _local(element.tag)
+def _add_leaf(element: Any, text: str, attributes: list[str], builder: DocumentBuilder, depth: int) -> None:
+    tag = _local_name(element.tag)
     if not text:
         builder.add(BlockKind.TABLE_ROW, " | ".join(attributes))
     elif tag in _TITLES and len(text) <= _LONG:
@@ -79,5 +85,5 @@ def _is_field(element: Any) -> bool:
     return len(element) == 0 and not element.attrib and len(element.text or "") <= _LONG
 
 
-def _local(tag: str) -> str:
+def _local_name(tag: str) -> str:
     return str(etree.QName(tag).localname)

@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from anchorage.adapters.parsers.archive import Package
-from anchorage.adapters.parsers.builder import DocumentBuilder, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, fold_space
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.text.encoding import decode
+from anchorage.adapters.parsers.text.encoding import decode_text
 from anchorage.adapters.parsers.text.xml import parse_tree
-from anchorage.adapters.parsers.web.html import declared_encoding, parse_markup
+from anchorage.adapters.parsers.web.html import find_declared_encoding, parse_markup
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
 
@@ -30,33 +30,33 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
         raise DocumentRefused("corrupt", f"{name} is damaged: it names no book. Save or copy it again.")
     book = parse_tree(package.part(root), name)
     builder = DocumentBuilder(task.limit)
-    title = folded(book.findtext(".//{*}metadata/{*}title") or "")
-    _front(builder, book)
+    title = fold_space(book.findtext(".//{*}metadata/{*}title") or "")
+    _add_front_matter(builder, book)
     missing = []
-    for path in _spine(book, posixpath.dirname(root)):
+    for path in _list_chapters(book, posixpath.dirname(root)):
         try:
             data = package.part(path)
-            chapter = parse_markup(decode(data, path, declared_encoding(data)), path, task.limit)
+            chapter = parse_markup(decode_text(data, path, find_declared_encoding(data)), path, task.limit)
         except DocumentRefused as refusal:
             if refusal.code == "too_large":
                 raise
             if refusal.code != "no_text":  # a page that holds only a picture
                 missing.append({"name": path, "reason": refusal.message})
             continue
-        builder.embed(chapter, 0)
+        builder.append(chapter, 0)
     return builder.finish(name, title, {"skipped": missing} if missing else {})
 
 
-def _front(builder: DocumentBuilder, book: Any) -> None:
+def _add_front_matter(builder: DocumentBuilder, book: Any) -> None:
     """Who wrote the book and what it is about."""
-    authors = [folded(element.text or "") for element in book.iterfind(".//{*}metadata/{*}creator")]
+    authors = [fold_space(element.text or "") for element in book.iterfind(".//{*}metadata/{*}creator")]
     if any(authors):
         builder.add(BlockKind.PARAGRAPH, "Authors: " + ", ".join(author for author in authors if author))
     for element in book.iterfind(".//{*}metadata/{*}description"):
-        builder.add(BlockKind.PARAGRAPH, folded(_TAG.sub(" ", element.text or "")))
+        builder.add(BlockKind.PARAGRAPH, fold_space(_TAG.sub(" ", element.text or "")))
 
 
-def _spine(book: Any, folder: str) -> list[str]:
+def _list_chapters(book: Any, folder: str) -> list[str]:
     """Paths of the chapters in reading order, each once."""
     items = {
         item.get("id"): posixpath.normpath(posixpath.join(folder, unquote(item.get("href", ""))))

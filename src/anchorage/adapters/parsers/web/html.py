@@ -7,9 +7,9 @@ from typing import Any, BinaryIO
 
 from lxml import etree, html
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean, folded
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text, fold_space
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.text.encoding import decode
+from anchorage.adapters.parsers.text.encoding import decode_text
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
 
@@ -28,16 +28,16 @@ _MAX_DEPTH = 400
 
 def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    return parse_markup(markup_of(file, name), name, task.limit)
+    return parse_markup(read_markup(file, name), name, task.limit)
 
 
-def markup_of(file: BinaryIO, name: str) -> str:
+def read_markup(file: BinaryIO, name: str) -> str:
     """The file as text, in the encoding that it declares. Raises `DocumentRefused`."""
     data = file.read()
-    return decode(data, name, declared_encoding(data))
+    return decode_text(data, name, find_declared_encoding(data))
 
 
-def declared_encoding(data: bytes) -> str | None:
+def find_declared_encoding(data: bytes) -> str | None:
     """The encoding that markup says it is in."""
     declared = _CHARSET.search(data[:8192])
     return (declared.group(1) or declared.group(2)).decode("ascii", "replace") if declared else None
@@ -47,18 +47,18 @@ def parse_markup(markup: str, name: str, limit: int) -> ParsedDocument:
     """The document in `markup`; used by formats that are turned into HTML, too."""
     parser = html.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True)
     try:
-        root = html.document_fromstring(clean(markup).encode(), parser=parser)
+        root = html.document_fromstring(clean_text(markup).encode(), parser=parser)
     except (etree.LxmlError, ValueError) as error:
         raise DocumentRefused("no_text", f"{name} holds no text, so there is nothing to ask about.") from error
     builder = DocumentBuilder(limit)
     walker = _Walker(builder)
-    walker.walk(_content(root), 0)
+    walker.walk(_find_content(root), 0)
     walker.flush()
     title = root.findtext(".//title") or ""
     return builder.finish(name, title)
 
 
-def _content(root: Any) -> Any:
+def _find_content(root: Any) -> Any:
     """The page's main part where it is marked as such and holds most of the text, else its body."""
     body = root.find(".//body")
     body = root if body is None else body
@@ -81,12 +81,12 @@ class _Walker:
     def flush(self) -> None:
         text = "".join(self._inline)
         self._inline = []
-        lines = [folded(line) for line in text.split("\x1e")]
+        lines = [fold_space(line) for line in text.split("\x1e")]
         self._builder.add(self._kind, "\n".join(line for line in lines if line), self._level)
 
     def walk(self, element: Any, depth: int) -> None:
         tag = element.tag
-        if not isinstance(tag, str) or tag in _DROPPED or self._hidden(element):
+        if not isinstance(tag, str) or tag in _DROPPED or self._is_hidden(element):
             return
         if depth > _MAX_DEPTH:
             self._inline.append(" " + element.text_content())
@@ -95,19 +95,19 @@ class _Walker:
         elif tag == "img":
             self._inline.append(f" {element.get('alt') or ''} ")
         elif tag == "input" and element.get("type") == "checkbox":
-            self._inline.append(_box(element))
+            self._inline.append(_draw_check_box(element))
         elif tag == "pre":
             self.flush()
-            self._builder.add(BlockKind.CODE, clean(element.text_content()))
+            self._builder.add(BlockKind.CODE, clean_text(element.text_content()))
         elif tag == "table" and not element.xpath("ancestor::table") and not element.xpath(".//table"):
             self.flush()
-            self._table(element)
+            self._add_table(element)
         elif tag in _BLOCKS:
-            self._block(element, tag, depth)
+            self._add_block(element, tag, depth)
         else:
-            self._children(element, depth)
+            self._walk_children(element, depth)
 
-    def _hidden(self, element: Any) -> bool:
+    def _is_hidden(self, element: Any) -> bool:
         return (
             element.get("hidden") is not None
             or element.get("aria-hidden") == "true"
@@ -115,7 +115,7 @@ class _Walker:
             or bool(_HIDDEN.search(element.get("style") or ""))
         )
 
-    def _block(self, element: Any, tag: str, depth: int) -> None:
+    def _add_block(self, element: Any, tag: str, depth: int) -> None:
         self.flush()
         before = self._kind, self._level
         if tag in _HEADINGS:
@@ -124,11 +124,11 @@ class _Walker:
             self._kind, self._level = BlockKind.LIST_ITEM, 0
         elif tag == "tr":
             self._kind, self._level = BlockKind.TABLE_ROW, 0
-        self._children(element, depth)
+        self._walk_children(element, depth)
         self.flush()
         self._kind, self._level = before
 
-    def _children(self, element: Any, depth: int) -> None:
+    def _walk_children(self, element: Any, depth: int) -> None:
         if element.text:
             self._inline.append(element.text)
         for child in element:
@@ -136,52 +136,52 @@ class _Walker:
             if child.tail:
                 self._inline.append(child.tail)
 
-    def _table(self, table: Any) -> None:
+    def _add_table(self, table: Any) -> None:
         """Row by row, so that what stands together stays together."""
         for caption in table.iterfind("caption"):
-            self._builder.add(BlockKind.PARAGRAPH, folded(caption.text_content()))
+            self._builder.add(BlockKind.PARAGRAPH, fold_space(caption.text_content()))
         held: dict[int, tuple[str, int]] = {}  # column -> (text, rows to go) of cells that span rows
         for row in table.iter("tr"):
-            cells, spans = self._row(row, held)
+            cells, spans = self._read_row(row, held)
             # A row of nothing but cells that span the next ones is told by those.
             if any(cells) and not (spans and any(left for _, left in held.values())):
                 self._builder.add(BlockKind.TABLE_ROW, " | ".join(cells))
 
-    def _row(self, row: Any, held: dict[int, tuple[str, int]]) -> tuple[list[str], bool]:
+    def _read_row(self, row: Any, held: dict[int, tuple[str, int]]) -> tuple[list[str], bool]:
         """(the texts of a row, with those that span it; whether all of its own cells span further rows)."""
         cells: list[str] = []
         own = [cell for cell in row if cell.tag in ("td", "th")]
 
-        def fill() -> None:
+        def fill_spanned() -> None:
             while (column := len(cells)) in held and held[column][1] > 0:
                 text, left = held[column]
                 held[column] = text, left - 1
                 cells.append(text)
 
         for cell in own:
-            fill()
-            text = self._cell(cell)
-            if (rows := _span(cell)) > 1:
+            fill_spanned()
+            text = self._read_cell(cell)
+            if (rows := _row_span(cell)) > 1:
                 held[len(cells)] = text, rows - 1
             cells.append(text)
-        fill()
-        return cells, bool(own) and all(_span(cell) > 1 for cell in own)
+        fill_spanned()
+        return cells, bool(own) and all(_row_span(cell) > 1 for cell in own)
 
-    def _cell(self, cell: Any) -> str:
+    def _read_cell(self, cell: Any) -> str:
         for child in list(cell.iter("script", "style")):
             child.drop_tree()
         for box in cell.iter("input"):
             if box.get("type") == "checkbox":
-                box.text = _box(box)
+                box.text = _draw_check_box(box)
         # Without a space, the last word of one paragraph would run into the first of the next.
-        return folded(" ".join(piece for piece in cell.itertext() if piece.strip()))
+        return fold_space(" ".join(piece for piece in cell.itertext() if piece.strip()))
 
 
-def _box(element: Any) -> str:
+def _draw_check_box(element: Any) -> str:
     """A check box as people write it."""
     return " [x] " if element.get("checked") is not None else " [ ] "
 
 
-def _span(cell: Any) -> int:
+def _row_span(cell: Any) -> int:
     rows = cell.get("rowspan") or "1"
     return int(rows) if rows.isdecimal() and len(rows) < 5 else 1

@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from anchorage.adapters.parsers.builder import DocumentBuilder, clean
+from anchorage.adapters.parsers.builder import DocumentBuilder, clean_text
 from anchorage.adapters.parsers.task import Task
-from anchorage.adapters.parsers.web.html import markup_of, parse_markup
+from anchorage.adapters.parsers.web.html import parse_markup, read_markup
 from anchorage.model import Block, BlockKind, ParsedDocument
 
 _MARKS = re.compile(r"[\W_]+")
@@ -23,11 +23,11 @@ _FEW = 250  # characters: a page this short has nothing to lose
 
 def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`."""
-    markup = clean(markup_of(file, name))
+    markup = clean_text(read_markup(file, name))
     document = parse_markup(markup, name, task.limit)
     if len(markup) > _LONGEST:
         return document
-    kept = _content(document, _key(_main_text(markup)))
+    kept = _select_content(document, _normalize(_extract_main_text(markup)))
     if not kept or len(kept) == len(document.blocks):
         return document
     builder = DocumentBuilder(task.limit)
@@ -36,25 +36,27 @@ def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     return builder.finish(name, document.title, document.metadata)
 
 
-def _main_text(markup: str) -> str:
+def _extract_main_text(markup: str) -> str:
     from resiliparse.extract.html2text import extract_plain_text
 
     text: str = extract_plain_text(markup, main_content=True, list_bullets=False, preserve_formatting=False)
     return text
 
 
-def _content(document: ParsedDocument, main: str) -> Sequence[Block]:
+def _select_content(document: ParsedDocument, main: str) -> Sequence[Block]:
     """The blocks that are the page's content; none where that cannot be told."""
-    keys = [_key(document.text[block.start : block.end]) for block in document.blocks]
+    keys = [_normalize(document.text[block.start : block.end]) for block in document.blocks]
     kept = [
-        block for block, is_kept in zip(document.blocks, _kept(document.blocks, keys, main), strict=True) if is_kept
+        block
+        for block, is_kept in zip(document.blocks, _match_blocks(document.blocks, keys, main), strict=True)
+        if is_kept
     ]
     whole = sum(map(len, keys))
-    found = sum(len(_key(document.text[block.start : block.end])) for block in kept)
+    found = sum(len(_normalize(document.text[block.start : block.end])) for block in kept)
     return kept if whole > _FEW and found >= max(_FEW / 2, whole * _SHARE) else []
 
 
-def _kept(blocks: Sequence[Block], keys: Sequence[str], main: str) -> Sequence[bool]:
+def _match_blocks(blocks: Sequence[Block], keys: Sequence[str], main: str) -> Sequence[bool]:
     """Whether each block is in `main`, which has them in the same order; a heading also where what follows it is."""
     place, found = 0, []
     for key in keys:
@@ -63,7 +65,7 @@ def _kept(blocks: Sequence[Block], keys: Sequence[str], main: str) -> Sequence[b
         # Only a block of some length moves the place on: a short one may be found too far ahead.
         place = at + len(key) if at >= 0 and len(key) > 40 else place
         found.append(at >= 0)
-    _fill(blocks, found)
+    _fill_gaps(blocks, found)
     following = False
     for number in range(len(blocks) - 1, -1, -1):
         if blocks[number].kind is BlockKind.HEADING:
@@ -72,7 +74,7 @@ def _kept(blocks: Sequence[Block], keys: Sequence[str], main: str) -> Sequence[b
     return found
 
 
-def _fill(blocks: Sequence[Block], found: list[bool]) -> None:
+def _fill_gaps(blocks: Sequence[Block], found: list[bool]) -> None:
     """Keep what stands inside the content: resiliparse takes a short list for a menu, and a lost step is worse than a menu.
 
     That is a run without a heading between two blocks of the content, and a list right below one of its headings.
@@ -91,6 +93,6 @@ def _fill(blocks: Sequence[Block], found: list[bool]) -> None:
             found[number] = True
 
 
-def _key(text: str) -> str:
+def _normalize(text: str) -> str:
     """A text's letters and digits: all that two ways to extract it agree on."""
     return _MARKS.sub("", text)

@@ -38,7 +38,7 @@ class PageRef:
     attachments: Sequence[Attachment] | None = None
 
 
-def results(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def read_entries(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     """The entries of a listing. Raises `Unavailable` where there is no listing: an end must not be guessed."""
     found = answer.get("results")
     if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
@@ -46,41 +46,43 @@ def results(answer: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return found
 
 
-def listed(answer: Mapping[str, Any]) -> Sequence[PageRef]:
+def read_pages(answer: Mapping[str, Any]) -> Sequence[PageRef]:
     """The pages of a listing. Raises `Unavailable`."""
-    found = [PageRef(str(page.get("id") or ""), version(page), _attached(page)) for page in results(answer)]
+    found = [
+        PageRef(str(page.get("id") or ""), read_version(page), _read_children(page)) for page in read_entries(answer)
+    ]
     if not all(page.id.isdecimal() for page in found):
         raise Unavailable("Confluence lists pages without an id. Try again; if it stays, look at its log.")
     return found
 
 
-def _attached(page: Mapping[str, Any]) -> Sequence[Attachment] | None:
-    inside = part(page, "children", "attachment")
-    return None if "results" not in inside or part(inside, "_links").get("next") else attachments(inside)
+def _read_children(page: Mapping[str, Any]) -> Sequence[Attachment] | None:
+    inside = get_object(page, "children", "attachment")
+    return None if "results" not in inside or get_object(inside, "_links").get("next") else read_attachments(inside)
 
 
-def attachments(answer: Mapping[str, Any]) -> Sequence[Attachment]:
+def read_attachments(answer: Mapping[str, Any]) -> Sequence[Attachment]:
     """The current files of a listing, of either API. Raises `Unavailable`."""
     found = []
-    for entry in results(answer):
+    for entry in read_entries(answer):
         match = _ATTACHMENT.fullmatch(str(entry.get("id") or ""))
         if match is None:
             raise Unavailable("Confluence lists attachments without an id. Try again; if it stays, look at its log.")
-        link = text(entry, "downloadLink") or text(part(entry, "_links"), "download") or ""
+        link = get_text(entry, "downloadLink") or get_text(get_object(entry, "_links"), "download") or ""
         if entry.get("status", "current") != "current":
             continue
-        more = {**part(entry, "metadata"), **part(entry, "extensions"), **entry}
+        more = {**get_object(entry, "metadata"), **get_object(entry, "extensions"), **entry}
         size = more.get("fileSize")
         found.append(Attachment(
-            match.group(1), text(entry, "title") or match.group(1), version(entry), (text(more, "mediaType") or "").lower(),
-            size if isinstance(size, int) else None, _path(link),
-            author=text(part(entry, "version", "by"), "displayName"),
-            last_modified=text(part(entry, "version"), "createdAt") or text(part(entry, "version"), "when"),
+            match.group(1), get_text(entry, "title") or match.group(1), read_version(entry), (get_text(more, "mediaType") or "").lower(),
+            size if isinstance(size, int) else None, _safe_path(link),
+            author=get_text(get_object(entry, "version", "by"), "displayName"),
+            last_modified=get_text(get_object(entry, "version"), "createdAt") or get_text(get_object(entry, "version"), "when"),
         ))  # fmt: skip
     return found
 
 
-def _path(link: str) -> str:
+def _safe_path(link: str) -> str:
     """Path and query of a link: never its host, and never out of where Confluence is. Empty for another, and for no address."""
     try:
         parsed = urlsplit(link)
@@ -93,9 +95,9 @@ def _path(link: str) -> str:
     return parsed.path + (f"?{parsed.query}" if parsed.query else "")
 
 
-def following(answer: Mapping[str, Any], parameter: str) -> str | None:
+def next_position(answer: Mapping[str, Any], parameter: str) -> str | None:
     """The parameter with which the listing goes on; None at its end. Only it is taken of the link, never the link's host."""
-    link = part(answer, "_links").get("next")
+    link = get_object(answer, "_links").get("next")
     if not link:
         return None
     found = parse_qs(urlsplit(str(link)).query).get(parameter)
@@ -104,7 +106,7 @@ def following(answer: Mapping[str, Any], parameter: str) -> str | None:
     return found[0]
 
 
-def part(answer: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+def get_object(answer: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     """An object inside; an empty one where there is none."""
     found: Any = answer
     for name in names:
@@ -112,28 +114,28 @@ def part(answer: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def text(answer: Mapping[str, Any], name: str) -> str | None:
+def get_text(answer: Mapping[str, Any], name: str) -> str | None:
     """A string inside; None where there is none."""
     found = answer.get(name)
     return found if isinstance(found, str) and found else None
 
 
-def version(page: Mapping[str, Any]) -> str | None:
+def read_version(page: Mapping[str, Any]) -> str | None:
     """A page's version as a tag."""
-    number = part(page, "version").get("number")
+    number = get_object(page, "version").get("number")
     return f"v{number}" if isinstance(number, int) else None
 
 
-def labels(found: Mapping[str, Any]) -> tuple[str, ...]:
+def read_labels(found: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of labels."""
     entries = found.get("results")
     names = [entry.get("name") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
     return tuple(name for name in names if isinstance(name, str))
 
 
-def body(page: Mapping[str, Any], page_id: str) -> str:
+def read_body(page: Mapping[str, Any], page_id: str) -> str:
     """The text as HTML. Raises `DocumentRefused` where the answer has none, which is not the same as an empty one."""
-    found = part(page, "body", "view").get("value")
+    found = get_object(page, "body", "view").get("value")
     if not isinstance(found, str):
         raise DocumentRefused("no_text", f"Confluence gives no text for its page {page_id}.")
     return found

@@ -62,9 +62,9 @@ class CloudApi:
         return f"{self._client.base}/spaces/{quote(key, safe='~:')}/pages/"
 
     async def space(self, key: str) -> str:
-        found = answers.results(await self._client.get("/api/v2/spaces", keys=key))
+        found = answers.read_entries(await self._client.get("/api/v2/spaces", keys=key))
         if not found:
-            raise NotFound(_no_space(self._client.base, key))
+            raise NotFound(_describe_no_space(self._client.base, key))
         return str(found[0].get("id"))
 
     async def pages(self, key: str, space: str) -> AsyncIterator[PageRef]:
@@ -72,9 +72,9 @@ class CloudApi:
         seen = set()
         while True:
             answer = await self._client.get(f"/api/v2/spaces/{quote(space)}/pages", **query)
-            for page in answers.listed(answer):
+            for page in answers.read_pages(answer):
                 yield page
-            cursor = answers.following(answer, "cursor")
+            cursor = answers.next_position(answer, "cursor")
             if cursor is None:
                 return
             if cursor in seen:
@@ -86,12 +86,12 @@ class CloudApi:
         query: dict[str, str] = {"body-format": "view", "include-labels": "true"}
         found = await self._client.get(f"/api/v2/pages/{quote(page)}", **query)
         answers.check_place(found, page, str(found.get("spaceId", space)) == space)
-        version = answers.part(found, "version")
+        version = answers.get_object(found, "version")
         return ConfluencePage(
-            page, answers.version(found), answers.text(found, "title") or page, answers.body(found, page), self.prefix(key) + page,
-            labels=answers.labels(answers.part(found, "labels")),
-            author=await self._name(answers.text(version, "authorId") or answers.text(found, "authorId")),
-            last_modified=answers.text(version, "createdAt"),
+            page, answers.read_version(found), answers.get_text(found, "title") or page, answers.read_body(found, page), self.prefix(key) + page,
+            labels=answers.read_labels(answers.get_object(found, "labels")),
+            author=await self._find_name(answers.get_text(version, "authorId") or answers.get_text(found, "authorId")),
+            last_modified=answers.get_text(version, "createdAt"),
         )  # fmt: skip
 
     async def attachments(self, page: str) -> Sequence[Attachment]:
@@ -99,21 +99,21 @@ class CloudApi:
         found: list[Attachment] = []
         while True:
             answer = await self._client.get(f"/api/v2/pages/{quote(page)}/attachments", **query)
-            here = answers.attachments(answer)
+            here = answers.read_attachments(answer)
             found += here
-            cursor = answers.following(answer, "cursor")
+            cursor = answers.next_position(answer, "cursor")
             if cursor is None:
                 return found
             if not here or len(found) > answers.MOST_ATTACHMENTS:
                 raise Unavailable(f"Confluence at {self._client.base} lists attachments in a circle. Try again later.")
             query["cursor"] = cursor
 
-    async def _name(self, account: str | None) -> str | None:
+    async def _find_name(self, account: str | None) -> str | None:
         """A person's name by their account id; the id itself where this user may not look it up."""
         if account and account not in self._names:
             try:
                 answer = await self._client.request("POST", "/api/v2/users-bulk", json={"accountIds": [account]})
-                self._names[account] = str(answers.results(answer)[0]["displayName"])
+                self._names[account] = str(answers.read_entries(answer)[0]["displayName"])
             except (NotAllowed, NotFound, ConfigurationError, IndexError, KeyError):
                 self._names[account] = account
         return self._names.get(account) if account else None
@@ -133,7 +133,7 @@ class DataCenterApi:
         try:
             found = await self._client.get(f"/rest/api/space/{quote(key, safe='~')}")
         except NotFound as error:
-            raise NotFound(_no_space(self._client.base, key)) from error
+            raise NotFound(_describe_no_space(self._client.base, key)) from error
         return str(found.get("key") or key)
 
     async def pages(self, key: str, space: str) -> AsyncIterator[PageRef]:
@@ -148,10 +148,10 @@ class DataCenterApi:
                 start=start,
                 limit=100,
             )
-            for page in answers.listed(answer):
+            for page in answers.read_pages(answer):
                 yield page
             # Not the number of results: pages that this user may not see are left out of them.
-            following = answers.following(answer, "start")
+            following = answers.next_position(answer, "start")
             if following is None:
                 return
             if not following.isdecimal() or int(following) <= start:
@@ -161,14 +161,14 @@ class DataCenterApi:
     async def page(self, key: str, space: str, page: str) -> ConfluencePage:
         expand = "body.view,version,metadata.labels,space"
         found = await self._client.get(f"/rest/api/content/{quote(page)}", expand=expand)
-        place = answers.text(answers.part(found, "space"), "key") or space
+        place = answers.get_text(answers.get_object(found, "space"), "key") or space
         answers.check_place(found, page, place.lower() == space.lower())
-        version = answers.part(found, "version")
+        version = answers.get_object(found, "version")
         return ConfluencePage(
-            page, answers.version(found), answers.text(found, "title") or page, answers.body(found, page), self.prefix(key) + page,
-            labels=answers.labels(answers.part(found, "metadata", "labels")),
-            author=answers.text(answers.part(version, "by"), "displayName"),
-            last_modified=answers.text(version, "when"),
+            page, answers.read_version(found), answers.get_text(found, "title") or page, answers.read_body(found, page), self.prefix(key) + page,
+            labels=answers.read_labels(answers.get_object(found, "metadata", "labels")),
+            author=answers.get_text(answers.get_object(version, "by"), "displayName"),
+            last_modified=answers.get_text(version, "when"),
         )  # fmt: skip
 
     async def attachments(self, page: str) -> Sequence[Attachment]:
@@ -178,8 +178,8 @@ class DataCenterApi:
             answer = await self._client.get(
                 f"/rest/api/content/{quote(page)}/child/attachment", expand="version", start=start, limit=100
             )
-            found += answers.attachments(answer)
-            following = answers.following(answer, "start")
+            found += answers.read_attachments(answer)
+            following = answers.next_position(answer, "start")
             if following is None:
                 return found
             if not following.isdecimal() or int(following) <= start:
@@ -187,5 +187,5 @@ class DataCenterApi:
             start = int(following)
 
 
-def _no_space(base: str, key: str) -> str:
+def _describe_no_space(base: str, key: str) -> str:
     return f"Confluence at {base} has no space {key}, or this user may not see it. Check the key and the user's permissions."

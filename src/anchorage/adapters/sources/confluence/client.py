@@ -17,13 +17,13 @@ import structlog
 
 from anchorage.adapters.sources.bodies import (
     ACCEPT_ENCODING,
-    Shared,
+    SharedResource,
     Sleep,
+    make_tls_context,
     read_bytes,
     read_pieces,
     retry_after,
-    save,
-    tls_context,
+    save_pieces,
 )
 from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, NotFound, Unavailable
 
@@ -82,7 +82,7 @@ class ConfluenceClient:
         self._access = access
         self._max_bytes = max_bytes
         self._sleep = sleep
-        self._shared = Shared(self._open)
+        self._shared = SharedResource(self._open_client)
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -92,7 +92,7 @@ class ConfluenceClient:
             yield client
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def _open_client(self) -> AsyncIterator[httpx.AsyncClient]:
         access = self._access
         headers = {"accept": "application/json", "accept-encoding": ACCEPT_ENCODING, "user-agent": "Anchorage"}
         auth: httpx.Auth | None = None
@@ -101,7 +101,7 @@ class ConfluenceClient:
         elif access.password:
             auth = _Bearer(access.password)
         if self._tls is None:
-            self._tls = await asyncio.to_thread(tls_context)
+            self._tls = await asyncio.to_thread(make_tls_context)
         # The environment's proxies are welcome here: the address is the owner's own, and no page can change it.
         async with httpx.AsyncClient(
             headers=headers, auth=auth, follow_redirects=False, verify=self._tls, timeout=access.timeout
@@ -119,8 +119,8 @@ class ConfluenceClient:
             shown = f"The answer of Confluence for {path}"
             return await read_bytes(response, shown, self._max_bytes, "ANCHORAGE_INGEST__MAX_FILE_BYTES")
 
-        status, headers, body = await self._tried(method, self.base + path, more, read, self._access.timeout)
-        return self._answer(status, headers, body or b"")
+        status, headers, body = await self._try_patiently(method, self.base + path, more, read, self._access.timeout)
+        return self._read_answer(status, headers, body or b"")
 
     async def download(self, path: str, target: Path, shown: str) -> int:
         """Save a file's bytes, also from where Confluence redirects to: without the credentials, where that is another server.
@@ -129,29 +129,31 @@ class ConfluenceClient:
         """
 
         async def keep(response: httpx.Response) -> int:
-            return await save(read_pieces(response, shown, self._max_bytes), target)
+            return await save_pieces(read_pieces(response, shown, self._max_bytes), target)
 
         url, more = httpx.URL(self.base + path), dict[str, Any]()
         for _ in range(_HOPS):
-            status, headers, size = await self._tried("GET", str(url), more, keep, self._access.download_timeout)
+            status, headers, size = await self._try_patiently(
+                "GET", str(url), more, keep, self._access.download_timeout
+            )
             if size is not None:
                 return size
             if not 300 <= status < 400:
-                raise self._error(status, headers)
+                raise self._error_of_status(status, headers)
             here, url = url, url.join(headers.get("location", ""))
             unfit = url.scheme not in ("http", "https") or (here.scheme == "https" and url.scheme == "http")
             if unfit or _SIGN_IN_PAGE.search(url.path):
-                raise self._error(status, headers)
+                raise self._error_of_status(status, headers)
             if (url.scheme, url.host, url.port) != (here.scheme, here.host, here.port):
                 more = {"auth": None}
         raise Unavailable(f"{shown} redirects more than {_HOPS} times, and never to a file. Try again later.")
 
-    async def _tried(
+    async def _try_patiently(
         self, method: str, url: str, more: Mapping[str, Any], read: Read[T], seconds: float
     ) -> tuple[int, httpx.Headers, T | None]:
         """Status, headers, and what `read` makes of a successful answer, after as many tries as it takes and may take."""
         for attempt in range(self._access.retries + 1):
-            status, headers, body = await self._once(method, url, more, read, seconds)
+            status, headers, body = await self._request_once(method, url, more, read, seconds)
             if status not in _RETRIED:
                 return status, headers, body
             asked = retry_after(httpx.Response(status, headers=headers))
@@ -165,7 +167,7 @@ class ConfluenceClient:
             f"Confluence at {self.base} {said}{'' if asked is None else f', for {asked:.0f} s'}. Try again later."
         )
 
-    async def _once(
+    async def _request_once(
         self, method: str, url: str, more: Mapping[str, Any], read: Read[T], seconds: float
     ) -> tuple[int, httpx.Headers, T | None]:
         setting = "TIMEOUT" if seconds == self._access.timeout else "DOWNLOAD_TIMEOUT"
@@ -187,12 +189,12 @@ class ConfluenceClient:
                 f"Confluence at {self.base} cannot be reached ({reason}). Check CONFLUENCE_BASE_URL, and try again later."
             ) from error
 
-    def _answer(self, status: int, headers: httpx.Headers, body: bytes) -> Mapping[str, Any]:
+    def _read_answer(self, status: int, headers: httpx.Headers, body: bytes) -> Mapping[str, Any]:
         # Data Center answers an unknown user as a stranger, who sees fewer pages or none.
         if self._access.password and headers.get("x-ausername", "").lower() == "anonymous":
             raise NotAllowed(f"Confluence at {self.base} does not know the credentials. {_CREDENTIALS}")
         if status != 200:
-            raise self._error(status, headers)
+            raise self._error_of_status(status, headers)
         try:
             found = json.loads(body)
         except (ValueError, RecursionError):
@@ -204,7 +206,7 @@ class ConfluenceClient:
             )
         return found
 
-    def _error(self, status: int, headers: httpx.Headers) -> AnchorageError:
+    def _error_of_status(self, status: int, headers: httpx.Headers) -> AnchorageError:
         if status == 401:
             return NotAllowed(f"Confluence at {self.base} did not accept the credentials (HTTP 401). {_CREDENTIALS}")
         if status == 403:

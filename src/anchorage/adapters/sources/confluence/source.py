@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
-from anchorage.adapters.sources.bodies import Sleep, room_for
+from anchorage.adapters.sources.bodies import Sleep, translate_disk_errors
 from anchorage.adapters.sources.confluence.answers import Attachment, PageRef
 from anchorage.adapters.sources.confluence.api import (
     CloudApi,
@@ -52,7 +52,7 @@ class ConfluenceSource:
             raise BadRequest(f"{location[:200]!r} names no space. Write confluence://KEY, with the space's key.")
         self._key = match.group(1)
         self._attachments = attachments
-        self._client = ConfluenceClient(access, _base(access), max_bytes=max_bytes, sleep=sleep)
+        self._client = ConfluenceClient(access, _base_url(access), max_bytes=max_bytes, sleep=sleep)
         self._api: ConfluenceApi = CloudApi(self._client) if access.is_cloud else DataCenterApi(self._client)
         self._space: str | None = None
 
@@ -82,21 +82,21 @@ class ConfluenceSource:
                     if self._attachments:
                         waiting.append(page)
                     if len(waiting) == _ASKED_AT_ONCE:
-                        for entry in await self._attached(waiting):
+                        for entry in await self._list_attached(waiting):
                             yield entry
                         waiting.clear()
-                for entry in await self._attached(waiting):
+                for entry in await self._list_attached(waiting):
                     yield entry
             except NotFound as error:
                 raise NotAllowed(
                     f"The space {self._key} vanished while it was listed: it was deleted, or this user may not see it any more."
                 ) from error
 
-    async def _attached(self, pages: Sequence[PageRef]) -> Sequence[SourceEntry]:
+    async def _list_attached(self, pages: Sequence[PageRef]) -> Sequence[SourceEntry]:
         """What is attached to pages and may hold text."""
         try:
             async with asyncio.TaskGroup() as group:
-                asked = [group.create_task(self._attachments_of(page)) for page in pages]
+                asked = [group.create_task(self._list_attachments(page)) for page in pages]
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from failed
         return [
@@ -106,7 +106,7 @@ class ConfluenceSource:
             if not file.media_type.startswith(_NO_TEXT)
         ]
 
-    async def _attachments_of(self, page: PageRef) -> Sequence[Attachment]:
+    async def _list_attachments(self, page: PageRef) -> Sequence[Attachment]:
         if page.attachments is not None:
             return page.attachments
         try:
@@ -127,29 +127,29 @@ class ConfluenceSource:
         match = _PLACE.fullmatch(uri.removeprefix(prefix)) if uri.startswith(prefix) else None
         if not match or match.group(2) not in (None, match.group(1)):
             raise BadRequest(f"{uri[:200]!r} is no page of the space {self._key}, and no file of one.")
-        page = await self._page(uri, match.group(1))
-        with room_for(uri):
+        page = await self._find_page(uri, match.group(1))
+        with translate_disk_errors(uri):
             kept = TemporaryDirectory(prefix=f"anchorage-confluence-{os.getpid()}-", ignore_cleanup_errors=True)
         with kept as folder:
             if match.group(3):
-                yield await self._file(uri, page, match.group(3), Path(folder, "file"))
+                yield await self._download_file(uri, page, match.group(3), Path(folder, "file"))
             else:
-                yield await self._text(uri, page, Path(folder, "page.html"))
+                yield await self._write_text(uri, page, Path(folder, "page.html"))
 
-    async def _text(self, uri: str, page: ConfluencePage, path: Path) -> SourceItem:
-        with room_for(uri):
-            size = await asyncio.to_thread(path.write_bytes, _document(page))
+    async def _write_text(self, uri: str, page: ConfluencePage, path: Path) -> SourceItem:
+        with translate_disk_errors(uri):
+            size = await asyncio.to_thread(path.write_bytes, _render_page(page))
         details = {
             "title": fit_text(page.title), "labels": [fit_text(label) for label in page.labels],
             "author": fit_text(page.author or ""), "last_modified": fit_text(page.last_modified or ""),
             "space": self._key, "url": uri,
         }  # fmt: skip
         return SourceItem(
-            uri, _name(page), str(path), size, media_type="text/html", tag=page.version,
+            uri, _page_name(page), str(path), size, media_type="text/html", tag=page.version,
             metadata={name: value for name, value in details.items() if value},
         )  # fmt: skip
 
-    async def _file(self, uri: str, page: ConfluencePage, number: str, path: Path) -> SourceItem:
+    async def _download_file(self, uri: str, page: ConfluencePage, number: str, path: Path) -> SourceItem:
         """A file that is attached to a page, with the page as its context."""
         async with self._client.session():
             found = next((file for file in await self._api.attachments(page.id) if file.id == number), None)
@@ -160,7 +160,7 @@ class ConfluenceSource:
                 raise DocumentRefused(
                     "refused", f"{name}: Confluence names no address of its own for the file's bytes."
                 )
-            with room_for(uri):
+            with translate_disk_errors(uri):
                 size = await self._client.download(found.link, path, name)
         if found.size is not None and size != found.size:
             raise Unavailable(
@@ -178,27 +178,27 @@ class ConfluenceSource:
             metadata={name: value for name, value in details.items() if value},
         )  # fmt: skip
 
-    async def _page(self, uri: str, number: str) -> ConfluencePage:
+    async def _find_page(self, uri: str, number: str) -> ConfluencePage:
         async with self._client.session():
             if self._space is None:
-                self._space = await self._visible_space()
+                self._space = await self._require_space()
             try:
                 return await self._api.page(self._key, self._space, number)
             except NotFound:
                 # Whoever lost the right to see the space must not be told that its pages are gone.
-                await self._visible_space()
+                await self._require_space()
                 raise
             except Forbidden as error:
                 raise DocumentRefused("no_access", f"{uri} may not be read by this user of Confluence.") from error
 
-    async def _visible_space(self) -> str:
+    async def _require_space(self) -> str:
         try:
             return await self._api.space(self._key)
         except NotFound as error:
             raise NotAllowed(error.message) from error
 
 
-def _base(access: ConfluenceAccess) -> str:
+def _base_url(access: ConfluenceAccess) -> str:
     """The address below which the API is, without a slash at its end. Raises `ConfigurationError`."""
     try:
         url = httpx.URL(access.base_url.strip())
@@ -212,13 +212,13 @@ def _base(access: ConfluenceAccess) -> str:
     return f"{base}/wiki" if access.is_cloud and not base.endswith("/wiki") else base
 
 
-def _document(page: ConfluencePage) -> bytes:
+def _render_page(page: ConfluencePage) -> bytes:
     head = f'<meta charset="utf-8"><title>{html.escape(page.title)}</title>'
     text = f"<!doctype html><html><head>{head}</head><body><main>{page.html}</main></body></html>"
     return text.encode("utf-8", "replace")
 
 
-def _name(page: ConfluencePage) -> str:
+def _page_name(page: ConfluencePage) -> str:
     return (fit_name(page.title) or page.id) + ".html"
 
 

@@ -53,8 +53,10 @@ class LocalSource:
         return True
 
     async def list(self) -> AsyncIterator[SourceEntry]:
-        walk = _entries(self._path) if self._is_folder else iter([SourceEntry(self.uri, _listed_tag(self._path))])
-        while batch := await self._threads(str(self._path), _some, walk, limited=False):  # a job has a deadline
+        walk = (
+            _walk_folder(self._path) if self._is_folder else iter([SourceEntry(self.uri, _tag_when_listed(self._path))])
+        )
+        while batch := await self._threads(str(self._path), _take_some, walk, limited=False):  # a job has a deadline
             for entry in batch:
                 yield entry
 
@@ -63,7 +65,7 @@ class LocalSource:
         path = Path(unquote(urlsplit(uri).path, errors="surrogateescape"))
         name = os.fsencode(path.name).decode("utf-8", "replace")  # a name in another encoding fits no database
         try:
-            state = await self._threads(name, _readable, path)
+            state = await self._threads(name, _check_readable, path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotFound(f"{name} is gone: it was removed or renamed while its folder was read.") from error
         except PermissionError as error:
@@ -81,12 +83,12 @@ class LocalSource:
                 f"{name} has {state.st_size} bytes; at most {self._max_bytes} are read (ANCHORAGE_INGEST__MAX_FILE_BYTES). "
                 "Split it, or raise the limit."
             )
-        yield SourceItem(uri, name, str(path), state.st_size, tag=_tag(state))
-        if await self._threads(name, _state_of, path) != _tag(state, settled=True):
+        yield SourceItem(uri, name, str(path), state.st_size, tag=_tag_of(state))
+        if await self._threads(name, _tag_when_read, path) != _tag_of(state, settled=True):
             raise Unavailable(f"{name} changed while it was read. It is read again when it has come to rest.")
 
 
-def _readable(path: Path) -> os.stat_result:
+def _check_readable(path: Path) -> os.stat_result:
     """The state of a file that may be read. Raises `OSError`."""
     state = path.stat()
     # Not blocking: a named pipe without a writer would keep us here for ever.
@@ -99,38 +101,38 @@ def _readable(path: Path) -> os.stat_result:
     return state
 
 
-def _entries(folder: Path) -> Iterator[SourceEntry]:
+def _walk_folder(folder: Path) -> Iterator[SourceEntry]:
     unreadable: list[OSError] = []
     for here, folders, names in os.walk(folder, onerror=unreadable.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not name.startswith("."):
                 path = Path(here, name)
-                yield SourceEntry(path.as_uri(), _listed_tag(path))
+                yield SourceEntry(path.as_uri(), _tag_when_listed(path))
     # Fetching these tells why they cannot be read; what they held stays.
     for error in unreadable:
         yield SourceEntry(Path(os.fsdecode(error.filename)).as_uri(), closed=True)
 
 
-def _some(walk: Iterator[SourceEntry]) -> list[SourceEntry]:
+def _take_some(walk: Iterator[SourceEntry]) -> list[SourceEntry]:
     return list(islice(walk, _LISTED_AT_ONCE))
 
 
-def _listed_tag(path: Path) -> str | None:
+def _tag_when_listed(path: Path) -> str | None:
     try:
-        return _tag(path.stat())
+        return _tag_of(path.stat())
     except OSError:
         return None
 
 
-def _state_of(path: Path) -> str | None:
+def _tag_when_read(path: Path) -> str | None:
     try:
-        return _tag(path.stat(), settled=True)
+        return _tag_of(path.stat(), settled=True)
     except OSError:
         return None
 
 
-def _tag(state: os.stat_result, *, settled: bool = False) -> str | None:
+def _tag_of(state: os.stat_result, *, settled: bool = False) -> str | None:
     """What changes with a file's bytes. The change time is there too, since programs may set the other back.
 
     None for a file written just now, unless `settled`: another write within the clock's resolution would not show. (Git

@@ -31,7 +31,7 @@ class FileThreads:
             async with asyncio.timeout(self._seconds if limited else None):
                 await self._free.acquire()
                 answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-                Thread(target=self._work, args=(answer, work, args), daemon=True, name="files").start()
+                Thread(target=self._run_in_thread, args=(answer, work, args), daemon=True, name="files").start()
                 return await answer
         except TimeoutError as error:
             raise Unavailable(
@@ -39,7 +39,7 @@ class FileThreads:
                 "It is tried again; look at the mount."
             ) from error
 
-    def _work(self, answer: asyncio.Future[T], work: Callable[..., T], args: Any) -> None:
+    def _run_in_thread(self, answer: asyncio.Future[T], work: Callable[..., T], args: Any) -> None:
         result: T | None = None
         failure: BaseException | None = None
         try:
@@ -47,9 +47,9 @@ class FileThreads:
         except BaseException as error:  # noqa: BLE001  it is for whoever waits
             failure = error
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            answer.get_loop().call_soon_threadsafe(self._tell, answer, result, failure)
+            answer.get_loop().call_soon_threadsafe(self._settle, answer, result, failure)
 
-    def _tell(self, answer: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
+    def _settle(self, answer: asyncio.Future[Any], result: Any, failure: BaseException | None) -> None:
         self._free.release()
         if answer.done():  # nobody waits any more
             return

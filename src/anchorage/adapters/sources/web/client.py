@@ -13,11 +13,18 @@ from typing import TypeVar
 import httpx
 import structlog
 
-from anchorage.adapters.sources.bodies import ACCEPT_ENCODING, Shared, Sleep, read_pieces, retry_after, tls_context
+from anchorage.adapters.sources.bodies import (
+    ACCEPT_ENCODING,
+    SharedResource,
+    Sleep,
+    make_tls_context,
+    read_pieces,
+    retry_after,
+)
 from anchorage.adapters.sources.web.guard import GuardedBackend, GuardedTransport, Resolve, resolve
 from anchorage.adapters.sources.web.memory import WebMemory
 from anchorage.adapters.sources.web.robots import Robots, parse_robots
-from anchorage.adapters.sources.web.urls import joined, origin
+from anchorage.adapters.sources.web.urls import origin_of, resolve_link
 from anchorage.errors import AnchorageError, DocumentRefused, NotFound, Unavailable
 
 _log = structlog.get_logger(__name__)
@@ -58,11 +65,11 @@ class _Budget:
     left: float
 
 
-def _unconditional(_: str) -> Mapping[str, str]:
+def _no_conditions(_: str) -> Mapping[str, str]:
     return {}
 
 
-class _Again(Exception):
+class _RetryLater(Exception):
     """The answer asks for another try, after `wait` seconds where it says so."""
 
     def __init__(self, reason: str, wait: float | None) -> None:
@@ -88,7 +95,7 @@ class WebClient:
         self._backend = backend or GuardedBackend(allow_private=limits.allow_private, resolver=resolver)
         self._sleep = sleep
         self._clock = clock
-        self._shared = Shared(self._open)
+        self._shared = SharedResource(self._open_transport)
         self._tls: ssl.SSLContext | None = None
 
     @asynccontextmanager
@@ -98,14 +105,14 @@ class WebClient:
             yield transport
 
     @asynccontextmanager
-    async def _open(self) -> AsyncIterator[GuardedTransport]:
+    async def _open_transport(self) -> AsyncIterator[GuardedTransport]:
         if self._tls is None:
-            self._tls = await asyncio.to_thread(tls_context)
+            self._tls = await asyncio.to_thread(make_tls_context)
         async with GuardedTransport(self._backend, self._tls) as transport:
             yield transport
 
     @asynccontextmanager
-    async def _sent(self, url: str, conditions: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _send(self, url: str, conditions: Mapping[str, str]) -> AsyncIterator[httpx.Response]:
         """One request and its answer. No httpx client in between: it would follow, judge and remember on its own."""
         headers = {
             "user-agent": self.limits.user_agent,
@@ -122,7 +129,7 @@ class WebClient:
             finally:
                 await response.aclose()
 
-    async def get(self, url: str, consume: Consume[T], conditions: Conditions = _unconditional) -> T:
+    async def get(self, url: str, consume: Consume[T], conditions: Conditions = _no_conditions) -> T:
         """Follow an address to its answer and hand that to `consume`.
 
         Raises `NotFound` (404, 410), `DocumentRefused` (robots, redirects, private_address, no_access, refused), `Unavailable`,
@@ -132,7 +139,7 @@ class WebClient:
 
     async def robots(self, url: str) -> Robots:
         """The rules of the address's host (RFC 9309). Raises `Unavailable` where they cannot be read now."""
-        place = origin(url)
+        place = origin_of(url)
         async with self.memory.asking.setdefault(place, asyncio.Lock()):
             known = self.memory.robots.get(place)
             if known and self._clock() - known[0] < _ROBOTS_AGE:
@@ -144,7 +151,7 @@ class WebClient:
     async def _fetch_robots(self, place: str) -> Robots:
         try:
             return await self._follow(
-                f"{place}/robots.txt", self._read_robots, _ROBOTS_REDIRECTS, _unconditional, robots=False
+                f"{place}/robots.txt", self._read_robots, _ROBOTS_REDIRECTS, _no_conditions, robots=False
             )
         except Unavailable as error:
             raise Unavailable(
@@ -153,9 +160,9 @@ class WebClient:
         except DocumentRefused as error:
             if error.code == "private_address":
                 raise
-            return Robots.free()  # RFC 9309, 2.3.1.3: what cannot be had forbids nothing
+            return Robots.allow_all()  # RFC 9309, 2.3.1.3: what cannot be had forbids nothing
         except NotFound:
-            return Robots.free()
+            return Robots.allow_all()
 
     async def _read_robots(self, response: httpx.Response, _: str) -> Robots:
         data = b""
@@ -177,10 +184,10 @@ class WebClient:
                 delay = min(rules.delay, self.limits.max_wait)
                 if not rules.allows(url):
                     raise DocumentRefused("robots", f"{url} is not read, because the site's robots.txt forbids it.")
-            hop = await self._tries(url, consume, delay, budget, conditions(url))
+            hop = await self._try_patiently(url, consume, delay, budget, conditions(url))
             if not isinstance(hop, _Redirect):
                 return hop
-            url = self._target(asked, url, hop.location)
+            url = self._resolve_redirect(asked, url, hop.location)
             if url in seen or len(seen) > redirects:
                 raise DocumentRefused(
                     "redirects",
@@ -189,21 +196,21 @@ class WebClient:
                 )
             seen.add(url)
 
-    def _target(self, asked: str, url: str, location: str) -> str:
-        target = joined(url, location)
+    def _resolve_redirect(self, asked: str, url: str, location: str) -> str:
+        target = resolve_link(url, location)
         if target is None:
             raise DocumentRefused("redirects", f"{asked} redirects to {location[:200]!r}, which is no page of the web.")
         return target
 
-    async def _tries(
+    async def _try_patiently(
         self, url: str, consume: Consume[T], delay: float, budget: _Budget, conditions: Mapping[str, str]
     ) -> T | _Redirect:
         """One address, tried again while the server asks for patience and the bounds allow it."""
         for attempt in range(self.limits.retries + 1):
-            await self._turn(url, delay)
+            await self._await_turn(url, delay)
             try:
-                return await self._once(url, consume, budget, conditions)
-            except _Again as error:
+                return await self._request_once(url, consume, budget, conditions)
+            except _RetryLater as error:
                 wait = _BACKOFF * 2**attempt if error.wait is None else error.wait
                 reason = error
                 if attempt == self.limits.retries or wait > self.limits.max_wait:
@@ -213,22 +220,22 @@ class WebClient:
         when = "" if reason.wait is None else f" It asks to wait {reason.wait:.0f} s."
         raise Unavailable(f"{url} {reason}.{when} Try again later.")
 
-    async def _turn(self, url: str, delay: float) -> None:
+    async def _await_turn(self, url: str, delay: float) -> None:
         """Wait until the host has had its pause since the last request."""
         now = self._clock()
-        turn = self.memory.turn(origin(url), now, max(self.limits.pause, delay))
+        turn = self.memory.reserve_turn(origin_of(url), now, max(self.limits.pause, delay))
         if turn > now:
             await self._sleep(turn - now)
 
-    async def _once(
+    async def _request_once(
         self, url: str, consume: Consume[T], budget: _Budget, conditions: Mapping[str, str]
     ) -> T | _Redirect:
         started = self._clock()
         try:
-            async with asyncio.timeout(max(0.0, budget.left)), self._sent(url, conditions) as response:
+            async with asyncio.timeout(max(0.0, budget.left)), self._send(url, conditions) as response:
                 if response.status_code == 304 and conditions:
                     return await consume(response, url)
-                return await self._answered(url, response, consume)
+                return await self._judge_answer(url, response, consume)
         except TimeoutError as error:
             raise Unavailable(
                 f"{url} did not arrive within {self.limits.page_timeout:g} s (ANCHORAGE_WEB__PAGE_TIMEOUT). Try again later."
@@ -243,15 +250,15 @@ class WebClient:
         finally:
             budget.left -= self._clock() - started
 
-    async def _answered(self, url: str, response: httpx.Response, consume: Consume[T]) -> T | _Redirect:
+    async def _judge_answer(self, url: str, response: httpx.Response, consume: Consume[T]) -> T | _Redirect:
         status = response.status_code
         if status in _REDIRECTS and "location" in response.headers:
             return _Redirect(response.headers["location"])
         if status in _RETRIED:
-            raise _Again(f"answers with HTTP {status}", retry_after(response))
+            raise _RetryLater(f"answers with HTTP {status}", retry_after(response))
         if status == 200:
             return await consume(response, url)
-        raise _status_error(url, status)
+        raise _error_of_status(url, status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +266,7 @@ class _Redirect:
     location: str
 
 
-def _status_error(url: str, status: int) -> AnchorageError:
+def _error_of_status(url: str, status: int) -> AnchorageError:
     if status in (404, 410):
         return NotFound(f"{url} is gone (HTTP {status}).")
     if status in (401, 403, 407, 451):

@@ -45,7 +45,7 @@ def is_public(address: str) -> bool:
         return False
     if isinstance(found, IPv4Address):
         return _is_public_v4(found)
-    carried = _carried(found)
+    carried = _embedded_ipv4(found)
     if carried is not None:
         return all(_is_public_v4(inner) for inner in carried)
     special = found.is_multicast or found.is_reserved or found.is_site_local or found in _DOCUMENTATION
@@ -57,7 +57,7 @@ def _is_public_v4(address: IPv4Address) -> bool:
     return address.is_global and not (special or address in _PLATFORM)
 
 
-def _carried(address: IPv6Address) -> Sequence[IPv4Address] | None:
+def _embedded_ipv4(address: IPv6Address) -> Sequence[IPv4Address] | None:
     """The IPv4 addresses inside: mapped, 6to4, Teredo, NAT64, ISATAP. None where there are none."""
     if address.ipv4_mapped:
         return [address.ipv4_mapped]
@@ -148,7 +148,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         try:
             answer = await self._pool.handle_async_request(asked)
         except _ERRORS as error:
-            raise _translated(error, request) from error
+            raise _translate_error(error, request) from error
         return httpx.Response(
             answer.status, headers=answer.headers, stream=_Body(answer.stream, request), extensions=answer.extensions
         )
@@ -160,7 +160,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 _ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol)
 
 
-def _translated(error: Exception, request: httpx.Request) -> httpx.TransportError:
+def _translate_error(error: Exception, request: httpx.Request) -> httpx.TransportError:
     """The httpx error of the same name."""
     kind = getattr(httpx, type(error).__name__, httpx.TransportError)
     made: httpx.TransportError = kind(str(error), request=request)
@@ -177,7 +177,7 @@ class _Body(httpx.AsyncByteStream):
             async for piece in self._stream:
                 yield piece
         except _ERRORS as error:
-            raise _translated(error, self._request) from error
+            raise _translate_error(error, self._request) from error
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -45,7 +45,7 @@ class Sitemap:
     entries: list[tuple[str, str | None]] = field(default_factory=list)
 
 
-def text_of(data: bytes, charset: str | None = None) -> str:
+def decode_markup(data: bytes, charset: str | None = None) -> str:
     """Markup as text, good enough for addresses."""
     declared = _CHARSET.search(data[:4096])
     for encoding in (charset, declared.group(1).decode("ascii") if declared else None, "utf-8"):
@@ -76,7 +76,7 @@ class _LinkScanner(HTMLParser):
                 self.found.canonical = href
 
 
-def page_links(markup: str) -> PageLinks:
+def find_page_links(markup: str) -> PageLinks:
     """The links of a page, in its order."""
     scanner = _LinkScanner()
     scanner.feed(markup)
@@ -118,14 +118,14 @@ class _BookmarkScanner(HTMLParser):
             self._text = None
 
 
-def bookmarks(markup: str) -> Sequence[Bookmark]:
+def read_bookmarks(markup: str) -> Sequence[Bookmark]:
     """The bookmarks of an exported file, in its order."""
     scanner = _BookmarkScanner()
     scanner.feed(markup)
     return scanner.found
 
 
-def unpacked_sitemap(data: bytes, shown: str, limit: int = _UNPACKED_LIMIT) -> bytes:
+def unpack_sitemap(data: bytes, shown: str, limit: int = _UNPACKED_LIMIT) -> bytes:
     """A sitemap without its gzip, if it has one. Raises `TooLarge` and `DocumentRefused`."""
     if not data.startswith(b"\x1f\x8b"):
         return data

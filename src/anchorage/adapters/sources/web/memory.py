@@ -43,7 +43,7 @@ class WebMemory:
         self._pages: OrderedDict[str, KnownPage] = OrderedDict()
         self._bytes, self._most_bytes = 0, pages_bytes
 
-    def turn(self, place: str, now: float, pause: float) -> float:
+    def reserve_turn(self, place: str, now: float, pause: float) -> float:
         """When the host may be asked; the next one may `pause` seconds later."""
         turn = max(now, self._next_turn.get(place, now))
         if len(self._next_turn) >= _HOSTS:
@@ -58,25 +58,25 @@ class WebMemory:
             oldest, _ = self.robots.popitem(last=False)
             self.asking.pop(oldest, None)
 
-    def known(self, url: str) -> KnownPage | None:
+    def find_page(self, url: str) -> KnownPage | None:
         """The page that was read at this address, if it is remembered and its server gave it a mark to ask with."""
         page = self._pages.get(url)
         if page:
             self._pages.move_to_end(url)
         return page
 
-    def keep(
+    def keep_page(
         self, url: str, conditions: Mapping[str, str], tag: str, media_type: str | None, canonical: str | None, links: Sequence[str]
     ) -> None:  # fmt: skip
         """Remember a page, and forget those that were not asked for the longest."""
-        self.forget(url)
+        self.forget_page(url)
         packed = zlib.compress("\n".join(links).encode()) if links else b""
         page = self._pages[url] = KnownPage(conditions, tag, media_type, canonical, packed)
         self._bytes += page.size
         while self._bytes > self._most_bytes:
             self._bytes -= self._pages.popitem(last=False)[1].size
 
-    def forget(self, url: str) -> None:
+    def forget_page(self, url: str) -> None:
         """Forget a page, if it is known."""
         if page := self._pages.pop(url, None):
             self._bytes -= page.size

@@ -17,11 +17,11 @@ from tempfile import mkdtemp
 
 import httpx
 
-from anchorage.adapters.sources.bodies import read_pieces, room_for, save
+from anchorage.adapters.sources.bodies import read_pieces, save_pieces, translate_disk_errors
 from anchorage.adapters.sources.web.client import WebClient
-from anchorage.adapters.sources.web.markup import SCANNED, page_links, text_of
+from anchorage.adapters.sources.web.markup import SCANNED, decode_markup, find_page_links
 from anchorage.adapters.sources.web.memory import KnownPage
-from anchorage.adapters.sources.web.urls import file_name, joined, same_site
+from anchorage.adapters.sources.web.urls import file_name, is_same_site, resolve_link
 from anchorage.errors import AnchorageError, DocumentRefused
 
 _HTML = ("text/html", "application/xhtml+xml")
@@ -73,15 +73,15 @@ class WebPage:
             weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
 
-async def download(client: WebClient, url: str, *, if_changed: bool = False) -> WebPage:
+async def download_page(client: WebClient, url: str, *, if_changed: bool = False) -> WebPage:
     """Fetch a page into a temporary file, which the caller closes. Raises what `WebClient.get` does, and `TooLarge`.
 
     With `if_changed`, one that this process has read before is asked for on the condition that it changed (RFC 9110, 13).
     """
-    with room_for(url):
+    with translate_disk_errors(url):
         folder = mkdtemp(prefix=f"anchorage-web-{os.getpid()}-")
         try:
-            page = await _downloaded(client, url, folder, if_changed=if_changed)
+            page = await _download_into(client, url, folder, if_changed=if_changed)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -90,7 +90,7 @@ async def download(client: WebClient, url: str, *, if_changed: bool = False) -> 
     return page
 
 
-async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: bool) -> WebPage:
+async def _download_into(client: WebClient, url: str, folder: str, *, if_changed: bool) -> WebPage:
     memory = client.memory
     path = Path(folder, "page")
 
@@ -98,7 +98,7 @@ async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: b
         media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower() or None
         if media_type and media_type.startswith(_NEVER_TEXT):
             raise DocumentRefused("unsupported_format", f"{url} is {media_type}, which holds no text that can be read.")
-        size = await save(read_pieces(response, url, client.limits.max_bytes), path)
+        size = await save_pieces(read_pieces(response, url, client.limits.max_bytes), path)
         if media_type is None and await asyncio.to_thread(_looks_like_html, path):
             media_type = "text/html"
         suffix = ".webpage" if media_type in _HTML else _SUFFIXES.get(media_type or "", "")
@@ -106,7 +106,7 @@ async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: b
         if media_type == "text/plain" and "." not in name:
             name += ".txt"
         return WebPage(
-            final, folder, path, name, size, media_type, _tag(response), response.headers.get("last-modified")
+            final, folder, path, name, size, media_type, _trusted_tag(response), response.headers.get("last-modified")
         )
 
     charset: list[str | None] = []
@@ -114,29 +114,29 @@ async def _downloaded(client: WebClient, url: str, folder: str, *, if_changed: b
     asked: dict[str, KnownPage] = {}  # the memory itself may have moved on when the answer comes
 
     def conditions(place: str) -> Mapping[str, str]:
-        known = memory.known(place) if if_changed else None
+        known = memory.find_page(place) if if_changed else None
         if known:
             asked[place] = known
         return known.conditions if known else {}
 
-    async def noted(response: httpx.Response, final: str) -> WebPage:
+    async def receive(response: httpx.Response, final: str) -> WebPage:
         if response.status_code == 304 and (known := asked.get(final)):
             return WebPage(
                 final, "", Path(), "", 0, known.media_type, known.tag, canonical=known.canonical, links=known.links, unchanged=True
             )  # fmt: skip
-        marks.update(_marks(response))
+        marks.update(_condition_headers(response))
         charset.append(response.charset_encoding)
         return await keep(response, final)
 
-    page = await client.get(url, noted, conditions)
+    page = await client.get(url, receive, conditions)
     if page.unchanged:
         return page
     if page.is_html:
-        await asyncio.to_thread(_scan, page, charset[-1])
+        await asyncio.to_thread(_scan_links, page, charset[-1])
     if page.tag and marks:
-        memory.keep(page.url, marks, page.tag, page.media_type, page.canonical, page.links)
+        memory.keep_page(page.url, marks, page.tag, page.media_type, page.canonical, page.links)
     else:
-        memory.forget(page.url)
+        memory.forget_page(page.url)
     return page
 
 
@@ -145,23 +145,23 @@ def _looks_like_html(path: Path) -> bool:
         return file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html"))
 
 
-def _scan(page: WebPage, charset: str | None) -> None:
+def _scan_links(page: WebPage, charset: str | None) -> None:
     """Find links and the canonical address; write down the encoding that only the HTTP header told."""
     with page.path.open("rb") as file:
         head = file.read(SCANNED)
-    found = page_links(text_of(head, charset))
-    base = joined(page.url, found.base) if found.base else None
-    addresses = (joined(base or page.url, link) for link in found.links[:_LINKS])
+    found = find_page_links(decode_markup(head, charset))
+    base = resolve_link(page.url, found.base) if found.base else None
+    addresses = (resolve_link(base or page.url, link) for link in found.links[:_LINKS])
     page.links = list(dict.fromkeys(address for address in addresses if address))
-    page.canonical = _canonical(page.url, base, found.canonical)
+    page.canonical = _find_canonical(page.url, base, found.canonical)
     if charset and not head.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         _mark_encoding(page, charset)
 
 
-def _canonical(url: str, base: str | None, link: str | None) -> str | None:
+def _find_canonical(url: str, base: str | None, link: str | None) -> str | None:
     """The address that the page gives itself, where it can be believed."""
-    address = joined(base or url, link) if link else None
-    if address is None or not same_site(address, url):
+    address = resolve_link(base or url, link) if link else None
+    if address is None or not is_same_site(address, url):
         return None
     # A template that names the front page on every page would make one document of a whole site.
     front = httpx.URL(address).raw_path == b"/" and httpx.URL(url).raw_path != b"/"
@@ -182,7 +182,7 @@ def _mark_encoding(page: WebPage, charset: str) -> None:
     page.size = page.path.stat().st_size
 
 
-def _tag(response: httpx.Response) -> str | None:
+def _trusted_tag(response: httpx.Response) -> str | None:
     """A strong ETag, or a Last-Modified that was old enough when it was sent; None where neither can be trusted."""
     etag: str = response.headers.get("etag", "").strip()
     if len(etag) > 2 and etag.startswith('"'):
@@ -196,13 +196,13 @@ def _tag(response: httpx.Response) -> str | None:
     return f"modified:{modified.isoformat()}" if old_enough else None
 
 
-def _marks(response: httpx.Response) -> dict[str, str]:
+def _condition_headers(response: httpx.Response) -> dict[str, str]:
     """The headers that ask whether this answer still holds (RFC 9110, 13.1)."""
     headers = {"if-none-match": "etag", "if-modified-since": "last-modified"}
     return {asking: response.headers[told] for asking, told in headers.items() if response.headers.get(told)}
 
 
-def trusted_lastmod(value: str | None, now: datetime) -> str | None:
+def tag_of_lastmod(value: str | None, now: datetime) -> str | None:
     """A sitemap's lastmod (W3C datetime) as a tag; None for one so young that the page may change under it again."""
     if not value:
         return None
@@ -216,17 +216,17 @@ def trusted_lastmod(value: str | None, now: datetime) -> str | None:
     return f"lastmod:{value}" if now - found >= _STRONG else None
 
 
-class Held:
+class HeldPages:
     """Pages, or the reasons why there are none, that a listing has fetched already: the next fetch of each takes it over."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, WebPage | AnchorageError] = OrderedDict()
 
     def put(self, uri: str, page: WebPage | AnchorageError) -> None:
-        self._drop(self._kept.pop(uri, None))
+        self._close_page(self._kept.pop(uri, None))
         self._kept[uri] = page
         while len(self._kept) > _HELD or (self._bytes() > _HELD_BYTES and len(self._kept) > 1):
-            self._drop(self._kept.popitem(last=False)[1])
+            self._close_page(self._kept.popitem(last=False)[1])
 
     def _bytes(self) -> int:
         return sum(page.size for page in self._kept.values() if isinstance(page, WebPage))
@@ -240,9 +240,9 @@ class Held:
 
     def clear(self) -> None:
         while self._kept:
-            self._drop(self._kept.popitem()[1])
+            self._close_page(self._kept.popitem()[1])
 
     @staticmethod
-    def _drop(page: WebPage | AnchorageError | None) -> None:
+    def _close_page(page: WebPage | AnchorageError | None) -> None:
         if isinstance(page, WebPage):
             page.close()

@@ -16,7 +16,7 @@ class Robots:
     sitemaps: Sequence[str] = ()
 
     @classmethod
-    def free(cls) -> Robots:
+    def allow_all(cls) -> Robots:
         """Everything is allowed."""
         return cls(lambda url: True)
 

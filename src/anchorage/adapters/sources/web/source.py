@@ -18,9 +18,16 @@ import structlog
 from anchorage.adapters.sources.bodies import read_bytes
 from anchorage.adapters.sources.names import fit_text
 from anchorage.adapters.sources.web.client import WebClient
-from anchorage.adapters.sources.web.markup import Bookmark, Sitemap, bookmarks, parse_sitemap, text_of, unpacked_sitemap
-from anchorage.adapters.sources.web.page import Held, WebPage, download, trusted_lastmod
-from anchorage.adapters.sources.web.urls import folder, joined, normal_url, origin, same_site
+from anchorage.adapters.sources.web.markup import (
+    Bookmark,
+    Sitemap,
+    decode_markup,
+    parse_sitemap,
+    read_bookmarks,
+    unpack_sitemap,
+)
+from anchorage.adapters.sources.web.page import HeldPages, WebPage, download_page, tag_of_lastmod
+from anchorage.adapters.sources.web.urls import folder_of, is_same_site, normalize_url, origin_of, resolve_link
 from anchorage.errors import AnchorageError, BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.model import SourceEntry, SourceItem
 
@@ -81,14 +88,14 @@ class WebSource:
                 raise BadRequest(f"{self._file} is not there, or no file. Check its spelling.")
             self._url = self._file.as_uri()
         else:
-            self._url = normal_url(location)
+            self._url = normalize_url(location)
         self._mode = options.mode
         if self._mode == "auto":
             self._mode = "sitemap" if _SITEMAP.search(self._url.partition("?")[0]) else "page"
         self._options = options
-        self._scope = normal_url(options.prefix) if options.prefix else folder(self._url)
+        self._scope = normalize_url(options.prefix) if options.prefix else folder_of(self._url)
         self._client = client
-        self._held = Held()
+        self._held = HeldPages()
         self._whole = True  # of the last list of bookmarks: no page failed
         self._tags: dict[str, str | None] = {}
         self._bookmarks: dict[str, Bookmark] = {}
@@ -102,7 +109,7 @@ class WebSource:
         """The folder of a crawl or a sitemap (which vouches for what lies below it). What is unlisted there may still live."""
         if self._mode == "crawl":
             return self._scope
-        return folder(self._url) if self._mode == "sitemap" else None
+        return folder_of(self._url) if self._mode == "sitemap" else None
 
     @property
     def lists_all(self) -> bool:
@@ -111,7 +118,12 @@ class WebSource:
 
     async def list(self) -> AsyncIterator[SourceEntry]:
         """Pages under their canonical addresses. Raises as the port says."""
-        modes = {"page": self._page, "sitemap": self._sitemap, "crawl": self._crawl, "bookmarks": self._bookmarked}
+        modes = {
+            "page": self._list_page,
+            "sitemap": self._list_sitemap,
+            "crawl": self._list_crawled,
+            "bookmarks": self._list_bookmarked,
+        }
         listed: set[str] = set()
         self._whole = True
         self.close()
@@ -127,7 +139,7 @@ class WebSource:
 
     @asynccontextmanager
     async def fetch(self, uri: str) -> AsyncIterator[SourceItem]:
-        page = self._held.take(uri) or await download(self._client, normal_url(uri))
+        page = self._held.take(uri) or await download_page(self._client, normalize_url(uri))
         bookmark = self._bookmarks.get(uri)
         details = {
             "url": page.url,
@@ -145,35 +157,35 @@ class WebSource:
         finally:
             page.close()
 
-    async def _page(self) -> AsyncIterator[SourceEntry]:
-        yield await self._entry(self._url)
+    async def _list_page(self) -> AsyncIterator[SourceEntry]:
+        yield await self._download_entry(self._url)
 
-    async def _entry(self, url: str) -> SourceEntry:
+    async def _download_entry(self, url: str) -> SourceEntry:
         """Download a page and keep it, or the reason why there is none, for its fetch."""
         try:
-            page = await download(self._client, url, if_changed=True)
+            page = await download_page(self._client, url, if_changed=True)
         except AnchorageError as error:
             self._held.put(url, error)
             self._whole = self._whole and isinstance(error, NotFound)
             return SourceEntry(url, missing=isinstance(error, NotFound))
-        return self._keep(page, page.canonical or page.url)
+        return self._hold(page, page.canonical or page.url)
 
-    def _keep(self, page: WebPage, uri: str) -> SourceEntry:
+    def _hold(self, page: WebPage, uri: str) -> SourceEntry:
         if not page.unchanged:
             self._held.put(uri, page)
         return SourceEntry(uri, page.tag)
 
-    async def _bookmarked(self) -> AsyncIterator[SourceEntry]:
+    async def _list_bookmarked(self) -> AsyncIterator[SourceEntry]:
         if self._file:
-            data = await asyncio.to_thread(_read, self._file)
+            data = await asyncio.to_thread(_read_list, self._file)
         else:
             data = await self._download_list(self._url)
         listed: set[str] = set()
-        for bookmark in await asyncio.to_thread(lambda: bookmarks(text_of(data))):
-            url = joined("about:blank", bookmark.url)  # only whole addresses; `javascript:` and the like are none
+        for bookmark in await asyncio.to_thread(lambda: read_bookmarks(decode_markup(data))):
+            url = resolve_link("about:blank", bookmark.url)  # only whole addresses; `javascript:` and the like are none
             if url and url not in listed:
                 listed.add(url)
-                entry = await self._entry(url)
+                entry = await self._download_entry(url)
                 self._bookmarks[entry.uri] = bookmark
                 yield entry
 
@@ -186,11 +198,11 @@ class WebSource:
 
         return await self._client.get(url, read)
 
-    async def _sitemap(self) -> AsyncIterator[SourceEntry]:
+    async def _list_sitemap(self) -> AsyncIterator[SourceEntry]:
         seen: set[str] = set()
-        async for place, link, lastmod in self._sitemap_entries():
-            url = joined(place, link)
-            if url is None or not same_site(url, self._url):
+        async for place, link, lastmod in self._read_sitemaps():
+            url = resolve_link(place, link)
+            if url is None or not is_same_site(url, self._url):
                 _log.info("sitemap_entry_skipped", sitemap=place, entry=fit_text(link), reason="not of this site")
                 continue
             if url in seen:
@@ -203,20 +215,20 @@ class WebSource:
                     "sitemap, or raise the limit."
                 )
             seen.add(url)
-            self._tags[url] = trusted_lastmod(lastmod, datetime.now(UTC))
+            self._tags[url] = tag_of_lastmod(lastmod, datetime.now(UTC))
             yield SourceEntry(url, self._tags[url])
 
-    async def _sitemap_entries(self) -> AsyncIterator[tuple[str, str, str | None]]:
+    async def _read_sitemaps(self) -> AsyncIterator[tuple[str, str, str | None]]:
         """(sitemap, page, lastmod) of all sitemaps that an index names, and of those that these name."""
-        waiting = deque(await self._sitemaps())
+        waiting = deque(await self._find_sitemaps())
         visited = set(waiting)
         while waiting:
             place = waiting.popleft()
-            found = await asyncio.to_thread(_parsed_sitemap, await self._download_list(place), place)
+            found = await asyncio.to_thread(_unpack_and_parse, await self._download_list(place), place)
             for link, lastmod in found.entries:
                 if not found.is_index:
                     yield place, link, lastmod
-                elif (url := joined(place, link)) and same_site(url, self._url) and url not in visited:
+                elif (url := resolve_link(place, link)) and is_same_site(url, self._url) and url not in visited:
                     if len(visited) >= _SITEMAPS:
                         raise TooLarge(
                             f"{self._url} names more than {_SITEMAPS} sitemaps. Name the ones that you want."
@@ -224,14 +236,14 @@ class WebSource:
                     visited.add(url)
                     waiting.append(url)
 
-    async def _sitemaps(self) -> Sequence[str]:
+    async def _find_sitemaps(self) -> Sequence[str]:
         """The sitemap that was named, else those that robots.txt names, else the usual place."""
         if _SITEMAP.search(self._url.partition("?")[0]):
             return [self._url]
-        named = [joined(self._url, link) for link in (await self._client.robots(self._url)).sitemaps]
-        return [link for link in dict.fromkeys(named) if link] or [f"{origin(self._url)}/sitemap.xml"]
+        named = [resolve_link(self._url, link) for link in (await self._client.robots(self._url)).sitemaps]
+        return [link for link in dict.fromkeys(named) if link] or [f"{origin_of(self._url)}/sitemap.xml"]
 
-    async def _crawl(self) -> AsyncIterator[SourceEntry]:
+    async def _list_crawled(self) -> AsyncIterator[SourceEntry]:
         """Breadth first. What robots.txt forbids and what is gone is passed over; of other failures the fetch tells."""
         waiting: deque[tuple[str, int]] = deque([(self._url, 0)])
         seen, asked = {self._url}, 0
@@ -239,18 +251,18 @@ class WebSource:
             url, depth = waiting.popleft()
             asked += 1
             try:
-                page = await download(self._client, url, if_changed=True)
+                page = await download_page(self._client, url, if_changed=True)
             except AnchorageError as error:
-                if (entry := self._failed(url, error)) is not None:
+                if (entry := self._entry_of_failed(url, error)) is not None:
                     yield entry
                 continue
             links = page.links if depth < self._options.depth else []
-            if url == self._url and not self._options.prefix and same_site(page.url, url):
-                self._scope = folder(page.url)  # sites send their front door elsewhere: to https, to a language
+            if url == self._url and not self._options.prefix and is_same_site(page.url, url):
+                self._scope = folder_of(page.url)  # sites send their front door elsewhere: to https, to a language
             if self._in_scope(page.url) and (page.is_html or not (page.media_type or "").startswith(_NO_TEXT)):
                 named = page.canonical if page.canonical and self._in_scope(page.canonical) else page.url
                 seen |= {named, page.url}
-                yield self._keep(page, named)
+                yield self._hold(page, named)
             else:
                 page.close()
                 links = links if url == self._url else []
@@ -259,7 +271,7 @@ class WebSource:
                     seen.add(link)
                     waiting.append((link, depth + 1))
 
-    def _failed(self, url: str, error: AnchorageError) -> SourceEntry | None:
+    def _entry_of_failed(self, url: str, error: AnchorageError) -> SourceEntry | None:
         """The entry of a page that a crawl could not download. Raises where it is the start that does not answer."""
         if url == self._url and isinstance(error, NotFound | Unavailable):
             raise error
@@ -273,7 +285,7 @@ class WebSource:
         return url.startswith(self._scope)
 
 
-def _read(path: Path) -> bytes:
+def _read_list(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(_LIST_BYTES)
@@ -281,5 +293,5 @@ def _read(path: Path) -> bytes:
         raise Unavailable(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _parsed_sitemap(data: bytes, place: str) -> Sitemap:
-    return parse_sitemap(unpacked_sitemap(data, place), place)
+def _unpack_and_parse(data: bytes, place: str) -> Sitemap:
+    return parse_sitemap(unpack_sitemap(data, place), place)

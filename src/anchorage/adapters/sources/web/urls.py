@@ -19,7 +19,7 @@ _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 _UNRESERVED = re.compile(r"[A-Za-z0-9._~-]")
 
 
-def normal_url(text: str) -> str:
+def normalize_url(text: str) -> str:
     """The one spelling of an address: host in small letters and ASCII, no fragment, no default port (RFC 3986, 6.2).
 
     Raises `BadRequest` where it is none of the web, is too long, or holds a user name.
@@ -37,7 +37,7 @@ def normal_url(text: str) -> str:
         host = url.host.rstrip(".")
         if not _HOST.fullmatch(url.copy_with(host=host).raw_host.decode("ascii")) or not 0 < (url.port or 1) < 65536:
             raise BadRequest(f"{shown} names no host. Check its spelling.")
-        path = _ESCAPE.sub(_escape, url.raw_path.decode("ascii")) or "/"
+        path = _ESCAPE.sub(_normalize_escape, url.raw_path.decode("ascii")) or "/"
         normal = str(url.copy_with(host=host, fragment=None, raw_path=path.encode("ascii")))
     except (httpx.InvalidURL, ValueError, UnicodeError) as error:
         raise BadRequest(f"{shown} is no address that can be read. Check its spelling.") from error
@@ -46,20 +46,20 @@ def normal_url(text: str) -> str:
     return normal
 
 
-def _escape(match: re.Match[str]) -> str:
+def _normalize_escape(match: re.Match[str]) -> str:
     character = chr(int(match.group()[1:], 16))
     return character if _UNRESERVED.fullmatch(character) else match.group().upper()
 
 
-def joined(base: str, link: str) -> str | None:
+def resolve_link(base: str, link: str) -> str | None:
     """A link of a page as an address of its own; None where it leads to none that can be read."""
     try:
-        return normal_url(urljoin(base, _IGNORED.sub("", link).strip()))
+        return normalize_url(urljoin(base, _IGNORED.sub("", link).strip()))
     except (BadRequest, ValueError):
         return None
 
 
-def same_site(one: str, other: str) -> bool:
+def is_same_site(one: str, other: str) -> bool:
     """Whether two addresses are of one site: the same host, with or without `www.`, and the same port."""
     first, second = httpx.URL(one), httpx.URL(other)
     return (
@@ -68,13 +68,13 @@ def same_site(one: str, other: str) -> bool:
     )  # fmt: skip
 
 
-def origin(url: str) -> str:
+def origin_of(url: str) -> str:
     """Scheme, host and port, without a slash at the end."""
     parsed = httpx.URL(url)
     return f"{parsed.scheme}://{parsed.netloc.decode('ascii')}"
 
 
-def folder(url: str) -> str:
+def folder_of(url: str) -> str:
     """The address up to the last slash of its path."""
     return url.partition("?")[0].rpartition("/")[0] + "/"
 
