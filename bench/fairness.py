@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from anchorage.ingest.upload import upload_job
+from anchorage.ingest.jobs.upload import upload_job
 from anchorage.ports.queue import NewJob
 from anchorage.settings import load_settings
 from anchorage.wiring.services import Services, open_services

@@ -25,7 +25,7 @@ from anchorage.errors import (
     NotAllowed,
     Unavailable,
 )
-from anchorage.ingest.upload import ingest_upload, upload_job
+from anchorage.ingest.jobs.upload import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 

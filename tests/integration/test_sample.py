@@ -7,7 +7,7 @@ import pytest
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.faces.sample import ingest_own_docs
-from anchorage.ingest.upload import ingest_upload
+from anchorage.ingest.jobs.upload import ingest_upload
 from anchorage.model import DOCS_COLLECTION, Principal
 from anchorage.settings import load_settings
 

@@ -20,8 +20,8 @@ from anchorage.adapters.sources.web.client import WebClient, WebLimits
 from anchorage.adapters.sources.web.source import WebSource
 from anchorage.errors import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from anchorage.faces.sources import remove_source
+from anchorage.ingest.jobs.upload import upload_job
 from anchorage.ingest.sync import Syncer, SyncLimits, sync_job
-from anchorage.ingest.upload import upload_job
 from anchorage.model import ParsedDocument, Principal, SourceEntry
 from anchorage.ports.queue import UNWATCHED, NewJob
 from anchorage.ports.source import Source

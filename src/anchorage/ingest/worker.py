@@ -9,8 +9,8 @@ import structlog
 
 from anchorage.cancellation import heed_cancellation
 from anchorage.errors import AnchorageError
-from anchorage.ingest.jobs import JobRunner
-from anchorage.ingest.registered import OpenSources
+from anchorage.ingest.jobs.registered import OpenSources
+from anchorage.ingest.jobs.runner import JobRunner
 from anchorage.ingest.removal import BlobSweeper
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal

@@ -9,11 +9,11 @@ from anchorage.ingest.embed import PassageEmbedder
 from anchorage.ingest.fetch import Fetcher
 from anchorage.ingest.indexing import IndexOpener
 from anchorage.ingest.ingester import Ingester
-from anchorage.ingest.jobs import DocumentJobs, JobRunner, SyncJobs, UploadJobs
+from anchorage.ingest.jobs.registered import OpenSource, OpenSources, SourceRecords
+from anchorage.ingest.jobs.runner import DocumentJobs, JobRunner, SyncJobs, UploadJobs
 from anchorage.ingest.outcomes import FailureRecorder
 from anchorage.ingest.parse import FileParser
 from anchorage.ingest.pipeline import Pipeline
-from anchorage.ingest.registered import OpenSource, OpenSources, SourceRecords
 from anchorage.ingest.reindex import Reindexer
 from anchorage.ingest.removal import BlobSweeper, Remover
 from anchorage.ingest.store import DocumentLookup, DocumentWriter

@@ -25,7 +25,7 @@ from anchorage.adapters.sources.web.client import WebClient, WebLimits
 from anchorage.adapters.sources.web.memory import WebMemory
 from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import BadRequest, NotAllowed
-from anchorage.ingest.registered import PASSWORD
+from anchorage.ingest.jobs.registered import PASSWORD
 from anchorage.model import RegisteredSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.source import Source

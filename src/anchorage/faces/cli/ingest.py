@@ -115,7 +115,7 @@ async def _outcomes(services: Services, collection: str, source: Source, wait: b
 
 async def _queue(services: Services, collection: str, source: Source) -> AsyncIterator[Outcome]:
     """Keep the files' bytes and leave the rest to a worker."""
-    from anchorage.ingest.upload import upload_job
+    from anchorage.ingest.jobs.upload import upload_job
 
     await services.ingest.indexes.open(services.principal, collection)
     async for entry in source.list():

@@ -32,7 +32,7 @@ from anchorage.faces.http.shapes import (
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import detailed_document_json, document_with_text
-from anchorage.ingest.upload import upload_job
+from anchorage.ingest.jobs.upload import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
 from anchorage.wiring.services import Services

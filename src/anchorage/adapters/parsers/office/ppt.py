@@ -176,7 +176,7 @@ class _Presentation:
         return False
 
     def _read_table(self, start: int, end: int) -> _Rows:
-        """Cells by where they lie; one that spans rows or columns is told in each."""
+        """Cells by where they lie; one that spans rows or columns stands in each."""
         cells: list[tuple[int, int, int, int, str]] = []
         for kind, _, at, stop in self.records(start, end):
             if kind == _SHAPE:

@@ -128,7 +128,7 @@ def _split_tables(band: list[Sequence[str]]) -> list[list[Sequence[str]]]:
 
 
 def _fill_merged(rows: list[list[str]], merged: Sequence[Any], start: tuple[int, int]) -> list[list[str]]:
-    """Rows in which a cell that was merged downwards is told in each of its rows, and a heading over columns in each of them."""
+    """Rows in which a cell that was merged downwards stands in each of its rows, and a heading over columns in each of them."""
     for (top, left), (bottom, right) in merged:
         top, bottom, left, right = top - start[0], bottom - start[0], left - start[1], right - start[1]
         if 0 <= top < len(rows) and 0 <= left < len(rows[top]):

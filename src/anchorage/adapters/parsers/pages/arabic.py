@@ -1,4 +1,4 @@
-"""Mends what PDFium makes of Arabic: ligatures of lam and alef, told backwards, and words run into Latin ones."""
+"""Mends what PDFium makes of Arabic: ligatures of lam and alef in the wrong order, and words that run into Latin ones."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class _Walker:
         held: dict[int, tuple[str, int]] = {}  # column -> (text, rows to go) of cells that span rows
         for row in table.iter("tr"):
             cells, spans = self._read_row(row, held)
-            # A row of nothing but cells that span the next ones is told by those.
+            # Cells that span the next rows stand in those: a row of nothing else is left out.
             if any(cells) and not (spans and any(left for _, left in held.values())):
                 self._builder.add(BlockKind.TABLE_ROW, " | ".join(cells))
 

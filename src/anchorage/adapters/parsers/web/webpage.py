@@ -44,7 +44,7 @@ def _extract_main_text(markup: str) -> str:
 
 
 def _select_content(document: ParsedDocument, main: str) -> Sequence[Block]:
-    """The blocks that are the page's content; none where that cannot be told."""
+    """The blocks that are the page's content; none where that is not clear."""
     keys = [_normalize(document.text[block.start : block.end]) for block in document.blocks]
     kept = [
         block

@@ -223,6 +223,6 @@ def _page_name(page: ConfluencePage) -> str:
 
 
 def _file_name(title: str) -> str:
-    """A name to show that keeps its ending, by which some kinds of files are told."""
+    """A name to show that keeps its ending, by which some kinds of files are known."""
     stem, dot, ending = title.rpartition(".")
     return f"{fit_name(stem)[:80]}.{fit_name(ending)[:15]}" if dot and stem else fit_name(title)

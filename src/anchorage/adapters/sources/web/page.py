@@ -146,7 +146,7 @@ def _looks_like_html(path: Path) -> bool:
 
 
 def _scan_links(page: WebPage, charset: str | None) -> None:
-    """Find links and the canonical address; write down the encoding that only the HTTP header told."""
+    """Find links and the canonical address; write down the encoding that only the HTTP header names."""
     with page.path.open("rb") as file:
         head = file.read(SCANNED)
     found = find_page_links(decode_markup(head, charset))
@@ -199,7 +199,7 @@ def _trusted_tag(response: httpx.Response) -> str | None:
 def _condition_headers(response: httpx.Response) -> dict[str, str]:
     """The headers that ask whether this answer still holds (RFC 9110, 13.1)."""
     headers = {"if-none-match": "etag", "if-modified-since": "last-modified"}
-    return {asking: response.headers[told] for asking, told in headers.items() if response.headers.get(told)}
+    return {asking: response.headers[given] for asking, given in headers.items() if response.headers.get(given)}
 
 
 def tag_of_lastmod(value: str | None, now: datetime) -> str | None:

@@ -1,4 +1,4 @@
-"""The kinds of jobs: an upload, a document of a registered source, and the sync of one."""
+"""Runs jobs: each kind has an object that owns what it needs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from anchorage.errors import AnchorageError, NotFound
 from anchorage.ingest.ingester import Ingester
+from anchorage.ingest.jobs.registered import PASSWORD, OpenSources, SourceRecords
+from anchorage.ingest.jobs.upload import ingest_upload
 from anchorage.ingest.outcomes import describe_failure
-from anchorage.ingest.registered import PASSWORD, OpenSources, SourceRecords
 from anchorage.ingest.removal import Remover
 from anchorage.ingest.sync import Syncer
-from anchorage.ingest.upload import ingest_upload
 from anchorage.model import Failure, Job, Outcome, Principal, SourceEntry
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.catalog import Catalog
