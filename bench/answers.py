@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.support import read_queries, report
 
 

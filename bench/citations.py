@@ -35,7 +35,7 @@ from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_an
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.hidden import visible
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.chat import LONG_ANSWER
 from bench.support import made_up_text, report
 
@@ -129,11 +129,11 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
         ) as services,
     ):
         generator, retriever = services.models.generator, services.asking.retriever
-        async with evaluation_collection(
-            services.storage.store, services.principal, services.ingest, None
-        ) as collection:
+        catalog, index = services.storage.store, services.ingest.index
+        async with evaluation_collection(catalog, services.principal, index, None) as collection:
+            ingester = services.ingest.ingester_for(services.principal)
             await ingest_corpora(
-                services.ingest, services.principal, collection, [dataset.corpus], lambda what, number: None
+                ingester, services.ingest.upkeep, collection, [dataset.corpus], lambda what, number: None
             )
             assert generator is not None
             for query in queries:

@@ -19,7 +19,7 @@ import psycopg
 
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.wiring import open_databases
+from anchorage.wiring.databases import open_databases
 from bench.streams import load_environment, model_settings
 from bench.support import ANCHORAGE, made_up_text, report, served
 

@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from anchorage.ingest.worker import run_worker, upload_job
+from anchorage.ingest.jobs.upload import upload_job
 from anchorage.ports.queue import NewJob
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.instant import instant_ingest, instant_worker
 from bench.support import made_up_text, report, write_texts
 
@@ -37,7 +37,7 @@ async def measure(scratch: Path, waiting: int, upload: int) -> None:
     settings = load_settings(data={"dir": scratch / "data"}, log={"level": "ERROR"})
     async with open_services(settings) as services:
         await services.storage.store.open_collection(services.principal, "bench", instant_ingest(services).index)
-        worker = asyncio.create_task(run_worker(instant_worker(services), settings.ingest.concurrency))
+        worker = asyncio.create_task(instant_worker(services).work(settings.ingest.concurrency))
         await uploaded(services, scratch, "warm", upload)
         idle = min([await uploaded(services, scratch, f"idle{turn}", upload) for turn in range(3)])
         folder = scratch / "bulk"

@@ -26,7 +26,8 @@ from anchorage.errors import AnchorageError
 from anchorage.faces.sources import register
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.wiring import Services, open_databases, open_services
+from anchorage.wiring.databases import open_databases
+from anchorage.wiring.services import Services, open_services
 from bench.support import ANCHORAGE, made_up_text, report
 
 _DIMENSION = 384

@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, open_sandboxed_parser
 from anchorage.errors import AnchorageError
 from anchorage.settings.sections import IngestSettings
 from bench.support import report

@@ -10,9 +10,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.settings import load_settings
-from anchorage.wiring import local_source, open_services
+from anchorage.wiring.services import open_services
+from anchorage.wiring.sources import local_source
 from bench.support import report, write_texts
 
 
@@ -22,8 +22,8 @@ async def measure(folder: Path, data: Path) -> None:
         started = time.perf_counter()
         outcomes = [
             item
-            async for item in ingest_source(
-                services.ingest, services.principal, "bench", local_source(settings, str(folder))
+            async for item in services.ingest.ingester_for(services.principal).ingest_source(
+                "bench", local_source(settings, str(folder))
             )
         ]
         seconds = time.perf_counter() - started

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from anchorage.adapters.models.vectors import estimate_token_starts
-from anchorage.ingest.pipeline import IngestServices
-from anchorage.ingest.worker import WorkerServices
+from anchorage.ingest.worker import Worker
 from anchorage.model import EmbedderSpec
 from anchorage.testing.fakes import FixedEmbedders
-from anchorage.wiring import Services
+from anchorage.wiring.ingest import Ingestion
+from anchorage.wiring.services import Services, build_worker
 
 
 class InstantEmbedder:
@@ -49,13 +49,13 @@ async def until_idle(services: Services) -> None:
         await asyncio.sleep(0.1)
 
 
-def instant_ingest(services: Services, **changes: Any) -> IngestServices:
-    """The ingest services with that embedder, and with `changes`."""
+def instant_ingest(services: Services, **changes: Any) -> Ingestion:
+    """Ingestion with that embedder, and with `changes`."""
     embedder = InstantEmbedder()
     index = replace(services.ingest.index, embedder=embedder.spec)
     return replace(services.ingest, embedders=FixedEmbedders([embedder]), index=index, **changes)
 
 
-def instant_worker(services: Services) -> WorkerServices:
-    """A worker's services with that embedder."""
-    return replace(services.worker, ingest=instant_ingest(services))
+def instant_worker(services: Services, **changes: Any) -> Worker:
+    """A worker with that embedder, and with `changes`."""
+    return build_worker(services.storage, instant_ingest(services, **changes))

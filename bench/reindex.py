@@ -16,10 +16,9 @@ from typing import Any
 
 from anchorage.evaluation.metrics import percentiles
 from anchorage.faces.reindexing import Plan, go_back, reindex
-from anchorage.ingest.pipeline import ingest_parsed
 from anchorage.model import Block, BlockKind, DocumentStatus, ParsedDocument, SourceItem
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from bench.support import made_up_text, report
 
 _CHANGING = "bench://changing"
@@ -68,7 +67,7 @@ async def write(services: Services, edition: int, sentences: int) -> None:
     async def one() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
         yield SourceItem(_CHANGING, "changing", "", len(text)), parsed(text)
 
-    async for outcome in ingest_parsed(services.ingest, services.principal, "bench", one()):
+    async for outcome in services.ingest.ingester_for(services.principal).ingest_texts("bench", one()):
         assert outcome.status is DocumentStatus.INDEXED, outcome
 
 
@@ -81,7 +80,7 @@ async def measure(data: Path, documents: int, sentences: int) -> None:
                 yield SourceItem(f"bench://{number}", str(number), "", len(text)), parsed(text)
 
         started = time.perf_counter()
-        async for outcome in ingest_parsed(services.ingest, services.principal, "bench", corpus()):
+        async for outcome in services.ingest.ingester_for(services.principal).ingest_texts("bench", corpus()):
             assert outcome.status is DocumentStatus.INDEXED, outcome
         ingested = time.perf_counter() - started
         await write(services, 0, 4)

@@ -28,7 +28,7 @@ import psycopg
 
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.wiring import open_databases
+from anchorage.wiring.databases import open_databases
 from bench.support import ANCHORAGE, cpu_seconds, free_port, made_up_text, report, resident_mb
 
 _WORDS = 40

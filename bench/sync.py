@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from anchorage.faces.sources import request_sync
-from anchorage.ingest.pipeline import Ingester
-from anchorage.ingest.worker import run_worker
 from anchorage.model import RegisteredSource, SourceEntry
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, local_source, open_services
+from anchorage.wiring.services import Services, open_services
+from anchorage.wiring.sources import local_source
 from bench.instant import instant_ingest, instant_worker, until_idle
 from bench.support import free_port, made_up_text, report, write_texts
 
@@ -37,17 +36,17 @@ async def edit(services: Services, path: Path, pages: int) -> float:
     """Seconds from the edit of one paragraph until the new passages answer, embedded by the real model."""
     paragraphs = [made_up_text(number, 30) for number in range(pages)]
     path.write_text("\n\n".join(paragraphs))
-    ingester = Ingester(services.ingest, services.principal)
+    ingester = services.ingest.ingester_for(services.principal)
     source = local_source(services.settings, str(path))
     store = services.storage.store
     await store.open_collection(services.principal, "book", services.ingest.index)
-    first = await ingester.document("book", source, SourceEntry(source.uri), None)
+    first = await ingester.ingest_document("book", source, SourceEntry(source.uri), None)
     assert first.status.value == "indexed", first
     paragraphs[pages // 2] = paragraphs[pages // 2].replace("guild", "lighthouse keepers", 1)
     path.write_text("\n\n".join(paragraphs))
     started = time.perf_counter()
     known = (await store.versions(services.principal, "book", [source.uri]))[source.uri]
-    outcome = await ingester.document("book", source, SourceEntry(source.uri), known)
+    outcome = await ingester.ingest_document("book", source, SourceEntry(source.uri), known)
     assert outcome.status.value == "indexed", outcome
     return time.perf_counter() - started
 
@@ -94,7 +93,7 @@ async def measure(folder: Path, book: Path, data: Path, pages: int, s3: dict[str
         await services.storage.store.open_collection(services.principal, "files", instant_ingest(services).index)
         location = await uploaded(services, folder) if s3 else folder.as_uri()
         source = await services.storage.registry.add(services.principal, "files", location, {}, None)
-        worker = asyncio.create_task(run_worker(instant_worker(services), settings.ingest.concurrency))
+        worker = asyncio.create_task(instant_worker(services).work(settings.ingest.concurrency))
         first = await synced(services, source)
         unchanged = await synced(services, source)
         found = await services.storage.registry.source(services.principal, source.id)

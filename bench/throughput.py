@@ -20,18 +20,17 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
 from anchorage.adapters.postgres.embedded.supervisor import server_pid
 from anchorage.faces.sources import request_sync
-from anchorage.ingest.pipeline import ingest_source
-from anchorage.ingest.worker import maintain_forever, maintain_once, run_worker
+from anchorage.ingest.worker import maintain_forever, maintain_once
 from anchorage.model.search import Query
 from anchorage.settings import load_settings
-from anchorage.wiring import Services, local_source, open_services
+from anchorage.wiring.services import Services, open_services
+from anchorage.wiring.sources import local_source
 from bench.instant import instant_ingest, instant_worker, until_idle
 from bench.support import cpu_seconds, report, write_texts
 
@@ -84,16 +83,16 @@ class Bench:
     async def _measured(
         self, collection: str, documents: int, load: Callable[[Any, Any], Awaitable[None]]
     ) -> dict[str, Any]:
-        parser, store = Timed(self._services.ingest.parser, "parse"), Timed(self._services.ingest.store, "replace")
+        parser, catalog = Timed(self._services.ingest.parser, "parse"), Timed(self._services.ingest.catalog, "replace")
         before = await self._chunks(collection)
         own, children, postgres = time.process_time(), _children_cpu(), cpu_seconds(self._postgres)
         started = time.perf_counter()
-        await load(parser, store)
+        await load(parser, catalog)
         seconds = time.perf_counter() - started
         chunks = await self._chunks(collection) - before
         return {
             "documents": documents, "chunks": chunks, "seconds": round(seconds, 2), "chunks_per_second": round(chunks / seconds, 1),
-            "share_of_time_parsing": round(parser.seconds / seconds, 2), "share_of_time_storing": round(store.seconds / seconds, 2),
+            "share_of_time_parsing": round(parser.seconds / seconds, 2), "share_of_time_storing": round(catalog.seconds / seconds, 2),
             "cpu_seconds": {
                 "own": round(time.process_time() - own, 1), "parsers": round(_children_cpu() - children, 1),
                 "postgres": round(cpu_seconds(self._postgres) - postgres, 1),
@@ -105,10 +104,10 @@ class Bench:
         services = self._services
         source = local_source(services.settings, str(self._folder(documents, sentences)))
 
-        async def load(parser: Any, store: Any) -> None:
-            ingest = instant_ingest(services, parser=parser, store=store)
-            upkeep = asyncio.create_task(maintain_forever(services.ingest.store))
-            async for _ in ingest_source(ingest, services.principal, collection, source):
+        async def load(parser: Any, catalog: Any) -> None:
+            ingest = instant_ingest(services, parser=parser, catalog=catalog)
+            upkeep = asyncio.create_task(maintain_forever(services.ingest.upkeep))
+            async for _ in ingest.ingester_for(services.principal).ingest_source(collection, source):
                 pass
             await _ended(upkeep)
 
@@ -120,9 +119,9 @@ class Bench:
         folder = self._folder(documents, sentences)
         source = await services.storage.registry.add(services.principal, collection, folder.as_uri(), {}, None)
 
-        async def load(parser: Any, store: Any) -> None:
-            worker = replace(instant_worker(services), ingest=instant_ingest(services, parser=parser, store=store))
-            running = asyncio.create_task(run_worker(worker, services.settings.ingest.concurrency))
+        async def load(parser: Any, catalog: Any) -> None:
+            worker = instant_worker(services, parser=parser, catalog=catalog)
+            running = asyncio.create_task(worker.work(services.settings.ingest.concurrency))
             await request_sync(services.storage, services.principal, source.id)
             await until_idle(services)
             await _ended(running)
@@ -136,7 +135,7 @@ class Bench:
         query = Query("harbour of town 12", {embedder.spec: await embedder.embed_query("")}, 10)
         for _ in range(5):
             started = time.perf_counter()
-            await ingest.store.search(self._services.principal, query, [collection])
+            await self._services.storage.store.search(self._services.principal, query, [collection])
             took.append(time.perf_counter() - started)
         return round(min(took) * 1000, 1)
 

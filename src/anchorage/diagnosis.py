@@ -10,19 +10,12 @@ from dataclasses import dataclass
 
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.settings import Settings
-from anchorage.wiring import (
-    Storage,
-    open_client,
-    open_databases,
-    open_embedder,
-    open_generator,
-    open_guards,
-    open_location,
-    open_reranking,
-    open_storage,
-    pending_migrations,
-    redis_cache,
-)
+from anchorage.wiring.cache import redis_cache
+from anchorage.wiring.databases import open_databases, pending_migrations
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
+from anchorage.wiring.services import Storage, open_storage
+from anchorage.wiring.sources import open_location
 
 _TIMEOUT = 60
 _ADVICE = {

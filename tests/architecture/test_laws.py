@@ -141,7 +141,7 @@ def test_nothing_happens_on_import() -> None:
     import subprocess
     import sys
 
-    code = "import sys, anchorage.wiring, anchorage.faces.http.server; print(*(sorted(sys.modules)))"
+    code = "import sys, anchorage.wiring.services, anchorage.faces.http.server; print(*(sorted(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     lazy = {"onnxruntime", "onnx", "tokenizers", "lxml", "pypdfium2", "mammoth", "langchain", "openai", "torch"}
     lazy |= {"aiobotocore", "botocore", "protego", "resiliparse", "mcp", "mcp_types"}

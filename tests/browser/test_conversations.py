@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from anchorage.settings import load_settings
-from anchorage.wiring import open_databases
+from anchorage.wiring.databases import open_databases
 
 from .conftest import HARBOUR, Site, Window, answered, ask, conversation_of
 

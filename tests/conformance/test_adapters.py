@@ -22,7 +22,7 @@ from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.cache import AnswerCache
 from anchorage.ports.embedder import Embedder

@@ -9,16 +9,15 @@ from typing import Any
 import httpx
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.errors import NotAllowed
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal
 from anchorage.ports.llm import Generator
 from anchorage.settings import load_settings
 from anchorage.testing.serving import serving
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 from .conftest import World, services_of, storage_of
 
@@ -66,5 +65,5 @@ async def ingest_documents(world: World, folder: Path, collection: str = "c") ->
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text)
         source = LocalSource(folder / name, max_bytes=10**6)
-        done = [item.status.value async for item in ingest_source(world.ingest, world.principal, collection, source)]
+        done = [item.status.value async for item in world.ingester.ingest_source(collection, source)]
         assert done == ["indexed"]

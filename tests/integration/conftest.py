@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
-from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, open_sandboxed_parser
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
@@ -27,18 +27,17 @@ from anchorage.chat.state import ChatLimits
 from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.pipeline import IngestServices, ingest_source
+from anchorage.ingest.ingester import Ingester
 from anchorage.ingest.sync import SyncLimits, sync_job
-from anchorage.ingest.worker import WorkerServices, run_worker
 from anchorage.model import Document, IndexSpec, Principal, RegisteredSource
 from anchorage.ports.llm import Generator
 from anchorage.ports.source import Source
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
-from anchorage.wiring import Services, Storage
 from anchorage.wiring.chat import ChatParts, build_chat
-from anchorage.wiring.services import Models, PrincipalResolver
+from anchorage.wiring.ingest import Ingestion
+from anchorage.wiring.services import Models, PrincipalResolver, Services, Storage
 from support.asking import retrieve
 
 OWNER = Principal("owner")
@@ -50,9 +49,14 @@ class World:
 
     store: PgvectorStore
     blobs: FolderBlobStore
-    ingest: IngestServices
+    ingest: Ingestion
     chat: ChatParts
     principal: Principal = OWNER
+
+    @property
+    def ingester(self) -> Ingester:
+        """One that has seen nothing yet."""
+        return self.ingest.ingester_for(self.principal)
 
 
 def storage_of(world: World, pool: Pool, settings: Settings, blobs: FolderBlobStore | None = None) -> Storage:
@@ -134,7 +138,10 @@ async def open_world(pool: Pool, database: str, folder: Path) -> AsyncIterator[W
         index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
         chat = chat_services(pool)
         assert isinstance(chat.catalog, PgvectorStore)
-        ingest = IngestServices(chat.catalog, blobs, parser, chat.embedders, queue, index, batch_chunks=16)
+        ingest = Ingestion(
+            catalog=chat.catalog, upkeep=chat.catalog, blobs=blobs, parser=parser, embedders=chat.embedders, queue=queue,
+            index=index, batch_chunks=16,
+        )  # fmt: skip
         yield World(chat.catalog, blobs, ingest, chat)
 
 
@@ -166,7 +173,7 @@ def bread(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
             open_world(pool, url, folder) as world,
         ):
             source = LocalSource(folder / "bread.txt", max_bytes=10**6)
-            found = [item.status.value async for item in ingest_source(world.ingest, OWNER, "c", source)]
+            found = [item.status.value async for item in world.ingest.ingester_for(OWNER).ingest_source("c", source)]
             assert found == ["indexed"]
 
     asyncio.run(fill())
@@ -180,6 +187,10 @@ async def bakery(databases: Any, bread: str) -> AsyncIterator[Bakery]:
         open_pool(url, size=8, connect_timeout=5, statement_timeout=30, name="test") as pool,
     ):
         yield Bakery(pool, chat_services(pool))
+
+
+async def keep_leftovers() -> None:
+    """No process was killed here."""
 
 
 @dataclass
@@ -198,10 +209,10 @@ class Office:
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        services = WorkerServices(
-            self.world.ingest, self.queue, self.registry, self.open_source, SyncLimits(share=0.5, least=2)
+        worker = replace(self.world.ingest, queue=self.queue).worker(
+            self.registry, self.open_source, SyncLimits(share=0.5, least=2), keep_leftovers
         )
-        task = asyncio.create_task(run_worker(services, 4))
+        task = asyncio.create_task(worker.work(4))
         try:
             yield
         finally:

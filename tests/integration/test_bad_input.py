@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.sources.web import WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.source import WebSource
 from anchorage.errors import Unavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Outcome
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
@@ -23,7 +22,7 @@ from .conftest import World
 
 
 async def ingest(world: World, folder: Path) -> dict[str, Outcome]:
-    found = ingest_source(world.ingest, world.principal, "c", LocalSource(folder, max_bytes=10**6))
+    found = world.ingester.ingest_source("c", LocalSource(folder, max_bytes=10**6))
     return {outcome.uri.rsplit("/", 1)[-1]: outcome async for outcome in found}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedParser, open_sandboxed_parser
 
 from .test_formats import HEADING, ITEM, MEBI, PARAGRAPH, ROW, compound, kinds, open_document, parse, zipped
 

@@ -13,12 +13,11 @@ from redis.asyncio import Redis
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.memory.recall import Caching
 from anchorage.chat.streaming.tidy import tidy_forever
 from anchorage.diagnosis import _answer_cache
 from anchorage.errors import ConfigurationError, NotFound, Unavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer, Principal
 from anchorage.ports.cache import AnswerCache, Slot
 from anchorage.settings import load_settings
@@ -61,7 +60,7 @@ def entries(cache: AnswerCache, pool: Pool) -> Callable[[], Awaitable[int]]:
 async def ingest(world: World, folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
     source = LocalSource(folder / name, max_bytes=10**6)
-    found = [item.status.value async for item in ingest_source(world.ingest, world.principal, "c", source)]
+    found = [item.status.value async for item in world.ingester.ingest_source("c", source)]
     assert found == ["indexed"]
 
 

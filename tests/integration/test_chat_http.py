@@ -11,16 +11,15 @@ from typing import Any
 import httpx
 import pytest
 
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal, Turn
 from anchorage.settings import load_settings
 from anchorage.telemetry import STREAMS
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from anchorage.testing.serving import serving
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 from support.markdown import active
 
 QUESTION = "When was the harbour of Ghent opened?"
@@ -71,7 +70,8 @@ async def api(database: str, tmp_path: Path) -> AsyncIterator[Api]:
         async with open_services(settings) as services:
             source = LocalSource(tmp_path / "harbour.txt", max_bytes=10**6)
             found = [
-                item.status.value async for item in ingest_source(services.ingest, services.principal, "c", source)
+                item.status.value
+                async for item in services.ingest.ingester_for(services.principal).ingest_source("c", source)
             ]
             assert found == ["indexed"]
             state = ProcessState(services, None)

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import pytest
 
-from anchorage.adapters.sources import confluence_answers as answers
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
+from anchorage.adapters.sources.confluence import answers
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
 from anchorage.errors import (
     AnchorageError,
     BadRequest,
@@ -242,11 +242,11 @@ async def test_an_attachment_beyond_the_limit_and_one_with_a_strange_link(
             pass
     odd_links = ("//[x", "/x\0.txt", "/x\ud800.txt", "/" + "x" * 70_000)  # no address could be made of them
     for link in ("https://elsewhere.example/../x", "/../../admin", "elsewhere", "", *odd_links):
-        (file,) = answers.attachments({"results": [{"id": "att1", "title": "x", "downloadLink": link}]})
+        (file,) = answers.read_attachments({"results": [{"id": "att1", "title": "x", "downloadLink": link}]})
         assert not file.link
     # One strange file is its own matter; a list that cannot be told whole is the space's.
     with pytest.raises(Unavailable):
-        answers.attachments({"results": [{"id": "../1", "title": "x"}]})
+        answers.read_attachments({"results": [{"id": "../1", "title": "x"}]})
     odd = answers.Attachment("2000", "big.txt", "v1", "text/plain", None, "")
     opened._api.attachments = lambda _: asyncio.sleep(0, [odd])  # type: ignore[assignment, method-assign]
     with pytest.raises(DocumentRefused) as raised:

@@ -16,13 +16,12 @@ from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.sources.web import WebOptions, WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import Unavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
 from anchorage.testing.web_site import web_site
@@ -135,7 +134,7 @@ async def test_an_ingest_fails_for_now_and_completes_when_there_is_room(
     async def outcomes(folder: Path) -> dict[str, str]:
         # One after the other: while the large one fills the disk, there is no room for the small one either.
         services = replace(world.ingest, blobs=FolderBlobStore(folder / "blobs"), documents_at_once=1)
-        found = [item async for item in ingest_source(services, world.principal, "c", source)]
+        found = [item async for item in services.ingester_for(world.principal).ingest_source("c", source)]
         assert all(item.error is None or item.error.temporary for item in found)
         return {Path(item.uri).name: item.status.value for item in found}
 

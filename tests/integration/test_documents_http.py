@@ -9,8 +9,7 @@ import httpx
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
-from anchorage.ingest.pipeline import ingest_source
+from anchorage.adapters.sources.files.folder import LocalSource
 
 from .conftest import World, http_client
 
@@ -29,7 +28,7 @@ async def test_pages_go_on_where_a_document_was_deleted(
     for number in range(5):
         (folder / f"n{number} ü.txt").write_text(f"Harbour {number}.")
     source = LocalSource(folder, max_bytes=1000)
-    assert len([item async for item in ingest_source(world.ingest, world.principal, "c", source)]) == 5
+    assert len([item async for item in world.ingester.ingest_source("c", source)]) == 5
 
     async def page(after: str) -> tuple[list[str], str | None, list[str]]:
         answer = (await client.get("/api/documents", params={"limit": 2, **({"after": after} if after else {})})).json()

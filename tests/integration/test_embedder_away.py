@@ -8,11 +8,10 @@ import pytest
 
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.memory.recall import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.errors import ModelUnavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder, ScriptedGenerator
 from anchorage.wiring.chat import ChatParts
@@ -49,7 +48,9 @@ async def two(world: World, tmp_path: Path) -> World:
             embedders=FixedEmbedders([embedder]),
         )
         source = LocalSource(tmp_path / f"{name}.txt", max_bytes=10**6)
-        assert [item.status.value async for item in ingest_source(ingest, world.principal, name, source)] == ["indexed"]
+        assert [
+            item.status.value async for item in ingest.ingester_for(world.principal).ingest_source(name, source)
+        ] == ["indexed"]
     return world
 
 

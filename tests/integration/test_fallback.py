@@ -16,7 +16,7 @@ from anchorage.model import Message, Usage
 from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.wiring import open_client, open_embedder, open_generator
+from anchorage.wiring.models import open_client, open_embedder, open_generator
 
 ONCE = RetryPolicy(0)
 ASK = (Message("user", "Hello?"),)

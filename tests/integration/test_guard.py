@@ -11,19 +11,19 @@ import pytest
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
 from anchorage.adapters.models.http import RetryPolicy, model_client
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.safety.guard import Guards
 from anchorage.errors import AnchorageError, Blocked, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal, Turn
 from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.wiring import open_client, open_guards
 from anchorage.wiring.chat import ChatParts, build_chat
+from anchorage.wiring.guards import open_guards
+from anchorage.wiring.models import open_client
 from support.asking import ask, ask_events
 
 from .conftest import World
@@ -42,9 +42,7 @@ async def server() -> AsyncIterator[ModelServer]:
 @pytest.fixture
 async def asked(world: World, tmp_path: Path) -> World:
     (tmp_path / "keys.txt").write_text(f"The deploy key of the harbour is {KEY}. The harbour opened in 1827.")
-    async for _ in ingest_source(
-        world.ingest, world.principal, "c", LocalSource(tmp_path / "keys.txt", max_bytes=10**6)
-    ):
+    async for _ in world.ingester.ingest_source("c", LocalSource(tmp_path / "keys.txt", max_bytes=10**6)):
         pass
     return world
 

@@ -10,10 +10,9 @@ import pytest
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.generation.prompt import instructions
 from anchorage.chat.state import ABSTENTION
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.testing.obedient import OBEYED, malicious, obedient, outside, reciting
@@ -36,7 +35,7 @@ async def poisoned(world: World, tmp_path: Path) -> World:
     for case in CASES:
         (folder / case.file).write_bytes(case.content)
     source = LocalSource(folder, max_bytes=10**6)
-    outcomes = [item async for item in ingest_source(world.ingest, world.principal, "c", source)]
+    outcomes = [item async for item in world.ingester.ingest_source("c", source)]
     assert len(outcomes) == len(CASES) > 100 and {item.status.value for item in outcomes} == {"indexed"}
     return world
 

@@ -70,13 +70,13 @@ def test_a_download_that_is_killed_leaves_what_is_found_later(tmp_path: Path, mo
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code = (
         "import asyncio, os, signal\n"
-        "from anchorage.adapters.sources.web_client import WebClient, WebLimits\n"
-        "from anchorage.adapters.sources.web_page import download\n"
+        "from anchorage.adapters.sources.web.client import WebClient, WebLimits\n"
+        "from anchorage.adapters.sources.web.page import download_page\n"
         "from anchorage.testing.web_site import web_site\n"
         "async def main():\n"
         "    async with web_site() as site:\n"
         "        site.page('/', 'text')\n"
-        "        page = await download(WebClient(WebLimits(1000, pause=0, allow_private=True)), site.url + '/')\n"
+        "        page = await download_page(WebClient(WebLimits(1000, pause=0, allow_private=True)), site.url + '/')\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"
     )
@@ -92,7 +92,7 @@ async def test_evaluations_that_were_killed_are_dropped_after_a_day(world: World
     killed = "eval-20200101T000000-00000000-0000-0000-0000-000000000000"
     for name in (killed, "eval-mine"):
         await store.open_collection(principal, name, index, kind="eval")
-    async with evaluation_collection(store, principal, world.ingest, None) as running:
+    async with evaluation_collection(store, principal, index, None) as running:
         assert await drop_stale_evaluations(store, principal) == 1
         assert {item.name for item in await store.collections(principal, kinds=("eval",))} == {running, "eval-mine"}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.errors import DocumentRefused
 
 WORDS = "The harbour opened in 1827"
@@ -16,7 +16,7 @@ WORDS = "The harbour opened in 1827"
 def _missing() -> str:
     """Why text cannot be recognised here; empty if it can."""
     try:
-        from anchorage.adapters.parsers.ocr import Recogniser
+        from anchorage.adapters.parsers.pages.ocr import Recogniser
         from anchorage.adapters.parsers.task import Recognition
 
         Recogniser(Recognition(), "a test").close()

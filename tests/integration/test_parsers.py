@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from anchorage.adapters.parsers import sandbox
-from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox import parser as sandbox
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.errors import DocumentRefused, UnknownFormat
 from anchorage.model import BlockKind, ParsedDocument
 

@@ -13,7 +13,7 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.errors import (
     BadRequest,
     DatabaseUnavailable,
@@ -24,9 +24,7 @@ from anchorage.errors import (
     NotAllowed,
     Unavailable,
 )
-from anchorage.ingest.pipeline import Ingester, ingest_source
-from anchorage.ingest.removal import delete_documents, sweep_blobs
-from anchorage.ingest.worker import ingest_upload, upload_job
+from anchorage.ingest.jobs.upload import ingest_upload, upload_job
 from anchorage.model import Outcome, ParsedDocument, SourceEntry, SourceItem
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from support.asking import retrieve
@@ -36,7 +34,7 @@ from .conftest import World
 
 async def ingest(world: World, path: Path, *, max_bytes: int = 10**7) -> list[Outcome]:
     source = LocalSource(path, max_bytes=max_bytes)
-    return [outcome async for outcome in ingest_source(world.ingest, world.principal, "c", source)]
+    return [outcome async for outcome in world.ingester.ingest_source("c", source)]
 
 
 async def texts(world: World, question: str) -> list[str]:
@@ -79,7 +77,7 @@ async def test_a_worker_that_slept_does_not_bring_back_what_it_had_read(world: W
     """It has read a file, and stores it after another worker has stored a later version: it reads the file again."""
     path, parser = folder / "sub" / "b.txt", world.ingest.parser
     source = LocalSource(path, max_bytes=10**7)
-    await world.ingest.store.open_collection(world.principal, "c", world.ingest.index)
+    await world.ingest.catalog.open_collection(world.principal, "c", world.ingest.index)
 
     class Slept:
         version, supports = parser.version, parser.supports
@@ -90,13 +88,13 @@ async def test_a_worker_that_slept_does_not_bring_back_what_it_had_read(world: W
             self.times += 1
             if self.times == 1:
                 path.write_text("Bread is made of rye.")
-                await Ingester(world.ingest, world.principal).document("c", source, SourceEntry(source.uri), None)
+                await world.ingester.ingest_document("c", source, SourceEntry(source.uri), None)
             return read
 
     slept = Slept()
-    sleeper = Ingester(replace(world.ingest, parser=slept), world.principal)
+    sleeper = replace(world.ingest, parser=slept).ingester_for(world.principal)
     early = _Early(source, path)
-    outcome = await sleeper.document("c", early, SourceEntry(source.uri), None)
+    outcome = await sleeper.ingest_document("c", early, SourceEntry(source.uri), None)
     assert outcome.status.value in ("indexed", "unchanged") and early.fetched == 2
     assert await texts(world, "bread") == ["Bread is made of rye."]
 
@@ -105,22 +103,22 @@ async def test_a_worker_that_slept_does_not_confirm_what_is_indexed_no_more(worl
     """It has read the bytes that are indexed, and another worker stores a later version before it says so."""
     path, blobs = folder / "sub" / "b.txt", world.ingest.blobs
     source, entry = LocalSource(path, max_bytes=10**7), SourceEntry(path.as_uri())
-    other = Ingester(world.ingest, world.principal)
-    await other.document("c", source, entry, None)
-    known = await other.known("c", entry.uri)
+    other = world.ingester
+    await other.ingest_document("c", source, entry, None)
+    known = await other.find_document("c", entry.uri)
 
     class Slow(FolderBlobStore):
         async def put(self, place: Path) -> str:
             key = await blobs.put(place)
             if place != path:
                 path.write_text("Bread is made of rye.")
-                await other.document("c", source, entry, known)
+                await other.ingest_document("c", source, entry, known)
             return key
 
     early = _Early(source, path)
-    sleeper = Ingester(replace(world.ingest, blobs=Slow(world.blobs.root)), world.principal)
-    await sleeper.document("c", early, entry, known)
-    found = await other.known("c", entry.uri)
+    sleeper = replace(world.ingest, blobs=Slow(world.blobs.root)).ingester_for(world.principal)
+    await sleeper.ingest_document("c", early, entry, known)
+    found = await other.find_document("c", entry.uri)
     assert early.fetched == 2 and found and found.version != (known and known.version)
 
 
@@ -183,11 +181,9 @@ async def test_a_file_that_breaks_keeps_its_old_version(world: World, folder: Pa
 async def test_a_document_whose_new_version_is_broken_counts_with_the_old_one(world: World, folder: Path) -> None:
     (folder / "a.json").write_text('{"a": "harbour"}')
     source = LocalSource(folder / "a.json", max_bytes=10**6)
-    assert [item.status.value async for item in ingest_source(world.ingest, world.principal, "c", source)] == [
-        "indexed"
-    ]
+    assert [item.status.value async for item in world.ingester.ingest_source("c", source)] == ["indexed"]
     (folder / "a.json").write_text('{"a": "harb')
-    assert [item.status.value async for item in ingest_source(world.ingest, world.principal, "c", source)] == ["failed"]
+    assert [item.status.value async for item in world.ingester.ingest_source("c", source)] == ["failed"]
     (found,) = await world.store.collections(world.principal)
     assert (found.documents, found.chunks) == (1, 1)
 
@@ -238,7 +234,7 @@ async def test_an_embedder_that_is_away_fails_documents_and_not_the_run(world: W
 
     broken = replace(world.ingest, embedders=FixedEmbedders([Away()]))
     source = LocalSource(folder, max_bytes=10**7)
-    outcomes = [outcome async for outcome in ingest_source(broken, world.principal, "c", source)]
+    outcomes = [outcome async for outcome in broken.ingester_for(world.principal).ingest_source("c", source)]
     assert {outcome.status.value for outcome in outcomes} == {"failed"}
     assert Counter(outcome.error.code for outcome in outcomes if outcome.error) == {
         "model_unavailable": 3,
@@ -252,7 +248,7 @@ async def test_an_embedder_out_of_reach_changes_nothing(world: World, folder: Pa
     index = replace(world.ingest.index, embedder=HashEmbedder(32, "other").spec)
     other = replace(world.ingest, index=index, embedders=FixedEmbedders([HashEmbedder(32, "other")]))
     with pytest.raises(IndexMismatch):
-        async for _ in ingest_source(other, world.principal, "c", LocalSource(folder, max_bytes=10**7)):
+        async for _ in other.ingester_for(world.principal).ingest_source("c", LocalSource(folder, max_bytes=10**7)):
             pass
     assert await texts(world, "harbour")
 
@@ -260,16 +256,16 @@ async def test_an_embedder_out_of_reach_changes_nothing(world: World, folder: Pa
 async def test_deleting_removes_the_original_bytes_unless_shared(world: World, folder: Path) -> None:
     (folder / "copy.txt").write_text("Bread is made of flour.")
     outcomes = await ingest(world, folder)
-    await sweep_blobs(world.ingest, 0)  # those of files that could not be read
+    await world.ingest.sweeper.sweep_blobs(0)  # those of files that could not be read
     by_name = {Path(outcome.uri).name: outcome.document_id or "" for outcome in outcomes}
     key = (await world.store.document(world.principal, by_name["b.txt"])).blob_key or ""
-    await delete_documents(world.ingest, world.principal, [by_name["b.txt"]])
-    assert await sweep_blobs(world.ingest, 0) == 0
+    await world.ingest.remover.delete_documents(world.principal, [by_name["b.txt"]])
+    assert await world.ingest.sweeper.sweep_blobs(0) == 0
     async with world.blobs.local(key) as path:
         assert path.read_text() == "Bread is made of flour."
-    await delete_documents(world.ingest, world.principal, [by_name["copy.txt"]])
-    assert await sweep_blobs(world.ingest, 3600) == 0  # somebody may be taking them up just now
-    assert await sweep_blobs(world.ingest, 0) == 1
+    await world.ingest.remover.delete_documents(world.principal, [by_name["copy.txt"]])
+    assert await world.ingest.sweeper.sweep_blobs(3600) == 0  # somebody may be taking them up just now
+    assert await world.ingest.sweeper.sweep_blobs(0) == 1
     assert not list((world.blobs.root / key[:2]).glob(key))
 
 
@@ -287,8 +283,8 @@ async def test_a_long_document_tells_how_it_gets_on(world: World, folder: Path) 
             waits += 1
             return nullcontext()
 
-    ingester = Ingester(replace(world.ingest, batch_chunks=16), world.principal)
-    outcome = await ingester.document("c", source, SourceEntry(source.uri), None, progress=Heard())
+    ingester = replace(world.ingest, batch_chunks=16).ingester_for(world.principal)
+    outcome = await ingester.ingest_document("c", source, SourceEntry(source.uri), None, progress=Heard())
     assert heard == [(done, outcome.chunks) for done in range(16, outcome.chunks, 16)] and heard and waits == 2
 
 
@@ -306,15 +302,15 @@ async def test_the_original_of_what_could_not_be_read_does_not_stay_for_ever(wor
             raise DatabaseUnavailable("The database is away for a moment.")
 
     with pytest.raises(DatabaseUnavailable):
-        await sweep_blobs(replace(world.ingest, store=Away()), 0)  # type: ignore[arg-type]
-    assert await sweep_blobs(world.ingest, 0) == 1 and not originals(world)
+        await replace(world.ingest, catalog=Away()).sweeper.sweep_blobs(0)  # type: ignore[arg-type]
+    assert await world.ingest.sweeper.sweep_blobs(0) == 1 and not originals(world)
 
 
 async def test_an_original_that_was_let_go_of_is_not_swept_while_it_is_read_again(
     world: World, folder: Path, pool: Pool
 ) -> None:
     (first,) = await ingest(world, folder / "a.md")
-    await delete_documents(world.ingest, world.principal, [first.document_id or ""])
+    await world.ingest.remover.delete_documents(world.principal, [first.document_id or ""])
     async with pool.connection() as connection:
         await connection.execute("UPDATE anchorage.forgotten_blobs SET since = now() - interval '61 minutes'")
 
@@ -323,22 +319,22 @@ async def test_an_original_that_was_let_go_of_is_not_swept_while_it_is_read_agai
             return getattr(world.ingest.parser, name)
 
         async def parse(self, path: Path, name: str, **more: object) -> ParsedDocument:
-            assert await sweep_blobs(world.ingest, 3600) == 0
+            assert await world.ingest.sweeper.sweep_blobs(3600) == 0
             return await world.ingest.parser.parse(path, name)
 
     source = LocalSource(folder / "a.md", max_bytes=10**7)
     reading = replace(world.ingest, parser=Sweeping())  # type: ignore[arg-type]
-    (again,) = [item async for item in ingest_source(reading, world.principal, "c", source)]
+    (again,) = [item async for item in reading.ingester_for(world.principal).ingest_source("c", source)]
     key = (await world.store.document(world.principal, again.document_id or "")).blob_key or ""
     assert again.status.value == "indexed" and originals(world) == [key]
-    assert await sweep_blobs(world.ingest, 3600) == 0 and originals(world) == [key]
+    assert await world.ingest.sweeper.sweep_blobs(3600) == 0 and originals(world) == [key]
 
 
 async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:
     key = await world.blobs.put(folder / "a.md")
     await world.store.open_collection(world.principal, "c", world.ingest.index)
     for expected in ("indexed", "unchanged"):
-        outcome = await ingest_upload(Ingester(world.ingest, world.principal), "c", "upload://c/a.md", "a.md", key)
+        outcome = await ingest_upload(world.ingester, world.blobs, "c", "upload://c/a.md", "a.md", key)
         assert outcome.status.value == expected
 
 
@@ -368,11 +364,13 @@ async def test_a_run_that_ends_early_does_not_hang_on_what_was_prepared(world: W
             await asyncio.sleep(0.5)  # meanwhile the queue fills up
             raise NotAllowed("The collection belongs to somebody else.")
 
-    broken = replace(world.ingest, store=Broken())  # type: ignore[arg-type]
+    broken = replace(world.ingest, catalog=Broken())  # type: ignore[arg-type]
     before = asyncio.all_tasks()
     async with asyncio.timeout(20):
         with pytest.raises(NotAllowed):
-            async for _ in ingest_source(broken, world.principal, "c", LocalSource(tmp_path, max_bytes=10**7)):
+            async for _ in broken.ingester_for(world.principal).ingest_source(
+                "c", LocalSource(tmp_path, max_bytes=10**7)
+            ):
                 pass
         while asyncio.all_tasks() - before:
             await asyncio.sleep(0.01)
@@ -428,9 +426,9 @@ async def test_a_text_that_the_model_refuses_fails_alone(world: World, folder: P
     source = LocalSource(folder, max_bytes=10**7)
     outcomes = [
         item
-        async for item in ingest_source(
-            replace(world.ingest, embedders=FixedEmbedders([Picky()])), world.principal, "c", source
-        )
+        async for item in replace(world.ingest, embedders=FixedEmbedders([Picky()]))
+        .ingester_for(world.principal)
+        .ingest_source("c", source)
     ]
     failed = {Path(item.uri).name: item.error.code for item in outcomes if item.error}
     assert failed == {"b.txt": "model_error", "bad.pdf": "corrupt"}
@@ -494,7 +492,7 @@ async def test_a_file_with_the_same_tag_is_not_read_again(world: World, folder: 
     fetched: list[str] = []
     for expected in ("unchanged", "unchanged"):
         source = Settled(folder / "a.md", max_bytes=10**6)
-        (outcome,) = [item async for item in ingest_source(world.ingest, world.principal, "c", source)]
+        (outcome,) = [item async for item in world.ingester.ingest_source("c", source)]
         assert outcome.status.value == expected
     assert len(fetched) == 1
 
@@ -533,25 +531,25 @@ async def test_a_protected_file_is_opened_by_a_password_of_the_settings(world: W
     passwords = {"wrong": "open", "right": "sesame"}
     locked = replace(world.ingest, parser=Locked(), passwords=passwords)  # type: ignore[arg-type]
     assert "sesame" not in repr(locked)
-    ingester = Ingester(locked, world.principal)
+    ingester = locked.ingester_for(world.principal)
     entry = SourceEntry(source.uri, "tag")
-    refused = await ingester.document("c", source, entry, None, password="wrong")
+    refused = await ingester.ingest_document("c", source, entry, None, password="wrong")
     assert refused.error and refused.error.code == "encrypted" and Locked.tried == [None, "open"]
     known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
-    assert not ingester.is_seen(entry, known)  # another password may come
-    assert (await ingester.document("c", source, entry, known)).status.value == "indexed"
+    assert not locked.file_parser.has_read(entry, known)  # another password may come
+    assert (await ingester.ingest_document("c", source, entry, known)).status.value == "indexed"
 
 
 async def test_the_bytes_of_replaced_versions_and_of_needed_uploads(world: World, folder: Path) -> None:
     for number in range(3):
         (folder / "a.md").write_text(f"Version {number}.")
         await ingest(world, folder / "a.md")
-    assert await sweep_blobs(world.ingest, 0) == 2
+    assert await world.ingest.sweeper.sweep_blobs(0) == 2
     (outcome,) = await ingest(world, folder / "a.md")
     key = (await world.store.document(world.principal, outcome.document_id or "")).blob_key or ""
     await world.ingest.queue.add(world.principal, [upload_job(world.principal, "c", "upload://c/z.md", "z.md", key)])
-    await delete_documents(world.ingest, world.principal, [outcome.document_id or ""])
-    assert await sweep_blobs(world.ingest, 0) == 0
+    await world.ingest.remover.delete_documents(world.principal, [outcome.document_id or ""])
+    assert await world.ingest.sweeper.sweep_blobs(0) == 0
     async with world.blobs.local(key) as path:
         assert path.read_text() == "Version 2."
 
@@ -562,6 +560,6 @@ async def test_a_document_that_is_deleted_while_it_is_ingested_anew_is_new(world
     known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
     for content in ("# Harbour\n\nThe harbour of Ghent opened in 1827.", "# Harbour\n\nAnother."):
         (folder / "a.md").write_text(content)
-        await delete_documents(world.ingest, world.principal, [outcome.document_id or ""])
-        outcome = await Ingester(world.ingest, world.principal).document("c", source, SourceEntry(source.uri), known)
+        await world.ingest.remover.delete_documents(world.principal, [outcome.document_id or ""])
+        outcome = await world.ingester.ingest_document("c", source, SourceEntry(source.uri), known)
         assert outcome.status.value == "indexed", outcome

@@ -2,24 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.integration.conftest import World
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name
-from anchorage.ingest.pipeline import Ingester, ingest_source
-from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
-from anchorage.ingest.removal import delete_documents
+from anchorage.ingest.reindex import Reindexer, check_chunk_size, find_other_version, target_spec
 from anchorage.model import EmbedderSpec, IndexVersion, Outcome, Principal, SourceEntry
+from anchorage.ports.upkeep import Upkeep
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.wiring.chat import build_chat
 from support.asking import retrieve
@@ -45,17 +44,30 @@ async def folder(tmp_path: Path) -> Path:
     return place
 
 
+@dataclass(frozen=True)
+class Reindexing:
+    """What reindexing works with."""
+
+    versions: PgvectorIndexVersions
+    embedders: FixedEmbedders
+    upkeep: Upkeep
+
+    @property
+    def reindexer(self) -> Reindexer:
+        return Reindexer(self.versions, self.embedders, self.upkeep, 16)
+
+
 @pytest.fixture
-def shop(world: World, pool: Pool) -> tuple[World, ReindexServices]:
+def shop(world: World, pool: Pool) -> tuple[World, Reindexing]:
     """Services that know both embedders, and what reindexes with them."""
     both = FixedEmbedders([SMALL, LARGE])
     known = replace(world, ingest=replace(world.ingest, embedders=both), chat=replace(world.chat, embedders=both))
-    return known, ReindexServices(world.store, PgvectorIndexVersions(pool), both, 16)
+    return known, Reindexing(PgvectorIndexVersions(pool), both, world.store)
 
 
 async def ingest(world: World, folder: Path) -> list[Outcome]:
     source = LocalSource(folder, max_bytes=10**7)
-    return [outcome async for outcome in ingest_source(world.ingest, world.principal, "c", source)]
+    return [outcome async for outcome in world.ingester.ingest_source("c", source)]
 
 
 async def hits(world: World, question: str, index_id: int | None = None) -> list[tuple[str, str]]:
@@ -71,25 +83,25 @@ def silent(done: int, total: int) -> None:
     assert 0 <= done <= total
 
 
-async def begin(world: World, services: ReindexServices, chunk: str = "16/4") -> IndexVersion:
+async def begin(world: World, services: Reindexing, chunk: str = "16/4") -> IndexVersion:
     live, *_ = await services.versions.versions(world.principal, "c")
     spec = target_spec(live.spec, world.ingest.index, LARGE.spec, chunk)
     return await services.versions.begin(world.principal, "c", spec)
 
 
 async def test_a_new_version_is_built_beside_the_old_and_takes_over(
-    shop: tuple[World, ReindexServices], folder: Path
+    shop: tuple[World, Reindexing], folder: Path
 ) -> None:
     world, services = shop
     await ingest(world, folder)
     before = await hits(world, "harbour of Ghent number 3")
     version = await begin(world, services)
-    await build(services, world.principal, version, silent)
+    await services.reindexer.build(world.principal, version, silent)
     assert await hits(world, "harbour of Ghent number 3") == before
     beside = await hits(world, "harbour of Ghent number 3", version.id)
     assert beside and beside != before
     documents = await world.store.documents(world.principal, collection="c")
-    await switch(services, world.principal, version, silent)
+    await services.reindexer.switch(world.principal, version, silent)
     assert await hits(world, "harbour of Ghent number 3") == beside
     live, other = await services.versions.versions(world.principal, "c")
     assert (live.id, live.documents, other.documents) == (version.id, 4, 4)
@@ -103,19 +115,19 @@ async def test_a_new_version_is_built_beside_the_old_and_takes_over(
 
 
 async def test_changes_and_deletions_made_meanwhile_are_in_the_new_version(
-    shop: tuple[World, ReindexServices], folder: Path
+    shop: tuple[World, Reindexing], folder: Path
 ) -> None:
     world, services = shop
     outcomes = await ingest(world, folder)
     version = await begin(world, services)
-    await build(services, world.principal, version, silent)
+    await services.reindexer.build(world.principal, version, silent)
     (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
     (folder / "new.md").write_text(text_of("white lighthouses"))
     await ingest(world, folder)
     gone = next(item.document_id for item in outcomes if item.uri.endswith("3.md")) or ""
-    await delete_documents(world.ingest, world.principal, [gone])
+    await world.ingest.remover.delete_documents(world.principal, [gone])
     assert await services.versions.switch(world.principal, version.id, unneeded, most=1) == 2  # it lacks two
-    await switch(services, world.principal, version, silent)
+    await services.reindexer.switch(world.principal, version, silent)
     assert (await hits(world, "zucchini"))[0][0] == "1.md"
     assert (await hits(world, "white lighthouses"))[0][0] == "new.md"
     assert "3.md" not in {name for name, _ in await hits(world, "purring cats")}
@@ -125,30 +137,30 @@ async def test_changes_and_deletions_made_meanwhile_are_in_the_new_version(
     assert (await hits(world, "copper kettles"))[0][0] == "late.md"
 
 
-async def test_going_back_loses_nothing(shop: tuple[World, ReindexServices], folder: Path) -> None:
+async def test_going_back_loses_nothing(shop: tuple[World, Reindexing], folder: Path) -> None:
     world, services = shop
     outcomes = await ingest(world, folder)
     version = await begin(world, services)
-    await switch(services, world.principal, version, silent)
+    await services.reindexer.switch(world.principal, version, silent)
     (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
     await ingest(world, folder)
     gone = next(item.document_id for item in outcomes if item.uri.endswith("2.md")) or ""
-    await delete_documents(world.ingest, world.principal, [gone])
-    old = await other_version(services.versions, world.principal, "c")
+    await world.ingest.remover.delete_documents(world.principal, [gone])
+    old = await find_other_version(services.versions, world.principal, "c")
     assert old.documents == 2  # one was changed and one deleted since
-    await switch(services, world.principal, old, silent)
+    await services.reindexer.switch(world.principal, old, silent)
     assert (await hits(world, "zucchini"))[0][0] == "1.md"
     assert "2.md" not in {name for name, _ in await hits(world, "melting iron")}
-    kept = await other_version(services.versions, world.principal, "c")
+    kept = await find_other_version(services.versions, world.principal, "c")
     await services.versions.discard(world.principal, kept.id)
     with pytest.raises(NotFound):
-        await other_version(services.versions, world.principal, "c")
+        await find_other_version(services.versions, world.principal, "c")
     with pytest.raises(Conflict):
         await services.versions.discard(world.principal, old.id)
 
 
 async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
-    shop: tuple[World, ReindexServices], folder: Path
+    shop: tuple[World, Reindexing], folder: Path
 ) -> None:
     world, services = shop
     await ingest(world, folder)
@@ -165,26 +177,26 @@ async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
 
     async def write() -> None:
         nonlocal written
-        ingester = Ingester(world.ingest, world.principal)
+        ingester = world.ingester
         source = LocalSource(folder, max_bytes=10**7)
         uri = (folder / "1.md").as_uri()
         while not finished.is_set() or written < 8:
             written += 1
             (folder / "1.md").write_text(text_of("bread and flour", f"Edition {written}."))
             known = (await world.store.versions(world.principal, "c", [uri])).get(uri)
-            outcome = await ingester.document("c", source, SourceEntry(uri), known)
+            outcome = await ingester.ingest_document("c", source, SourceEntry(uri), known)
             assert outcome.status.value == "indexed", outcome
             (folder / "new.md").write_text(text_of("white lighthouses", f"Edition {written}."))
             new = (folder / "new.md").as_uri()
-            outcome = await ingester.document("c", source, SourceEntry(new), None)
+            outcome = await ingester.ingest_document("c", source, SourceEntry(new), None)
             assert outcome.document_id
-            await delete_documents(world.ingest, world.principal, [outcome.document_id])
+            await world.ingest.remover.delete_documents(world.principal, [outcome.document_id])
 
     async def reindex() -> None:
         try:
             for _ in range(3):
-                await switch(services, world.principal, version_of[0], silent)
-                version_of[0] = await other_version(services.versions, world.principal, "c")
+                await services.reindexer.switch(world.principal, version_of[0], silent)
+                version_of[0] = await find_other_version(services.versions, world.principal, "c")
         finally:
             finished.set()
 
@@ -194,31 +206,31 @@ async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
     top = (await hits(world, f"bread and flour Edition {written}"))[0]
     assert top[0] == "1.md" and f"Edition {written}." in top[1]
     for item in await services.versions.versions(world.principal, "c"):
-        await build(services, world.principal, item, silent) if not item.live else None
+        await services.reindexer.build(world.principal, item, silent) if not item.live else None
     live, other = await services.versions.versions(world.principal, "c")
     assert live.documents == other.documents == 4
 
 
 async def test_who_wrote_into_the_old_index_before_the_switch_goes_on_in_the_new_one(
-    shop: tuple[World, ReindexServices], folder: Path
+    shop: tuple[World, Reindexing], folder: Path
 ) -> None:
     """A worker keeps what it knows of a collection, and most passages of a changed document are there already."""
     world, services = shop
     await ingest(world, folder)
-    ingester, source = Ingester(world.ingest, world.principal), LocalSource(folder, max_bytes=10**7)
-    await ingester.open("c")
+    ingester, source = world.ingester, LocalSource(folder, max_bytes=10**7)
+    await ingester.open_index("c")
     live, *_ = await services.versions.versions(world.principal, "c")
     spec = target_spec(live.spec, world.ingest.index, LARGE.spec, None)  # cut alike, in another dimension
-    await switch(services, world.principal, await services.versions.begin(world.principal, "c", spec), silent)
+    await services.reindexer.switch(world.principal, await services.versions.begin(world.principal, "c", spec), silent)
     (folder / "1.md").write_text(text_of("bread and flour") + "\n\nAnd of zucchini.")
     entry = SourceEntry((folder / "1.md").as_uri())
-    outcome = await ingester.document("c", source, entry, await ingester.known("c", entry.uri))
+    outcome = await ingester.ingest_document("c", source, entry, await ingester.find_document("c", entry.uri))
     assert outcome.status.value == "indexed", outcome
     assert (await hits(world, "zucchini"))[0][0] == "1.md"
 
 
 async def test_the_old_embedder_can_be_turned_off_after_the_switch(
-    shop: tuple[World, ReindexServices], folder: Path
+    shop: tuple[World, Reindexing], folder: Path
 ) -> None:
     world, services = shop
 
@@ -233,16 +245,16 @@ async def test_the_old_embedder_can_be_turned_off_after_the_switch(
     both = FixedEmbedders([Leaving(), LARGE])
     world = replace(world, ingest=replace(world.ingest, embedders=both))
     await ingest(world, folder)
-    ingester, source = Ingester(world.ingest, world.principal), LocalSource(folder, max_bytes=10**7)
-    await ingester.open("c")
-    await switch(services, world.principal, await begin(world, services), silent)
+    ingester, source = world.ingester, LocalSource(folder, max_bytes=10**7)
+    await ingester.open_index("c")
+    await services.reindexer.switch(world.principal, await begin(world, services), silent)
     Leaving.gone = True
     (folder / "new.md").write_text(text_of("white lighthouses"))
-    outcome = await ingester.document("c", source, SourceEntry((folder / "new.md").as_uri()), None)
+    outcome = await ingester.ingest_document("c", source, SourceEntry((folder / "new.md").as_uri()), None)
     assert outcome.status.value == "indexed", outcome
 
 
-async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, ReindexServices], folder: Path) -> None:
+async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, Reindexing], folder: Path) -> None:
     world, services = shop
     await ingest(world, folder)
     version = await begin(world, services)
@@ -254,22 +266,20 @@ async def test_a_killed_build_goes_on_where_it_stopped(shop: tuple[World, Reinde
 
     dying = replace(services, embedders=FixedEmbedders([SMALL, Dying(96, "large")]))
     with pytest.raises(ConnectionError):
-        await build(dying, world.principal, version, silent)
+        await dying.reindexer.build(world.principal, version, silent)
     assert await begin(world, services) == version
     assert len(await services.versions.behind(world.principal, version.id, after=None, limit=9)) == 4
     assert first.parsed.blocks[0].kind.value == "heading"
-    await switch(services, world.principal, version, silent)
+    await services.reindexer.switch(world.principal, version, silent)
     assert (await hits(world, "melting iron"))[0][0] == "2.md"
 
 
-async def test_two_operators_at_once_build_one_index(
-    shop: tuple[World, ReindexServices], folder: Path, pool: Pool
-) -> None:
+async def test_two_operators_at_once_build_one_index(shop: tuple[World, Reindexing], folder: Path, pool: Pool) -> None:
     world, services = shop
     await ingest(world, folder)
     version = await begin(world, services)
-    await asyncio.gather(*(build(services, world.principal, version, silent) for _ in range(3)))
-    await switch(services, world.principal, version, silent)
+    await asyncio.gather(*(services.reindexer.build(world.principal, version, silent) for _ in range(3)))
+    await services.reindexer.switch(world.principal, version, silent)
     documents = await world.store.documents(world.principal, collection="c")
     async with pool.connection() as connection:
         cursor = await connection.execute(f"SELECT count(*) FROM anchorage.chunks_{version.id}")
@@ -278,7 +288,7 @@ async def test_two_operators_at_once_build_one_index(
 
 
 async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwhile(
-    shop: tuple[World, ReindexServices], folder: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
+    shop: tuple[World, Reindexing], folder: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, services = shop
     monkeypatch.setattr(vector_index, "WORTH_IT", 1)
@@ -286,7 +296,7 @@ async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwh
     version = await begin(world, services)
     async with pool.connection() as worker:
         await worker.execute("SELECT pg_advisory_lock(20762)")
-        building = asyncio.create_task(build(services, world.principal, version, silent))
+        building = asyncio.create_task(services.reindexer.build(world.principal, version, silent))
         async with asyncio.timeout(30):
             asked = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND state = 'idle'"
             while not await (await worker.execute(asked)).fetchone():
@@ -296,11 +306,11 @@ async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwh
         assert not await vector_index.size_without_index(worker, IndexTables(version.id))
 
 
-async def test_nobody_waits_for_the_embedder_at_the_switch(shop: tuple[World, ReindexServices], folder: Path) -> None:
+async def test_nobody_waits_for_the_embedder_at_the_switch(shop: tuple[World, Reindexing], folder: Path) -> None:
     world, services = shop
     outcomes = await ingest(world, folder)
     version = await begin(world, services)
-    await build(services, world.principal, version, silent)
+    await services.reindexer.build(world.principal, version, silent)
     (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
     await ingest(world, folder)
     gone = next(item.document_id for item in outcomes if item.uri.endswith("3.md")) or ""
@@ -308,27 +318,27 @@ async def test_nobody_waits_for_the_embedder_at_the_switch(shop: tuple[World, Re
     class Slow(HashEmbedder):
         async def embed_passages(self, texts: Sequence[str]):  # type: ignore[no-untyped-def]
             async with asyncio.timeout(20):
-                await delete_documents(world.ingest, world.principal, [gone])
+                await world.ingest.remover.delete_documents(world.principal, [gone])
             return await HashEmbedder.embed_passages(self, texts)
 
     slow = replace(services, embedders=FixedEmbedders([SMALL, Slow(96, "large")]))
-    await switch(slow, world.principal, version, silent)
+    await slow.reindexer.switch(world.principal, version, silent)
     assert (await hits(world, "zucchini"))[0][0] == "1.md"
     assert "3.md" not in {name for name, _ in await hits(world, "purring cats")}
 
 
 async def test_texts_of_before_structures_were_stored_are_cut_by_paragraphs(
-    shop: tuple[World, ReindexServices], folder: Path, pool: Pool
+    shop: tuple[World, Reindexing], folder: Path, pool: Pool
 ) -> None:
     world, services = shop
     await ingest(world, folder)
     async with pool.connection() as connection:
         await connection.execute("UPDATE anchorage.document_texts SET blocks = NULL")
-    await switch(services, world.principal, await begin(world, services), silent)
+    await services.reindexer.switch(world.principal, await begin(world, services), silent)
     assert (await hits(world, "harbour of Ghent number 3"))[0][0] == "0.md"
 
 
-async def test_what_cannot_be_reindexed_is_refused(shop: tuple[World, ReindexServices], folder: Path) -> None:
+async def test_what_cannot_be_reindexed_is_refused(shop: tuple[World, Reindexing], folder: Path) -> None:
     world, services = shop
     await ingest(world, folder)
     (live,) = await services.versions.versions(world.principal, "c")
@@ -346,18 +356,16 @@ async def test_what_cannot_be_reindexed_is_refused(shop: tuple[World, ReindexSer
         with pytest.raises(BadRequest, match="--chunk"):
             target_spec(live.spec, world.ingest.index, None, wrong)
     with pytest.raises(BadRequest, match="256"):
-        await check_cut(services.embedders, target_spec(live.spec, world.ingest.index, None, "300"))
+        await check_chunk_size(services.embedders, target_spec(live.spec, world.ingest.index, None, "300"))
     with pytest.raises(IndexMismatch):
         await services.embedders.of(EmbedderSpec("nosuch", "1", 8))
 
 
-async def test_a_golden_set_compares_two_versions(
-    shop: tuple[World, ReindexServices], folder: Path, tmp_path: Path
-) -> None:
+async def test_a_golden_set_compares_two_versions(shop: tuple[World, Reindexing], folder: Path, tmp_path: Path) -> None:
     world, services = shop
     await ingest(world, folder)
     version = await begin(world, services)
-    await build(services, world.principal, version, silent)
+    await services.reindexer.build(world.principal, version, silent)
     (live, _) = await services.versions.versions(world.principal, "c")
     rows = [f'{{"_id": "{n}", "text": "{topic}"}}' for n, topic in enumerate(TOPICS)]
     (tmp_path / "queries.jsonl").write_text("\n".join(rows))

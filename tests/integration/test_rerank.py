@@ -12,13 +12,12 @@ from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.chat.retrieval.rerank import Reranking, rerank_hits
 from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
-from anchorage.ingest.pipeline import ingest_parsed
 from anchorage.model import Block, BlockKind, Hit, ParsedDocument, SourceItem
 from anchorage.settings import load_settings
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.cross_encoder import write_cross_encoder
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.wiring import open_client, open_reranking
+from anchorage.wiring.models import open_client, open_reranking
 from support.asking import retrieve
 
 from .conftest import World
@@ -191,7 +190,7 @@ async def test_retrieval_reads_more_candidates_than_it_returns(world: World) -> 
             )
 
     await world.store.open_collection(world.principal, "default", world.ingest.index)
-    async for _ in ingest_parsed(world.ingest, world.principal, "default", documents()):
+    async for _ in world.ingester.ingest_texts("default", documents()):
         pass
     plain, _ = await retrieve(world.chat, world.principal, "cats of town 11", None, 12)
     last = plain.hits[-1]

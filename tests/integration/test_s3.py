@@ -18,8 +18,8 @@ from anchorage.adapters.s3.source import S3Source
 from anchorage.diagnosis import _originals
 from anchorage.errors import AnchorageError, BadRequest, ConfigurationError, NotAllowed, NotFound, TooLarge, Unavailable
 from anchorage.settings import load_settings
-from anchorage.wiring import open_blobs, open_location
-from anchorage.wiring import s3_config as configured
+from anchorage.wiring.sources import open_blobs, open_location
+from anchorage.wiring.sources import s3_config as configured
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.faces.sample import ingest_own_docs
-from anchorage.ingest.pipeline import Ingester, ingest_source
-from anchorage.ingest.worker import ingest_upload
+from anchorage.ingest.jobs.upload import ingest_upload
 from anchorage.model import DOCS_COLLECTION, Principal
 from anchorage.settings import load_settings
 
@@ -25,10 +24,10 @@ async def test_what_was_uploaded_beside_the_documentation_stays(
     (tmp_path / "mine/images/page.png").write_bytes(b"\x89PNG")
     (tmp_path / "note.txt").write_text("The quay of Ghent.")
     key = await world.blobs.put(tmp_path / "note.txt")
-    ingester = Ingester(world.ingest, world.principal)
-    await ingest_upload(ingester, DOCS_COLLECTION, "upload://anchorage-docs/note.txt", "note.txt", key)
+    ingester = world.ingester
+    await ingest_upload(ingester, world.blobs, DOCS_COLLECTION, "upload://anchorage-docs/note.txt", "note.txt", key)
     other = LocalSource(tmp_path / "other", max_bytes=10**6)
-    assert [item async for item in ingest_source(world.ingest, world.principal, DOCS_COLLECTION, other)]
+    assert [item async for item in world.ingester.ingest_source(DOCS_COLLECTION, other)]
     monkeypatch.setattr("anchorage.faces.sample.docs_folder", lambda: tmp_path / "mine")
 
     async def owner(_: object) -> Principal:

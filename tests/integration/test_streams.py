@@ -22,8 +22,8 @@ from anchorage.model import Message, Principal, Usage
 from anchorage.ports.memory import Place
 from anchorage.ports.streams import Line, Piece, StreamRequest, StreamState
 from anchorage.settings import load_settings
-from anchorage.wiring import open_guards
 from anchorage.wiring.chat import ChatParts, build_chat
+from anchorage.wiring.guards import open_guards
 from support.asking import ask, prepare, streams_of
 
 from .conftest import Bakery

@@ -13,17 +13,15 @@ from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.s3.client import S3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.sources.web import WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.source import WebSource
 from anchorage.errors import Conflict, DatabaseUnavailable, NotFound, Unavailable
 from anchorage.faces.sources import remove_source
-from anchorage.ingest.pipeline import Ingester, ingest_source
-from anchorage.ingest.removal import delete_by_hand
-from anchorage.ingest.sync import SyncLimits, sync_job, sync_source
-from anchorage.ingest.worker import upload_job
+from anchorage.ingest.jobs.upload import upload_job
+from anchorage.ingest.sync import Syncer, SyncLimits, sync_job
 from anchorage.model import ParsedDocument, Principal, SourceEntry
 from anchorage.ports.queue import UNWATCHED, NewJob
 from anchorage.ports.source import Source
@@ -241,13 +239,13 @@ async def test_a_page_that_vanishes_vanishes_from_answers_and_one_that_never_was
 
 async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> None:
     folder = LocalSource(office.folder, max_bytes=10**6)
-    assert len([item async for item in ingest_source(office.world.ingest, office.world.principal, "c", folder)]) == 8
+    assert len([item async for item in office.world.ingester.ingest_source("c", folder)]) == 8
     source = await office.register()
     async with office.working():
         await office.sync(source)
         held = await office.world.store.of_source(office.world.principal, "c", source.id)
         assert len(held) == 8
-        again = [item async for item in ingest_source(office.world.ingest, office.world.principal, "c", folder)]
+        again = [item async for item in office.world.ingester.ingest_source("c", folder)]
         assert len(again) == 8 and len(await office.world.store.of_source(office.world.principal, "c", source.id)) == 8
         (office.folder / "n3.txt").unlink()
         assert (await office.sync(source)).report["deleted"] == 1
@@ -307,7 +305,7 @@ async def test_what_is_deleted_does_not_come_back_by_an_upload_before(
     async with slow.working() if running else nullcontext():
         if running:
             await reading.wait()
-        await delete_by_hand(world.ingest, world.principal, await office.documents())
+        await world.ingest.remover.delete_by_hand(world.principal, await office.documents())
         assert not await office.documents()
         job = await office.queue.job(world.principal, second)
         assert job.status == "cancelled" and job.error and job.error.code == "deleted"
@@ -442,15 +440,22 @@ async def test_sources_that_find_a_document_at_the_same_time_share_it(office: Of
     deep = office.folder / "deep"
     deep.mkdir()
     (deep / "d.txt").write_text("Deep harbour.")
-    principal, ingester = office.world.principal, Ingester(office.world.ingest, office.world.principal)
+    principal, ingest = office.world.principal, office.world.ingest
     inner = await office.registry.add(principal, "c", str(deep), {}, None)
     outer = await office.register()
 
     for source in (outer, inner):
         async with office.open_source(source) as opened:
-            await sync_source(
-                ingester, office.queue, office.registry, source, opened, SyncLimits(), UNWATCHED, confirmed=False
+            syncer = Syncer(
+                ingest.catalog,
+                office.queue,
+                office.registry,
+                ingest.indexes,
+                ingest.file_parser,
+                ingest.remover,
+                SyncLimits(),
             )
+            await syncer.sync(source, opened, UNWATCHED, confirmed=False)
     async with office.working():
         await office.idle()
         assert len(await office.uris()) == 9

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from anchorage.adapters.sources.web import WebOptions, WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.ingest.sync import sync_job
 from anchorage.ports.source import Source
 from anchorage.testing.web_site import WebSite, web_site

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.state import ABSTENTION
 from anchorage.chat.streaming.events import Event
 from anchorage.errors import BadRequest, ModelUnavailable, NotFound, TooLarge
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Principal
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.wiring.chat import ChatParts
@@ -27,9 +26,7 @@ async def asked(world: World, tmp_path: Path) -> World:
     (tmp_path / "bread.txt").write_text("Bread is made of flour and water. It is baked in an oven.")
     for name in ("horta.md", "bread.txt"):
         source = LocalSource(tmp_path / name, max_bytes=10**6)
-        assert [
-            outcome.status.value async for outcome in ingest_source(world.ingest, world.principal, "c", source)
-        ] == ["indexed"]
+        assert [outcome.status.value async for outcome in world.ingester.ingest_source("c", source)] == ["indexed"]
     return world
 
 

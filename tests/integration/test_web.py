@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.web import WebOptions, WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.adapters.sources.web_memory import WebMemory
-from anchorage.adapters.sources.web_robots import Robots
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.memory import WebMemory
+from anchorage.adapters.sources.web.robots import Robots
+from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import AnchorageError, BadRequest, DocumentRefused, NotFound, TooLarge, Unavailable
-from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import SourceItem
 from anchorage.ports.source import Source
 from anchorage.testing.confluence_server import TOKEN, confluence_server
@@ -368,7 +367,7 @@ async def test_a_page_that_is_forgotten_while_it_is_asked_for_is_no_empty_one(si
         return uris, (await read(source, uris[-1]))[1].decode()
 
     before = await crawled()
-    memory.keep(
+    memory.keep_page(
         f"{site.url}/docs/", {"if-none-match": '"one"'}, 'etag:"one"', "text/html", None, [f"{site.url}/docs/a"]
     )
     site.unchanged("/docs/", '"one"')
@@ -379,14 +378,14 @@ def test_the_memory_of_the_web_is_bounded() -> None:
     memory = WebMemory(pages_bytes=100_000)
     links = [f"https://example.org/{number}" for number in range(50)]
     for number in range(1_500):
-        memory.keep(f"https://example.org/{number}", {"if-none-match": '"1"'}, "etag:1", None, None, links)
-        memory.turn(f"https://{number}.example.org", number, 0.5)
-    assert memory.known("https://example.org/0") is None
-    known = memory.known("https://example.org/1499")
+        memory.keep_page(f"https://example.org/{number}", {"if-none-match": '"1"'}, "etag:1", None, None, links)
+        memory.reserve_turn(f"https://{number}.example.org", number, 0.5)
+    assert memory.find_page("https://example.org/0") is None
+    known = memory.find_page("https://example.org/1499")
     assert known and known.links == links
     for number in range(2_500):
-        memory.turn(f"https://{number}.example.org", 10_000 + number, 0.5)
-        memory.keep_robots(f"https://{number}.example.org", number, Robots.free())
+        memory.reserve_turn(f"https://{number}.example.org", 10_000 + number, 0.5)
+        memory.keep_robots(f"https://{number}.example.org", number, Robots.allow_all())
     assert len(memory._next_turn) <= 2_000 and len(memory.robots) == 2_000
 
 
@@ -570,7 +569,7 @@ def test_wrong_options(values: dict[str, Any]) -> None:
 
 async def statuses(world: World, source: Source) -> dict[str, str]:
     """What an ingest makes of each document, by the end of its address."""
-    found = ingest_source(world.ingest, world.principal, "c", source)
+    found = world.ingester.ingest_source("c", source)
     return {outcome.uri.rsplit("/", 1)[-1]: outcome.status.value async for outcome in found}
 
 

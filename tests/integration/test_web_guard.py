@@ -7,9 +7,9 @@ from typing import Any
 import httpcore
 import pytest
 
-from anchorage.adapters.sources.web import WebOptions, WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.adapters.sources.web_guard import GuardedBackend, is_public, resolve
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.guard import GuardedBackend, is_public, resolve
+from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import DocumentRefused, Unavailable
 from anchorage.testing.web_site import WebSite, web_site
 

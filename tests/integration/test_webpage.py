@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.errors import DocumentRefused
 from anchorage.model import BlockKind
 

@@ -10,16 +10,10 @@ from anchorage.adapters.s3.client import S3
 from anchorage.errors import BadRequest, ConfigurationError, NotAllowed
 from anchorage.settings import load_settings
 from anchorage.testing.model_server import model_server
-from anchorage.wiring import (
-    check_location,
-    open_client,
-    open_embedder,
-    open_generator,
-    open_storage,
-    s3_config,
-    services,
-    source_at,
-)
+from anchorage.wiring import services
+from anchorage.wiring.models import open_client, open_embedder, open_generator
+from anchorage.wiring.services import open_storage
+from anchorage.wiring.sources import check_location, s3_config, source_at
 
 
 @pytest.mark.parametrize(

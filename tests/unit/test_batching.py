@@ -7,7 +7,7 @@ import pytest
 
 from anchorage.batching import Batcher
 from anchorage.errors import ModelError, ModelUnavailable
-from anchorage.ingest.batching import Budget, concurrently, grouped
+from anchorage.ingest.batching import Budget, group_items, run_concurrently
 
 
 async def test_who_calls_while_a_batch_is_busy_shares_the_next() -> None:
@@ -81,8 +81,8 @@ async def numbers(count: int) -> AsyncIterator[int]:
 
 
 async def test_groups_and_concurrent_work() -> None:
-    assert [group async for group in grouped(numbers(5), 2)] == [[0, 1], [2, 3], [4]]
-    assert [group async for group in grouped(numbers(3), 2, 0.0)] == [[0], [1], [2]]  # they come slower than that
+    assert [group async for group in group_items(numbers(5), 2)] == [[0, 1], [2, 3], [4]]
+    assert [group async for group in group_items(numbers(3), 2, 0.0)] == [[0], [1], [2]]  # they come slower than that
     running, most = 0, 0
 
     async def work(number: int) -> int:
@@ -95,10 +95,10 @@ async def test_groups_and_concurrent_work() -> None:
             raise ModelError("broken")
         return number
 
-    assert sorted([result async for result in concurrently(numbers(12), work, 3)]) == list(range(12))
+    assert sorted([result async for result in run_concurrently(numbers(12), work, 3)]) == list(range(12))
     assert most == 3
     before = asyncio.all_tasks()
     with pytest.raises(ModelError):
-        async for _ in concurrently(numbers(40), work, 3):
+        async for _ in run_concurrently(numbers(40), work, 3):
             pass
     assert asyncio.all_tasks() == before

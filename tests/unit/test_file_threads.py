@@ -8,9 +8,9 @@ from threading import Event
 
 import pytest
 
-from anchorage.adapters.sources import folder
-from anchorage.adapters.sources.file_threads import _AT_ONCE, FileThreads
-from anchorage.adapters.sources.folder import LocalSource
+from anchorage.adapters.sources.files import folder
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.files.threads import _AT_ONCE, FileThreads
 from anchorage.errors import Unavailable
 
 
@@ -43,7 +43,7 @@ async def test_a_file_that_hangs_is_tried_again_later(
 ) -> None:
     (tmp_path / "a.txt").write_text("x")
     source = LocalSource(tmp_path / "a.txt", max_bytes=100, file_timeout=0.2)
-    monkeypatch.setattr(folder, "_readable", lambda _: hang.wait())
+    monkeypatch.setattr(folder, "_check_readable", lambda _: hang.wait())
     with pytest.raises(Unavailable, match="did not answer within"):
         async with source.fetch(source.uri):
             pass

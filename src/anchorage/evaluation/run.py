@@ -23,10 +23,11 @@ from anchorage.evaluation.citations import judge_citations
 from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
 from anchorage.evaluation.drafter import Drafter
 from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
-from anchorage.ingest.pipeline import IngestServices, ingest_parsed
-from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem, Usage
+from anchorage.ingest.ingester import Ingester
+from anchorage.model import Block, BlockKind, Citation, IndexSpec, ParsedDocument, Principal, SourceItem, Usage
 from anchorage.model.search import Ranking
 from anchorage.ports.catalog import Catalog
+from anchorage.ports.upkeep import Upkeep
 from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import Analyser
 from anchorage.text.sentences import sentence_spans
@@ -57,13 +58,13 @@ class _Figures:
 
 @asynccontextmanager
 async def evaluation_collection(
-    store: Catalog, principal: Principal, ingest: IngestServices, keep: str | None
+    store: Catalog, principal: Principal, index: IndexSpec, keep: str | None
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
     name = keep or f"eval-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4()}"
     if name in {item.name for item in await store.collections(principal, kinds=("user", "docs", "eval"))}:
         raise BadRequest(f"The collection {name!r} is there already. Keep the evaluation's under another name.")
-    await store.open_collection(principal, name, ingest.index, kind="eval")
+    await store.open_collection(principal, name, index, kind="eval")
     try:
         yield name
     finally:
@@ -113,7 +114,9 @@ class Evaluator:
 
     async def evaluate(
         self,
-        ingest: IngestServices,
+        ingester: Ingester,
+        index: IndexSpec,
+        upkeep: Upkeep,
         principal: Principal,
         dataset: Dataset,
         *,
@@ -122,10 +125,10 @@ class Evaluator:
         keep: str | None,
         progress: Progress,
     ) -> dict[str, Any]:
-        """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
-        async with evaluation_collection(self._catalog, principal, ingest, keep) as collection:
+        """All figures of the contract's `eval`; the throwaway collection gets `index`. Raises `BadRequest` for a set that cannot be read."""
+        async with evaluation_collection(self._catalog, principal, index, keep) as collection:
             corpora = [dataset.corpus, *([distractors] if distractors else [])]
-            ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
+            ingested = await ingest_corpora(ingester, upkeep, collection, corpora, progress)
             figures = _Figures()
             ids: dict[str, str] = {}
             for number, query in enumerate(dataset.queries, 1):
@@ -169,7 +172,7 @@ class Evaluator:
 
 
 async def ingest_corpora(
-    services: IngestServices, principal: Principal, collection: str, corpora: Sequence[Path], progress: Progress
+    ingester: Ingester, upkeep: Upkeep, collection: str, corpora: Sequence[Path], progress: Progress
 ) -> dict[str, Any]:
     """Ingest corpus files; gives how much that was."""
 
@@ -184,13 +187,13 @@ async def ingest_corpora(
 
     started = time.perf_counter()
     count = chunks = 0
-    async for outcome in ingest_parsed(services, principal, collection, documents()):
+    async for outcome in ingester.ingest_texts(collection, documents()):
         if outcome.error:
             raise AnchorageError(f"{_corpus_id(outcome.uri)} could not be ingested: {outcome.error.message}")
         count += 1
         chunks += outcome.chunks
         progress("documents", count)
-    while await services.store.maintain(settled=True):
+    while await upkeep.maintain(settled=True):
         pass
     seconds = time.perf_counter() - started
     return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from anchorage.evaluation.golden import compare, read_golden
-from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
+from anchorage.ingest.reindex import Reindexer, check_chunk_size, find_other_version, target_spec
 from anchorage.model import IndexVersion, Principal
-from anchorage.wiring import Services, Storage
+from anchorage.wiring.services import Services, Storage
 
 Progress = Callable[[int, int], None]
 
@@ -28,11 +28,8 @@ class Plan:
     switch: bool = True
 
 
-def _services(services: Services) -> ReindexServices:
-    storage = services.storage
-    return ReindexServices(
-        storage.store, storage.index_versions, services.models.embedders, services.ingest.batch_chunks
-    )
+def _reindexer(services: Services) -> Reindexer:
+    return services.ingest.reindexer(services.storage.index_versions)
 
 
 async def reindex(services: Services, principal: Principal, plan: Plan, progress: Progress) -> dict[str, Any]:
@@ -49,15 +46,15 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
     if spec == live.spec:
         found = await status(services.storage, principal, plan.collection)
         return {**found, "check": None, "switched": False, "refused": False, "unchanged": True}
-    await check_cut(services.models.embedders, spec)
+    await check_chunk_size(services.models.embedders, spec)
     version = await versions.begin(principal, plan.collection, spec)
-    await build(_services(services), principal, version, progress)
+    await _reindexer(services).build(principal, version, progress)
     check = None
     if queries:
         check = await compare(services.asking.retriever, principal, plan.collection, queries, live.id, version.id)
     refused = check is not None and check.worse_by() > plan.tolerance
     if plan.switch and not refused:
-        await switch(_services(services), principal, version, progress)
+        await _reindexer(services).switch(principal, version, progress)
     return {
         **await status(services.storage, principal, plan.collection),
         "check": check.report() if check else None,
@@ -68,14 +65,14 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
 
 async def go_back(services: Services, principal: Principal, collection: str, progress: Progress) -> dict[str, Any]:
     """Switch to the other version; what has changed since it was live is indexed into it first. Raises `NotFound`."""
-    version = await other_version(services.storage.index_versions, principal, collection)
-    await switch(_services(services), principal, version, progress)
+    version = await find_other_version(services.storage.index_versions, principal, collection)
+    await _reindexer(services).switch(principal, version, progress)
     return {**await status(services.storage, principal, collection), "switched": True}
 
 
 async def discard(storage: Storage, principal: Principal, collection: str) -> None:
     """Remove the version that does not answer. Raises `NotFound`."""
-    version = await other_version(storage.index_versions, principal, collection)
+    version = await find_other_version(storage.index_versions, principal, collection)
     await storage.index_versions.discard(principal, version.id)
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import structlog
 
 import anchorage
-from anchorage.ingest.pipeline import ingest_source
-from anchorage.ingest.removal import delete_documents
 from anchorage.model import DOCS_COLLECTION, DocumentStatus, SourceEntry, SourceItem
 from anchorage.ports.source import Source
-from anchorage.wiring import Services, local_source
+from anchorage.wiring.services import Services
+from anchorage.wiring.sources import local_source
 
 _log = structlog.get_logger(__name__)
 
@@ -62,7 +61,7 @@ async def ingest_own_docs(services: Services) -> None:
     own = source.prefix or ""
     # What is not of a file was uploaded, and is somebody's.
     another_clones = [item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)]
-    await delete_documents(services.storage, principal, another_clones)
-    async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):
+    await services.storage.remover.delete_documents(principal, another_clones)
+    async for outcome in services.ingest.ingester_for(principal).ingest_source(DOCS_COLLECTION, source):
         if outcome.status is DocumentStatus.FAILED and outcome.error:
             _log.warning("sample_document_failed", uri=outcome.uri, reason=outcome.error.message)

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from anchorage.errors import Conflict
-from anchorage.ingest.indexing import open_indexing
-from anchorage.ingest.removal import delete_documents
 from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
-from anchorage.wiring import Services, Storage, check_location
+from anchorage.wiring.services import Services, Storage
+from anchorage.wiring.sources import check_location
 
 _PATIENCE = 30.0  # seconds for documents that are in work
 
@@ -26,7 +25,7 @@ async def register(
     Raises `BadRequest` for a wrong location, and `NotAllowed` for one on this machine unless `local` allows it.
     """
     checked = check_location(services.settings, location, options, local=local)
-    await open_indexing(services.ingest, principal, collection)
+    await services.ingest.indexes.open(principal, collection)
     source = await services.storage.registry.add(principal, collection, checked, options, every)
     return source, await request_sync(services.storage, principal, source.id)
 
@@ -73,4 +72,4 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
 async def _delete_documents_of(storage: Storage, principal: Principal, source: RegisteredSource) -> int:
     held = await storage.store.of_source(principal, source.collection, source.id)
     alone = await storage.store.release(principal, source.collection, list(held.values()), source.id) if held else []
-    return len(await delete_documents(storage, principal, alone))
+    return len(await storage.remover.delete_documents(principal, alone))

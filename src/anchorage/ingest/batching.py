@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -22,6 +22,15 @@ class Budget:
     def __init__(self, total: int) -> None:
         self._total = self._left = total
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def hold(self, amount: int) -> AsyncIterator[None]:
+        """Take so much as soon as it is free, for as long as the context lasts."""
+        taken = await self.take(amount)
+        try:
+            yield
+        finally:
+            self.give(taken)
 
     async def take(self, amount: int) -> int:
         """Wait until so much is free and take it; returns what to `give` back."""
@@ -52,7 +61,9 @@ class Budget:
                 future.set_result(None)
 
 
-async def concurrently(items: AsyncIterator[T], work: Callable[[T], Awaitable[R]], at_once: int) -> AsyncIterator[R]:
+async def run_concurrently(
+    items: AsyncIterator[T], work: Callable[[T], Awaitable[R]], at_once: int
+) -> AsyncIterator[R]:
     """The results, as they come, of work on the items, `at_once` of them at a time. The first error ends it all."""
     tasks: set[asyncio.Task[R]] = set()
 
@@ -78,7 +89,7 @@ async def concurrently(items: AsyncIterator[T], work: Callable[[T], Awaitable[R]
             await asyncio.wait(tasks)
 
 
-async def grouped(items: AsyncIterator[T], size: int, seconds: float = math.inf) -> AsyncIterator[list[T]]:
+async def group_items(items: AsyncIterator[T], size: int, seconds: float = math.inf) -> AsyncIterator[list[T]]:
     """The items in groups of `size`; smaller at the end, and where the first would wait longer than so many seconds for the last."""
     group: list[T] = []
     clock, due = asyncio.get_running_loop().time, math.inf

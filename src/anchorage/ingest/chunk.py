@@ -64,23 +64,23 @@ def chunk_document(document: ParsedDocument, token_starts: NDArray[np.int64], bu
 
     Every character but white space is in a chunk; `chunk.text == document.text[chunk.start:chunk.end]`.
     """
-    bounded = _bounded(token_starts, len(document.text))
+    bounded = _split_long_tokens(token_starts, len(document.text))
     tokens = np.ascontiguousarray(bounded).data  # looked up one by one, which numpy is slow at
-    units = list(_units(document, tokens, budget.tokens))
+    units = list(_split_into_units(document, tokens, budget.tokens))
     if len(bounded) > len(token_starts):
-        units = _with_space_after(units)
+        units = _count_space_after(units)
     starts = [page.start for page in document.pages]
     chunks: list[Chunk] = []
-    for section in _sections(units, budget.tokens):
-        for stretch, first, last in _passages(document.text, section, budget):
+    for section in _group_into_sections(units, budget.tokens):
+        for stretch, first, last in _cut_into_passages(document.text, section, budget):
             start, end = stretch[first].start, stretch[last].end
-            path = _common_path([unit.path for unit in stretch[first : last + 1]])
-            page = _page_at(document.pages, starts, start)
+            path = _find_common_path([unit.path for unit in stretch[first : last + 1]])
+            page = _find_page(document.pages, starts, start)
             chunks.append(Chunk(len(chunks), document.text[start:end], start, end, page, path))
     return chunks
 
 
-def _bounded(token_starts: NDArray[np.int64], end: int) -> NDArray[np.int64]:
+def _split_long_tokens(token_starts: NDArray[np.int64], end: int) -> NDArray[np.int64]:
     """A word that an embedder does not know is one token to it, with all the space after it: what is very long counts as several."""
     ends = np.append(token_starts[1:], end) if len(token_starts) else token_starts
     long = np.flatnonzero(ends - token_starts > _TOKEN)
@@ -88,7 +88,7 @@ def _bounded(token_starts: NDArray[np.int64], end: int) -> NDArray[np.int64]:
     return np.sort(np.concatenate([token_starts, *more])) if more else token_starts
 
 
-def _with_space_after(units: Sequence[_Unit]) -> list[_Unit]:
+def _count_space_after(units: Sequence[_Unit]) -> list[_Unit]:
     """The same, and what lies between one and the next counts as the first one's."""
     ends = [max(unit.last_token, after.first_token) for unit, after in pairwise(units)]
     return [*(replace(unit, last_token=end) for unit, end in zip(units, ends, strict=False)), *units[-1:]]
@@ -115,20 +115,20 @@ def body_budget(max_tokens: int, header_tokens: int) -> int:
     return max(16, max_tokens - 2 - min(header_tokens, max_tokens // _HEADER_SHARE))
 
 
-def _units(document: ParsedDocument, tokens: Sequence[int], budget: int) -> Iterator[_Unit]:
+def _split_into_units(document: ParsedDocument, tokens: Sequence[int], budget: int) -> Iterator[_Unit]:
     path: list[tuple[int, str]] = []
-    for start, end, kind, level in _filled(document):
+    for start, end, kind, level in _list_blocks(document):
         if kind is BlockKind.HEADING:
             path = [entry for entry in path if entry[0] < level]
             path.append((level, " ".join(document.text[start:end].split())))
         names = tuple(name for _, name in path)
-        for left, right in _pieces(document.text, start, end, kind):
-            for lower, upper in _fitting(document.text, left, right, tokens, budget):
-                first = _token_at(document.text, tokens, lower)
+        for left, right in _split_block(document.text, start, end, kind):
+            for lower, upper in _split_to_fit(document.text, left, right, tokens, budget):
+                first = _find_token(document.text, tokens, lower)
                 yield _Unit(lower, upper, first, max(bisect_left(tokens, upper, first), first + 1), names)
 
 
-def _filled(document: ParsedDocument) -> Iterator[tuple[int, int, BlockKind, int]]:
+def _list_blocks(document: ParsedDocument) -> Iterator[tuple[int, int, BlockKind, int]]:
     """The blocks, with text that no block claims as paragraphs between them, so that nothing is lost."""
     at = 0
     for block in document.blocks:
@@ -141,7 +141,7 @@ def _filled(document: ParsedDocument) -> Iterator[tuple[int, int, BlockKind, int
         yield at, len(document.text), BlockKind.PARAGRAPH, 0
 
 
-def _pieces(text: str, start: int, end: int, kind: BlockKind) -> Iterator[tuple[int, int]]:
+def _split_block(text: str, start: int, end: int, kind: BlockKind) -> Iterator[tuple[int, int]]:
     if kind is BlockKind.CODE:
         for match in re.finditer(r"[^\n]+", text[start:end]):
             if match.group().strip():
@@ -152,18 +152,18 @@ def _pieces(text: str, start: int, end: int, kind: BlockKind) -> Iterator[tuple[
         yield from sentence_spans(text, start, end)
 
 
-def _fitting(text: str, start: int, end: int, tokens: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
+def _split_to_fit(text: str, start: int, end: int, tokens: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:
     """The span itself, or parts of it that fit: cut before the word that does not, or in a word longer than all."""
-    if _tokens(text, tokens, start, end) <= budget:
+    if _count_tokens(text, tokens, start, end) <= budget:
         yield start, end
         return
     left = begin = start
     for match in _WORD.finditer(text, start, end):
-        if _tokens(text, tokens, left, match.end()) > budget and match.start() > left:
+        if _count_tokens(text, tokens, left, match.end()) > budget and match.start() > left:
             yield left, begin
             left = match.start()
-        while _tokens(text, tokens, left, match.end()) > budget:
-            cut = tokens[_token_at(text, tokens, left) + budget]
+        while _count_tokens(text, tokens, left, match.end()) > budget:
+            cut = tokens[_find_token(text, tokens, left) + budget]
             yield left, cut
             left = cut
         begin = match.end()
@@ -171,19 +171,19 @@ def _fitting(text: str, start: int, end: int, tokens: Sequence[int], budget: int
         yield left, begin
 
 
-def _tokens(text: str, tokens: Sequence[int], start: int, end: int) -> int:
-    first = _token_at(text, tokens, start)
+def _count_tokens(text: str, tokens: Sequence[int], start: int, end: int) -> int:
+    first = _find_token(text, tokens, start)
     return bisect_left(tokens, end, first) - first
 
 
-def _token_at(text: str, tokens: Sequence[int], at: int) -> int:
+def _find_token(text: str, tokens: Sequence[int], at: int) -> int:
     """The token that starts there, or the one that is cut in two there: what is left of it is a token of its own."""
     found = bisect_left(tokens, at)
     whole = found < len(tokens) and tokens[found] == at
     return found if whole or not found or text[at - 1 : at].isspace() else found - 1
 
 
-def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
+def _group_into_sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
     """Runs of units under one heading; a short section goes on into the next one while both fit together."""
     runs: list[list[_Unit]] = []
     for unit in units:
@@ -193,8 +193,13 @@ def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
             runs.append([unit])
     section: list[_Unit] = []
     for run in runs:
-        size, total = _size(section), _size(section) + _size(run)
-        if section and (size >= budget // _MERGE_SHARE or total > budget) and size > 0 and not _only_headings(section):
+        size, total = _sum_tokens(section), _sum_tokens(section) + _sum_tokens(run)
+        if (
+            section
+            and (size >= budget // _MERGE_SHARE or total > budget)
+            and size > 0
+            and not _has_only_headings(section)
+        ):
             yield section
             section = []
         section = [*section, *run]
@@ -202,26 +207,26 @@ def _sections(units: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
         yield section
 
 
-def _only_headings(section: list[_Unit]) -> bool:
+def _has_only_headings(section: list[_Unit]) -> bool:
     """Whether no text has come yet: a heading alone says nothing and goes with what follows it."""
     return all(unit.path and unit.path != other.path for unit, other in pairwise(section)) and len(section) <= len(
         section[-1].path
     )
 
 
-def _size(units: Sequence[_Unit]) -> int:
+def _sum_tokens(units: Sequence[_Unit]) -> int:
     return sum(unit.tokens for unit in units)
 
 
-def _passages(text: str, section: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[list[_Unit], int, int]]:
-    for stretch in _stretches(text, section, budget.tokens):
-        for first, last in _packed(stretch, budget):
+def _cut_into_passages(text: str, section: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[list[_Unit], int, int]]:
+    for stretch in _cut_into_stretches(text, section, budget.tokens):
+        for first, last in _pack_units(stretch, budget):
             yield stretch, first, last
 
 
-def _stretches(text: str, section: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
+def _cut_into_stretches(text: str, section: list[_Unit], budget: int) -> Iterator[list[_Unit]]:
     """The section, or, if it is long, parts of it that begin with a unit whose own words mark it as a beginning."""
-    if _size(section) <= _LONG * budget:
+    if _sum_tokens(section) <= _LONG * budget:
         yield section
         return
     stretch: list[_Unit] = []
@@ -237,9 +242,9 @@ def _stretches(text: str, section: list[_Unit], budget: int) -> Iterator[list[_U
         yield stretch
 
 
-def _packed(units: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[int, int]]:
+def _pack_units(units: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[int, int]]:
     """Index pairs (first, last) of the units of each passage."""
-    total = _size(units)
+    total = _sum_tokens(units)
     room = budget.tokens if total <= budget.tokens else budget.tokens - budget.overlap
     passages = -(-total // room)
     target = min(room, -(-total // passages))
@@ -248,13 +253,13 @@ def _packed(units: list[_Unit], budget: ChunkBudget) -> Iterator[tuple[int, int]
     for number, unit in enumerate(units):
         if number > fresh and (size + overlap + unit.tokens > budget.tokens or size + unit.tokens // 2 > target):
             yield first, number - 1
-            first, overlap = _overlap_start(units, number, fresh, min(budget.overlap, budget.tokens - unit.tokens))
+            first, overlap = _find_overlap(units, number, fresh, min(budget.overlap, budget.tokens - unit.tokens))
             fresh, size = number, 0
         size += unit.tokens
     yield first, len(units) - 1
 
 
-def _overlap_start(units: list[_Unit], number: int, lowest: int, room: int) -> tuple[int, int]:
+def _find_overlap(units: list[_Unit], number: int, lowest: int, room: int) -> tuple[int, int]:
     first, size = number, 0
     while first - 1 > lowest and size + units[first - 1].tokens <= room:
         first -= 1
@@ -262,7 +267,7 @@ def _overlap_start(units: list[_Unit], number: int, lowest: int, room: int) -> t
     return first, size
 
 
-def _common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+def _find_common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     common = paths[-1]
     for path in paths:
         if path == common:
@@ -274,7 +279,7 @@ def _common_path(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return common
 
 
-def _page_at(pages: Sequence[Page], starts: Sequence[int], offset: int) -> int | None:
+def _find_page(pages: Sequence[Page], starts: Sequence[int], offset: int) -> int | None:
     if not pages:
         return None
     return pages[max(0, bisect_right(starts, offset) - 1)].number

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from anchorage.errors import ConfigurationError, IndexMismatch, IndexMoved, ModelError, ModelUnavailable
 from anchorage.ingest.chunk import CHUNKER, ChunkBudget, body_budget, chunk_document, passage_header
-from anchorage.model import BlockKind, Chunk, Collection, IndexSpec, ParsedDocument, Principal
+from anchorage.model import BlockKind, Chunk, IndexSpec, ParsedDocument, Principal, SourceItem
+from anchorage.model.indexing import IndexedDocument
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.embedder import Embedder, Embedders
-from anchorage.ports.store import Store
 
+_SHORT = 20_000  # characters that are cut within milliseconds
 _CHUNKER = re.compile(r"\S+ (\d+)/(\d+)")
 
 
-class Indexed(Protocol):
-    """What opening a collection's index needs: `IngestServices`, and any other that has it."""
-
-    @property
-    def store(self) -> Store: ...
-    @property
-    def embedders(self) -> Embedders: ...
-    @property
-    def index(self) -> IndexSpec: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Indexing:
+class OpenIndex:
     """An index version with the embedder that it was made with. `tokens` and `overlap` are those of a passage."""
 
     index_id: int
@@ -36,7 +29,20 @@ class Indexing:
     tokens: int
     overlap: int
 
-    def chunks(self, parsed: ParsedDocument) -> list[Chunk]:
+    async def chunk_item(
+        self, item: SourceItem, version: str, parsed: ParsedDocument, blob_key: str | None
+    ) -> IndexedDocument:
+        """The third step of ingestion: a parsed item cut into chunks, still without their vectors."""
+        short = len(parsed.text) <= _SHORT  # a thread would cost more than the work
+        chunks = self.chunk(parsed) if short else await asyncio.to_thread(self.chunk, parsed)
+        return IndexedDocument(
+            uri=item.uri, version=version, parsed=replace(parsed, metadata={**parsed.metadata, **item.metadata}),
+            chunks=chunks, vectors=np.zeros((0, 0), dtype=np.float32),
+            headers=[passage_header(parsed.title, chunk.heading_path) for chunk in chunks],
+            media_type=item.media_type, blob_key=blob_key, size=item.size,
+        )  # fmt: skip
+
+    def chunk(self, parsed: ParsedDocument) -> list[Chunk]:
         """Cut a document. Takes the CPU for a while: not for the event loop."""
         headings = [parsed.text[b.start : b.end] for b in parsed.blocks if b.kind is BlockKind.HEADING]
         longest = max((passage_header(parsed.title, (heading,)) for heading in ["", *headings]), key=len)
@@ -50,7 +56,7 @@ def chunker_name(tokens: int, overlap: int) -> str:
     return f"{CHUNKER} {tokens}/{overlap}"
 
 
-def cut_of(spec: IndexSpec) -> tuple[int, int]:
+def chunk_size(spec: IndexSpec) -> tuple[int, int]:
     """Tokens of a passage and of its overlap. Raises `IndexMismatch` for a chunker that this release does not know."""
     match = _CHUNKER.fullmatch(spec.chunker)
     if match is None:
@@ -61,27 +67,34 @@ def cut_of(spec: IndexSpec) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def indexing_of(index_id: int, spec: IndexSpec, embedder: Embedder) -> Indexing:
+def open_index(index_id: int, spec: IndexSpec, embedder: Embedder) -> OpenIndex:
     """Raises `IndexMismatch` for a chunker that this release does not know."""
-    tokens, overlap = cut_of(spec)
-    return Indexing(index_id, spec, embedder, min(tokens, embedder.max_tokens), overlap)
+    tokens, overlap = chunk_size(spec)
+    return OpenIndex(index_id, spec, embedder, min(tokens, embedder.max_tokens), overlap)
 
 
-async def open_indexing(services: Indexed, principal: Principal, name: str, *, kind: str = "user") -> Indexing:
-    """The index that a collection is written with; the collection is made when it is new.
+class IndexOpener:
+    """Opens the index that a collection is written with; a new collection gets `index`."""
 
-    Raises `IndexMismatch` when the settings do not lead to its embedder, and what `open_collection` raises.
-    """
-    found: Collection = await services.store.open_collection(principal, name, services.index, kind=kind)
-    return indexing_of(found.index_id, found.index, await services.embedders.of(found.index.embedder))
+    def __init__(self, catalog: Catalog, embedders: Embedders, index: IndexSpec) -> None:
+        self._catalog, self._embedders, self._index = catalog, embedders, index
 
+    async def open(self, principal: Principal, collection: str, *, kind: str = "user") -> OpenIndex:
+        """The collection's live index; the collection is made when it is new.
 
-async def require_live(services: Indexed, principal: Principal, name: str, index: Indexing, error: Exception) -> None:
-    """Raise `IndexMoved` when the collection answers from another index by now, so that this one's model may be out of use.
+        Raises `IndexMismatch` when the settings do not lead to its embedder, and what `open_collection` raises.
+        """
+        found = await self._catalog.open_collection(principal, collection, self._index, kind=kind)
+        return open_index(found.index_id, found.index, await self._embedders.of(found.index.embedder))
 
-    Does nothing for an `error` that is no model's. Raises what `open_indexing` does.
-    """
-    if not isinstance(error, ModelUnavailable | ModelError | ConfigurationError):
-        return
-    if (await open_indexing(services, principal, name)).index_id != index.index_id:
-        raise IndexMoved(f"The collection {name!r} was switched to another index meanwhile. Its documents go there.")
+    async def require_live(self, principal: Principal, collection: str, index: OpenIndex, error: Exception) -> None:
+        """Raise `IndexMoved` when the collection answers from another index by now, so that this one's model may be out of use.
+
+        Does nothing for an `error` that is no model's. Raises what `open` does.
+        """
+        if not isinstance(error, ModelUnavailable | ModelError | ConfigurationError):
+            return
+        if (await self.open(principal, collection)).index_id != index.index_id:
+            raise IndexMoved(
+                f"The collection {collection!r} was switched to another index meanwhile. Its documents go there."
+            )

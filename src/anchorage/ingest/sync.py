@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import structlog
-
 from anchorage.errors import AnchorageError
-from anchorage.ingest.batching import grouped
-from anchorage.ingest.pipeline import Ingester, failure_of
-from anchorage.ingest.removal import delete_documents, is_gone
+from anchorage.ingest.batching import group_items
+from anchorage.ingest.indexing import IndexOpener
+from anchorage.ingest.outcomes import describe_failure
+from anchorage.ingest.parse import FileParser
+from anchorage.ingest.removal import Remover, is_gone
 from anchorage.model import Document, Failure, Principal, RegisteredSource, SourceEntry
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.queue import JobResult, NewJob, Progress, Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 
-_log = structlog.get_logger(__name__)
 _AT_ONCE = 500
 _WITHIN = 5.0  # seconds that what a slow source lists waits for more
 UPLOAD_PRIORITY, SYNC_PRIORITY, SOURCE_PRIORITY = 10, 5, 0
@@ -35,11 +35,21 @@ class SyncLimits:
 
 
 @dataclass(slots=True)
-class _Found:
+class _Listing:
+    """What a source listed, and what of it was queued."""
+
     listed: set[str] = field(default_factory=set)
     closed: list[str] = field(default_factory=list)
     queued: int = 0
     unchanged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Unlisted:
+    """The ids of the documents that are gone from the source, of so many that it had."""
+
+    gone: Sequence[str]
+    stored: int
 
 
 def sync_job(source: RegisteredSource, *, confirmed: bool = False) -> NewJob:
@@ -50,64 +60,100 @@ def sync_job(source: RegisteredSource, *, confirmed: bool = False) -> NewJob:
     )  # fmt: skip
 
 
-async def sync_source(
-    ingester: Ingester, queue: Queue, registry: SourceRegistry, registered: RegisteredSource, source: Source,
-    limits: SyncLimits, progress: Progress, *, confirmed: bool,
-) -> JobResult:  # fmt: skip
-    """List the source, queue what has changed and delete what is gone; the source's record says how it went."""
-    await registry.note(registered.id, "syncing")
-    principal = Principal(registered.owner)
-    try:
-        await ingester.open(registered.collection)
-        found = await _list(ingester, queue, principal, registered, source, progress)
-        unlisted = await _unlisted(ingester, principal, registered, found, source, progress)
-        gone = _certain(unlisted, registered, found, limits, confirmed=confirmed)
-    except AnchorageError as error:
-        await registry.note(registered.id, "failed", failure_of(error))
-        return JobResult(error=failure_of(error))
-    told = {"listed": len(found.listed), "queued": found.queued, "unchanged": found.unchanged}
-    if isinstance(gone, Failure):
-        await registry.note(registered.id, "held", gone, told)
+class Syncer:
+    """Lists registered sources, queues what has changed and deletes what is gone."""
+
+    def __init__(
+        self, catalog: Catalog, queue: Queue, registry: SourceRegistry, indexes: IndexOpener, parser: FileParser,
+        remover: Remover, limits: SyncLimits,
+    ) -> None:  # fmt: skip
+        self._catalog, self._queue, self._registry = catalog, queue, registry
+        self._indexes, self._parser, self._remover, self._limits = indexes, parser, remover, limits
+
+    async def sync(
+        self, registered: RegisteredSource, source: Source, progress: Progress, *, confirmed: bool
+    ) -> JobResult:
+        """Sync one source; its record says how it went."""
+        await self._registry.note(registered.id, "syncing")
+        owner = Principal(registered.owner)
+        try:
+            await self._indexes.open(owner, registered.collection)
+            listing = await self._queue_changed(owner, registered, source, progress)
+            unlisted = await self._find_unlisted(owner, registered, listing, source, progress)
+            gone = self._deletable(unlisted, registered, listing, confirmed=confirmed)
+        except AnchorageError as error:
+            failure = describe_failure(error)
+            await self._registry.note(registered.id, "failed", failure)
+            return JobResult(error=failure)
+        report = {"listed": len(listing.listed), "queued": listing.queued, "unchanged": listing.unchanged}
+        if isinstance(gone, Failure):
+            await self._registry.note(registered.id, "held", gone, report)
+            return JobResult()
+        gone = await self._catalog.release(owner, registered.collection, gone, registered.id)
+        await self._remover.delete_documents(owner, gone)
+        await self._registry.note(registered.id, "synced", None, {**report, "deleted": len(gone)})
         return JobResult()
-    gone = await ingester.services.store.release(principal, registered.collection, gone, registered.id)
-    await delete_documents(ingester.services, principal, gone)
-    await registry.note(registered.id, "synced", None, {**told, "deleted": len(gone)})
-    return JobResult()
+
+    async def _queue_changed(
+        self, owner: Principal, registered: RegisteredSource, source: Source, progress: Progress
+    ) -> _Listing:
+        """List the source, and queue the documents that are new or have another tag."""
+        listing, collection = _Listing(), registered.collection
+        async for group in group_items(source.list(), _AT_ONCE, _WITHIN):
+            known = await self._catalog.versions(owner, collection, [item.uri for item in group])
+            # What is asked for by name and is not there any more is gone; what never was is a failure that somebody should see.
+            group = [entry for entry in group if not (entry.missing and _is_indexed(known.get(entry.uri)))]
+            changed = [entry for entry in group if not self._is_settled(known.get(entry.uri), entry)]
+            await self._queue.add(owner, [_document_job(registered, entry) for entry in changed])
+            shared = [item.uri for item in known.values() if item.source_id not in (None, registered.id)]
+            if shared:  # they stay when the source that they belong to loses them
+                await self._catalog.claim(owner, collection, shared, registered.id)
+            listing.listed |= {entry.uri for entry in group}
+            listing.closed += [entry.uri + "/" for entry in group if entry.closed]
+            listing.queued += len(changed)
+            listing.unchanged += len(group) - len(changed)
+            await progress(len(listing.listed), None)
+        return listing
+
+    def _is_settled(self, known: Document | None, entry: SourceEntry) -> bool:
+        """Whether these bytes were read for a source before. What came in another way becomes this source's by its next reading."""
+        return self._parser.has_read(entry, known) and known is not None and known.source_id is not None
+
+    async def _find_unlisted(
+        self, owner: Principal, registered: RegisteredSource, listing: _Listing, source: Source, progress: Progress
+    ) -> _Unlisted:
+        """The documents of the source that it does not list any more, and that are gone for certain."""
+        stored = await self._catalog.of_source(owner, registered.collection, registered.id)
+        below = tuple(listing.closed)  # a folder that could not be listed: what it held is not gone for that
+        missing = {uri: stored[uri] for uri in stored if uri not in listing.listed and not uri.startswith(below or " ")}
+        if source.lists_all or not missing:
+            return _Unlisted(list(missing.values()), len(stored))
+        known = await self._catalog.versions(owner, registered.collection, list(missing))
+        gone = []
+        for uri, document_id in missing.items():
+            if not _is_indexed(known.get(uri)) or await is_gone(source, uri, listing.listed):
+                gone.append(document_id)
+            await progress(len(listing.listed), None)  # a slow site may take long over it
+        return _Unlisted(gone, len(stored))
+
+    def _deletable(
+        self, unlisted: _Unlisted, registered: RegisteredSource, listing: _Listing, *, confirmed: bool
+    ) -> Sequence[str] | Failure:
+        """The documents to delete, or why they are kept."""
+        gone, stored = unlisted.gone, unlisted.stored
+        if gone and not confirmed:
+            suspicious = len(gone) > max(self._limits.least, self._limits.share * stored)
+            if suspicious or not listing.listed:
+                return Failure(
+                    "source_shrank",
+                    f"{registered.location} lists {len(listing.listed)} documents, and {len(gone)} of the {stored} indexed ones are "
+                    f"gone from it. They stay until you confirm: `anchorage sources sync {registered.id} --confirm`.",
+                )
+        return gone
 
 
-async def _list(
-    ingester: Ingester,
-    queue: Queue,
-    principal: Principal,
-    registered: RegisteredSource,
-    source: Source,
-    progress: Progress,
-) -> _Found:
-    found = _Found()
-    async for group in grouped(source.list(), _AT_ONCE, _WITHIN):
-        known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
-        # What is asked for by name and is not there any more is gone; what never was is a failure that somebody should see.
-        group = [entry for entry in group if not (entry.missing and _is_read(known.get(entry.uri)))]
-        changed = [entry for entry in group if not _is_settled(known.get(entry.uri), entry, ingester)]
-        await queue.add(principal, [_document_job(registered, entry) for entry in changed])
-        shared = [item.uri for item in known.values() if item.source_id not in (None, registered.id)]
-        if shared:  # they stay when the source that they belong to loses them
-            await ingester.services.store.claim(principal, registered.collection, shared, registered.id)
-        found.listed |= {entry.uri for entry in group}
-        found.closed += [entry.uri + "/" for entry in group if entry.closed]
-        found.queued += len(changed)
-        found.unchanged += len(group) - len(changed)
-        await progress(len(found.listed), None)
-    return found
-
-
-def _is_read(known: Document | None) -> bool:
+def _is_indexed(known: Document | None) -> bool:
     return known is not None and known.version is not None
-
-
-def _is_settled(known: Document | None, entry: SourceEntry, ingester: Ingester) -> bool:
-    """Whether these bytes were read for a source before. What came in another way becomes this source's by its next reading."""
-    return ingester.is_seen(entry, known) and known is not None and known.source_id is not None
 
 
 def _document_job(registered: RegisteredSource, entry: SourceEntry) -> NewJob:
@@ -116,45 +162,3 @@ def _document_job(registered: RegisteredSource, entry: SourceEntry) -> NewJob:
         "ingest", registered.collection, entry.uri, name, f"source:{registered.id}", SOURCE_PRIORITY,
         source_id=registered.id, tag=entry.tag,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Unlisted:
-    """The ids of the documents that are gone from the source, of so many that it had."""
-
-    gone: Sequence[str]
-    held: int
-
-
-async def _unlisted(
-    ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, source: Source, progress: Progress
-) -> _Unlisted:  # fmt: skip
-    store = ingester.services.store
-    held = await store.of_source(principal, registered.collection, registered.id)
-    below = tuple(found.closed)  # a folder that could not be listed: what it held is not gone for that
-    missing = {uri: held[uri] for uri in held if uri not in found.listed and not uri.startswith(below or " ")}
-    if source.lists_all or not missing:
-        return _Unlisted(list(missing.values()), len(held))
-    known = await store.versions(principal, registered.collection, list(missing))
-    gone = []
-    for uri, document_id in missing.items():
-        if not _is_read(known.get(uri)) or await is_gone(source, uri, found.listed):
-            gone.append(document_id)
-        await progress(len(found.listed), None)  # a slow site may take long over it
-    return _Unlisted(gone, len(held))
-
-
-def _certain(
-    unlisted: _Unlisted, registered: RegisteredSource, found: _Found, limits: SyncLimits, *, confirmed: bool
-) -> Sequence[str] | Failure:
-    """The documents to delete, or why they are kept."""
-    gone, held = unlisted.gone, unlisted.held
-    if gone and not confirmed:
-        suspicious = len(gone) > max(limits.least, limits.share * held)
-        if suspicious or not found.listed:
-            return Failure(
-                "source_shrank",
-                f"{registered.location} lists {len(found.listed)} documents, and {len(gone)} of the {held} indexed ones are gone "
-                f"from it. They stay until you confirm: `anchorage sources sync {registered.id} --confirm`.",
-            )
-    return gone

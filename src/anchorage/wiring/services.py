@@ -13,14 +13,14 @@ from aiohttp import ClientSession
 from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.adapters.models.minilm import MiniLMEmbedder
-from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
+from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.s3.client import S3, open_s3
-from anchorage.adapters.sources.web_memory import WebMemory
+from anchorage.adapters.sources.web.memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
@@ -31,9 +31,9 @@ from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.chat.turn import Chat
 from anchorage.evaluation.run import drop_stale_evaluations
 from anchorage.ingest.indexing import chunker_name
-from anchorage.ingest.pipeline import IngestServices
+from anchorage.ingest.removal import Remover
 from anchorage.ingest.sync import SyncLimits
-from anchorage.ingest.worker import WorkerServices
+from anchorage.ingest.worker import Worker
 from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.embedder import Embedder
@@ -58,6 +58,7 @@ from anchorage.wiring.chat import ChatParts, ChatUseCases, build_chat, chat_limi
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
+from anchorage.wiring.ingest import Ingestion
 from anchorage.wiring.models import hurried, open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
@@ -86,6 +87,10 @@ class Storage:
     caching: Caching | None
     principal: Principal
 
+    @property
+    def remover(self) -> Remover:
+        return Remover(self.store, self.queue)
+
 
 @dataclass(frozen=True, slots=True)
 class Models:
@@ -104,8 +109,8 @@ class Services:
 
     storage: Storage
     models: Models
-    ingest: IngestServices
-    worker: WorkerServices
+    ingest: Ingestion
+    worker: Worker
     asking: ChatUseCases
     streams: Streams
     principals: PrincipalResolver = local_owner
@@ -184,8 +189,9 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         analyser=analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
     )
-    ingest = IngestServices(
-        store=storage.store,
+    ingest = Ingestion(
+        catalog=storage.store,
+        upkeep=storage.store,
         blobs=storage.blobs,
         parser=parser,
         embedders=embedders,
@@ -195,15 +201,6 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
     )
-    web = WebMemory()
-    worker = WorkerServices(
-        ingest=ingest,
-        queue=storage.queue,
-        registry=storage.registry,
-        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
-        sync_limits=SyncLimits(limits.hold_share, limits.hold_least),
-        tidy=lambda: _tidy(storage),
-    )
     role, forwarder = await open_roles(settings.roles, stack)
     asking, models = await _build_asking(storage, embedder, embedders, generator, client, role)
     if asking.summaries is not None:
@@ -212,7 +209,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         storage=storage,
         models=models,
         ingest=ingest,
-        worker=worker,
+        worker=build_worker(storage, ingest),
         asking=asking,
         streams=_open_streams(storage, asking, stack),
         principals=principals_of(settings.roles),
@@ -250,7 +247,18 @@ async def _build_asking(
     return build_chat(parts), models
 
 
-async def _tidy(storage: Storage) -> None:
+def build_worker(storage: Storage, ingest: Ingestion) -> Worker:
+    """What runs the jobs of this storage's queue; all its sources share what is known of the web."""
+    settings, web = storage.settings, WebMemory()
+    return ingest.worker(
+        storage.registry,
+        open_source=lambda registered: open_source(settings, registered, storage.s3, web),
+        limits=SyncLimits(settings.ingest.hold_share, settings.ingest.hold_least),
+        remove_leftovers=lambda: _remove_leftovers(storage),
+    )
+
+
+async def _remove_leftovers(storage: Storage) -> None:
     """Remove what killed processes left: temporary files, and the collections of evaluations."""
     await asyncio.to_thread(remove_leftovers, storage.settings.data.dir)
     await drop_stale_evaluations(storage.store, storage.principal)

@@ -17,15 +17,15 @@ from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3, S3Config, open_s3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
-from anchorage.adapters.sources.confluence import ConfluenceSource
-from anchorage.adapters.sources.confluence_client import ConfluenceAccess
-from anchorage.adapters.sources.file_threads import FileThreads
-from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.sources.web import WebOptions, WebSource
-from anchorage.adapters.sources.web_client import WebClient, WebLimits
-from anchorage.adapters.sources.web_memory import WebMemory
+from anchorage.adapters.sources.confluence.client import ConfluenceAccess
+from anchorage.adapters.sources.confluence.source import ConfluenceSource
+from anchorage.adapters.sources.files.folder import LocalSource
+from anchorage.adapters.sources.files.threads import FileThreads
+from anchorage.adapters.sources.web.client import WebClient, WebLimits
+from anchorage.adapters.sources.web.memory import WebMemory
+from anchorage.adapters.sources.web.source import WebOptions, WebSource
 from anchorage.errors import BadRequest, NotAllowed
-from anchorage.ingest.worker import PASSWORD
+from anchorage.ingest.jobs.registered import PASSWORD
 from anchorage.model import RegisteredSource
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.source import Source

@@ -13,7 +13,7 @@ _MAX_PART = 100 * 1024**2
 BROKEN = (BadZipFile, EOFError, OSError, ValueError, NotImplementedError, KeyError, zlib.error)  # what zipfile raises
 
 
-def archive_entries(file: BinaryIO, name: str) -> list[ZipInfo]:
+def list_archive(file: BinaryIO, name: str) -> list[ZipInfo]:
     """The archive's directory. Raises `DocumentRefused` when it cannot be read."""
     try:
         with ZipFile(file) as archive:
@@ -26,7 +26,7 @@ def archive_entries(file: BinaryIO, name: str) -> list[ZipInfo]:
 
 def check_archive(file: BinaryIO, name: str) -> None:
     """Raises `DocumentRefused` for an archive that is damaged, locked or would unpack to too much."""
-    entries = archive_entries(file, name)
+    entries = list_archive(file, name)
     sizes = [entry.file_size for entry in entries]
     if any(entry.flag_bits & 1 for entry in entries):
         raise DocumentRefused("encrypted", f"{name} is protected by a password. Save it without one.")

@@ -15,14 +15,14 @@ _TITLE_LIMIT = 300
 _OPENING = 5
 
 
-def clean(text: str) -> str:
+def clean_text(text: str) -> str:
     """Text without what no database or reader takes: control characters, half surrogate pairs, byte order marks."""
     return _FORBIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def folded(text: str) -> str:
+def fold_space(text: str) -> str:
     """Text on one line, with single spaces."""
-    return _SPACE.sub(" ", clean(text)).strip()
+    return _SPACE.sub(" ", clean_text(text)).strip()
 
 
 class DocumentBuilder:
@@ -56,7 +56,7 @@ class DocumentBuilder:
         self._append(text)
         self._blocks.append(Block(kind, start, self._length, level))
 
-    def embed(self, document: ParsedDocument, level: int) -> None:
+    def append(self, document: ParsedDocument, level: int) -> None:
         """Append another document's blocks, its headings `level` deeper."""
         for block in document.blocks:
             below = min(6, level + block.level) if block.level else 0
@@ -85,12 +85,12 @@ class DocumentBuilder:
         if not self._blocks:
             raise DocumentRefused("no_text", f"{name} holds no text, so there is nothing to ask about.")
         text = "".join(self._parts)
-        title = folded(title) or self._opening_title(text) or name.rsplit(".", 1)[0] or name
+        title = fold_space(title) or self._opening_title(text) or name.rsplit(".", 1)[0] or name
         return ParsedDocument(text, title[:_TITLE_LIMIT], tuple(self._blocks), tuple(self._pages), dict(metadata or {}))
 
     def _opening_title(self, text: str) -> str:
         """The heading that the document opens with; one further on is only a section's."""
         for number, block in enumerate(self._blocks[:_OPENING]):
             if block.kind is BlockKind.HEADING and (number == 0 or block.level == 1):
-                return folded(text[block.start : block.end])
+                return fold_space(text[block.start : block.end])
         return ""

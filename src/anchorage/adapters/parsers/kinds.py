@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import BinaryIO
 from zipfile import ZipFile
 
-from anchorage.adapters.parsers.archive import archive_entries
-from anchorage.adapters.parsers.encoding import has_mark, is_binary, wide_encoding
+from anchorage.adapters.parsers.archive import list_archive
 from anchorage.adapters.parsers.task import Parse
+from anchorage.adapters.parsers.text.encoding import detect_wide_encoding, has_byte_order_mark, is_binary
 from anchorage.errors import DocumentRefused, UnknownFormat
 
 PARSERS_VERSION = "anchorage-parsers/2"
 
-# Kind -> the names by which it goes. Each kind is a module of this package with a function `parse`, its own or a shared one.
+# Kind -> the names by which it goes. Each kind has a module in a wing with a function `parse`, its own or a shared one.
 EXTENSIONS = {
     "pdf": ("pdf",),
     "docx": ("docx", "docm", "dotx"),
@@ -45,8 +45,16 @@ EXTENSIONS = {
               "conf", "properties"),
 }  # fmt: skip
 _KIND_OF = {extension: kind for kind, names in EXTENSIONS.items() for extension in names}
-_MODULES = {"xlsx": "sheets", "xls": "sheets", "ods": "sheets", "odt": "opendocument", "odp": "opendocument",
-            "eml": "mail", "mbox": "mail"}  # fmt: skip
+_MODULES = {
+    "docx": "office.docx", "doc": "office.doc", "pptx": "office.pptx", "ppt": "office.ppt", "rtf": "office.rtf",
+    "xlsx": "office.sheets", "xls": "office.sheets", "ods": "office.sheets",
+    "odt": "office.opendocument", "odp": "office.opendocument",
+    "pdf": "pages.pdf", "image": "pages.image",
+    "html": "web.html", "webpage": "web.webpage", "epub": "web.epub",
+    "eml": "mail.mime", "mbox": "mail.mime", "msg": "mail.msg",
+    "plain": "text.plain", "markdown": "text.markdown", "csv": "text.csv", "json": "text.json", "notebook": "text.notebook",
+    "xml": "text.xml", "zip": "zip",
+}  # fmt: skip
 _BINARY = {
     "pdf",
     "docx",
@@ -91,7 +99,7 @@ _MAIL_HEAD = re.compile(
 _HEAD = 64 * 1024
 
 
-def extension(name: str) -> str:
+def extension_of(name: str) -> str:
     """The last extension, in small letters; empty where there is none."""
     stem, dot, last = name.rpartition(".")
     return last.lower() if dot and stem else ""
@@ -99,10 +107,10 @@ def extension(name: str) -> str:
 
 def supports(name: str) -> bool:
     """Whether a file of this name may be read; files without an extension are tried as text."""
-    return extension(name) in _KIND_OF or not extension(name)
+    return extension_of(name) in _KIND_OF or not extension_of(name)
 
 
-def identify(file: BinaryIO, name: str, password: str | None) -> tuple[str, BinaryIO]:
+def identify_kind(file: BinaryIO, name: str, password: str | None) -> tuple[str, BinaryIO]:
     """The kind of a file, and the file, decrypted where that is needed.
 
     Raises `UnknownFormat` or `DocumentRefused` (empty, encrypted, corrupt, binary).
@@ -111,18 +119,18 @@ def identify(file: BinaryIO, name: str, password: str | None) -> tuple[str, Bina
     if not head.strip(b" \t\r\n\0"):
         raise DocumentRefused("empty", f"{name} is empty." if not head else f"{name} holds only blanks.")
     if head.startswith(b"\xd0\xcf\x11\xe0"):
-        from anchorage.adapters.parsers.compound import unlocked
+        from anchorage.adapters.parsers.office.compound import remove_password
 
-        kind, file = unlocked(file, name, password)
-        return (_archive_kind(file, name) if kind == "zip" else kind), file
+        kind, file = remove_password(file, name, password)
+        return (_identify_archive(file, name) if kind == "zip" else kind), file
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) and b"%PDF-" not in head[:1024]:
-        return _archive_kind(file, name), file
-    return _plain_kind(head, name), file
+        return _identify_archive(file, name), file
+    return _identify_plain(head, name), file
 
 
-def _plain_kind(head: bytes, name: str) -> str:
+def _identify_plain(head: bytes, name: str) -> str:
     """The kind of a file that is no container."""
-    named = _KIND_OF.get(extension(name))
+    named = _KIND_OF.get(extension_of(name))
     if b"%PDF-" in head[:1024]:
         return "pdf"
     if found := next((kind for signature, kind in _SIGNATURES if head.startswith(signature)), None):
@@ -130,31 +138,31 @@ def _plain_kind(head: bytes, name: str) -> str:
     if named == "image" and (head.startswith(b"BM") or head[8:12] == b"WEBP"):
         return named
     if foreign := next((kind for signature, kind in _FOREIGN if head.startswith(signature)), None):
-        raise _unsupported(name, foreign)
-    if named in ("doc", "xls") and not is_binary(head) and _text_kind(head, name, None) != "plain":
-        return _text_kind(head, name, None)  # web pages that programs save under the names of Office
+        raise _refusal_of_unsupported(name, foreign)
+    if named in ("doc", "xls") and not is_binary(head) and _identify_text(head, name, None) != "plain":
+        return _identify_text(head, name, None)  # web pages that programs save under the names of Office
     if named in _BINARY:
         raise DocumentRefused(
             "corrupt",
-            f"{name} is not the {extension(name)} file that its name promises, or it is damaged. Save it again.",
+            f"{name} is not the {extension_of(name)} file that its name promises, or it is damaged. Save it again.",
         )
     if is_binary(head):
         if named:
             raise DocumentRefused(
                 "binary", f"{name} holds binary data, not text. Convert it to a supported format first."
             )
-        raise _unsupported(name, extension(name))
-    kind = _text_kind(head, name, named)
-    if kind == "plain" and named is None and extension(name):
-        raise _unsupported(name, extension(name))
+        raise _refusal_of_unsupported(name, extension_of(name))
+    kind = _identify_text(head, name, named)
+    if kind == "plain" and named is None and extension_of(name):
+        raise _refusal_of_unsupported(name, extension_of(name))
     return kind
 
 
-def _text_kind(head: bytes, name: str, named: str | None) -> str:
+def _identify_text(head: bytes, name: str, named: str | None) -> str:
     if named not in (None, "plain", "xml"):
         return named or "plain"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:512].lower()
-    if not has_mark(head[:2]) and not wide_encoding(head):
+    if not has_byte_order_mark(head[:2]) and not detect_wide_encoding(head):
         if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<?xml") and b"<html" in start):
             return "html"
         if start.startswith(b"<?xml") and named is None:
@@ -164,8 +172,8 @@ def _text_kind(head: bytes, name: str, named: str | None) -> str:
     return named or "plain"
 
 
-def _archive_kind(file: BinaryIO, name: str) -> str:
-    names = [entry.filename for entry in archive_entries(file, name)]
+def _identify_archive(file: BinaryIO, name: str) -> str:
+    names = [entry.filename for entry in list_archive(file, name)]
     if "mimetype" in names and "content.xml" in names:
         with ZipFile(file) as archive, archive.open("mimetype") as part:
             family = part.read(100).decode("latin-1").strip().removeprefix("application/vnd.oasis.opendocument.")
@@ -175,13 +183,13 @@ def _archive_kind(file: BinaryIO, name: str) -> str:
     return found or "zip"
 
 
-def _unsupported(name: str, kind: str) -> UnknownFormat:
+def _refusal_of_unsupported(name: str, kind: str) -> UnknownFormat:
     return UnknownFormat(
         f"{name}: files of the kind {kind or 'unknown'!r} are not supported. Supported are {_SUPPORTED}."
     )
 
 
-def parser_of(kind: str) -> Parse:
+def load_parser(kind: str) -> Parse:
     """The function that reads a kind; its libraries load now and not before."""
-    parse: Parse = import_module(f"anchorage.adapters.parsers.{_MODULES.get(kind, kind)}").parse
+    parse: Parse = import_module(f"anchorage.adapters.parsers.{_MODULES[kind]}").parse
     return parse

@@ -7,18 +7,18 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from anchorage.adapters.parsers.builder import DocumentBuilder
-from anchorage.adapters.parsers.kinds import identify, parser_of
+from anchorage.adapters.parsers.kinds import identify_kind, load_parser
 from anchorage.adapters.parsers.task import Task
 from anchorage.errors import AnchorageError, DocumentRefused
 from anchorage.model import BlockKind, ParsedDocument
 
 
-def read(file: BinaryIO, name: str, task: Task) -> tuple[str, ParsedDocument]:
+def read_file(file: BinaryIO, name: str, task: Task) -> tuple[str, ParsedDocument]:
     """The file's kind and document. Raises `DocumentRefused` or `UnknownFormat`, and nothing else."""
     try:
-        kind, file = identify(file, name, task.password)
+        kind, file = identify_kind(file, name, task.password)
         file.seek(0)
-        return kind, parser_of(kind)(file, name, task)
+        return kind, load_parser(kind)(file, name, task)
     except AnchorageError:
         raise
     except MemoryError as error:
@@ -55,12 +55,12 @@ class Members:
             inner = self._task.inner(name)
             if not counted:
                 inner.allowance.take(name, len(data))
-            _, document = read(BytesIO(data), name, inner)
+            _, document = read_file(BytesIO(data), name, inner)
         except AnchorageError as error:
             self.skip(name, error)
             return
         self._builder.add(BlockKind.HEADING, name, level)
-        self._builder.embed(document, level)
+        self._builder.append(document, level)
         for note in document.metadata.get("skipped", ()):
             self.skipped.append({"name": f"{name}/{note['name']}", "reason": note["reason"]})
 
@@ -69,7 +69,7 @@ class Members:
         self.last = error
         self.skipped.append({"name": name, "reason": error.message})
 
-    def nothing_read(self, name: str) -> DocumentRefused:
+    def refusal_of_all(self, name: str) -> DocumentRefused:
         """The refusal of a file in which nothing could be read: the reason is that of its last member."""
         assert self.last
         count = len(self.skipped)

@@ -15,19 +15,19 @@ class Table:
         self._builder = builder
         self._header = header
 
-    def add(self, cells: Sequence[str]) -> None:
+    def add_row(self, cells: Sequence[str]) -> None:
         """Append a row of cells, each on one line; nothing when all are blank."""
         if not any(cells):
             return
         if self._header:
-            self._builder.add(BlockKind.TABLE_ROW, named_row(self._header, cells))
+            self._builder.add(BlockKind.TABLE_ROW, name_cells(self._header, cells))
         else:
             self._header = cells
             last = max(number for number, cell in enumerate(cells) if cell)
             self._builder.add(BlockKind.TABLE_ROW, " | ".join(cells[: last + 1]))
 
 
-def named_row(header: Sequence[str], cells: Sequence[str]) -> str:
+def name_cells(header: Sequence[str], cells: Sequence[str]) -> str:
     """`name: value | name: value`, without blank cells."""
     named = [
         f"{header[number].rstrip(':')}: {cell}" if number < len(header) and header[number] else cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import BinaryIO
 from zipfile import ZipFile, ZipInfo
 
-from anchorage.adapters.parsers.archive import BROKEN, archive_entries
+from anchorage.adapters.parsers.archive import BROKEN, list_archive
 from anchorage.adapters.parsers.builder import DocumentBuilder
 from anchorage.adapters.parsers.reading import Members
 from anchorage.adapters.parsers.task import Task
@@ -18,24 +18,24 @@ _JUNK = ("__MACOSX/", ".DS_Store", "Thumbs.db", "desktop.ini")
 
 def parse(file: BinaryIO, name: str, task: Task) -> ParsedDocument:
     """Raises `DocumentRefused`; what cannot be read in it is listed in `skipped`, unless nothing can be."""
-    entries = [entry for entry in archive_entries(file, name) if not _is_junk(entry)]
+    entries = [entry for entry in list_archive(file, name) if not _is_junk(entry)]
     builder = DocumentBuilder(task.limit)
     members = Members(builder, task)
     with ZipFile(file) as archive:
         for entry in entries:
             try:
                 task.inner(entry.filename).allowance.take(entry.filename, entry.file_size)
-                data = _content(archive, entry, name, task)
+                data = _read_entry(archive, entry, name, task)
             except DocumentRefused as refusal:
                 members.skip(entry.filename, refusal)
                 continue
             members.add(entry.filename, data, counted=True)
     if not builder.blocks and members.last:
-        raise members.nothing_read(name)
+        raise members.refusal_of_all(name)
     return builder.finish(name, name.rsplit(".", 1)[0], {"files": len(entries), **members.metadata()})
 
 
-def _content(archive: ZipFile, entry: ZipInfo, name: str, task: Task) -> bytes:
+def _read_entry(archive: ZipFile, entry: ZipInfo, name: str, task: Task) -> bytes:
     if entry.file_size > _MAX_PART:
         raise DocumentRefused("too_large", f"{entry.filename} unpacks to more than {_MAX_PART // 1024**2} MB.")
     locked = entry.flag_bits & 1

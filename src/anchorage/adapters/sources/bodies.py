@@ -29,7 +29,7 @@ class _Unpacker(Protocol):
     def decompress(self, data: bytes, max_length: int = 0, /) -> bytes: ...
 
 
-def _too_large(shown: str, limit: int, setting: str) -> TooLarge:
+def _refusal_of_too_large(shown: str, limit: int, setting: str) -> TooLarge:
     return TooLarge(
         f"{shown} has more than {limit} bytes; no more are read ({setting}). Leave it out, or raise the limit."
     )
@@ -45,7 +45,7 @@ async def read_pieces(
     """
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
-        raise _too_large(shown, limit, setting)
+        raise _refusal_of_too_large(shown, limit, setting)
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise DocumentRefused("encoding", f"{shown} comes packed as {encoding[:40]!r}, which was not asked for.")
@@ -53,10 +53,10 @@ async def read_pieces(
     total = 0
     try:
         async for raw in response.aiter_raw(_STEP):
-            for piece in _unpacked(unpacker, raw):
+            for piece in _unpack(unpacker, raw):
                 total += len(piece)
                 if total > limit:
-                    raise _too_large(shown, limit, setting)
+                    raise _refusal_of_too_large(shown, limit, setting)
                 yield piece
     except zlib.error as error:
         raise Unavailable(f"{shown} came packed, and damaged. Try again.") from error
@@ -64,7 +64,7 @@ async def read_pieces(
         raise Unavailable(f"{shown} was cut off before its end. Try again.")
 
 
-def _unpacked(unpacker: _Unpacker | None, raw: bytes) -> Iterator[bytes]:
+def _unpack(unpacker: _Unpacker | None, raw: bytes) -> Iterator[bytes]:
     if unpacker is None:
         yield raw
         return
@@ -79,7 +79,7 @@ async def read_bytes(response: httpx.Response, shown: str, limit: int, setting: 
 
 
 @contextmanager
-def room_for(shown: str) -> Iterator[None]:
+def translate_disk_errors(shown: str) -> Iterator[None]:
     """Whatever writes to the folder for temporary files. Raises `Unavailable` where that fails: mostly, the disk is full."""
     try:
         yield
@@ -90,8 +90,8 @@ def room_for(shown: str) -> Iterator[None]:
         ) from error
 
 
-async def save(pieces: AsyncIterator[bytes], path: Path) -> int:
-    """Write pieces to a new file, off the event loop; returns how many bytes. Call it within `room_for`."""
+async def save_pieces(pieces: AsyncIterator[bytes], path: Path) -> int:
+    """Write pieces to a new file, off the event loop; returns how many bytes. Call it within `translate_disk_errors`."""
     size, waiting, gathered = 0, [], 0
     with await asyncio.to_thread(path.open, "wb") as file:
         async for piece in pieces:
@@ -111,7 +111,7 @@ def retry_after(response: httpx.Response) -> float | None:
     return float(value[:9]) if value.isdecimal() else None
 
 
-def tls_context() -> ssl.SSLContext:
+def make_tls_context() -> ssl.SSLContext:
     """Verifies by the usual authorities and by those of this machine, as wikis of one's own need. Takes a while to make."""
     context = httpx.create_ssl_context(trust_env=False)
     context.load_default_certs()
@@ -121,7 +121,7 @@ def tls_context() -> ssl.SSLContext:
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Shared(Generic[T]):
+class SharedResource(Generic[T]):
     """One resource for all that use it at the same time: opened for the first, closed after the last."""
 
     def __init__(self, make: Callable[[], AbstractAsyncContextManager[T]]) -> None:

@@ -12,7 +12,7 @@ from anchorage.faces.cli.options import Collection, Data, Json, settings_for
 from anchorage.faces.cli.output import errors, print_answer, print_hits, print_json
 
 if TYPE_CHECKING:
-    from anchorage.wiring import Services
+    from anchorage.wiring.services import Services
 
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.")]
 Conversation = Annotated[
@@ -30,7 +30,7 @@ def search(
     """Find the passages that fit a question best."""
     from anchorage.chat.safety.question import check_question
     from anchorage.chat.streaming.events import hit_json
-    from anchorage.wiring import open_services
+    from anchorage.wiring.services import open_services
 
     settings = settings_for(data)
     text = check_question(question, settings.answer.question_limit)
@@ -60,7 +60,7 @@ def ask(
     """Answer a question, with a citation for every sentence."""
     from anchorage.chat.safety.question import check_question
     from anchorage.chat.streaming.events import answer_json
-    from anchorage.wiring import open_services
+    from anchorage.wiring.services import open_services
 
     settings = settings_for(data)
     text = check_question(question, settings.answer.question_limit)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from anchorage import wiring
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.cli.options import Collection, Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
@@ -16,7 +15,7 @@ from anchorage.model import Document
 from anchorage.settings import Settings
 
 if TYPE_CHECKING:
-    from anchorage.wiring import Storage
+    from anchorage.wiring.services import Storage
 
 app = typer.Typer(no_args_is_help=True, help="See and delete documents.")
 _PAGE = 1000
@@ -37,7 +36,9 @@ def list_documents(collection: Collection = None, data: Data = None, json: Json 
     """All documents with their status, and the reason where one failed."""
 
     async def run(settings: Settings) -> list[Document]:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             return await _all(storage, collection)
 
     found = asyncio.run(run(settings_for(data)))
@@ -61,7 +62,9 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
     """A document with its pages and extracted text."""
 
     async def run(settings: Settings) -> dict[str, Any]:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             return await document_with_text(storage.store, storage.principal, document_id)
 
     found = asyncio.run(run(settings_for(data)))
@@ -87,18 +90,18 @@ def delete(
     json: Json = False,
 ) -> None:
     """Remove documents from every answer at once, with their original bytes."""
-    from anchorage.ingest.removal import delete_by_hand
-
     if bool(document_ids) == everything or everything != (collection is not None):
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")
 
     async def run(settings: Settings) -> list[str]:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             if everything:
                 found = await _all(storage, collection)
             else:  # all are looked up before one is deleted
                 found = [await storage.store.document(storage.principal, item) for item in document_ids or ()]
-            return list(await delete_by_hand(storage, storage.principal, found))
+            return list(await storage.remover.delete_by_hand(storage.principal, found))
 
     deleted = asyncio.run(run(settings_for(data)))
     if not deleted and not everything:

@@ -34,7 +34,7 @@ async def _evaluate(
     settings: Settings, folder: Path, k: int, distractors: Path | None, keep: str | None
 ) -> dict[str, Any]:
     from anchorage.evaluation.dataset import read_dataset
-    from anchorage.wiring import open_services
+    from anchorage.wiring.services import open_services
 
     dataset = read_dataset(folder)
     with Progress(
@@ -43,7 +43,9 @@ async def _evaluate(
     ) as progress:  # fmt: skip
         task = progress.add_task("starting", total=None)
         async with open_services(settings) as services:
+            ingest, principal = services.ingest, services.principal
             return await services.asking.evaluator.evaluate(
-                services.ingest, services.principal, dataset, k=k, distractors=distractors, keep=keep,
+                ingest.ingester_for(principal), ingest.index, ingest.upkeep, principal, dataset, k=k,
+                distractors=distractors, keep=keep,
                 progress=lambda what, done: progress.update(task, description=f"{done} {what}"),
             )  # fmt: skip

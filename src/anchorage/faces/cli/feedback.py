@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from anchorage import wiring
 from anchorage.errors import BadRequest
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
@@ -31,7 +30,9 @@ def list_feedback(
         raise BadRequest("--rating is `up` or `down`.")
 
     async def run() -> list[dict[str, Any]]:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             value = _VALUES[rating] if rating else None
             found = await storage.feedback.ratings(storage.principal, rating=value, limit=limit)
             return [feedback_json(item) for item in found]
@@ -60,7 +61,9 @@ def export(
     from anchorage.evaluation.feedback import export_feedback
 
     async def run() -> dict[str, int]:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             return dict(await export_feedback(storage.feedback, storage.store, storage.principal, folder))
 
     settings = settings_for(data)

@@ -25,7 +25,7 @@ from anchorage.settings import Settings
 
 if TYPE_CHECKING:
     from anchorage.ports.source import Source
-    from anchorage.wiring import Services
+    from anchorage.wiring.services import Services
 
 _STYLE = {"indexed": "green", "failed": "red", "held": "yellow", "deleted": "yellow", "queued": "cyan"}
 
@@ -74,7 +74,8 @@ async def _ingest(
     settings: Settings, locations: Sequence[str], web: Mapping[str, Any] | None, collection: str, wait: bool, json: bool
 ) -> list[Outcome]:
     from anchorage.ingest.worker import maintain_once
-    from anchorage.wiring import open_location, open_services
+    from anchorage.wiring.services import open_services
+    from anchorage.wiring.sources import open_location
 
     outcomes: list[Outcome] = []
     async with AsyncExitStack() as stack:
@@ -107,18 +108,16 @@ async def _outcomes(services: Services, collection: str, source: Source, wait: b
         async for outcome in _queue(services, collection, source):
             yield outcome
         return
-    from anchorage.ingest.pipeline import ingest_source
-
-    async for outcome in ingest_source(services.ingest, services.principal, collection, source):
+    ingester = services.ingest.ingester_for(services.principal)
+    async for outcome in ingester.ingest_source(collection, source):
         yield outcome
 
 
 async def _queue(services: Services, collection: str, source: Source) -> AsyncIterator[Outcome]:
     """Keep the files' bytes and leave the rest to a worker."""
-    from anchorage.ingest.indexing import open_indexing
-    from anchorage.ingest.worker import upload_job
+    from anchorage.ingest.jobs.upload import upload_job
 
-    await open_indexing(services.ingest, services.principal, collection)
+    await services.ingest.indexes.open(services.principal, collection)
     async for entry in source.list():
         uri = entry.uri
         try:

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress
 
-from anchorage import wiring
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, errors, print_json, print_table, progress_columns
 from anchorage.faces.shapes import job_json
 from anchorage.model import Job
 
 if TYPE_CHECKING:
-    from anchorage.wiring import Storage
+    from anchorage.wiring.services import Storage
 
 app = typer.Typer(no_args_is_help=True, help="See, retry and cancel what workers do.")
 _REASON = 100
@@ -37,7 +36,9 @@ def list_jobs(
     """The newest jobs, with the reason where one failed or waits for another attempt."""
 
     async def run() -> tuple[Sequence[Job], Mapping[str, int]]:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             found = await storage.queue.jobs(storage.principal, status=status, limit=limit)
             return found, await storage.queue.counts(storage.principal)
 
@@ -71,7 +72,9 @@ def watch(
     """A progress bar of all jobs, until none is left."""
 
     async def run() -> int:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             return await _watch(storage, follow=follow)
 
     settings = settings_for(data)
@@ -119,7 +122,9 @@ def _print(data: Path | None, json: bool, act: Callable[[Storage], Awaitable[Job
     """Do something with a job and print what it is now."""
 
     async def run() -> Job:
-        async with wiring.open_storage(settings) as storage:
+        from anchorage.wiring.services import open_storage
+
+        async with open_storage(settings) as storage:
             return await act(storage)
 
     settings = settings_for(data)

@@ -27,7 +27,7 @@ def mcp(
 
     async def run() -> None:
         from anchorage.faces.mcp import load_documents_server
-        from anchorage.wiring import open_services
+        from anchorage.wiring.services import open_services
 
         server = load_documents_server()
         async with open_services(settings) as services:

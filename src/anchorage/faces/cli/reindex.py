@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import Progress
 
-from anchorage import wiring
 from anchorage.errors import BadRequest, Conflict
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, errors, print_json, print_table, progress_columns
@@ -78,8 +77,9 @@ def command(
 
 async def _stored(settings: Settings, collection: str, *, drop: bool) -> dict[str, Any]:
     from anchorage.faces.reindexing import discard, status
+    from anchorage.wiring.services import open_storage
 
-    async with wiring.open_storage(settings) as storage:
+    async with open_storage(settings) as storage:
         if drop:
             await discard(storage, storage.principal, collection)
         return await status(storage, storage.principal, collection)
@@ -87,6 +87,7 @@ async def _stored(settings: Settings, collection: str, *, drop: bool) -> dict[st
 
 async def _built(settings: Settings, plan: Plan, *, back: bool) -> dict[str, Any]:
     from anchorage.faces.reindexing import go_back, reindex
+    from anchorage.wiring.services import open_services
 
     with Progress(*progress_columns(), console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("documents", total=None)
@@ -94,7 +95,7 @@ async def _built(settings: Settings, plan: Plan, *, back: bool) -> dict[str, Any
         def told(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
-        async with wiring.open_services(settings) as services:
+        async with open_services(settings) as services:
             run = (
                 go_back(services, services.principal, plan.collection, told)
                 if back

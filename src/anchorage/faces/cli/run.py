@@ -83,7 +83,7 @@ def _end_while_starting() -> None:
 def _serve(settings: Settings, *, api: bool = True, worker: bool = False, docs: bool = False, ready: Any) -> None:
     from anchorage.faces.http.server import serve as run_server
     from anchorage.faces.sample import ingest_own_docs
-    from anchorage.wiring import check_originals
+    from anchorage.wiring.sources import check_originals
 
     check_originals(settings)
     serving = run_server(settings, api=api, worker=worker, prepare=ingest_own_docs if docs else None, on_ready=ready)
@@ -115,8 +115,8 @@ def worker(
 
 
 async def _worker(settings: Settings) -> None:
-    from anchorage.ingest.worker import run_worker
-    from anchorage.wiring import check_originals, open_services
+    from anchorage.wiring.services import open_services
+    from anchorage.wiring.sources import check_originals
 
     check_originals(settings)
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -126,7 +126,7 @@ async def _worker(settings: Settings) -> None:
     with suppress(asyncio.CancelledError):
         async with open_services(settings) as services:
             structlog.get_logger(__name__).info("worker_ready", concurrency=settings.ingest.concurrency)
-            await run_worker(services.worker, settings.ingest.concurrency)
+            await services.worker.work(settings.ingest.concurrency)
 
 
 def migrate(
@@ -150,14 +150,14 @@ def migrate(
 
 
 async def _migrate(settings: Settings) -> int:
-    from anchorage.wiring import migrate_databases, open_databases
+    from anchorage.wiring.databases import migrate_databases, open_databases
 
     async with open_databases(settings) as urls:
         return await migrate_databases(urls)
 
 
 async def _check(settings: Settings) -> int:
-    from anchorage.wiring import open_databases, pending_migrations
+    from anchorage.wiring.databases import open_databases, pending_migrations
 
     async with open_databases(settings) as urls:
         missing = await pending_migrations(urls)

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from anchorage import wiring
 from anchorage.errors import BadRequest
 from anchorage.faces.cli.options import Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
@@ -52,8 +51,9 @@ def add(
 
     async def run() -> tuple[RegisteredSource, str]:
         from anchorage.faces.sources import register
+        from anchorage.wiring.services import open_services
 
-        async with wiring.open_services(settings) as services:
+        async with open_services(settings) as services:
             return await register(services, services.principal, location, collection, options, interval, local=True)
 
     interval = seconds(every) if every else None
@@ -86,8 +86,9 @@ def list_sources(data: Data = None, json: Json = False) -> None:
 
     async def run() -> Sequence[tuple[RegisteredSource, int]]:
         from anchorage.faces.sources import with_failures
+        from anchorage.wiring.services import open_storage
 
-        async with wiring.open_storage(settings) as storage:
+        async with open_storage(settings) as storage:
             return await with_failures(storage, storage.principal, await storage.registry.sources(storage.principal))
 
     settings = settings_for(data)
@@ -118,8 +119,9 @@ def sync(
 
     async def run() -> str:
         from anchorage.faces.sources import request_sync
+        from anchorage.wiring.services import open_storage
 
-        async with wiring.open_storage(settings) as storage:
+        async with open_storage(settings) as storage:
             return await request_sync(storage, storage.principal, source_id, confirm=confirm)
 
     settings = settings_for(data)
@@ -141,8 +143,9 @@ def remove(
 
     async def run() -> int:
         from anchorage.faces.sources import remove_source
+        from anchorage.wiring.services import open_storage
 
-        async with wiring.open_storage(settings) as storage:
+        async with open_storage(settings) as storage:
             return await remove_source(storage, storage.principal, source_id, keep_documents=keep_documents)
 
     settings = settings_for(data)

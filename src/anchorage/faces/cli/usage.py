@@ -20,7 +20,7 @@ def usage(
     json: Json = False,
 ) -> None:
     """Tokens and cost of everybody, by day, principal and model."""
-    from anchorage.wiring import open_storage
+    from anchorage.wiring.services import open_storage
 
     async def run(settings: Settings) -> dict[str, Any]:
         async with open_storage(settings) as storage:

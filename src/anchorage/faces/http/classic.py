@@ -18,7 +18,6 @@ from anchorage.chat.safety.question import strip_unstorable
 from anchorage.errors import BadRequest, DocumentRefused, Unavailable
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, CurrentState
-from anchorage.ingest.pipeline import Ingester
 from anchorage.model import DEFAULT_COLLECTION, Failure, SourceEntry, SourceItem
 from anchorage.telemetry import ANSWERS
 
@@ -87,7 +86,7 @@ async def add_text(body: Text, services: CurrentServices, principal: CurrentPrin
     async with state.adding_texts(settings.http.add_text_concurrency):
         await store.open_collection(principal, DEFAULT_COLLECTION, services.ingest.index)
         known = (await store.versions(principal, DEFAULT_COLLECTION, [source.uri])).get(source.uri)
-        outcome = await Ingester(services.ingest, principal).document(
+        outcome = await services.ingest.ingester_for(principal).ingest_document(
             DEFAULT_COLLECTION, source, SourceEntry(source.uri), known
         )
     if outcome.error:

@@ -32,12 +32,10 @@ from anchorage.faces.http.shapes import (
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import detailed_document_json, document_with_text
-from anchorage.ingest.indexing import open_indexing
-from anchorage.ingest.removal import delete_by_hand
-from anchorage.ingest.worker import upload_job
+from anchorage.ingest.jobs.upload import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 router = APIRouter(prefix="/api")
 _PIECE = 1024**2
@@ -79,7 +77,7 @@ async def upload(
         names = [_checked_name(file, paths=paths) for file in files]
         for file in files:
             _check_size(file, services)
-        await open_indexing(services.ingest, principal, target)
+        await services.ingest.indexes.open(principal, target)
         jobs = [await _kept(services, principal, target, name, file) for name, file in zip(names, files, strict=True)]
     ids = await services.storage.queue.add(principal, jobs)
     queued = [
@@ -222,7 +220,7 @@ async def content(
 async def delete(document_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove it from every answer at once, with its original bytes."""
     storage = services.storage
-    if not await delete_by_hand(storage, principal, [await storage.store.document(principal, document_id)]):
+    if not await storage.remover.delete_by_hand(principal, [await storage.store.document(principal, document_id)]):
         raise NotFound(f"No document {document_id[:80]!r} that you may read. GET /api/documents lists them.")
     return Response(status_code=204)
 
@@ -233,5 +231,5 @@ async def delete_all(collection: str, services: CurrentServices, principal: Curr
     storage = services.storage
     deleted: list[str] = []
     while found := await storage.store.documents(principal, collection=collection, limit=_PAGE):
-        deleted += await delete_by_hand(storage, principal, found)
+        deleted += await storage.remover.delete_by_hand(principal, found)
     return {"deleted": deleted}

@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.state import principal, services
 from anchorage.faces.mcp import load_documents_server
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 
 class McpEndpoint:

@@ -34,7 +34,7 @@ from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.fastjson import dumps
 from anchorage.model import Answer, Principal, Turn
 from anchorage.telemetry import ANSWERS, STREAMS
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 router = APIRouter(prefix=OPENAI_PREFIX, tags=["OpenAI-compatible"])
 _log = structlog.get_logger(__name__)

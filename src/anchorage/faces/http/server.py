@@ -20,9 +20,8 @@ from anchorage.faces.http.browser import rebinding_risk
 from anchorage.faces.http.heads import bounded_http
 from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
-from anchorage.ingest.worker import run_worker
 from anchorage.settings import Settings
-from anchorage.wiring import Services, open_services
+from anchorage.wiring.services import Services, open_services
 
 _log = structlog.get_logger(__name__)
 _LAST_WORDS = 4.0  # seconds for handing streams over, within the time that requests get
@@ -183,7 +182,7 @@ async def _work(
             tidying = asyncio.create_task(_tidy(services))
             try:
                 if worker:
-                    await run_worker(services.worker, settings.ingest.concurrency)
+                    await services.worker.work(settings.ingest.concurrency)
                 else:
                     await tidying
             finally:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from anchorage.errors import Unavailable
 from anchorage.faces.http.saturation import Saturation
 from anchorage.model import Principal
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from starlette.types import Receive, Scope, Send
 from anchorage.errors import AnchorageError, BadRequest, NotFound
 from anchorage.faces.mcp import resources, tools
 from anchorage.model import Principal
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 _INSTRUCTIONS = (
     "Answers from the user's own documents, every sentence cited by document, page and exact span. `ask` gives a cited answer or "

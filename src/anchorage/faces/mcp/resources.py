@@ -9,7 +9,7 @@ from mcp_types import ListResourcesResult, ReadResourceResult, Resource, Resourc
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.paging import document_page
 from anchorage.model import Principal
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 _PREFIX = "anchorage://documents/"
 _PLAIN = "text/plain"

@@ -18,7 +18,7 @@ from anchorage.faces.paging import document_page
 from anchorage.faces.shapes import document_json
 from anchorage.model import Principal
 from anchorage.telemetry import ANSWERS
-from anchorage.wiring import Services
+from anchorage.wiring.services import Services
 
 _log = structlog.get_logger(__name__)
 
