@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
+from anchorage.cancellation import heed_cancellation
 from anchorage.chat.generation.stop import Stop
 from anchorage.chat.streaming.events import line
 from anchorage.chat.streaming.hub import Hub
@@ -175,6 +176,7 @@ class Writer:
                 for live in due:
                     del self._waiting[live]
                 await self._write(due, now)
+                heed_cancellation()
                 await asyncio.sleep(_BETWEEN_WRITES if len(due) > 1 else 0)
                 continue
             self._wake.clear()

@@ -15,6 +15,7 @@ from uuid import uuid4
 
 import structlog
 
+from anchorage.cancellation import heed_cancellation
 from anchorage.chat.safety.guard import TurnGuard
 from anchorage.chat.state import Asked
 from anchorage.chat.streaming.endings import ENDINGS, deleted, until_done
@@ -327,6 +328,7 @@ class Streams:
                 return
             except AnchorageError as error:
                 degraded("stream_not_given_up", error.message)
+            heed_cancellation()
             await asyncio.sleep(self._limits.lease / 4)
 
     async def _beat_if_due(self) -> None:
@@ -347,6 +349,7 @@ class Streams:
                 await self._end_unread()
             except AnchorageError as error:
                 degraded("streams_not_held", error.message)
+            heed_cancellation()
             await asyncio.sleep(self._limits.lease / 4)
 
     async def _end_unread(self) -> None:
