@@ -12,16 +12,16 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.parsers.sandbox import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.postgres.catalog.catalog import PgvectorStore
+from anchorage.adapters.postgres.catalog.versions import PgvectorIndexVersions
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_queue
+from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.chat.state import ChatLimits, ChatServices

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anchorage.adapters.postgres.catalog.catalog import PgvectorStore
+from anchorage.adapters.postgres.lexical import lexical_search
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.stores.pgvector import lexical_search
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.model.search import Query
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.hashing import hashed_vectors

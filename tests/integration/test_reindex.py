@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.integration.conftest import World
 
+from anchorage.adapters.postgres.catalog import vector_index
+from anchorage.adapters.postgres.catalog.tables import IndexTables
+from anchorage.adapters.postgres.catalog.versions import PgvectorIndexVersions
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.adapters.stores.pgvector import vector_index
-from anchorage.adapters.stores.pgvector.tables import IndexTables
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.retrieval.retrieve import retrieve
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden

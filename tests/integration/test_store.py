@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from psycopg.pq import PipelineStatus, TransactionStatus
 
+from anchorage.adapters.postgres.catalog import documents, vector_index
+from anchorage.adapters.postgres.catalog.catalog import PgvectorStore
+from anchorage.adapters.postgres.catalog.collections import live_indexes
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.stores.pgvector import documents, vector_index
-from anchorage.adapters.stores.pgvector import search as searching
-from anchorage.adapters.stores.pgvector.collections import live_indexes
-from anchorage.adapters.stores.pgvector.fusion import Candidates
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.adapters.postgres.search import search as searching
+from anchorage.adapters.postgres.search.fusion import Candidates
+from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.errors import NotAllowed, NotFound, Superseded
 from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, IndexSpec, ParsedDocument, Principal
 from anchorage.model.indexing import IndexedDocument

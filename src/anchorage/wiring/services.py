@@ -12,16 +12,16 @@ from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
 from anchorage.adapters.models.minilm import MiniLMEmbedder
 from anchorage.adapters.parsers.sandbox import ParseLimits, SandboxedParser, open_sandboxed_parser
+from anchorage.adapters.postgres.catalog.catalog import PgvectorStore
+from anchorage.adapters.postgres.catalog.versions import PgvectorIndexVersions
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
+from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.sources.web_memory import WebMemory
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.cancellation import heed_cancellation
 from anchorage.chat.memory.cache import Caching
 from anchorage.chat.memory.history import Summaries

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.adapters.postgres.batch import Call, Row, numbers
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.catalog.tables import LiveIndex
 from anchorage.model import Hit
 from anchorage.model.search import Query, Ranking
 

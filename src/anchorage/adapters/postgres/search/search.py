@@ -19,12 +19,12 @@ from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
 
 from anchorage.adapters.postgres.batch import Call, Row, Statement, array, numbers, run
+from anchorage.adapters.postgres.catalog.collections import answered, asked_for, index_version
+from anchorage.adapters.postgres.catalog.tables import LiveIndex
+from anchorage.adapters.postgres.lexical.lexical_search import TermCache, Words
+from anchorage.adapters.postgres.lexical.postings import Scores
 from anchorage.adapters.postgres.pool import Pool, connection_for
-from anchorage.adapters.stores.pgvector.collections import answered, asked_for, index_version
-from anchorage.adapters.stores.pgvector.fusion import MAY_READ, Candidates, marked, ranked
-from anchorage.adapters.stores.pgvector.lexical_search import TermCache, Words
-from anchorage.adapters.stores.pgvector.postings import Scores
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.search.fusion import MAY_READ, Candidates, marked, ranked
 from anchorage.model import Principal
 from anchorage.model.search import Query, Ranking
 from anchorage.telemetry import DENSE_PROBES

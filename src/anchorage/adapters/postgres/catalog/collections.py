@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from anchorage.adapters.postgres.batch import Call, Row, Statement, array
-from anchorage.adapters.stores.pgvector.tables import (
+from anchorage.adapters.postgres.catalog.tables import (
     IndexTables,
     LiveIndex,
     create_tables,

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from anchorage.adapters.stores.pgvector import postings as bm25
-from anchorage.adapters.stores.pgvector.tables import IndexTables
+from anchorage.adapters.postgres.catalog.tables import IndexTables
+from anchorage.adapters.postgres.lexical import postings as bm25
 from anchorage.text.analyser import Analyser
 
 _FAN_IN = 16  # this many segments of one level become one of the next

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.catalog.tables import LiveIndex
+from anchorage.adapters.postgres.lexical.segments import add_segment, touch
 from anchorage.errors import NotFound, Superseded
 from anchorage.model import Chunk, Document, DocumentStatus, DocumentText, Failure, Page, Principal
 from anchorage.model.indexing import IndexedDocument

@@ -15,12 +15,12 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.errors import UndefinedTable
 from psycopg_pool import AsyncConnectionPool
 
+from anchorage.adapters.postgres.catalog import claims, collections, documents, excerpts, vector_index
+from anchorage.adapters.postgres.catalog.collections import live_indexes, other_indexes
+from anchorage.adapters.postgres.catalog.tables import IndexTables, LiveIndex
+from anchorage.adapters.postgres.lexical.segments import merge_step
 from anchorage.adapters.postgres.pool import connection_for, ping, translate_errors
-from anchorage.adapters.stores.pgvector import claims, collections, documents, excerpts, vector_index
-from anchorage.adapters.stores.pgvector.collections import live_indexes, other_indexes
-from anchorage.adapters.stores.pgvector.lexical import merge_step
-from anchorage.adapters.stores.pgvector.search import Search, SearchLimits
-from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
+from anchorage.adapters.postgres.search.search import Search, SearchLimits
 from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.model.indexing import IndexedDocument

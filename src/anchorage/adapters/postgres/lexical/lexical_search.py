@@ -16,8 +16,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres.batch import Call, Row, array, run
-from anchorage.adapters.stores.pgvector.postings import Block, Scores, Statistics, Weighed, score, weighed
-from anchorage.adapters.stores.pgvector.tables import IndexTables
+from anchorage.adapters.postgres.catalog.tables import IndexTables
+from anchorage.adapters.postgres.lexical.postings import Block, Scores, Statistics, Weighed, score, weighed
 from anchorage.telemetry import TERMS_LOOKED_UP
 
 # Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way are the words that

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from anchorage.adapters.postgres.catalog.collections import create_index, index_version, live_indexes, other_indexes
+from anchorage.adapters.postgres.catalog.documents import WRITE_TIMEOUT, as_uuid, write_passages
+from anchorage.adapters.postgres.catalog.tables import LiveIndex, drop_tables, spec_from_json
 from anchorage.adapters.postgres.pool import Pool, translate_errors
-from anchorage.adapters.stores.pgvector.collections import create_index, index_version, live_indexes, other_indexes
-from anchorage.adapters.stores.pgvector.documents import WRITE_TIMEOUT, as_uuid, write_passages
-from anchorage.adapters.stores.pgvector.tables import LiveIndex, drop_tables, spec_from_json
 from anchorage.errors import Conflict
 from anchorage.model import Block, BlockKind, IndexSpec, IndexVersion, Page, ParsedDocument, Principal
 from anchorage.model.indexing import IndexedDocument

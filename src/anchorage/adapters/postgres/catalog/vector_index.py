@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, sql
 
-from anchorage.adapters.stores.pgvector.tables import IndexTables
+from anchorage.adapters.postgres.catalog.tables import IndexTables
 
 WORTH_IT = 20_000  # chunks up to which the exact scan is as fast
 OVERDUE = 1_000_000  # chunks from which it is built even while more are coming
