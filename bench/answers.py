@@ -21,13 +21,13 @@ from bench.support import read_queries, report
 async def answered(services: Services, collection: str, questions: Sequence[str], quotes: list[bool]) -> float:
     """Share of the questions that get an answer, abstention on; `quotes` gets whether each citation's quote is verbatim."""
     given = 0
-    store, principal = services.storage.store, services.principal
+    catalog, principal = services.storage.catalog, services.principal
     for question in questions:
         ranking, vector = await retrieve(services.chat, principal, question, [collection])
         draft, evident = await draft_answer(services.chat, question, vector, ranking.hits)
         given += evident
         for citation in await anchored_citations(services.chat, principal, draft):
-            text = (await store.text(principal, citation.document_id, citation.version)).text
+            text = (await catalog.text(principal, citation.document_id, citation.version)).text
             quotes.append(text[citation.start : citation.end] == citation.quote)
     return given / len(questions)
 

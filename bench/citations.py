@@ -130,7 +130,9 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
         ) as services,
     ):
         chat = services.chat
-        async with evaluation_collection(chat.store, services.principal, services.ingest, None) as collection:
+        async with evaluation_collection(
+            services.ingest.catalog, services.principal, services.ingest, None
+        ) as collection:
             await ingest_corpora(
                 services.ingest, services.principal, collection, [dataset.corpus], lambda what, number: None
             )

@@ -39,14 +39,14 @@ async def edit(services: Services, path: Path, pages: int) -> float:
     path.write_text("\n\n".join(paragraphs))
     ingester = Ingester(services.ingest, services.principal)
     source = local_source(services.settings, str(path))
-    store = services.storage.store
-    await store.open_collection(services.principal, "book", services.ingest.index)
+    catalog = services.storage.catalog
+    await catalog.open_collection(services.principal, "book", services.ingest.index)
     first = await ingester.document("book", source, SourceEntry(source.uri), None)
     assert first.status.value == "indexed", first
     paragraphs[pages // 2] = paragraphs[pages // 2].replace("guild", "lighthouse keepers", 1)
     path.write_text("\n\n".join(paragraphs))
     started = time.perf_counter()
-    known = (await store.versions(services.principal, "book", [source.uri]))[source.uri]
+    known = (await catalog.versions(services.principal, "book", [source.uri]))[source.uri]
     outcome = await ingester.document("book", source, SourceEntry(source.uri), known)
     assert outcome.status.value == "indexed", outcome
     return time.perf_counter() - started
@@ -91,7 +91,7 @@ async def uploaded(services: Services, folder: Path) -> str:
 async def measure(folder: Path, book: Path, data: Path, pages: int, s3: dict[str, str] | None) -> None:
     settings = load_settings(data={"dir": data}, log={"level": "ERROR"}, **({"s3": s3} if s3 else {}))
     async with open_services(settings) as services:
-        await services.storage.store.open_collection(services.principal, "files", instant_ingest(services).index)
+        await services.storage.catalog.open_collection(services.principal, "files", instant_ingest(services).index)
         location = await uploaded(services, folder) if s3 else folder.as_uri()
         source = await services.storage.registry.add(services.principal, "files", location, {}, None)
         worker = asyncio.create_task(run_worker(instant_worker(services), settings.ingest.concurrency))

@@ -78,22 +78,22 @@ class Bench:
         return folder
 
     async def _chunks(self, collection: str) -> int:
-        found = await self._services.storage.store.collections(self._services.principal)
+        found = await self._services.storage.catalog.collections(self._services.principal)
         return sum(item.chunks for item in found if item.name == collection)
 
     async def _measured(
         self, collection: str, documents: int, load: Callable[[Any, Any], Awaitable[None]]
     ) -> dict[str, Any]:
-        parser, store = Timed(self._services.ingest.parser, "parse"), Timed(self._services.ingest.store, "replace")
+        parser, catalog = Timed(self._services.ingest.parser, "parse"), Timed(self._services.ingest.catalog, "replace")
         before = await self._chunks(collection)
         own, children, postgres = time.process_time(), _children_cpu(), cpu_seconds(self._postgres)
         started = time.perf_counter()
-        await load(parser, store)
+        await load(parser, catalog)
         seconds = time.perf_counter() - started
         chunks = await self._chunks(collection) - before
         return {
             "documents": documents, "chunks": chunks, "seconds": round(seconds, 2), "chunks_per_second": round(chunks / seconds, 1),
-            "share_of_time_parsing": round(parser.seconds / seconds, 2), "share_of_time_storing": round(store.seconds / seconds, 2),
+            "share_of_time_parsing": round(parser.seconds / seconds, 2), "share_of_time_storing": round(catalog.seconds / seconds, 2),
             "cpu_seconds": {
                 "own": round(time.process_time() - own, 1), "parsers": round(_children_cpu() - children, 1),
                 "postgres": round(cpu_seconds(self._postgres) - postgres, 1),
@@ -105,9 +105,9 @@ class Bench:
         services = self._services
         source = local_source(services.settings, str(self._folder(documents, sentences)))
 
-        async def load(parser: Any, store: Any) -> None:
-            ingest = instant_ingest(services, parser=parser, store=store)
-            upkeep = asyncio.create_task(maintain_forever(services.ingest.store))
+        async def load(parser: Any, catalog: Any) -> None:
+            ingest = instant_ingest(services, parser=parser, catalog=catalog)
+            upkeep = asyncio.create_task(maintain_forever(services.ingest.upkeep))
             async for _ in ingest_source(ingest, services.principal, collection, source):
                 pass
             await _ended(upkeep)
@@ -120,8 +120,8 @@ class Bench:
         folder = self._folder(documents, sentences)
         source = await services.storage.registry.add(services.principal, collection, folder.as_uri(), {}, None)
 
-        async def load(parser: Any, store: Any) -> None:
-            worker = replace(instant_worker(services), ingest=instant_ingest(services, parser=parser, store=store))
+        async def load(parser: Any, catalog: Any) -> None:
+            worker = replace(instant_worker(services), ingest=instant_ingest(services, parser=parser, catalog=catalog))
             running = asyncio.create_task(run_worker(worker, services.settings.ingest.concurrency))
             await request_sync(services.storage, services.principal, source.id)
             await until_idle(services)
@@ -136,14 +136,14 @@ class Bench:
         query = Query("harbour of town 12", {embedder.spec: await embedder.embed_query("")}, 10)
         for _ in range(5):
             started = time.perf_counter()
-            await ingest.store.search(self._services.principal, query, [collection])
+            await self._services.storage.search.search(self._services.principal, query, [collection])
             took.append(time.perf_counter() - started)
         return round(min(took) * 1000, 1)
 
     async def build(self) -> float:
         """Seconds to finish the upkeep and to build the vector index."""
         started = time.perf_counter()
-        while await maintain_once(self._services.storage.store, settled=True):
+        while await maintain_once(self._services.storage.upkeep, settled=True):
             pass
         return time.perf_counter() - started
 

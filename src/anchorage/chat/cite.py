@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from anchorage.chat.state import Statement
 from anchorage.model import Citation, Principal
 from anchorage.model.search import Span
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 
 
 async def cite(
-    store: Store, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
+    store: Catalog, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
 ) -> list[Citation]:
     """Resolve statements against the stored text of their document versions, of which a passage is a piece as it stands.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 from numpy.typing import NDArray
 
@@ -18,11 +18,12 @@ from anchorage.chat.retrieval.rerank import Reranking
 from anchorage.chat.safety.guard import Guards
 from anchorage.model import Citation, EmbedderSpec, Hit, Principal, Turn, Unsupported, Usage
 from anchorage.ports.cache import Slot
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.embedder import Embedder, Embedders
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory
 from anchorage.ports.retriever import Retriever
-from anchorage.ports.store import Store
+from anchorage.ports.search import Search
 from anchorage.ports.usage import Ledger
 from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
@@ -50,6 +51,10 @@ class ChatLimits:
     likeness: float = 0.8
     queries: int = 1
     history_tokens: int = 2000
+
+
+class Store(Catalog, Search, Protocol):
+    """What a turn reads, until each of its steps has what it needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, reca
 from anchorage.ingest.pipeline import IngestServices, ingest_parsed
 from anchorage.model import Block, BlockKind, Citation, ParsedDocument, Principal, SourceItem, Usage
 from anchorage.model.search import Ranking
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import analyser_name, analyser_named
 from anchorage.text.sentences import sentence_spans
@@ -57,28 +57,28 @@ class _Figures:
 
 @asynccontextmanager
 async def evaluation_collection(
-    store: Store, principal: Principal, ingest: IngestServices, keep: str | None
+    catalog: Catalog, principal: Principal, ingest: IngestServices, keep: str | None
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
     name = keep or f"eval-{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4()}"
-    if name in {item.name for item in await store.collections(principal, kinds=("user", "docs", "eval"))}:
+    if name in {item.name for item in await catalog.collections(principal, kinds=("user", "docs", "eval"))}:
         raise BadRequest(f"The collection {name!r} is there already. Keep the evaluation's under another name.")
-    await store.open_collection(principal, name, ingest.index, kind="eval")
+    await catalog.open_collection(principal, name, ingest.index, kind="eval")
     try:
         yield name
     finally:
         if keep is None:
-            await store.drop_collection(principal, name)
+            await catalog.drop_collection(principal, name)
 
 
-async def drop_stale_evaluations(store: Store, principal: Principal) -> int:
+async def drop_stale_evaluations(catalog: Catalog, principal: Principal) -> int:
     """Drop the collections of evaluations that were killed: those begun more than a day ago. Returns how many."""
     before = f"eval-{datetime.now(UTC) - _STALE:%Y%m%dT%H%M%S}"
-    names = [item.name for item in await store.collections(principal, kinds=("eval",))]
+    names = [item.name for item in await catalog.collections(principal, kinds=("eval",))]
     stale = [name for name in names if _THROWAWAY.fullmatch(name) and name < before]
     for name in stale:
         with suppress(NotFound):  # another worker was faster
-            await store.drop_collection(principal, name)
+            await catalog.drop_collection(principal, name)
     return len(stale)
 
 
@@ -117,7 +117,7 @@ async def evaluate(
 ) -> dict[str, Any]:
     """All figures of the contract's `eval`. Raises `BadRequest` for a set that cannot be read."""
     chat = on_its_own_account(chat)
-    async with evaluation_collection(chat.store, principal, ingest, keep) as collection:
+    async with evaluation_collection(ingest.catalog, principal, ingest, keep) as collection:
         corpora = [dataset.corpus, *([distractors] if distractors else [])]
         ingested = await ingest_corpora(ingest, principal, collection, corpora, progress)
         figures = _Figures()
@@ -151,7 +151,7 @@ async def ingest_corpora(
         count += 1
         chunks += outcome.chunks
         progress("documents", count)
-    while await services.store.maintain(settled=True):
+    while await services.upkeep.maintain(settled=True):
         pass
     seconds = time.perf_counter() - started
     return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}

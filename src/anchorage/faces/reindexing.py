@@ -30,7 +30,7 @@ class Plan:
 
 def _services(services: Services) -> ReindexServices:
     storage = services.storage
-    return ReindexServices(storage.store, storage.index_versions, services.embedders, services.ingest.batch_chunks)
+    return ReindexServices(storage.upkeep, storage.index_versions, services.embedders, services.ingest.batch_chunks)
 
 
 async def reindex(services: Services, principal: Principal, plan: Plan, progress: Progress) -> dict[str, Any]:

@@ -32,14 +32,14 @@ async def ingest_own_docs(services: Services) -> None:
         _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
         return
     source = local_source(services.settings, str(folder))
-    store, principal = services.storage.store, services.principal
-    found = await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
+    catalog, principal = services.storage.catalog, services.principal
+    found = await catalog.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     if (
         found.index != services.ingest.index
     ):  # nobody made this collection by hand, so nobody should have to re-index it
-        await store.drop_collection(principal, DOCS_COLLECTION)
-        await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
-    held = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
+        await catalog.drop_collection(principal, DOCS_COLLECTION)
+        await catalog.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
+    held = await catalog.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
     own = source.prefix or ""
     # What is not of a file was uploaded, and is somebody's.
     another_clones = [item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)]

@@ -9,8 +9,8 @@ from typing import Protocol
 from anchorage.errors import ConfigurationError, IndexMismatch, IndexMoved, ModelError, ModelUnavailable
 from anchorage.ingest.chunk import CHUNKER, ChunkBudget, body_budget, chunk_document, passage_header
 from anchorage.model import BlockKind, Chunk, Collection, IndexSpec, ParsedDocument, Principal
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.embedder import Embedder, Embedders
-from anchorage.ports.store import Store
 
 _CHUNKER = re.compile(r"\S+ (\d+)/(\d+)")
 
@@ -19,7 +19,7 @@ class Indexed(Protocol):
     """What opening a collection's index needs: `IngestServices`, and any other that has it."""
 
     @property
-    def store(self) -> Store: ...
+    def catalog(self) -> Catalog: ...
     @property
     def embedders(self) -> Embedders: ...
     @property
@@ -72,7 +72,7 @@ async def open_indexing(services: Indexed, principal: Principal, name: str, *, k
 
     Raises `IndexMismatch` when the settings do not lead to its embedder, and what `open_collection` raises.
     """
-    found: Collection = await services.store.open_collection(principal, name, services.index, kind=kind)
+    found: Collection = await services.catalog.open_collection(principal, name, services.index, kind=kind)
     return indexing_of(found.index_id, found.index, await services.embedders.of(found.index.embedder))
 
 

@@ -44,11 +44,12 @@ from anchorage.model import (
 )
 from anchorage.model.indexing import IndexedDocument
 from anchorage.ports.blob import BlobStore
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.embedder import Embedders, Vectors
 from anchorage.ports.parser import Parser
 from anchorage.ports.queue import UNWATCHED, Progress, Queue
 from anchorage.ports.source import Source
-from anchorage.ports.store import Store
+from anchorage.ports.upkeep import Upkeep
 from anchorage.telemetry import DOCUMENTS
 
 _log = structlog.get_logger(__name__)
@@ -64,7 +65,6 @@ _PARSED_AT_ONCE = 256  # documents of an evaluation set are short
 _MENDED_BY_SETTINGS = {"needs_ocr", "encrypted", "too_large", "too_complex", "timeout"}
 _BYTES_IN_FLIGHT = 128 * 1024**2  # of files being parsed, embedded and stored
 
-
 Prepare = Callable[[Indexing], Awaitable["IndexedDocument | Outcome"]]
 """Makes a document ready for an index; an outcome when there is nothing to store."""
 
@@ -73,7 +73,8 @@ Prepare = Callable[[Indexing], Awaitable["IndexedDocument | Outcome"]]
 class IngestServices:
     """What ingestion works with."""
 
-    store: Store
+    catalog: Catalog
+    upkeep: Upkeep
     blobs: BlobStore
     parser: Parser
     embedders: Embedders
@@ -151,7 +152,7 @@ class Ingester:
         found: dict[tuple[str, str], Document] = {}
         for collection in dict.fromkeys(name for name, _ in keys):
             uris = [uri for name, uri in keys if name == collection]
-            known = await self.services.store.versions(self.principal, collection, uris)
+            known = await self.services.catalog.versions(self.principal, collection, uris)
             found |= {(collection, uri): document for uri, document in known.items()}
         return [found.get(key) for key in keys]
 
@@ -248,7 +249,7 @@ class Ingester:
         """Keep a failed document's reason in the store. A version that was indexed before goes on answering."""
         title = entry.uri.rstrip("/").rsplit("/", 1)[-1]
         tag = None if failure.temporary or failure.code in _MENDED_BY_SETTINGS else self._tag(entry.tag)
-        document_id = await self.services.store.fail(
+        document_id = await self.services.catalog.fail(
             self.principal, collection, entry.uri, title, failure, {}, tag=tag, source_id=source_id
         )
         return _counted(Outcome(entry.uri, document_id, DocumentStatus.FAILED, error=failure))
@@ -268,7 +269,7 @@ class Ingester:
                     # The source has touched it, or a later version failed and this one has come back.
                     with suppress(NotFound):  # deleted meanwhile: then it is new
                         tag = self._tag(item.tag)
-                        await services.store.confirm(self.principal, known.id, version, tag, reading.source_id)
+                        await services.catalog.confirm(self.principal, known.id, version, tag, reading.source_id)
                         return Outcome(known.uri, known.id, DocumentStatus.UNCHANGED, known.chunks)
                 with progress.waiting():  # for its turn; then a parser has limits of its own
                     parsed = await opened(services.parser, services.passwords, item, reading.password)
@@ -303,7 +304,7 @@ class Ingester:
         had: Mapping[tuple[str, str], Vectors] = {}
         if known and known.version:
             with suppress(NotFound):  # deleted meanwhile
-                had = await self.services.store.embedded(self.principal, known.id, index_id=index.index_id)
+                had = await self.services.catalog.embedded(self.principal, known.id, index_id=index.index_id)
         missing = [number for number, key in enumerate(keys) if key not in had]
         texts = [passage_text(document.parsed.title, document.chunks[number]) for number in missing]
         size = self.services.batch_chunks
@@ -335,14 +336,13 @@ class Ingester:
         return [ids[collection, item.uri] for collection, _, item in items]
 
     async def _replace(self, collection: str, index_id: int, documents: Sequence[IndexedDocument]) -> Sequence[str]:
-        store = self.services.store
         for delay in _DATABASE_RETRIES:
             try:
-                return await store.replace(self.principal, collection, documents, index_id=index_id)
+                return await self.services.catalog.replace(self.principal, collection, documents, index_id=index_id)
             except (DatabaseUnavailable, Contended) as error:
                 _log.warning("storing_retried", reason=error.message, seconds=delay)
                 await asyncio.sleep(delay)
-        return await store.replace(self.principal, collection, documents, index_id=index_id)
+        return await self.services.catalog.replace(self.principal, collection, documents, index_id=index_id)
 
 
 def failure_of(error: AnchorageError) -> Failure:
@@ -368,7 +368,7 @@ async def ingest_source(
 
     async def entries() -> AsyncIterator[tuple[SourceEntry, Document | None]]:
         async for group in grouped(source.list(), _LOOKED_UP_AT_ONCE):
-            known = await services.store.versions(principal, collection, [entry.uri for entry in group])
+            known = await services.catalog.versions(principal, collection, [entry.uri for entry in group])
             for entry in group:
                 seen.add(entry.uri)
                 yield entry, known.get(entry.uri)

@@ -20,7 +20,7 @@ from anchorage.ingest.indexing import Indexing, chunker_name, cut_of, indexing_o
 from anchorage.model import EmbedderSpec, IndexSpec, IndexVersion, Principal
 from anchorage.ports.embedder import Embedders
 from anchorage.ports.index_versions import IndexVersions, Passages, StoredDocument
-from anchorage.ports.store import Store
+from anchorage.ports.upkeep import Upkeep
 
 _READ_AT_ONCE = 64
 _IN_WORK = 4  # groups that are cut, embedded and written at the same time
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 class ReindexServices:
     """What reindexing works with."""
 
-    store: Store
+    upkeep: Upkeep
     versions: IndexVersions
     embedders: Embedders
     batch_chunks: int
@@ -91,7 +91,7 @@ async def build(services: ReindexServices, principal: Principal, version: IndexV
             f"Documents of {version.collection!r} change faster than they can be indexed. Run the same command again when "
             "ingestion has calmed down: what is built stays."
         )
-    while await services.store.maintain(settled=True, wait=True):
+    while await services.upkeep.maintain(settled=True, wait=True):
         pass
 
 

@@ -8,9 +8,9 @@ from typing import Protocol
 from anchorage.errors import AnchorageError, NotFound
 from anchorage.model import Document, DocumentStatus, Failure, Outcome, Principal
 from anchorage.ports.blob import BlobStore
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
-from anchorage.ports.store import Store
 from anchorage.telemetry import degraded
 
 
@@ -18,7 +18,7 @@ class Kept(Protocol):
     """Where documents, their original bytes and the jobs about them are: `IngestServices`, and any other that has them."""
 
     @property
-    def store(self) -> Store: ...
+    def catalog(self) -> Catalog: ...
     @property
     def blobs(self) -> BlobStore: ...
     @property
@@ -33,8 +33,8 @@ async def delete_by_hand(kept: Kept, principal: Principal, documents: Sequence[D
 
 async def delete_documents(kept: Kept, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
     """Remove documents from every answer, and let go of their original bytes."""
-    keys = await kept.store.blob_keys(principal, document_ids)
-    deleted = await kept.store.delete(principal, document_ids)
+    keys = await kept.catalog.blob_keys(principal, document_ids)
+    deleted = await kept.catalog.delete(principal, document_ids)
     await forget_blobs(kept, keys)
     return deleted
 
@@ -42,7 +42,7 @@ async def delete_documents(kept: Kept, principal: Principal, document_ids: Seque
 async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
     """Let go of original bytes: they are deleted later, if nothing needs them then. Trouble costs disk space and no document."""
     try:
-        unused = await kept.store.unused_blobs(keys) if keys else []
+        unused = await kept.catalog.unused_blobs(keys) if keys else []
         if unused:
             await kept.queue.forget_blobs(unused)
     except AnchorageError as error:
@@ -52,7 +52,7 @@ async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
 async def sweep_blobs(kept: Kept, grace: float) -> int:
     """Delete the original bytes that were let go of so many seconds ago and that nothing needs; returns how many."""
     forgotten = await kept.queue.sweep(grace)
-    unused = set(await kept.store.unused_blobs(forgotten)) if forgotten else set()
+    unused = set(await kept.catalog.unused_blobs(forgotten)) if forgotten else set()
     unused -= await kept.queue.blobs_in_use(list(unused)) if unused else set()
     # What was put again since may be of a document that is being read, or was let go of in vain: its time comes later.
     renewed = {key for key in unused if not await kept.blobs.delete(key, grace=grace)}
@@ -66,7 +66,7 @@ async def vanished(
     """Documents that the source held and lists no more: deleted, or held when it lists nothing at all."""
     if source.prefix is None:
         return
-    held: Mapping[str, str] = await kept.store.uris_below(principal, collection, source.prefix)
+    held: Mapping[str, str] = await kept.catalog.uris_below(principal, collection, source.prefix)
     unlisted = {uri: document_id for uri, document_id in held.items() if uri not in seen}
     if not seen:
         reason = Failure(

@@ -69,7 +69,7 @@ async def sync_source(
     if isinstance(gone, Failure):
         await registry.note(registered.id, "held", gone, told)
         return JobResult()
-    gone = await ingester.services.store.release(principal, registered.collection, gone, registered.id)
+    gone = await ingester.services.catalog.release(principal, registered.collection, gone, registered.id)
     await delete_documents(ingester.services, principal, gone)
     await registry.note(registered.id, "synced", None, {**told, "deleted": len(gone)})
     return JobResult()
@@ -85,14 +85,14 @@ async def _list(
 ) -> _Found:
     found = _Found()
     async for group in grouped(source.list(), _AT_ONCE, _WITHIN):
-        known = await ingester.services.store.versions(principal, registered.collection, [item.uri for item in group])
+        known = await ingester.services.catalog.versions(principal, registered.collection, [item.uri for item in group])
         # What is asked for by name and is not there any more is gone; what never was is a failure that somebody should see.
         group = [entry for entry in group if not (entry.missing and _is_read(known.get(entry.uri)))]
         changed = [entry for entry in group if not _is_settled(known.get(entry.uri), entry, ingester)]
         await queue.add(principal, [_document_job(registered, entry) for entry in changed])
         shared = [item.uri for item in known.values() if item.source_id not in (None, registered.id)]
         if shared:  # they stay when the source that they belong to loses them
-            await ingester.services.store.claim(principal, registered.collection, shared, registered.id)
+            await ingester.services.catalog.claim(principal, registered.collection, shared, registered.id)
         found.listed |= {entry.uri for entry in group}
         found.closed += [entry.uri + "/" for entry in group if entry.closed]
         found.queued += len(changed)
@@ -129,13 +129,13 @@ class _Unlisted:
 async def _unlisted(
     ingester: Ingester, principal: Principal, registered: RegisteredSource, found: _Found, source: Source, progress: Progress
 ) -> _Unlisted:  # fmt: skip
-    store = ingester.services.store
-    held = await store.of_source(principal, registered.collection, registered.id)
+    catalog = ingester.services.catalog
+    held = await catalog.of_source(principal, registered.collection, registered.id)
     below = tuple(found.closed)  # a folder that could not be listed: what it held is not gone for that
     missing = {uri: held[uri] for uri in held if uri not in found.listed and not uri.startswith(below or " ")}
     if source.lists_all or not missing:
         return _Unlisted(list(missing.values()), len(held))
-    known = await store.versions(principal, registered.collection, list(missing))
+    known = await catalog.versions(principal, registered.collection, list(missing))
     gone = []
     for uri, document_id in missing.items():
         if not _is_read(known.get(uri)) or await is_gone(source, uri, found.listed):

@@ -30,7 +30,7 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import DELETED, UNWATCHED, JobResult, NewJob, Progress, Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
-from anchorage.ports.store import Store
+from anchorage.ports.upkeep import Upkeep
 from anchorage.telemetry import degraded
 
 _log = structlog.get_logger(__name__)
@@ -237,7 +237,7 @@ class Worker:
             None,
             registered.id,
         ):  # another source was faster: it stays when that one loses it
-            await self._services.ingest.store.claim(owner, job.collection, [job.uri], registered.id)
+            await self._services.ingest.catalog.claim(owner, job.collection, [job.uri], registered.id)
         outcome = await ingester.document(
             job.collection, source, SourceEntry(job.uri, job.tag), known, source_id=registered.id,
             password=registered.options.get(PASSWORD), progress=progress,
@@ -246,8 +246,8 @@ class Worker:
             await self._records.now(owner, job.source_id)
         except NotFound:  # removed while we worked: nobody would ever delete the document again
             if outcome.document_id:
-                store, ids = self._services.ingest.store, [outcome.document_id]
-                alone = await store.release(ingester.principal, job.collection, ids, registered.id)
+                catalog, ids = self._services.ingest.catalog, [outcome.document_id]
+                alone = await catalog.release(ingester.principal, job.collection, ids, registered.id)
                 await delete_documents(self._services.ingest, ingester.principal, alone)
         return outcome
 
@@ -260,7 +260,7 @@ async def run_worker(services: WorkerServices, concurrency: int) -> None:
             group.create_task(services.queue.work(worker.run, concurrency=concurrency))
             group.create_task(_schedule_forever(services))
             group.create_task(_sweep_forever(services))
-            group.create_task(maintain_forever(services.ingest.store))
+            group.create_task(maintain_forever(services.ingest.upkeep))
     finally:
         await worker.close()
 
@@ -294,19 +294,19 @@ async def _sweep_forever(services: WorkerServices) -> None:
         await asyncio.sleep(_SWEEP_PAUSE)
 
 
-async def maintain_forever(store: Store) -> None:
+async def maintain_forever(upkeep: Upkeep) -> None:
     """Merge index segments in the background, piece by piece; trouble is logged and tried again."""
     while True:
-        done = await maintain_once(store)
+        done = await maintain_once(upkeep)
         heed_cancellation()
         if not done:
             await asyncio.sleep(_MAINTENANCE_PAUSE)
 
 
-async def maintain_once(store: Store, *, settled: bool = False) -> int:
+async def maintain_once(upkeep: Upkeep, *, settled: bool = False) -> int:
     """One piece of it; 0 when nothing is left, or when it went wrong, which is no matter of the documents."""
     try:
-        return await store.maintain(settled=settled)
+        return await upkeep.maintain(settled=settled)
     except AnchorageError as error:
         heed_cancellation()  # it may have broken its connection by that
         degraded("index_maintenance", error.message)

@@ -15,7 +15,7 @@ from anchorage.chat.state import ChatServices, TurnState
 from anchorage.errors import NotFound
 from anchorage.model import Hit, Principal, Usage
 from anchorage.model.search import Span
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 
 
 def trace(services: ChatServices, state: TurnState) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def trace(services: ChatServices, state: TurnState) -> dict[str, Any]:
     }
 
 
-async def traced_hits(store: Store, principal: Principal, traced: Mapping[str, Any]) -> list[Hit]:
+async def traced_hits(store: Catalog, principal: Principal, traced: Mapping[str, Any]) -> list[Hit]:
     """The hits of a trace, with their text where the store has it still."""
     kept = [(*hit, *place) for hit, place in zip(traced.get("hits", []), traced.get("passages", []), strict=False)]
     spans = [Span(row[0], *row[3:6]) for row in kept]

@@ -26,7 +26,7 @@ _REASON = 100
 async def _all(storage: Storage, collection: str | None) -> list[Document]:
     found: list[Document] = []
     after: tuple[str, str] | None = None
-    while page := await storage.store.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
+    while page := await storage.catalog.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
         found += page
         after = page[-1].collection, page[-1].uri
     return found
@@ -62,7 +62,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
 
     async def run(settings: Settings) -> dict[str, Any]:
         async with wiring.open_storage(settings) as storage:
-            return await document_with_text(storage.store, storage.principal, document_id)
+            return await document_with_text(storage.catalog, storage.principal, document_id)
 
     found = asyncio.run(run(settings_for(data)))
     if json:
@@ -97,7 +97,7 @@ def delete(
             if everything:
                 found = await _all(storage, collection)
             else:  # all are looked up before one is deleted
-                found = [await storage.store.document(storage.principal, item) for item in document_ids or ()]
+                found = [await storage.catalog.document(storage.principal, item) for item in document_ids or ()]
             return list(await delete_by_hand(storage, storage.principal, found))
 
     deleted = asyncio.run(run(settings_for(data)))

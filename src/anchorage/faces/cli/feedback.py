@@ -61,7 +61,7 @@ def export(
 
     async def run() -> dict[str, int]:
         async with wiring.open_storage(settings) as storage:
-            return dict(await export_feedback(storage.feedback, storage.store, storage.principal, folder))
+            return dict(await export_feedback(storage.feedback, storage.catalog, storage.principal, folder))
 
     settings = settings_for(data)
     report = asyncio.run(run())

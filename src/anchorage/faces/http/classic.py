@@ -83,11 +83,11 @@ async def add_text(body: Text, services: CurrentServices, principal: CurrentPrin
     text = storable(body.text)
     if not text.strip():
         raise BadRequest("The text is empty: send what is to be found later.")
-    store, settings = services.storage.store, services.settings
+    catalog, settings = services.storage.catalog, services.settings
     source = _TextSource(text.encode(), settings.data.dir / "uploads")
     async with state.adding_texts(settings.http.add_text_concurrency):
-        await store.open_collection(principal, DEFAULT_COLLECTION, services.ingest.index)
-        known = (await store.versions(principal, DEFAULT_COLLECTION, [source.uri])).get(source.uri)
+        await catalog.open_collection(principal, DEFAULT_COLLECTION, services.ingest.index)
+        known = (await catalog.versions(principal, DEFAULT_COLLECTION, [source.uri])).get(source.uri)
         outcome = await Ingester(services.ingest, principal).document(
             DEFAULT_COLLECTION, source, SourceEntry(source.uri), known
         )

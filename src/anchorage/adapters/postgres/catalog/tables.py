@@ -1,80 +1,30 @@
-"""The tables of an index version: their names, creation and removal."""
+"""The tables of an index version: creation and removal, and its spec as it is stored."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, LiteralString
+from typing import Any
 
-from psycopg import AsyncConnection, sql
+from psycopg import AsyncConnection
 
-from anchorage.adapters.postgres.batch import Statement
-from anchorage.errors import ConfigurationError
+from anchorage.adapters.postgres.tables import IndexTables, LiveIndex
+from anchorage.adapters.postgres.vector_indexes import VectorWrites
 from anchorage.model import EmbedderSpec, IndexSpec
-
-_MAX_INDEXED_DIMENSION = 4000  # pgvector's limit for an HNSW index on halfvec
-
-
-@dataclass(frozen=True, slots=True)
-class IndexTables:
-    """Names of the tables of index version `id`."""
-
-    id: int
-
-    @property
-    def chunks(self) -> sql.Identifier:
-        return sql.Identifier("anchorage", f"chunks_{self.id}")
-
-    @property
-    def segments(self) -> sql.Identifier:
-        return sql.Identifier("anchorage", f"segments_{self.id}")
-
-    @property
-    def postings(self) -> sql.Identifier:
-        return sql.Identifier("anchorage", f"postings_{self.id}")
-
-    def fill(self, template: LiteralString) -> bytes:
-        """A statement with {chunks}, {segments} and {postings} filled in."""
-        return _filled(self, template)
-
-    def statement(self, template: LiteralString) -> Statement:
-        """The same, to be prepared."""
-        return _statement(self, template)
+from anchorage.model.indexes import IN_POSTGRES
 
 
-@lru_cache(maxsize=1024)  # the same few for every question
-def _filled(tables: IndexTables, template: LiteralString) -> bytes:
-    statement = sql.SQL(template).format(chunks=tables.chunks, segments=tables.segments, postings=tables.postings)
-    return statement.as_bytes()
+async def create_tables(connection: AsyncConnection[Any], vectors: VectorWrites, index: LiveIndex) -> None:
+    """Make the empty tables of an index version, inside the caller's transaction.
 
-
-@lru_cache(maxsize=4096)
-def _statement(tables: IndexTables, template: LiteralString) -> Statement:
-    return Statement(tables.fill(template))
-
-
-@dataclass(frozen=True, slots=True)
-class LiveIndex:
-    """An index version of a collection: the one that it answers from, where nothing else is said."""
-
-    collection_id: int
-    collection: str
-    tables: IndexTables
-    spec: IndexSpec
-
-
-async def create_tables(connection: AsyncConnection[Any], tables: IndexTables, spec: IndexSpec) -> None:
-    """Make the empty tables of an index version, inside the caller's transaction."""
-    if spec.embedder.dimension > _MAX_INDEXED_DIMENSION:
-        raise ConfigurationError(
-            f"The embedder {spec.embedder.name} makes vectors of {spec.embedder.dimension} dimensions; the index takes at "
-            f"most {_MAX_INDEXED_DIMENSION}. Choose another model or a shorter ANCHORAGE_EMBEDDING__DIMENSION."
-        )
+    Raises `ConfigurationError` where vectors of this dimension cannot be indexed.
+    """
     template = files(__package__).joinpath("index_tables.sql").read_text("utf-8")
-    statements = template.replace("{id}", str(tables.id)).replace("{dimension}", str(spec.embedder.dimension))
-    await connection.execute(statements.encode())
+    await connection.execute(template.replace("{id}", str(index.tables.id)).encode())
+    if (column := vectors.column(index)) is not None:
+        await column.add_to(connection, index.tables, index.spec.embedder.dimension)
 
 
 async def drop_tables(connection: AsyncConnection[Any], tables: IndexTables) -> None:
@@ -83,7 +33,11 @@ async def drop_tables(connection: AsyncConnection[Any], tables: IndexTables) -> 
 
 
 def spec_to_json(spec: IndexSpec) -> str:
-    return json.dumps(asdict(spec), sort_keys=True)
+    """Where vectors are is said only when it is elsewhere: releases from before there was a choice read the others."""
+    value = asdict(spec)
+    if spec.vectors == IN_POSTGRES:
+        del value["vectors"]
+    return json.dumps(value, sort_keys=True)
 
 
 @lru_cache(maxsize=1024)  # the same few for every question
