@@ -4,14 +4,21 @@ import pytest
 
 from anchorage.adapters.postgres import comparison
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.testing.collections import CollectionWorld
+from anchorage.ports.vector_index import Point, Space
+from anchorage.telemetry import REGISTRY
+from anchorage.testing.collections import ANNA, DIMENSION, CollectionWorld, document
 from anchorage.testing.conformance.catalog import CatalogConformance
 from anchorage.testing.conformance.search import SearchConformance
 from anchorage.testing.conformance.upkeep import UpkeepConformance
 from anchorage.testing.conformance.vector_crashes import VectorCrashConformance
+from anchorage.testing.hashing import hashed_vectors
 from anchorage.testing.memory_vectors import MemoryVectors
 from anchorage.testing.troubled_vectors import TroubledVectors
 from support.stores import collection_world
+
+
+def mended(kind: str) -> float:
+    return REGISTRY.get_sample_value("anchorage_vectors_mended_total", {"kind": kind}) or 0.0
 
 
 class OnPgvector:
@@ -59,3 +66,16 @@ class TestCrashes(VectorCrashConformance):
     @pytest.fixture
     async def world(self, pool: Pool, server: TroubledVectors) -> CollectionWorld:
         return await collection_world(pool, server)
+
+    async def test_what_is_mended_is_counted(
+        self, world: CollectionWorld, server: TroubledVectors, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(comparison, "_EMBEDDED", 2)
+        before = {kind: mended(kind) for kind in ("foreign", "lost", "space")}
+        await world.catalog.replace(ANNA, "c", [document("a", *(f"harbour {n}" for n in range(9)))])
+        (index_id,) = await server.spaces()
+        await server.delete(Space(index_id, DIMENSION), list(range(1, 6)))
+        await server.put(Space(index_id, DIMENSION), [Point(1000, "d", hashed_vectors(["x"], DIMENSION)[0])])
+        await server.put(Space(99, DIMENSION), [Point(1, "d", hashed_vectors(["x"], DIMENSION)[0])])
+        await world.tidy()
+        assert {kind: mended(kind) - count for kind, count in before.items()} == {"foreign": 1, "lost": 5, "space": 1}

@@ -358,8 +358,10 @@ async def test_a_living_collection_moves_to_another_vector_index_and_back(
     there = await services.versions.begin(world.principal, "c", replace(live.spec, vectors="server"))
     await switch(services, world.principal, there, silent)
     assert await server.count(Space(there.id, 64)) > 0
-    after = await hits(world, "harbour of Ghent number 3")  # those of the same score may be in another order
-    assert after[0] == before[0] and sorted(after) == sorted(before)
+    after = await hits(world, "harbour of Ghent number 3")
+    assert after[0] == before[0] and len(after) == len(before)
+    # The others are as far from the question as one another, so that any of them may come.
+    assert {hit for hit in after if hit[0] == "0.md"} == {hit for hit in before if hit[0] == "0.md"}
     (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
     await ingest(world, folder)
     assert (await hits(world, "zucchini"))[0][0] == "1.md"

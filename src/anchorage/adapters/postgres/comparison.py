@@ -18,8 +18,9 @@ from psycopg.errors import UndefinedTable
 
 from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.adapters.postgres.vector_indexes import VectorIndexes
+from anchorage.errors import AnchorageError
 from anchorage.model import EmbedderSpec
-from anchorage.ports.vector_index import Point, VectorServer
+from anchorage.ports.vector_index import Point
 from anchorage.telemetry import VECTORS_MENDED, degraded
 
 Embed = Callable[[EmbedderSpec, Sequence[str]], Awaitable[NDArray[np.float32]]]
@@ -77,6 +78,10 @@ class Comparison:
                 found, after = await self._page(connection, index, place.after)
             except UndefinedTable:  # dropped since it was listed
                 continue
+            except AnchorageError as error:  # a server or an embedder is away, and the others' may not be
+                degraded("vector_upkeep", error.message)
+                place.due = time.monotonic() + self._every
+                continue
             place.after = after or 0
             if after is None:
                 place.due = time.monotonic() + self._every
@@ -97,11 +102,15 @@ class Comparison:
         if len(known) == _PAGE:
             upto = known[-1]
             there = [chunk_id for chunk_id in there if chunk_id <= upto]
-        if foreign := sorted(set(there) - set(known)):
+        waiting = {chunk_id for item in self._suspects if item.index == index for chunk_id in item.chunk_ids}
+        if foreign := sorted(set(there) - set(known) - waiting):
             self._suspects.append(_Suspects(index, foreign, begun))
         mended = await self._remove_foreign(connection)
-        if lost := sorted(set(known) - set(there)):
-            mended += await self._restore(connection, server, index, lost)
+        lost = sorted(set(known) - set(there))
+        for start in range(0, len(lost), _EMBEDDED):
+            if restored := await self._restore(connection, index, lost[start : start + _EMBEDDED]):
+                # Embedding takes its time, so that is a piece of its own: the rest of the page comes with the next one.
+                return mended + restored, after
         return mended, upto
 
     async def _remove_foreign(self, connection: AsyncConnection[Any]) -> int:
@@ -124,35 +133,27 @@ class Comparison:
         self._suspects = waiting
         return removed
 
-    async def _restore(
-        self, connection: AsyncConnection[Any], server: VectorServer, index: LiveIndex, lost: Sequence[int]
-    ) -> int:
-        """Embed chunks anew that have no point, a few at a time."""
-        restored = 0
-        for start in range(0, len(lost), _EMBEDDED):
-            some = lost[start : start + _EMBEDDED]
-            there = await server.vectors(index.space, some)  # they may have come since the page was read
-            cursor = await connection.execute(
-                index.tables.fill(_TEXTS), ([chunk_id for chunk_id in some if chunk_id not in there],)
+    async def _restore(self, connection: AsyncConnection[Any], index: LiveIndex, lost: Sequence[int]) -> int:
+        """Embed chunks anew that have no point; returns how many those are."""
+        server = self._vectors.server(index.spec)
+        there = await server.vectors(index.space, lost)  # they may have come since the page was read
+        cursor = await connection.execute(
+            index.tables.fill(_TEXTS), ([chunk_id for chunk_id in lost if chunk_id not in there],)
+        )
+        rows = await cursor.fetchall()
+        if not rows:
+            return 0
+        if self.embed is None:
+            degraded(
+                "vectors_lost", f"Passages of {index.collection!r} have lost their vectors; a worker makes them anew."
             )
-            rows = await cursor.fetchall()
-            if not rows:
-                continue
-            if self.embed is None:
-                degraded(
-                    "vectors_lost",
-                    f"Passages of {index.collection!r} have lost their vectors; a worker makes them anew.",
-                )
-                return restored
-            vectors = await self.embed(
-                index.spec.embedder, [f"{header}\n{text}" if header else text for _, _, header, text in rows]
-            )
-            await server.put(
-                index.space, [Point(row[0], row[1], vector) for row, vector in zip(rows, vectors, strict=True)]
-            )
-            VECTORS_MENDED.labels("lost").inc(len(rows))
-            restored += len(rows)
-        return restored
+            return 0
+        texts = [f"{header}\n{text}" if header else text for _, _, header, text in rows]
+        vectors = await self.embed(index.spec.embedder, texts)
+        points = [Point(row[0], row[1], vector) for row, vector in zip(rows, vectors, strict=True)]
+        await server.put(index.space, points)
+        VECTORS_MENDED.labels("lost").inc(len(points))
+        return len(points)
 
     async def _drop_spaces(self, connection: AsyncConnection[Any]) -> int:
         """Drop the spaces of index versions that have gone. A space is made by a writer that has seen its version."""

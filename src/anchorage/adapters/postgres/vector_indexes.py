@@ -46,13 +46,16 @@ class VectorColumn(Protocol):
         """Make a connection ready for questions of this depth."""
 
     def nearest_statement(self, tables: IndexTables) -> Statement:
-        """($3 vector, $4 number): ids, cosines, and whether a graph found them, which may have missed some."""
+        """($3 vector, $4 number): ids and cosines of the nearest."""
+
+    def graph_statement(self, tables: IndexTables) -> Statement:
+        """Without parameters: whether a graph finds them, which may miss some."""
 
     def cosines_statement(self, tables: IndexTables) -> Statement:
         """($3 ids, $4 vector): ids and cosines of those that are there."""
 
     def probe_statement(self, tables: IndexTables) -> Statement:
-        """($3 vector, $4 number, $5 ids): the same as `nearest` without the last column, looked for from inside the given ones."""
+        """($3 vector, $4 number, $5 ids): the same, looked for from inside the given ones."""
 
     async def tend(
         self, connection: AsyncConnection[Any], tables: IndexTables, dimension: int, chunks: int, *, settled: bool

@@ -29,14 +29,16 @@ CALM = 10.0  # seconds in which a load that is still going on shows
 GROWS = 0.01  # a load has come to rest when it added less than this share in that time
 
 _SETTINGS = "SELECT set_config('hnsw.ef_search', %s, false), set_config('hnsw.iterative_scan', 'strict_order', false)"
-_HAS_GRAPH: LiteralString = """EXISTS (
-    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-    WHERE i.indrelid = '{chunks}'::regclass AND a.amname = 'hnsw')"""
+# A statement of its own: it is planned once, and as a column of the next one it would be planned with each question.
+_HAS_GRAPH: LiteralString = """
+SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+    WHERE i.indrelid = '{chunks}'::regclass AND a.amname = 'hnsw')
+"""
 _ADD: LiteralString = "ALTER TABLE {chunks} ADD COLUMN embedding halfvec(dimension) NOT NULL"
 # Else those of 2 kB and more lie outside the table, where a scan fetches each by itself: five times as slow, and the planner does not know.
 _IN_ROW: LiteralString = "ALTER TABLE {chunks} ALTER COLUMN embedding SET STORAGE PLAIN"
 _NEAREST: LiteralString = f"""
-SELECT id, 1 - (embedding <=> $3::halfvec), {_HAS_GRAPH} FROM {{chunks}} WHERE {MAY_READ}
+SELECT id, 1 - (embedding <=> $3::halfvec) FROM {{chunks}} WHERE {MAY_READ}
 ORDER BY embedding <=> $3::halfvec LIMIT $4::bigint
 """
 _COSINES: LiteralString = (
@@ -110,6 +112,9 @@ class PgvectorIndex:
     def nearest_statement(self, tables: IndexTables) -> Statement:
         return tables.statement(_NEAREST)
 
+    def graph_statement(self, tables: IndexTables) -> Statement:
+        return tables.statement(_HAS_GRAPH)
+
     def cosines_statement(self, tables: IndexTables) -> Statement:
         return tables.statement(_COSINES)
 
@@ -129,7 +134,7 @@ class PgvectorIndex:
                 return sorted(rows, key=lambda row: -row[1])[:k]
             await self.prepare(connection, k)
             (rows,) = await run(connection, [(tables.statement(_NEAREST), (*may_read, asked, str(k).encode()))])
-            return [(row[0], row[1]) for row in rows]
+            return rows
 
     async def vectors(self, space: Space, chunk_ids: Sequence[int]) -> Mapping[int, Vector]:
         async with connection_for(self._pool, "reading vectors") as connection:

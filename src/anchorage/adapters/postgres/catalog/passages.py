@@ -150,7 +150,8 @@ async def _write_chunks(
             for number, vector, more in zip(numbers, of_document, extra, strict=True):
                 chunk, header, chunk_id = item.chunks[number], item.headers[number], next(ids)
                 added[chunk_id] = f"{header}\n{chunk.text}"
-                points.append(Point(chunk_id, str(document_id), vector))
+                if column is None:
+                    points.append(Point(chunk_id, str(document_id), vector))
                 await copy.write_row((chunk_id, document_id, chunk.ordinal, chunk.start, chunk.end, chunk.page,
                                       list(chunk.heading_path), header, chunk.text, *more))  # fmt: skip
     await vectors.put(index, points)

@@ -152,6 +152,11 @@ class Words:
         self._known = {} if self._seen is None else cache.known(self._seen, terms)
         self._wanted = [*self._unread(), *(term for term in terms if term not in self._known)]
 
+    @property
+    def asked(self) -> int:
+        """How many calls there are."""
+        return 2 if self._wanted else 1
+
     def calls(self) -> list[Call]:
         """What to ask the index; `found` takes the answers."""
         calls: list[Call] = [(self._tables.statement(_STATISTICS), ())]

@@ -37,11 +37,11 @@ class Neighbours(Protocol):
     def ranked(self) -> bool:
         """Whether chunks are ranked by their distance at all."""
 
-    def call(self) -> Call:
-        """The statement that goes out first. It touches the chunks, in the order in which `drop_tables` locks."""
+    def calls(self) -> list[Call]:
+        """What goes out first. It touches the chunks, in the order in which `drop_tables` locks."""
 
-    async def found(self, connection: AsyncConnection[Any], rows: Sequence[Row]) -> tuple[Cosines, bool]:
-        """The nearest live chunks, from the answer to `call`, and whether these are the nearest for certain."""
+    async def found(self, connection: AsyncConnection[Any], answers: Sequence[Sequence[Row]]) -> tuple[Cosines, bool]:
+        """The nearest live chunks, from the answers to `calls`, and whether these are the nearest for certain."""
 
     async def alive(self, connection: AsyncConnection[Any], chunk_ids: Sequence[int]) -> Cosines:
         """The cosines of those of these chunks that are live and may be read."""
@@ -61,10 +61,10 @@ class Unranked:
     access: Access
     ranked = False
 
-    def call(self) -> Call:
-        return self.index.tables.statement(_NOTHING), ()
+    def calls(self) -> list[Call]:
+        return [(self.index.tables.statement(_NOTHING), ())]
 
-    async def found(self, connection: AsyncConnection[Any], rows: Sequence[Row]) -> tuple[Cosines, bool]:
+    async def found(self, connection: AsyncConnection[Any], answers: Sequence[Sequence[Row]]) -> tuple[Cosines, bool]:
         return {}, False
 
     async def alive(self, connection: AsyncConnection[Any], chunk_ids: Sequence[int]) -> Cosines:
@@ -88,11 +88,14 @@ class InColumn:
     depth: bytes
     ranked = True
 
-    def call(self) -> Call:
-        return self.column.nearest_statement(self.index.tables), (*self.access, self.vector, self.depth)
+    def calls(self) -> list[Call]:
+        tables = self.index.tables
+        nearest = self.column.nearest_statement(tables), (*self.access, self.vector, self.depth)
+        return [nearest, (self.column.graph_statement(tables), ())]
 
-    async def found(self, connection: AsyncConnection[Any], rows: Sequence[Row]) -> tuple[Cosines, bool]:
-        return {row[0]: row[1] for row in rows}, bool(rows) and not rows[0][2]
+    async def found(self, connection: AsyncConnection[Any], answers: Sequence[Sequence[Row]]) -> tuple[Cosines, bool]:
+        near, ((graph,),) = answers
+        return dict(near), not graph
 
     async def alive(self, connection: AsyncConnection[Any], chunk_ids: Sequence[int]) -> Cosines:
         values = (*self.access, numbers(chunk_ids), self.vector)
@@ -124,10 +127,10 @@ class OnServer:
     depth: int
     ranked: bool = True
 
-    def call(self) -> Call:
-        return self.index.tables.statement(_NOTHING), ()
+    def calls(self) -> list[Call]:
+        return [(self.index.tables.statement(_NOTHING), ())]
 
-    async def found(self, connection: AsyncConnection[Any], rows: Sequence[Row]) -> tuple[Cosines, bool]:
+    async def found(self, connection: AsyncConnection[Any], answers: Sequence[Sequence[Row]]) -> tuple[Cosines, bool]:
         """Points that Postgres does not know take the places of others, so more are asked for until enough are live."""
         live: Cosines = {}
         wanted = self.depth

@@ -61,7 +61,7 @@ class Asked:
 
     def calls(self) -> list[Call]:
         """In the order in which `candidates` reads the answers, and in which `drop_tables` locks: chunks first."""
-        return [self.neighbours.call(), *self.words.calls()]
+        return [*self.neighbours.calls(), *self.words.calls()]
 
 
 class PostgresSearch:
@@ -130,7 +130,7 @@ class PostgresSearch:
         ranking = found.read(passages)
         if ranking is None:
             return await self._ranking(connection, principal, query, names, index_id, careful=True)
-        return replace(ranking, by_words=away)
+        return replace(ranking, by_words=away) if away else ranking
 
     def _asked(self, principal: Principal, live: LiveIndex, query: Query) -> Asked:
         """What a collection is asked for a question."""
@@ -181,8 +181,8 @@ async def candidates(
     `careful`: no posting is taken to be alive without a look.
     """
     neighbours = asked.neighbours
-    found, certain = await neighbours.found(connection, answers[0])
-    told = await asked.words.found(connection, answers[1:])
+    found, certain = await neighbours.found(connection, answers[: len(answers) - asked.words.asked])
+    told = await asked.words.found(connection, answers[len(answers) - asked.words.asked :])
     scores, near = told.scores, set(found)
     exact, taken = certain and not careful, False
     if exact and len(near) < depth:  # these are all chunks that there are
