@@ -19,7 +19,7 @@ from bench.support import read_queries, report
 async def answered(services: Services, collection: str, questions: Sequence[str], quotes: list[bool]) -> float:
     """Share of the questions that get an answer, abstention on; `quotes` gets whether each citation's quote is verbatim."""
     given, drafter = 0, services.asking.evaluator.drafter
-    store, principal = services.storage.store, services.principal
+    store, principal = services.storage.catalog, services.principal
     for question in questions:
         ranking, vector = await services.asking.retriever.retrieve(principal, question, [collection])
         assert vector is not None

@@ -129,7 +129,7 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
         ) as services,
     ):
         generator, retriever = services.models.generator, services.asking.retriever
-        catalog, index = services.storage.store, services.ingest.index
+        catalog, index = services.storage.catalog, services.ingest.index
         async with evaluation_collection(catalog, services.principal, index, None) as collection:
             ingester = services.ingest.ingester_for(services.principal)
             await ingest_corpora(

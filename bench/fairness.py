@@ -36,7 +36,7 @@ async def uploaded(services: Services, scratch: Path, batch: str, count: int) ->
 async def measure(scratch: Path, waiting: int, upload: int) -> None:
     settings = load_settings(data={"dir": scratch / "data"}, log={"level": "ERROR"})
     async with open_services(settings) as services:
-        await services.storage.store.open_collection(services.principal, "bench", instant_ingest(services).index)
+        await services.storage.catalog.open_collection(services.principal, "bench", instant_ingest(services).index)
         worker = asyncio.create_task(instant_worker(services).work(settings.ingest.concurrency))
         await uploaded(services, scratch, "warm", upload)
         idle = min([await uploaded(services, scratch, f"idle{turn}", upload) for turn in range(3)])

@@ -27,9 +27,11 @@ async def measure(folder: Path, data: Path) -> None:
             )
         ]
         seconds = time.perf_counter() - started
-        hits = await services.storage.store.documents(services.principal, collection="bench", limit=200)
+        hits = await services.storage.catalog.documents(services.principal, collection="bench", limit=200)
         texts = [
-            (await services.storage.store.text(services.principal, item.id)).text[:1000] for item in hits if item.chunks
+            (await services.storage.catalog.text(services.principal, item.id)).text[:1000]
+            for item in hits
+            if item.chunks
         ]
         started = time.perf_counter()
         await services.models.embedder.embed_passages(texts)

@@ -11,8 +11,8 @@ import bm25s
 import numpy as np
 import Stemmer
 
-from anchorage.adapters.stores.pgvector.lexical import analyse
-from anchorage.adapters.stores.pgvector.postings import Block, Statistics, encode, invert, score, weighed
+from anchorage.adapters.postgres.lexical.postings import Block, Statistics, encode, invert, score, weighed
+from anchorage.adapters.postgres.lexical.segments import analyse
 from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.metrics import ndcg
 from anchorage.text.analyser import analyser_name, analyser_named

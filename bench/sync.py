@@ -38,7 +38,7 @@ async def edit(services: Services, path: Path, pages: int) -> float:
     path.write_text("\n\n".join(paragraphs))
     ingester = services.ingest.ingester_for(services.principal)
     source = local_source(services.settings, str(path))
-    store = services.storage.store
+    store = services.storage.catalog
     await store.open_collection(services.principal, "book", services.ingest.index)
     first = await ingester.ingest_document("book", source, SourceEntry(source.uri), None)
     assert first.status.value == "indexed", first
@@ -90,7 +90,7 @@ async def uploaded(services: Services, folder: Path) -> str:
 async def measure(folder: Path, book: Path, data: Path, pages: int, s3: dict[str, str] | None) -> None:
     settings = load_settings(data={"dir": data}, log={"level": "ERROR"}, **({"s3": s3} if s3 else {}))
     async with open_services(settings) as services:
-        await services.storage.store.open_collection(services.principal, "files", instant_ingest(services).index)
+        await services.storage.catalog.open_collection(services.principal, "files", instant_ingest(services).index)
         location = await uploaded(services, folder) if s3 else folder.as_uri()
         source = await services.storage.registry.add(services.principal, "files", location, {}, None)
         worker = asyncio.create_task(instant_worker(services).work(settings.ingest.concurrency))

@@ -77,7 +77,7 @@ class Bench:
         return folder
 
     async def _chunks(self, collection: str) -> int:
-        found = await self._services.storage.store.collections(self._services.principal)
+        found = await self._services.storage.catalog.collections(self._services.principal)
         return sum(item.chunks for item in found if item.name == collection)
 
     async def _measured(
@@ -135,14 +135,14 @@ class Bench:
         query = Query("harbour of town 12", {embedder.spec: await embedder.embed_query("")}, 10)
         for _ in range(5):
             started = time.perf_counter()
-            await self._services.storage.store.search(self._services.principal, query, [collection])
+            await self._services.storage.catalog.search(self._services.principal, query, [collection])
             took.append(time.perf_counter() - started)
         return round(min(took) * 1000, 1)
 
     async def build(self) -> float:
         """Seconds to finish the upkeep and to build the vector index."""
         started = time.perf_counter()
-        while await maintain_once(self._services.storage.store, settled=True):
+        while await maintain_once(self._services.storage.catalog, settled=True):
             pass
         return time.perf_counter() - started
 

@@ -95,7 +95,7 @@ async def _ping(name: str, storage: Storage) -> Check:
     database = storage.settings.database
     url = database.vector_url if name.startswith("vector") else database.state_url
     try:
-        await (storage.store.ping() if name.startswith("vector") else storage.memory.ping())
+        await (storage.catalog.ping() if name.startswith("vector") else storage.memory.ping())
     except AnchorageError as error:
         return Check(name, "failed", error.message)
     return Check(
@@ -104,7 +104,7 @@ async def _ping(name: str, storage: Storage) -> Check:
 
 
 async def _collections(storage: Storage) -> Check:
-    found = await storage.store.collections(storage.principal)
+    found = await storage.catalog.collections(storage.principal)
     told = ", ".join(f"{item.name}: {item.documents} documents, {item.chunks} passages" for item in found)
     return Check("collections", "ok", told or "none yet; `anchorage ingest FOLDER` makes one")
 

@@ -39,6 +39,12 @@ DENSE_PROBES = Counter(
     "Searches whose vector index had lost neighbours and was searched again from inside",
     registry=REGISTRY,
 )
+VECTORS_MENDED = Counter(
+    "anchorage_vectors_mended",
+    "Differences between a vector server and Postgres that upkeep has mended: foreign points, lost ones, and spaces of dropped indexes",
+    ["kind"],
+    registry=REGISTRY,
+)
 STREAMS_TAKEN_OVER = Counter(
     "anchorage_streams_taken_over", "Answers taken over from processes that died or shut down", registry=REGISTRY
 )

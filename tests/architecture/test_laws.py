@@ -60,7 +60,8 @@ LAW = {
         "fastjson",
     },
 }
-SHARED_ADAPTERS = {"adapters.postgres.pool", "adapters.postgres.batch"}  # the adapters that others may use
+# The adapters that others may use. `tables` names the rows of which pgvector's vectors are a column, and says who may read them.
+SHARED_ADAPTERS = {"adapters.postgres.pool", "adapters.postgres.batch", "adapters.postgres.tables"}
 
 
 def imports(path: Path) -> set[str]:

@@ -12,6 +12,7 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.parsers.sandbox.parser import ParseLimits, open_sandboxed_parser
+from anchorage.adapters.postgres.catalog.catalog import PostgresCatalog
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool, open_pool
@@ -19,9 +20,6 @@ from anchorage.adapters.postgres.queue import PostgresQueue, QueueLimits, open_q
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.sources.files.folder import LocalSource
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.state import ChatLimits
 from anchorage.chat.streaming.streams import StreamLimits, Streams
@@ -32,13 +30,16 @@ from anchorage.ingest.sync import SyncLimits, sync_job
 from anchorage.model import Document, IndexSpec, Principal, RegisteredSource
 from anchorage.ports.llm import Generator
 from anchorage.ports.source import Source
+from anchorage.ports.vector_index import VectorServer
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.chat import ChatParts, build_chat
 from anchorage.wiring.ingest import Ingestion
 from anchorage.wiring.services import Models, PrincipalResolver, Services, Storage
+from anchorage.wiring.stores import Stores
 from support.asking import retrieve
+from support.stores import stores
 
 OWNER = Principal("owner")
 
@@ -47,11 +48,15 @@ OWNER = Principal("owner")
 class World:
     """What a test of the use cases works with."""
 
-    store: PgvectorStore
+    stores: Stores
     blobs: FolderBlobStore
     ingest: Ingestion
     chat: ChatParts
     principal: Principal = OWNER
+
+    @property
+    def catalog(self) -> PostgresCatalog:
+        return self.stores.catalog
 
     @property
     def ingester(self) -> Ingester:
@@ -62,7 +67,7 @@ class World:
 def storage_of(world: World, pool: Pool, settings: Settings, blobs: FolderBlobStore | None = None) -> Storage:
     """What keeps things in a world; nobody counts tokens, and no answer is cached."""
     return Storage(
-        settings=settings, store=world.store, index_versions=PgvectorIndexVersions(pool), memory=world.chat.memory,
+        settings=settings, memory=world.chat.memory, **{item.name: getattr(world.stores, item.name) for item in fields(Stores)},
         feedback=PostgresFeedback(pool), stream_log=PostgresStreamLog(pool, settings.stream.lease),
         queue=world.ingest.queue, registry=PostgresRegistry(pool), blobs=blobs or world.blobs, s3=None,  # type: ignore[arg-type]
         ledger=None, caching=None, principal=world.principal,  # type: ignore[arg-type]
@@ -110,13 +115,12 @@ LIMITS = ChatLimits(
 )
 
 
-def chat_services(pool: Pool) -> ChatParts:
+def chat_services(pool: Pool, found: Stores) -> ChatParts:
     """What a turn works with, on this database."""
     embedder = HashEmbedder()
-    store = PgvectorStore(pool, SearchLimits(120, 1_000_000, 2**25))
     return ChatParts(
-        store,
-        store,
+        found.catalog,
+        found.search,
         embedder,
         FixedEmbedders([embedder]),
         PostgresMemory(pool),
@@ -128,7 +132,10 @@ def chat_services(pool: Pool) -> ChatParts:
 
 
 @asynccontextmanager
-async def open_world(pool: Pool, database: str, folder: Path) -> AsyncIterator[World]:
+async def open_world(
+    pool: Pool, database: str, folder: Path, server: VectorServer | None = None
+) -> AsyncIterator[World]:
+    """The vectors are in the server, where there is one."""
     blobs = FolderBlobStore(folder / "blobs")
     embedder = HashEmbedder()
     async with (
@@ -136,13 +143,15 @@ async def open_world(pool: Pool, database: str, folder: Path) -> AsyncIterator[W
         open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
     ):
         index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
-        chat = chat_services(pool)
-        assert isinstance(chat.catalog, PgvectorStore)
+        if server:
+            index = replace(index, vectors="server")
+        found = stores(pool, server)
+        chat = chat_services(pool, found)
         ingest = Ingestion(
-            catalog=chat.catalog, upkeep=chat.catalog, blobs=blobs, parser=parser, embedders=chat.embedders, queue=queue,
+            catalog=found.catalog, upkeep=found.upkeep, blobs=blobs, parser=parser, embedders=chat.embedders, queue=queue,
             index=index, batch_chunks=16,
         )  # fmt: skip
-        yield World(chat.catalog, blobs, ingest, chat)
+        yield World(found, blobs, ingest, chat)
 
 
 @pytest.fixture
@@ -186,7 +195,7 @@ async def bakery(databases: Any, bread: str) -> AsyncIterator[Bakery]:
         databases.copy(bread) as url,
         open_pool(url, size=8, connect_timeout=5, statement_timeout=30, name="test") as pool,
     ):
-        yield Bakery(pool, chat_services(pool))
+        yield Bakery(pool, chat_services(pool, stores(pool)))
 
 
 async def keep_leftovers() -> None:
@@ -240,7 +249,7 @@ class Office:
                 await asyncio.sleep(0.02)
 
     async def documents(self) -> Sequence[Document]:
-        return await self.world.store.documents(self.world.principal, collection="c")
+        return await self.world.catalog.documents(self.world.principal, collection="c")
 
     async def uris(self) -> set[str]:
         return {Path(document.uri).name for document in await self.documents() if document.status.value == "indexed"}
@@ -253,8 +262,8 @@ class Office:
     def storage(self) -> Storage:
         """What removing a source works with; the rest is not there."""
         there = {
-            "store": self.world.store, "queue": self.queue, "registry": self.registry, "blobs": self.world.blobs,
-            "principal": self.world.principal,
+            "catalog": self.world.catalog, "upkeep": self.world.stores.upkeep, "queue": self.queue, "registry": self.registry,
+            "blobs": self.world.blobs, "principal": self.world.principal,
         }  # fmt: skip
         return Storage(**{item.name: there.get(item.name) for item in fields(Storage)})  # type: ignore[arg-type]
 

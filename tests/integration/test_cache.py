@@ -126,7 +126,7 @@ async def test_ingestion_and_deletion_take_effect_at_once(
     await ingest(asked, tmp_path, "harbour.txt", "The harbour opened in 1903. It has two lighthouses.")
     second = await ask(chat(asked, cache), asked.principal, QUESTION)
     assert "1903" in second.answer and "1827" not in second.answer
-    await asked.store.delete(asked.principal, [second.hits[0].document_id])
+    await asked.catalog.delete(asked.principal, [second.hits[0].document_id])
     third = await ask(chat(asked, cache), asked.principal, QUESTION)
     assert third.abstained and not third.hits
     assert await entries() == 1  # nothing of the deleted document is left
@@ -134,7 +134,7 @@ async def test_ingestion_and_deletion_take_effect_at_once(
 
 async def test_every_change_gives_another_state(asked: World, tmp_path: Path) -> None:
     async def state() -> str:
-        return await asked.store.state(asked.principal, None)
+        return await asked.stores.search.state(asked.principal, None)
 
     seen = [await state()]
     assert await state() == seen[0]
@@ -147,12 +147,12 @@ async def test_every_change_gives_another_state(asked: World, tmp_path: Path) ->
         ingest(asked, tmp_path, "one.txt", "One lighthouse."), ingest(asked, tmp_path, "two.txt", "Two lighthouses.")
     )
     seen.append(await state())
-    while await asked.store.maintain(settled=True):
+    while await asked.stores.upkeep.maintain(settled=True):
         pass
-    await asked.store.drop_collection(asked.principal, "c")
+    await asked.catalog.drop_collection(asked.principal, "c")
     seen.append(await state())
     assert len(set(seen)) == len(seen)
-    assert await asked.store.state(Principal("stranger"), None) == ""
+    assert await asked.stores.search.state(Principal("stranger"), None) == ""
 
 
 @pytest.mark.parametrize(

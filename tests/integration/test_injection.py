@@ -66,7 +66,7 @@ async def check(world: World, answer: Answer) -> None:
     assert not active(answer.answer), answer.answer
     assert not any(rule in answer.answer for rule in RULES)
     for citation in answer.citations:
-        text = (await world.store.text(world.principal, citation.document_id, citation.version)).text
+        text = (await world.catalog.text(world.principal, citation.document_id, citation.version)).text
         assert text[citation.start : citation.end] == citation.quote
         assert f"[{citation.marker}]" in answer.answer
         assert ABSTENTION not in citation.claim

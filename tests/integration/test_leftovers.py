@@ -88,7 +88,7 @@ def test_a_download_that_is_killed_leaves_what_is_found_later(tmp_path: Path, mo
 
 
 async def test_evaluations_that_were_killed_are_dropped_after_a_day(world: World) -> None:
-    store, principal, index = world.store, world.principal, world.ingest.index
+    store, principal, index = world.catalog, world.principal, world.ingest.index
     killed = "eval-20200101T000000-00000000-0000-0000-0000-000000000000"
     for name in (killed, "eval-mine"):
         await store.open_collection(principal, name, index, kind="eval")

@@ -8,29 +8,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from anchorage.adapters.postgres.lexical import lexical_search
 from anchorage.adapters.postgres.pool import Pool
-from anchorage.adapters.stores.pgvector import lexical_search
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
+from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.model.search import Query
 from anchorage.telemetry import REGISTRY
+from anchorage.testing.collections import ANNA, DIMENSION, WORDS, CollectionWorld, document, spec
 from anchorage.testing.hashing import hashed_vectors
+from support.stores import collection_world
 
-from .test_store import ANNA, DIMENSION, WORDS, document, spec
-
-ASKED = SearchLimits(120, 1_000_000, 2**25)
-
-
-async def opened(pool: Pool, limits: SearchLimits) -> PgvectorStore:
-    store = PgvectorStore(pool, limits)
-    await store.open_collection(ANNA, "c", spec())
-    return store
+ASKED = SearchLimits(1_000_000, 2**25)
 
 
-async def by_words(store: PgvectorStore, text: str, names: Sequence[str] | None = ("c",)) -> list[tuple[str, float]]:
+async def opened(pool: Pool, limits: SearchLimits) -> CollectionWorld:
+    return await collection_world(pool, limits=limits)
+
+
+async def by_words(store: CollectionWorld, text: str, names: Sequence[str] | None = ("c",)) -> list[tuple[str, float]]:
     """The passages with their scores by words."""
     query = Query(text, {spec().embedder: hashed_vectors([text], DIMENSION)[0]}, 100, lists=True)
-    found = await store.search(ANNA, query, names)
+    found = await store.search.search(ANNA, query, names)
     hits = {hit.chunk_id: hit for hit in found.hits}
     return [(hits[key].text, round(hits[key].lexical_score or 0.0, 5)) for key, _ in found.lexical]
 
@@ -41,7 +38,7 @@ def looked_up(outcome: str) -> float:
 
 async def test_a_question_asked_again_reads_no_postings(pool: Pool) -> None:
     store = await opened(pool, ASKED)
-    await store.replace(ANNA, "c", [document("a", "an old harbour"), document("b", "a new harbour")])
+    await store.catalog.replace(ANNA, "c", [document("a", "an old harbour"), document("b", "a new harbour")])
     first = await by_words(store, "old harbour whale")
     read, kept = looked_up("read"), looked_up("kept")
     assert await by_words(store, "old harbour whale") == first
@@ -52,13 +49,13 @@ async def test_a_question_asked_again_reads_no_postings(pool: Pool) -> None:
 
 async def test_every_change_is_seen_at_once(pool: Pool) -> None:
     store = await opened(pool, ASKED)
-    (one,) = await store.replace(ANNA, "c", [document("a", "an old harbour")])
+    (one,) = await store.catalog.replace(ANNA, "c", [document("a", "an old harbour")])
     assert [text for text, _ in await by_words(store, "harbour")] == ["an old harbour"]
-    await store.replace(ANNA, "c", [document("b", "another harbour")])
+    await store.catalog.replace(ANNA, "c", [document("b", "another harbour")])
     assert {text for text, _ in await by_words(store, "harbour")} == {"an old harbour", "another harbour"}
-    await store.replace(ANNA, "c", [document("a", "the lake", version="v2")])
+    await store.catalog.replace(ANNA, "c", [document("a", "the lake", version="v2")])
     assert [text for text, _ in await by_words(store, "harbour")] == ["another harbour"]
-    await store.delete(ANNA, [one])
+    await store.catalog.delete(ANNA, [one])
     assert not await by_words(store, "lake")
 
 
@@ -66,17 +63,17 @@ async def test_every_change_is_seen_at_once(pool: Pool) -> None:
 @pytest.mark.parametrize("kept", [3000, 2**25], ids=["little-room", "room"])
 async def test_scores_are_those_of_a_store_that_keeps_nothing(pool: Pool, budget: int, kept: int) -> None:
     chance = random.Random(budget + kept)
-    keeping = await opened(pool, SearchLimits(120, budget, kept))
-    plain = await opened(pool, SearchLimits(120, budget, 0))
+    keeping = await opened(pool, SearchLimits(budget, kept))
+    plain = await opened(pool, SearchLimits(budget, 0))
     uris = [f"u{number}" for number in range(30)]
     for version in range(12):
         for _ in range(chance.randint(0, 4)):
             texts = [" ".join(chance.choices(WORDS[:20], k=12)) for _ in range(3)]
-            await keeping.replace(ANNA, "c", [document(chance.choice(uris), *texts, version=f"v{version}")])
+            await keeping.catalog.replace(ANNA, "c", [document(chance.choice(uris), *texts, version=f"v{version}")])
         if version % 4 == 3:
-            held = await keeping.documents(ANNA, collection="c")
-            await keeping.delete(ANNA, [item.id for item in held[: len(held) // 3]])
-            while await keeping.maintain(settled=True):
+            held = await keeping.catalog.documents(ANNA, collection="c")
+            await keeping.catalog.delete(ANNA, [item.id for item in held[: len(held) // 3]])
+            while await keeping.upkeep.maintain(settled=True):
                 pass
         for _ in range(8):
             question = " ".join(chance.choices([*WORDS[:20], "unknown"], k=chance.randint(1, 8)))
@@ -86,13 +83,13 @@ async def test_scores_are_those_of_a_store_that_keeps_nothing(pool: Pool, budget
 async def test_many_questions_while_documents_come(pool: Pool) -> None:
     """Each sees the documents that were there when it began, whatever the others have kept."""
     store = await opened(pool, ASKED)
-    await store.replace(ANNA, "c", [document("first", "harbour zero")])
+    await store.catalog.replace(ANNA, "c", [document("first", "harbour zero")])
     written = 0
 
     async def write() -> None:
         nonlocal written
         for number in range(15):
-            await store.replace(ANNA, "c", [document(f"u{number}", f"harbour {number}")])
+            await store.catalog.replace(ANNA, "c", [document(f"u{number}", f"harbour {number}")])
             written += 1
 
     async def ask() -> None:
@@ -105,9 +102,9 @@ async def test_many_questions_while_documents_come(pool: Pool) -> None:
 
 
 async def test_a_word_that_gave_way_once_is_read_when_it_does_not(pool: Pool) -> None:
-    store = await opened(pool, SearchLimits(120, 12, 2**25))
-    await store.replace(ANNA, "c", [document(f"u{number}", f"harbour rare{number}") for number in range(10)])
-    await store.replace(ANNA, "c", [document(f"v{number}", "quay") for number in range(5)])
+    store = await opened(pool, SearchLimits(12, 2**25))
+    await store.catalog.replace(ANNA, "c", [document(f"u{number}", f"harbour rare{number}") for number in range(10)])
+    await store.catalog.replace(ANNA, "c", [document(f"v{number}", "quay") for number in range(5)])
     assert len(await by_words(store, "harbour quay rare1")) == 6  # harbour gives way
     for _ in range(2):
         assert len(await by_words(store, "harbour")) == 10
@@ -118,7 +115,7 @@ async def test_a_word_that_gave_way_once_is_read_when_it_does_not(pool: Pool) ->
 async def test_what_was_kept_long_ago_is_read_anew(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A backup that was played back may have the same numbers for other postings."""
     store = await opened(pool, ASKED)
-    await store.replace(ANNA, "c", [document("a", "an old harbour"), document("b", "a lake")])
+    await store.catalog.replace(ANNA, "c", [document("a", "an old harbour"), document("b", "a lake")])
     assert len(await by_words(store, "harbour")) == 1
     await by_words(store, "lake")
     async with pool.connection() as connection:
@@ -136,8 +133,8 @@ async def test_what_was_kept_long_ago_is_read_anew(pool: Pool, monkeypatch: pyte
 
 
 async def test_a_small_memory_keeps_the_words_asked_last(pool: Pool) -> None:
-    store = await opened(pool, SearchLimits(120, 1_000_000, 4 * 700))
-    await store.replace(ANNA, "c", [document("a", " ".join(WORDS))])
+    store = await opened(pool, SearchLimits(1_000_000, 4 * 700))
+    await store.catalog.replace(ANNA, "c", [document("a", " ".join(WORDS))])
     for word in WORDS:
         await by_words(store, word)
     read = looked_up("read")
@@ -149,7 +146,7 @@ async def test_a_small_memory_keeps_the_words_asked_last(pool: Pool) -> None:
 
 async def test_nothing_is_kept_where_nothing_may_be(pool: Pool) -> None:
     store = await opened(pool, replace(ASKED, kept_bytes=0))
-    await store.replace(ANNA, "c", [document("a", "an old harbour")])
+    await store.catalog.replace(ANNA, "c", [document("a", "an old harbour")])
     kept = looked_up("kept")
     for _ in range(3):
         assert len(await by_words(store, "harbour")) == 1

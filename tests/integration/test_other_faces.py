@@ -141,7 +141,7 @@ async def test_feedback(world: World, pool: Pool, tmp_path: Path) -> None:
 
         services = api.services
         report = await export_feedback(
-            services.storage.feedback, services.storage.store, services.principal, tmp_path / "set"
+            services.storage.feedback, services.storage.catalog, services.principal, tmp_path / "set"
         )
         assert report == {"queries": 3, "judged": 2, "documents": 2}
         dataset = read_dataset(tmp_path / "set")
@@ -152,10 +152,10 @@ async def test_feedback(world: World, pool: Pool, tmp_path: Path) -> None:
         assert set(first.relevant) <= set(corpus) and "flour" in corpus[next(iter(first.relevant))]
         with pytest.raises(BadRequest, match="not empty"):
             await export_feedback(
-                services.storage.feedback, services.storage.store, services.principal, tmp_path / "set"
+                services.storage.feedback, services.storage.catalog, services.principal, tmp_path / "set"
             )
         with pytest.raises(BadRequest, match="no rated answers"):
-            await export_feedback(services.storage.feedback, services.storage.store, OTHER, tmp_path / "none")
+            await export_feedback(services.storage.feedback, services.storage.catalog, OTHER, tmp_path / "none")
 
         assert (await client.delete("/api/feedback/m2")).status_code == 204
         assert (await client.delete("/api/conversations/t1")).status_code == 204
@@ -187,7 +187,7 @@ async def test_an_export_misses_no_rating_that_is_given_again_meanwhile(
                         await self.rate(owner, message, -1, "again")
                 return page
 
-        report = await export_feedback(Rerating(pool), api.services.storage.store, owner, tmp_path / "set")
+        report = await export_feedback(Rerating(pool), api.services.storage.catalog, owner, tmp_path / "set")
         assert report["queries"] == 5
         lines = [json.loads(line) for line in (tmp_path / "set/queries.jsonl").read_text().splitlines()]
         assert {line["_id"]: line["comment"] for line in lines} == {

@@ -175,7 +175,7 @@ async def test_a_file_that_breaks_keeps_its_old_version(world: World, folder: Pa
     (folder / "a.md").write_text("# Harbour\n\nThe harbour of Ghent opened in 1827.")
     (outcome,) = await ingest(world, folder / "a.md")
     assert outcome.status.value == "unchanged"
-    assert (await world.store.document(world.principal, outcome.document_id or "")).error is None
+    assert (await world.catalog.document(world.principal, outcome.document_id or "")).error is None
 
 
 async def test_a_document_whose_new_version_is_broken_counts_with_the_old_one(world: World, folder: Path) -> None:
@@ -184,7 +184,7 @@ async def test_a_document_whose_new_version_is_broken_counts_with_the_old_one(wo
     assert [item.status.value async for item in world.ingester.ingest_source("c", source)] == ["indexed"]
     (folder / "a.json").write_text('{"a": "harb')
     assert [item.status.value async for item in world.ingester.ingest_source("c", source)] == ["failed"]
-    (found,) = await world.store.collections(world.principal)
+    (found,) = await world.catalog.collections(world.principal)
     assert (found.documents, found.chunks) == (1, 1)
 
 
@@ -194,7 +194,7 @@ async def test_two_ingests_of_one_folder_at_once(world: World, folder: Path) -> 
     both = await asyncio.gather(ingest(world, folder), ingest(world, folder))
     for outcomes in both:
         assert len(outcomes) == 34
-    documents = await world.store.documents(world.principal, collection="c")
+    documents = await world.catalog.documents(world.principal, collection="c")
     assert len({document.uri for document in documents}) == len(documents) == 34
     found = await texts(world, "document number harbours")
     assert len(found) == len(set(found))
@@ -258,7 +258,7 @@ async def test_deleting_removes_the_original_bytes_unless_shared(world: World, f
     outcomes = await ingest(world, folder)
     await world.ingest.sweeper.sweep_blobs(0)  # those of files that could not be read
     by_name = {Path(outcome.uri).name: outcome.document_id or "" for outcome in outcomes}
-    key = (await world.store.document(world.principal, by_name["b.txt"])).blob_key or ""
+    key = (await world.catalog.document(world.principal, by_name["b.txt"])).blob_key or ""
     await world.ingest.remover.delete_documents(world.principal, [by_name["b.txt"]])
     assert await world.ingest.sweeper.sweep_blobs(0) == 0
     async with world.blobs.local(key) as path:
@@ -325,14 +325,14 @@ async def test_an_original_that_was_let_go_of_is_not_swept_while_it_is_read_agai
     source = LocalSource(folder / "a.md", max_bytes=10**7)
     reading = replace(world.ingest, parser=Sweeping())  # type: ignore[arg-type]
     (again,) = [item async for item in reading.ingester_for(world.principal).ingest_source("c", source)]
-    key = (await world.store.document(world.principal, again.document_id or "")).blob_key or ""
+    key = (await world.catalog.document(world.principal, again.document_id or "")).blob_key or ""
     assert again.status.value == "indexed" and originals(world) == [key]
     assert await world.ingest.sweeper.sweep_blobs(3600) == 0 and originals(world) == [key]
 
 
 async def test_an_upload_is_a_source_of_one_document(world: World, folder: Path) -> None:
     key = await world.blobs.put(folder / "a.md")
-    await world.store.open_collection(world.principal, "c", world.ingest.index)
+    await world.catalog.open_collection(world.principal, "c", world.ingest.index)
     for expected in ("indexed", "unchanged"):
         outcome = await ingest_upload(world.ingester, world.blobs, "c", "upload://c/a.md", "a.md", key)
         assert outcome.status.value == expected
@@ -344,7 +344,7 @@ async def test_every_character_is_found_under_its_offsets(world: World, folder: 
     )
     (folder / "book.txt").write_text(book)
     (outcome,) = await ingest(world, folder / "book.txt")
-    text = (await world.store.text(world.principal, outcome.document_id or "")).text
+    text = (await world.catalog.text(world.principal, outcome.document_id or "")).text
     ranking, _ = await retrieve(world.chat, world.principal, "Sentence 3.7 of Ghent", ["c"])
     assert ranking.hits
     for hit in ranking.hits:
@@ -358,7 +358,7 @@ async def test_a_run_that_ends_early_does_not_hang_on_what_was_prepared(world: W
 
     class Broken:
         def __getattr__(self, name: str) -> object:
-            return getattr(world.store, name)
+            return getattr(world.catalog, name)
 
         async def replace(self, *_: object, **__: object) -> None:
             await asyncio.sleep(0.5)  # meanwhile the queue fills up
@@ -398,7 +398,7 @@ async def test_bytes_that_moved_to_another_file_stay(world: World, folder: Path)
     (folder / "z.md").write_bytes(content)
     (folder / "a.md").write_text("# Harbour\n\nAnother text.")
     await ingest(replace_batches(world), folder)
-    for document in await world.store.documents(world.principal, collection="c"):
+    for document in await world.catalog.documents(world.principal, collection="c"):
         if document.uri.endswith("z.md"):
             async with world.blobs.local(document.blob_key or "") as path:
                 assert path.read_bytes() == content
@@ -456,7 +456,7 @@ async def test_an_edit_embeds_only_what_it_touched(world: World, folder: Path) -
     (outcome,) = await ingest(counting, folder / "book.md")
     assert outcome.status.value == "indexed" and 1 <= Counting.asked <= 2
     assert len(await chunk_ids(world) & ids) == len(ids) - Counting.asked
-    text = (await world.store.text(world.principal, outcome.document_id or "")).text
+    text = (await world.catalog.text(world.principal, outcome.document_id or "")).text
     for question in ("Sentence 20.0 tells of Antwerp", "Sentence 39.8 tells of Ghent"):
         ranking, _ = await retrieve(world.chat, world.principal, question, ["c"])
         assert question in ranking.hits[0].text
@@ -475,7 +475,7 @@ async def test_a_file_with_the_same_tag_is_not_read_again(world: World, folder: 
     for path in folder.rglob("*"):
         os.utime(path, (1_700_000_000, 1_700_000_000))
     await ingest(world, folder / "a.md")
-    stored = (await world.store.versions(world.principal, "c", [(folder / "a.md").as_uri()])).popitem()[1]
+    stored = (await world.catalog.versions(world.principal, "c", [(folder / "a.md").as_uri()])).popitem()[1]
     assert stored.tag is None  # its change time is of this moment: another write might not show
 
     class Settled(LocalSource):
@@ -535,7 +535,7 @@ async def test_a_protected_file_is_opened_by_a_password_of_the_settings(world: W
     entry = SourceEntry(source.uri, "tag")
     refused = await ingester.ingest_document("c", source, entry, None, password="wrong")
     assert refused.error and refused.error.code == "encrypted" and Locked.tried == [None, "open"]
-    known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
+    known = (await world.catalog.versions(world.principal, "c", [source.uri]))[source.uri]
     assert not locked.file_parser.has_read(entry, known)  # another password may come
     assert (await ingester.ingest_document("c", source, entry, known)).status.value == "indexed"
 
@@ -546,7 +546,7 @@ async def test_the_bytes_of_replaced_versions_and_of_needed_uploads(world: World
         await ingest(world, folder / "a.md")
     assert await world.ingest.sweeper.sweep_blobs(0) == 2
     (outcome,) = await ingest(world, folder / "a.md")
-    key = (await world.store.document(world.principal, outcome.document_id or "")).blob_key or ""
+    key = (await world.catalog.document(world.principal, outcome.document_id or "")).blob_key or ""
     await world.ingest.queue.add(world.principal, [upload_job(world.principal, "c", "upload://c/z.md", "z.md", key)])
     await world.ingest.remover.delete_documents(world.principal, [outcome.document_id or ""])
     assert await world.ingest.sweeper.sweep_blobs(0) == 0
@@ -557,7 +557,7 @@ async def test_the_bytes_of_replaced_versions_and_of_needed_uploads(world: World
 async def test_a_document_that_is_deleted_while_it_is_ingested_anew_is_new(world: World, folder: Path) -> None:
     (outcome,) = await ingest(world, folder / "a.md")
     source = LocalSource(folder / "a.md", max_bytes=10**6)
-    known = (await world.store.versions(world.principal, "c", [source.uri]))[source.uri]
+    known = (await world.catalog.versions(world.principal, "c", [source.uri]))[source.uri]
     for content in ("# Harbour\n\nThe harbour of Ghent opened in 1827.", "# Harbour\n\nAnother."):
         (folder / "a.md").write_text(content)
         await world.ingest.remover.delete_documents(world.principal, [outcome.document_id or ""])

@@ -1,29 +1,34 @@
 """Index versions on a real Postgres: built beside the live one, caught up with, switched, gone back to, discarded."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.integration.conftest import World
+from tests.integration.conftest import World, open_world
 
 from anchorage.adapters.postgres.pool import Pool
+from anchorage.adapters.postgres.tables import IndexTables
 from anchorage.adapters.sources.files.folder import LocalSource
-from anchorage.adapters.stores.pgvector import vector_index
-from anchorage.adapters.stores.pgvector.tables import IndexTables
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
+from anchorage.adapters.vectors import pgvector
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
 from anchorage.evaluation.golden import compare, read_golden
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.reindex import Reindexer, check_chunk_size, find_other_version, target_spec
 from anchorage.model import EmbedderSpec, IndexVersion, Outcome, Principal, SourceEntry
+from anchorage.ports.index_versions import IndexVersions
 from anchorage.ports.upkeep import Upkeep
+from anchorage.ports.vector_index import Space
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
+from anchorage.testing.memory_vectors import MemoryVectors
+from anchorage.testing.troubled_vectors import Killed, TroubledVectors, away, killed_at
 from anchorage.wiring.chat import build_chat
 from support.asking import retrieve
+from support.stores import stores
 
 SMALL, LARGE = HashEmbedder(), HashEmbedder(96, "large")
+BOTH = ["pgvector", "server"]
 TOPICS = ("harbour of Ghent", "bread and flour", "melting iron", "purring cats")
 
 
@@ -33,6 +38,20 @@ def text_of(topic: str, extra: str = "") -> str:
         for n in range(12)
     ]
     return f"# {topic}\n\n" + "\n\n".join(parts)
+
+
+@pytest.fixture
+def server() -> TroubledVectors:
+    return TroubledVectors(MemoryVectors())
+
+
+@pytest.fixture(params=BOTH)
+async def world(
+    request: pytest.FixtureRequest, pool: Pool, database: str, tmp_path: Path, server: TroubledVectors
+) -> AsyncIterator[World]:
+    """With the vectors in Postgres, and on a server."""
+    async with open_world(pool, database, tmp_path, server if request.param == "server" else None) as found:
+        yield found
 
 
 @pytest.fixture
@@ -48,7 +67,7 @@ async def folder(tmp_path: Path) -> Path:
 class Reindexing:
     """What reindexing works with."""
 
-    versions: PgvectorIndexVersions
+    versions: IndexVersions
     embedders: FixedEmbedders
     upkeep: Upkeep
 
@@ -62,7 +81,7 @@ def shop(world: World, pool: Pool) -> tuple[World, Reindexing]:
     """Services that know both embedders, and what reindexes with them."""
     both = FixedEmbedders([SMALL, LARGE])
     known = replace(world, ingest=replace(world.ingest, embedders=both), chat=replace(world.chat, embedders=both))
-    return known, Reindexing(PgvectorIndexVersions(pool), both, world.store)
+    return known, Reindexing(world.stores.index_versions, both, world.stores.upkeep)
 
 
 async def ingest(world: World, folder: Path) -> list[Outcome]:
@@ -100,17 +119,17 @@ async def test_a_new_version_is_built_beside_the_old_and_takes_over(
     assert await hits(world, "harbour of Ghent number 3") == before
     beside = await hits(world, "harbour of Ghent number 3", version.id)
     assert beside and beside != before
-    documents = await world.store.documents(world.principal, collection="c")
+    documents = await world.catalog.documents(world.principal, collection="c")
     await services.reindexer.switch(world.principal, version, silent)
     assert await hits(world, "harbour of Ghent number 3") == beside
     live, other = await services.versions.versions(world.principal, "c")
     assert (live.id, live.documents, other.documents) == (version.id, 4, 4)
     assert live.spec.embedder == LARGE.spec and live.spec.chunker == chunker_name(16, 4)
-    after = await world.store.documents(world.principal, collection="c")
+    after = await world.catalog.documents(world.principal, collection="c")
     assert [item.version for item in after] == [item.version for item in documents]
     assert all(new.chunks != old.chunks for new, old in zip(after, documents, strict=True))
     for uri, passage in beside:
-        text = (await world.store.text(world.principal, next(d.id for d in after if d.uri.endswith(uri)))).text
+        text = (await world.catalog.text(world.principal, next(d.id for d in after if d.uri.endswith(uri)))).text
         assert passage in text
 
 
@@ -183,7 +202,7 @@ async def test_writers_and_readers_go_on_while_it_is_built_and_switched(
         while not finished.is_set() or written < 8:
             written += 1
             (folder / "1.md").write_text(text_of("bread and flour", f"Edition {written}."))
-            known = (await world.store.versions(world.principal, "c", [uri])).get(uri)
+            known = (await world.catalog.versions(world.principal, "c", [uri])).get(uri)
             outcome = await ingester.ingest_document("c", source, SourceEntry(uri), known)
             assert outcome.status.value == "indexed", outcome
             (folder / "new.md").write_text(text_of("white lighthouses", f"Edition {written}."))
@@ -280,18 +299,19 @@ async def test_two_operators_at_once_build_one_index(shop: tuple[World, Reindexi
     version = await begin(world, services)
     await asyncio.gather(*(services.reindexer.build(world.principal, version, silent) for _ in range(3)))
     await services.reindexer.switch(world.principal, version, silent)
-    documents = await world.store.documents(world.principal, collection="c")
+    documents = await world.catalog.documents(world.principal, collection="c")
     async with pool.connection() as connection:
         cursor = await connection.execute(f"SELECT count(*) FROM anchorage.chunks_{version.id}")
         row = await cursor.fetchone()
     assert row == (sum(item.chunks for item in documents),)
 
 
+@pytest.mark.parametrize("world", ["pgvector"], indirect=True)
 async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwhile(
     shop: tuple[World, Reindexing], folder: Path, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, services = shop
-    monkeypatch.setattr(vector_index, "WORTH_IT", 1)
+    monkeypatch.setattr(pgvector, "worth_it", lambda dimension: 1)
     await ingest(world, folder)
     version = await begin(world, services)
     async with pool.connection() as worker:
@@ -303,7 +323,64 @@ async def test_its_vector_index_is_there_before_the_switch_whoever_tidies_meanwh
                 await asyncio.sleep(0.02)
         await worker.execute("SELECT pg_advisory_unlock(20762)")
         await building
-        assert not await vector_index.size_without_index(worker, IndexTables(version.id))
+        assert await pgvector.has_graph(worker, IndexTables(version.id))
+
+
+@pytest.mark.parametrize("world", ["server"], indirect=True)
+async def test_a_build_that_was_killed_between_its_two_writes(
+    shop: tuple[World, Reindexing], folder: Path, server: TroubledVectors
+) -> None:
+    world, services = shop
+    await ingest(world, folder)
+    version = await begin(world, services)
+    space = Space(version.id, 96)
+    for step in range(3):
+        server.after = killed_at("put")
+        with pytest.raises(Killed):
+            await services.reindexer.build(world.principal, version, silent)
+        server.heal()
+        assert await server.count(space) > step  # chunks that Postgres does not know
+        assert not await hits(world, "harbour of Ghent number 3", version.id)
+    await services.reindexer.switch(world.principal, version, silent)  # what it builds is mended, too
+    chunks = sum(item.chunks for item in await world.catalog.documents(world.principal, collection="c"))
+    assert await server.count(space) == chunks
+    assert (await hits(world, "melting iron"))[0][0] == "2.md"
+    old = await find_other_version(services.versions, world.principal, "c")
+    await services.versions.discard(world.principal, old.id)
+    assert list(await server.spaces()) == [version.id]
+
+
+@pytest.mark.parametrize("world", ["pgvector"], indirect=True)
+async def test_a_living_collection_moves_to_another_vector_index_and_back(
+    world: World, pool: Pool, folder: Path, server: TroubledVectors
+) -> None:
+    """Only where its vectors are is another: it finds the same."""
+    found = stores(pool, server)
+    world = replace(
+        world,
+        stores=found,
+        chat=replace(world.chat, catalog=found.catalog, search=found.search),
+        ingest=replace(world.ingest, catalog=found.catalog, upkeep=found.upkeep),
+    )
+    services = Reindexing(found.index_versions, world.ingest.embedders, found.upkeep)
+    await ingest(world, folder)
+    before = await hits(world, "harbour of Ghent number 3")
+    live, *_ = await services.versions.versions(world.principal, "c")
+    there = await services.versions.begin(world.principal, "c", replace(live.spec, vectors="server"))
+    await services.reindexer.switch(world.principal, there, silent)
+    assert await server.count(Space(there.id, 64)) > 0
+    after = await hits(world, "harbour of Ghent number 3")
+    assert after[0] == before[0] and len(after) == len(before)
+    # The others are as far from the question as one another, so that any of them may come.
+    assert {hit for hit in after if hit[0] == "0.md"} == {hit for hit in before if hit[0] == "0.md"}
+    (folder / "1.md").write_text(text_of("bread and flour", "Now with zucchini."))
+    await ingest(world, folder)
+    assert (await hits(world, "zucchini"))[0][0] == "1.md"
+    back = await find_other_version(services.versions, world.principal, "c")
+    await services.reindexer.switch(world.principal, back, silent)
+    server.before = away
+    assert (await hits(world, "zucchini"))[0][0] == "1.md"
+    assert (await hits(world, "harbour of Ghent number 3"))[0] == before[0]
 
 
 async def test_nobody_waits_for_the_embedder_at_the_switch(shop: tuple[World, Reindexing], folder: Path) -> None:

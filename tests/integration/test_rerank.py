@@ -189,7 +189,7 @@ async def test_retrieval_reads_more_candidates_than_it_returns(world: World) -> 
                 ParsedDocument(text, f"Town {number}", (Block(BlockKind.PARAGRAPH, 0, len(text)),)),
             )
 
-    await world.store.open_collection(world.principal, "default", world.ingest.index)
+    await world.catalog.open_collection(world.principal, "default", world.ingest.index)
     async for _ in world.ingester.ingest_texts("default", documents()):
         pass
     plain, _ = await retrieve(world.chat, world.principal, "cats of town 11", None, 12)

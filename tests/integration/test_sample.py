@@ -34,5 +34,5 @@ async def test_what_was_uploaded_beside_the_documentation_stays(
         return world.principal
 
     await ingest_own_docs(services_of(world, storage_of(world, pool, load_settings(data={"dir": tmp_path})), owner))
-    held = await world.store.documents(world.principal, collection=DOCS_COLLECTION)
+    held = await world.catalog.documents(world.principal, collection=DOCS_COLLECTION)
     assert {item.uri for item in held} == {"upload://anchorage-docs/note.txt", (tmp_path / "mine/a.txt").as_uri()}

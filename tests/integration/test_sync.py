@@ -119,13 +119,13 @@ async def test_a_broken_file_is_told_once_and_not_read_at_every_sync(office: Off
     assert (found.report["queued"], found.report["unchanged"]) == (0, 9)
     jobs = await office.queue.jobs(office.world.principal, status="failed")
     assert {job.error.code for job in jobs if job.error} == {"corrupt"}
-    documents = await office.world.store.documents(office.world.principal, collection="c")
+    documents = await office.world.catalog.documents(office.world.principal, collection="c")
     assert [item.error.code for item in documents if item.error] == ["corrupt"]
 
 
 async def test_a_source_tells_how_many_of_its_documents_failed(office: Office) -> None:
     async def failed() -> int:
-        return (await office.world.store.failures(office.world.principal, [source.id])).get(source.id, 0)
+        return (await office.world.catalog.failures(office.world.principal, [source.id])).get(source.id, 0)
 
     for name in ("a.pdf", "b.pdf"):
         (office.folder / name).write_bytes(b"%PDF-1.7 and nothing of one")
@@ -138,7 +138,7 @@ async def test_a_source_tells_how_many_of_its_documents_failed(office: Office) -
         await office.sync(source)
         assert await failed() == 1
     stranger = Principal("stranger")
-    assert not await office.world.store.failures(stranger, [source.id])
+    assert not await office.world.catalog.failures(stranger, [source.id])
 
 
 async def test_a_source_is_synced_when_its_time_has_come(office: Office, pool: Pool) -> None:
@@ -225,11 +225,11 @@ async def test_a_page_that_vanishes_vanishes_from_answers_and_one_that_never_was
         async with office.working():
             found = await office.sync(source)
             assert found.status == "synced" and not await office.uris()
-            assert await office.world.store.failures(office.world.principal, [source.id]) == {source.id: 1}
+            assert await office.world.catalog.failures(office.world.principal, [source.id]) == {source.id: 1}
             site.page("/page", "The quay of Ghent is long.", "text/plain")
             await office.sync(source)
             assert await office.uris() == {"page"} and await office.texts("quay")
-            assert not await office.world.store.failures(office.world.principal, [source.id])
+            assert not await office.world.catalog.failures(office.world.principal, [source.id])
             site.page("/page", "gone", status=410)
             held = await office.sync(source)
             assert held.status == "held" and held.error and "gone" in held.error.message and await office.uris()
@@ -243,10 +243,12 @@ async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> 
     source = await office.register()
     async with office.working():
         await office.sync(source)
-        held = await office.world.store.of_source(office.world.principal, "c", source.id)
+        held = await office.world.catalog.of_source(office.world.principal, "c", source.id)
         assert len(held) == 8
         again = [item async for item in office.world.ingester.ingest_source("c", folder)]
-        assert len(again) == 8 and len(await office.world.store.of_source(office.world.principal, "c", source.id)) == 8
+        assert (
+            len(again) == 8 and len(await office.world.catalog.of_source(office.world.principal, "c", source.id)) == 8
+        )
         (office.folder / "n3.txt").unlink()
         assert (await office.sync(source)).report["deleted"] == 1
 
@@ -255,7 +257,7 @@ async def test_what_was_ingested_by_hand_becomes_the_sources(office: Office) -> 
 async def test_removing_a_source_while_its_documents_are_in_work(office: Office, keep: bool) -> None:
     source = await office.register()
     storage = office.storage
-    await office.world.store.open_collection(office.world.principal, "c", office.world.ingest.index)
+    await office.world.catalog.open_collection(office.world.principal, "c", office.world.ingest.index)
     async with office.working():
         await office.queue.add(office.world.principal, [sync_job(source)])
         async with asyncio.timeout(30):
@@ -273,7 +275,7 @@ async def test_what_is_deleted_does_not_come_back_by_an_upload_before(
     office: Office, pool: Pool, *, running: bool
 ) -> None:
     world, file, parser = office.world, office.folder / "a.txt", office.world.ingest.parser
-    await world.store.open_collection(world.principal, "c", world.ingest.index)
+    await world.catalog.open_collection(world.principal, "c", world.ingest.index)
     reading, go_on = asyncio.Event(), asyncio.Event()
 
     class Slow:
@@ -332,7 +334,7 @@ async def test_removing_a_source_can_be_done_again_when_it_failed_on_the_way(
         async def away(*_: object, **__: object) -> None:
             raise DatabaseUnavailable("The database is away.")
 
-        patch.setattr(office.world.store, "delete", away)
+        patch.setattr(office.world.catalog, "delete", away)
         with pytest.raises(DatabaseUnavailable):
             await remove_source(office.storage, principal, source.id, keep_documents=False)
     assert await office.registry.sources(principal) and await office.uris()
@@ -415,7 +417,7 @@ async def test_a_document_of_two_sources_stays_until_both_have_lost_it(office: O
     wide, narrow = office.folder.as_uri(), deep.as_uri()
     outer = await office.register()
     inner = await office.registry.add(office.world.principal, "c", str(deep), {}, None)
-    store, principal = office.world.store, office.world.principal
+    store, principal = office.world.catalog, office.world.principal
     async with office.working():
         await office.sync(outer)
         await office.sync(inner)

@@ -39,7 +39,7 @@ async def test_a_quoted_answer_is_verbatim_at_its_offsets(asked: World) -> None:
     assert "Victor Horta designed the Hôtel Tassel in 1893." in answer.answer
     assert [citation.marker for citation in answer.citations] == list(range(1, len(answer.citations) + 1))
     for citation in answer.citations:
-        text = (await asked.store.text(asked.principal, citation.document_id, citation.version)).text
+        text = (await asked.catalog.text(asked.principal, citation.document_id, citation.version)).text
         assert text[citation.start : citation.end] == citation.quote
         assert text[: citation.start].endswith(citation.prefix) and text[citation.end :].startswith(citation.suffix)
 

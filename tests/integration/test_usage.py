@@ -517,7 +517,7 @@ async def test_an_evaluation_is_on_an_account_of_its_own(world: World, pool: Poo
             world.chat, generator=ScriptedGenerator(["Bread is made of flour [1]."], model="m"), ledger=ledger
         )
         found = await build_chat(chat).evaluator.evaluate(
-            world.ingester, world.ingest.index, world.store, world.principal, read_dataset(tmp_path), k=3,
+            world.ingester, world.ingest.index, world.stores.upkeep, world.principal, read_dataset(tmp_path), k=3,
             distractors=None, keep=None, progress=lambda what, number: None,
         )  # fmt: skip
         assert found["answer"]["containment"] == 1.0

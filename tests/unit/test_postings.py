@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 
-from anchorage.adapters.stores.pgvector.postings import BLOCK, Block, decode, decode_all, encode, invert
+from anchorage.adapters.postgres.lexical.postings import BLOCK, Block, decode, decode_all, encode, invert
 
 
 def counts_of(passages: int, seed: int) -> dict[int, dict[str, int]]:

@@ -11,14 +11,14 @@ from typing import Any, TextIO
 
 from anchorage.errors import BadRequest, NotFound
 from anchorage.model import Feedback, Principal
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.feedback import FeedbackStore, Place
-from anchorage.ports.store import Store
 
 _PAGE = 500
 
 
 async def export_feedback(
-    feedback: FeedbackStore, store: Store, principal: Principal, folder: Path
+    feedback: FeedbackStore, catalog: Catalog, principal: Principal, folder: Path
 ) -> Mapping[str, int]:
     """Write queries.jsonl, qrels.tsv and corpus.jsonl; returns how many queries, judged queries and documents they hold.
 
@@ -38,7 +38,7 @@ async def export_feedback(
             documents[citation.document_id] = documents.get(citation.document_id) or citation.version
     with _writing(folder / "corpus.jsonl") as corpus:
         written = {
-            key for key, version in documents.items() if await _write_document(store, principal, key, version, corpus)
+            key for key, version in documents.items() if await _write_document(catalog, principal, key, version, corpus)
         }
     judged = 0
     with _writing(folder / "queries.jsonl") as queries, _writing(folder / "qrels.tsv") as qrels:
@@ -82,11 +82,13 @@ def _line(file: TextIO, value: Mapping[str, Any]) -> None:
     file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
-async def _write_document(store: Store, principal: Principal, key: str, version: str | None, corpus: TextIO) -> bool:
+async def _write_document(
+    catalog: Catalog, principal: Principal, key: str, version: str | None, corpus: TextIO
+) -> bool:
     """Write a document's text as it was cited, else as it is; says whether there is one."""
     with suppress(NotFound):
-        document = await store.document(principal, key)
-        text = await store.text(principal, key, version)
+        document = await catalog.document(principal, key)
+        text = await catalog.text(principal, key, version)
         await asyncio.to_thread(_line, corpus, {"_id": key, "title": document.title, "text": text.text})
         return True
     return False

@@ -9,21 +9,21 @@ from collections.abc import Sequence
 
 from anchorage.errors import BadRequest
 from anchorage.model import Document, Principal
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 
 _UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
 async def document_page(
-    store: Store, principal: Principal, *, collection: str | None = None, limit: int, after: str | None,
+    catalog: Catalog, principal: Principal, *, collection: str | None = None, limit: int, after: str | None,
     status: str | None = None, matching: str = "",
 ) -> tuple[Sequence[Document], str | None]:  # fmt: skip
     """Documents by collection and uri, and the mark of the next page; `after` is the mark of this one, or a document's id.
 
     Raises `BadRequest` for a mark that no list gave out, and `NotFound`.
     """
-    seen = await _last_seen(store, principal, after) if after else None
-    found = await store.documents(
+    seen = await _last_seen(catalog, principal, after) if after else None
+    found = await catalog.documents(
         principal, collection=collection, limit=limit + 1, after=seen, status=status, matching=matching
     )
     page = found[:limit]
@@ -35,10 +35,10 @@ def _mark(document: Document) -> str:
     return base64.urlsafe_b64encode(json.dumps([document.collection, document.uri]).encode()).decode().rstrip("=")
 
 
-async def _last_seen(store: Store, principal: Principal, after: str) -> tuple[str, str]:
+async def _last_seen(catalog: Catalog, principal: Principal, after: str) -> tuple[str, str]:
     """Collection and uri of a mark, or of the document of an id. Raises `BadRequest`, `NotFound`."""
     if _UUID.fullmatch(after):
-        document = await store.document(principal, after)
+        document = await catalog.document(principal, after)
         return document.collection, document.uri
     try:
         collection, uri = json.loads(base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)))

@@ -50,7 +50,7 @@ async def ingest_own_docs(services: Services) -> None:
         _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
         return
     source = _Pages(local_source(services.settings, str(folder)))
-    store, principal = services.storage.store, services.principal
+    store, principal = services.storage.catalog, services.principal
     found = await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     if (
         found.index != services.ingest.index

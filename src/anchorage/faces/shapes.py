@@ -9,7 +9,7 @@ from typing import Any
 
 from anchorage.chat.streaming.events import citation_json
 from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
-from anchorage.ports.store import Store
+from anchorage.ports.catalog import Catalog
 from anchorage.ports.usage import Allowance, UsageRow
 
 
@@ -54,15 +54,15 @@ def detailed_document_json(document: Document) -> dict[str, Any]:
 
 
 async def document_with_text(
-    store: Store, principal: Principal, document_id: str, version: str | None = None
+    catalog: Catalog, principal: Principal, document_id: str, version: str | None = None
 ) -> dict[str, Any]:
     """The contract's `documents show`, with the text of a version, the current one by default. A document that was never indexed has
     no text.
     """
-    document = await store.document(principal, document_id)
+    document = await catalog.document(principal, document_id)
     shown = {**detailed_document_json(document), "version": version or document.version, "pages": [], "text": None}
     if shown["version"]:
-        text = await store.text(principal, document_id, version)
+        text = await catalog.text(principal, document_id, version)
         pages = [{"page": page.number, "start": page.start, "end": page.end} for page in text.pages]
         shown |= {"pages": pages, "text": text.text}
     return shown

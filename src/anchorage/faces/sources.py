@@ -34,7 +34,7 @@ async def with_failures(
     storage: Storage, principal: Principal, sources: Sequence[RegisteredSource]
 ) -> Sequence[tuple[RegisteredSource, int]]:
     """Each source with how many of its documents could not be read when that was last tried."""
-    failures = await storage.store.failures(principal, [source.id for source in sources]) if sources else {}
+    failures = await storage.catalog.failures(principal, [source.id for source in sources]) if sources else {}
     return [(source, failures.get(source.id, 0)) for source in sources]
 
 
@@ -61,7 +61,7 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
             )
         await asyncio.sleep(0.2)
     if keep_documents:
-        await storage.store.disown(principal, source.collection, source.id)
+        await storage.catalog.disown(principal, source.collection, source.id)
         await storage.registry.remove(principal, source.id)
         return 0
     deleted = await _delete_documents_of(storage, principal, source)
@@ -70,6 +70,6 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
 
 
 async def _delete_documents_of(storage: Storage, principal: Principal, source: RegisteredSource) -> int:
-    held = await storage.store.of_source(principal, source.collection, source.id)
-    alone = await storage.store.release(principal, source.collection, list(held.values()), source.id) if held else []
+    held = await storage.catalog.of_source(principal, source.collection, source.id)
+    alone = await storage.catalog.release(principal, source.collection, list(held.values()), source.id) if held else []
     return len(await storage.remover.delete_documents(principal, alone))

@@ -10,6 +10,8 @@ DEFAULT_COLLECTION = "default"
 
 DOCS_COLLECTION = "anchorage-docs"
 
+IN_POSTGRES = "pgvector"
+
 
 @dataclass(frozen=True, slots=True)
 class EmbedderSpec:
@@ -30,6 +32,8 @@ class IndexSpec:
     recipe: str
     analyser: str
     embedder: EmbedderSpec
+    vectors: str = IN_POSTGRES
+    """The vector index that has its vectors, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -17,13 +17,12 @@ from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedPars
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.queue import QueueLimits, open_queue
+from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.adapters.postgres.sources import PostgresRegistry
 from anchorage.adapters.postgres.streams import PostgresStreamLog
+from anchorage.adapters.postgres.upkeep import PostgresUpkeep
 from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.sources.web.memory import WebMemory
-from anchorage.adapters.stores.pgvector.search import SearchLimits
-from anchorage.adapters.stores.pgvector.store import PgvectorStore
-from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.cancellation import heed_cancellation
 from anchorage.chat.memory.recall import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
@@ -34,9 +33,10 @@ from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.removal import Remover
 from anchorage.ingest.sync import SyncLimits
 from anchorage.ingest.worker import Worker
-from anchorage.model import LOCAL_OWNER, IndexSpec, Principal
+from anchorage.model import LOCAL_OWNER, EmbedderSpec, IndexSpec, Principal
 from anchorage.ports.blob import BlobStore
-from anchorage.ports.embedder import Embedder
+from anchorage.ports.catalog import Catalog
+from anchorage.ports.embedder import Embedder, Embedders, Vectors
 from anchorage.ports.feedback import FeedbackStore
 from anchorage.ports.forwarder import Forwarder
 from anchorage.ports.guard import Guard
@@ -47,7 +47,7 @@ from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.reranker import Reranker
 from anchorage.ports.retrieval_role import RetrievalRole
-from anchorage.ports.store import Store
+from anchorage.ports.search import Search
 from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings, child_environment
@@ -62,6 +62,7 @@ from anchorage.wiring.ingest import Ingestion
 from anchorage.wiring.models import hurried, open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
+from anchorage.wiring.stores import stores_on, vector_indexes
 from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
@@ -74,7 +75,9 @@ class Storage:
     """What keeps things: enough for commands that need no model."""
 
     settings: Settings
-    store: Store
+    catalog: Catalog
+    search: Search
+    upkeep: PostgresUpkeep
     index_versions: IndexVersions
     memory: Memory
     feedback: FeedbackStore
@@ -89,7 +92,7 @@ class Storage:
 
     @property
     def remover(self) -> Remover:
-        return Remover(self.store, self.queue)
+        return Remover(self.catalog, self.queue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +144,14 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             await migrate_databases(urls)
         vector, state = await open_pools(settings, urls, stack)
         s3 = await stack.enter_async_context(open_s3(s3_config(settings.s3)))
-        retrieval = settings.retrieval
+        limits = SearchLimits(settings.retrieval.max_postings, settings.retrieval.kept_postings)
+        stores = stores_on(vector, vector_indexes(vector, settings.retrieval), limits)
         storage = Storage(
             settings=settings,
-            store=PgvectorStore(
-                vector, SearchLimits(retrieval.ef_search, retrieval.max_postings, retrieval.kept_postings)
-            ),
-            index_versions=PgvectorIndexVersions(vector),
+            catalog=stores.catalog,
+            search=stores.search,
+            upkeep=stores.upkeep,
+            index_versions=stores.index_versions,
             memory=PostgresMemory(state),
             feedback=PostgresFeedback(state),
             stream_log=PostgresStreamLog(state, settings.stream.lease),
@@ -177,26 +181,18 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
     client = await stack.enter_async_context(open_client(settings))
     embedder = await open_embedder(settings, client)
     embedders = ConfiguredEmbedders(settings, client, embedder)
+    storage.upkeep.restore_with(lambda spec, texts: _embed_anew(embedders, spec, texts))
     generator = open_generator(settings.llm, client, storage.ledger)
     limits = settings.ingest
     parser = await stack.enter_async_context(_parser(limits))
-    index = IndexSpec(
-        parser=parser.version,
-        chunker=chunker_name(
-            settings.chunk.max_tokens or min(_MAX_CHUNK_TOKENS, embedder.max_tokens), settings.chunk.overlap_tokens
-        ),
-        recipe=_RECIPE,
-        analyser=analyser_name(settings.retrieval.language),
-        embedder=embedder.spec,
-    )
     ingest = Ingestion(
-        catalog=storage.store,
-        upkeep=storage.store,
+        catalog=storage.catalog,
+        upkeep=storage.upkeep,
         blobs=storage.blobs,
         parser=parser,
         embedders=embedders,
         queue=storage.queue,
-        index=index,
+        index=_new_index(settings, parser, embedder),
         batch_chunks=settings.ingest.batch_chunks,
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
         embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
@@ -226,8 +222,8 @@ async def _build_asking(
     settings = storage.settings
     reranking, guards = await open_reranking(settings, client), open_guards(settings, client)
     parts = ChatParts(
-        catalog=storage.store,
-        search=storage.store,
+        catalog=storage.catalog,
+        search=storage.search,
         embedder=embedder,
         embedders=embedders,
         memory=storage.memory,
@@ -247,6 +243,23 @@ async def _build_asking(
     return build_chat(parts), models
 
 
+def _new_index(settings: Settings, parser: SandboxedParser, embedder: Embedder) -> IndexSpec:
+    """The index that a new collection gets."""
+    tokens = settings.chunk.max_tokens or min(_MAX_CHUNK_TOKENS, embedder.max_tokens)
+    return IndexSpec(
+        parser=parser.version,
+        chunker=chunker_name(tokens, settings.chunk.overlap_tokens),
+        recipe=_RECIPE,
+        analyser=analyser_name(settings.retrieval.language),
+        embedder=embedder.spec,
+    )
+
+
+async def _embed_anew(embedders: Embedders, spec: EmbedderSpec, texts: Sequence[str]) -> Vectors:
+    """Vectors of passages that a vector server has lost."""
+    return await (await embedders.of(spec)).embed_passages(texts)
+
+
 def build_worker(storage: Storage, ingest: Ingestion) -> Worker:
     """What runs the jobs of this storage's queue; all its sources share what is known of the web."""
     settings, web = storage.settings, WebMemory()
@@ -261,7 +274,7 @@ def build_worker(storage: Storage, ingest: Ingestion) -> Worker:
 async def _remove_leftovers(storage: Storage) -> None:
     """Remove what killed processes left: temporary files, and the collections of evaluations."""
     await asyncio.to_thread(remove_leftovers, storage.settings.data.dir)
-    await drop_stale_evaluations(storage.store, storage.principal)
+    await drop_stale_evaluations(storage.catalog, storage.principal)
 
 
 def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedParser]:

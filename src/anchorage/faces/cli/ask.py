@@ -85,7 +85,7 @@ def ask(
 
 async def _tell_if_empty(services: Services) -> None:
     """Say where nothing was looked for, when nothing has been ingested there."""
-    if any(item.documents for item in await services.storage.store.collections(services.principal)):
+    if any(item.documents for item in await services.storage.catalog.collections(services.principal)):
         return
     settings = services.settings
     url = settings.database.vector_url

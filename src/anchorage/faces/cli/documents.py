@@ -25,7 +25,7 @@ _REASON = 100
 async def _all(storage: Storage, collection: str | None) -> list[Document]:
     found: list[Document] = []
     after: tuple[str, str] | None = None
-    while page := await storage.store.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
+    while page := await storage.catalog.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
         found += page
         after = page[-1].collection, page[-1].uri
     return found
@@ -65,7 +65,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
         from anchorage.wiring.services import open_storage
 
         async with open_storage(settings) as storage:
-            return await document_with_text(storage.store, storage.principal, document_id)
+            return await document_with_text(storage.catalog, storage.principal, document_id)
 
     found = asyncio.run(run(settings_for(data)))
     if json:
@@ -100,7 +100,7 @@ def delete(
             if everything:
                 found = await _all(storage, collection)
             else:  # all are looked up before one is deleted
-                found = [await storage.store.document(storage.principal, item) for item in document_ids or ()]
+                found = [await storage.catalog.document(storage.principal, item) for item in document_ids or ()]
             return list(await storage.remover.delete_by_hand(storage.principal, found))
 
     deleted = asyncio.run(run(settings_for(data)))

@@ -64,7 +64,7 @@ def export(
         from anchorage.wiring.services import open_storage
 
         async with open_storage(settings) as storage:
-            return dict(await export_feedback(storage.feedback, storage.store, storage.principal, folder))
+            return dict(await export_feedback(storage.feedback, storage.catalog, storage.principal, folder))
 
     settings = settings_for(data)
     report = asyncio.run(run())

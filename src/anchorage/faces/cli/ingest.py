@@ -98,7 +98,7 @@ async def _ingest(
                     progress.advance(task)
                     if not json:
                         _print_outcome(outcome)
-            while wait and await maintain_once(services.storage.store, settled=True):
+            while wait and await maintain_once(services.storage.upkeep, settled=True):
                 pass
     return outcomes
 

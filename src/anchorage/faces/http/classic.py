@@ -81,7 +81,7 @@ async def add_text(body: Text, services: CurrentServices, principal: CurrentPrin
     text = strip_unstorable(body.text)
     if not text.strip():
         raise BadRequest("The text is empty: send what is to be found later.")
-    store, settings = services.storage.store, services.settings
+    store, settings = services.storage.catalog, services.settings
     source = _TextSource(text.encode(), settings.data.dir / "uploads")
     async with state.adding_texts(settings.http.add_text_concurrency):
         await store.open_collection(principal, DEFAULT_COLLECTION, services.ingest.index)

@@ -98,7 +98,7 @@ async def hits(
     turn = await storage.memory.find(principal, conversation_id, message_id)
     if turn is None:
         raise NotFound(f"The conversation {conversation_id[:128]!r} has no message {message_id[:128]!r}.")
-    return {"hits": [explained_json(hit) for hit in await read_traced_hits(storage.store, principal, turn.trace)]}
+    return {"hits": [explained_json(hit) for hit in await read_traced_hits(storage.catalog, principal, turn.trace)]}
 
 
 @router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")

@@ -144,7 +144,7 @@ async def _kept(services: Services, principal: Principal, collection: str, name:
 @router.get("/collections", summary="List collections", **answers(Collections))
 async def collections(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The collections that you may read, by name."""
-    found = await services.storage.store.collections(principal)
+    found = await services.storage.catalog.collections(principal)
     return {"collections": [{"name": item.name, "documents": item.documents, "chunks": item.chunks} for item in found]}
 
 
@@ -156,7 +156,7 @@ async def documents(
 ) -> dict[str, Any]:  # fmt: skip
     """Documents by collection and uri. `after` is the `next` of the page before."""
     page, following = await document_page(
-        services.storage.store, principal, collection=collection, limit=limit, after=after, status=status,
+        services.storage.catalog, principal, collection=collection, limit=limit, after=after, status=status,
         matching=strip_unstorable(q).strip(),
     )  # fmt: skip
     return {"documents": [detailed_document_json(item) for item in page], "next": following}
@@ -167,7 +167,7 @@ async def document(
     document_id: str, services: CurrentServices, principal: CurrentPrincipal, version: str | None = None
 ) -> dict[str, Any]:
     """A document with its pages and its extracted text; with `version`, those of a version that was cited."""
-    return await document_with_text(services.storage.store, principal, document_id, version)
+    return await document_with_text(services.storage.catalog, principal, document_id, version)
 
 
 @router.get("/documents/{document_id}/chunks", summary="List a document's passages", **answers(Chunks))
@@ -177,7 +177,7 @@ async def chunks(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> dict[str, Any]:  # fmt: skip
     """The passages that a document was cut into, in order."""
-    found = await services.storage.store.chunks(principal, document_id, after=after, limit=limit + 1)
+    found = await services.storage.catalog.chunks(principal, document_id, after=after, limit=limit + 1)
     page = found[:limit]
     return {
         "chunks": [{"chunk_id": key, **asdict(chunk)} for key, chunk in page],
@@ -194,11 +194,11 @@ async def content(
 ) -> Response:
     """The original bytes, or with `format=text` the extracted text that offsets refer to."""
     if format == "text":
-        text = await services.storage.store.text(principal, document_id)
+        text = await services.storage.catalog.text(principal, document_id)
         return PlainTextResponse(text.text)
     if format != "original":
         raise BadRequest(f"There is no format {format[:40]!r}: take `original` or `text`.")
-    found = await services.storage.store.document(principal, document_id)
+    found = await services.storage.catalog.document(principal, document_id)
     if not found.blob_key:
         raise NotFound("The original bytes of this document were not kept. Ingest it again to keep them.")
     name = found.uri.rsplit("/", 1)[-1]
@@ -220,7 +220,7 @@ async def content(
 async def delete(document_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove it from every answer at once, with its original bytes."""
     storage = services.storage
-    if not await storage.remover.delete_by_hand(principal, [await storage.store.document(principal, document_id)]):
+    if not await storage.remover.delete_by_hand(principal, [await storage.catalog.document(principal, document_id)]):
         raise NotFound(f"No document {document_id[:80]!r} that you may read. GET /api/documents lists them.")
     return Response(status_code=204)
 
@@ -230,6 +230,6 @@ async def delete_all(collection: str, services: CurrentServices, principal: Curr
     """Remove every document of one collection."""
     storage = services.storage
     deleted: list[str] = []
-    while found := await storage.store.documents(principal, collection=collection, limit=_PAGE):
+    while found := await storage.catalog.documents(principal, collection=collection, limit=_PAGE):
         deleted += await storage.remover.delete_by_hand(principal, found)
     return {"deleted": deleted}

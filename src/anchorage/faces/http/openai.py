@@ -47,7 +47,7 @@ def _model_json(name: str) -> dict[str, Any]:
 
 
 async def _models(services: Services, principal: Principal) -> list[str]:
-    found = await services.storage.store.collections(principal)
+    found = await services.storage.catalog.collections(principal)
     return [MODEL, *(f"{MODEL}/{collection.name}" for collection in found)]
 
 

@@ -67,7 +67,7 @@ async def _needed(state: ProcessState) -> tuple[str, str, str | None]:
             return "disconnected"
         return "connected"
 
-    pings = [storage.store.ping, storage.memory.ping, *([role.ping] if role else [])]
+    pings = [storage.catalog.ping, storage.memory.ping, *([role.ping] if role else [])]
     vector, memory, *rest = await asyncio.gather(*map(word, pings))
     return vector, memory, rest[0] if rest else None
 

@@ -19,7 +19,7 @@ _PAGE = 100
 
 async def listing(services: Services, principal: Principal, cursor: str | None) -> ListResourcesResult:
     """A page of the documents that have a text."""
-    page, following = await document_page(services.storage.store, principal, limit=_PAGE, after=cursor)
+    page, following = await document_page(services.storage.catalog, principal, limit=_PAGE, after=cursor)
     return ListResourcesResult(
         resources=[
             Resource(uri=f"{_PREFIX}{item.id}", name=item.title or item.id, description=f"{item.collection}: {item.uri}",
@@ -54,7 +54,7 @@ async def read(services: Services, principal: Principal, uri: str) -> ReadResour
         raise NotFound(
             f"There is nothing at {uri[:200]!r}. Addresses are {_PREFIX}DOCUMENT_ID and {_PREFIX}DOCUMENT_ID/text/START-END."
         )
-    text = (await services.storage.store.text(principal, found["id"])).text
+    text = (await services.storage.catalog.text(principal, found["id"])).text
     start = int(found["start"] or 0)
     wanted = int(found["end"]) if found["end"] else len(text)
     if found["end"] and not start < wanted:

@@ -65,7 +65,7 @@ async def _ask(services: Services, principal: Principal, given: Ask) -> dict[str
 
 async def _list_documents(services: Services, principal: Principal, given: ListDocuments) -> dict[str, Any]:
     page, following = await document_page(
-        services.storage.store, principal, collection=given.collection, limit=given.limit, after=given.after
+        services.storage.catalog, principal, collection=given.collection, limit=given.limit, after=given.after
     )
     return {"documents": [document_json(document) for document in page], "next": following}
 

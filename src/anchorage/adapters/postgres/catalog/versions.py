@@ -10,10 +10,13 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from anchorage.adapters.postgres.catalog.collections import create_index, index_version, live_indexes, other_indexes
+from anchorage.adapters.postgres.catalog.documents import WRITE_TIMEOUT, as_uuid
+from anchorage.adapters.postgres.catalog.passages import write_passages
+from anchorage.adapters.postgres.catalog.tables import drop_tables, spec_from_json
 from anchorage.adapters.postgres.pool import Pool, translate_errors
-from anchorage.adapters.stores.pgvector.collections import create_index, index_version, live_indexes, other_indexes
-from anchorage.adapters.stores.pgvector.documents import WRITE_TIMEOUT, as_uuid, write_passages
-from anchorage.adapters.stores.pgvector.tables import LiveIndex, drop_tables, spec_from_json
+from anchorage.adapters.postgres.tables import LiveIndex
+from anchorage.adapters.postgres.vector_indexes import VectorIndexes, VectorWrites
 from anchorage.errors import Conflict
 from anchorage.model import Block, BlockKind, IndexSpec, IndexVersion, Page, ParsedDocument, Principal
 from anchorage.model.indexing import IndexedDocument
@@ -65,11 +68,12 @@ _SWITCH = (
 )
 
 
-class PgvectorIndexVersions:
+class PostgresIndexVersions:
     """Implements the `IndexVersions` port over a connection pool of a migrated database."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, vectors: VectorIndexes) -> None:
         self._pool = pool
+        self._vectors = vectors
 
     @asynccontextmanager
     async def _transaction(self, what: str) -> AsyncIterator[AsyncConnection[Any]]:
@@ -77,6 +81,12 @@ class PgvectorIndexVersions:
             async with self._pool.connection() as connection, connection.transaction():
                 await connection.execute(WRITE_TIMEOUT)
                 yield connection
+
+    @asynccontextmanager
+    async def _writing(self, what: str) -> AsyncIterator[tuple[VectorWrites, AsyncConnection[Any]]]:
+        """A transaction with the vectors' part in it."""
+        async with self._vectors.writing() as vectors, self._transaction(what) as connection:
+            yield vectors, connection
 
     async def versions(self, principal: Principal, collection: str) -> Sequence[IndexVersion]:
         async with self._transaction("reading index versions") as connection:
@@ -88,7 +98,7 @@ class PgvectorIndexVersions:
             ]
 
     async def begin(self, principal: Principal, collection: str, spec: IndexSpec) -> IndexVersion:
-        async with self._transaction("beginning an index version") as connection:
+        async with self._writing("beginning an index version") as (vectors, connection):
             live = await self._held(connection, principal, collection)
             if live.spec == spec:
                 raise Conflict(f"The collection {collection!r} has this index already. There is nothing to build.")
@@ -102,7 +112,7 @@ class PgvectorIndexVersions:
             made = (
                 others[0]
                 if others
-                else await create_index(connection, live.collection_id, collection, spec, live=False)
+                else await create_index(connection, vectors, live.collection_id, collection, spec, live=False)
             )
             return IndexVersion(made.tables.id, collection, spec, live=False)
 
@@ -118,7 +128,7 @@ class PgvectorIndexVersions:
             return [_stored(row) for row in await cursor.fetchall()]
 
     async def fill(self, principal: Principal, index_id: int, items: Sequence[Passages]) -> int:
-        async with self._transaction("filling an index version") as connection:
+        async with self._writing("filling an index version") as (vectors, connection):
             index = await self._other(connection, principal, index_id)
             by_id = {as_uuid(item.document.id): item for item in items}
             cursor = await connection.execute(_CLAIM, {"index": index_id, "ids": list(by_id)})
@@ -127,7 +137,7 @@ class PgvectorIndexVersions:
                 for row in await cursor.fetchall()
                 if row[1] == by_id[row[0]].document.version
             ]
-            await write_passages(connection, index, changed)
+            await write_passages(connection, vectors, index, changed)
             columns: list[Any] = [
                 [row_id for row_id, _ in changed],
                 [item.version for _, item in changed],
@@ -156,10 +166,11 @@ class PgvectorIndexVersions:
             return 0
 
     async def discard(self, principal: Principal, index_id: int) -> None:
-        async with self._transaction("discarding an index version") as connection:
+        async with self._writing("discarding an index version") as (vectors, connection):
             index = await self._other(connection, principal, index_id, removing=True)
             await connection.execute("DELETE FROM anchorage.index_versions WHERE id = %s", (index_id,))
             await drop_tables(connection, index.tables)
+            vectors.drop(index)
 
     async def _held(self, connection: AsyncConnection[Any], principal: Principal, collection: str) -> LiveIndex:
         """The live index, with all writers of the collection held up until the transaction ends."""

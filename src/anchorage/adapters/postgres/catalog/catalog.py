@@ -1,33 +1,27 @@
-"""The store port on Postgres with pgvector and our own BM25 index."""
+"""The catalog on Postgres."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import AsyncConnection, IsolationLevel
-from psycopg.errors import UndefinedTable
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection
 
-from anchorage.adapters.postgres.pool import connection_for, ping, translate_errors
-from anchorage.adapters.stores.pgvector import claims, collections, documents, excerpts, vector_index
-from anchorage.adapters.stores.pgvector.collections import live_indexes, other_indexes
-from anchorage.adapters.stores.pgvector.lexical import merge_step
-from anchorage.adapters.stores.pgvector.search import Search, SearchLimits
-from anchorage.adapters.stores.pgvector.tables import IndexTables, LiveIndex
+from anchorage.adapters.postgres.catalog import claims, collections, documents, excerpts, passages
+from anchorage.adapters.postgres.catalog.collections import live_indexes, other_indexes
+from anchorage.adapters.postgres.pool import Pool, connection_for, ping, translate_errors
+from anchorage.adapters.postgres.tables import LiveIndex
+from anchorage.adapters.postgres.vector_indexes import VectorIndexes, VectorWrites
 from anchorage.errors import IndexMoved, NotFound, Superseded
 from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.model.indexing import IndexedDocument
-from anchorage.model.search import Excerpt, Query, Ranking, Span
+from anchorage.model.search import Excerpt, Span
 
 _DELETE_AT_ONCE = 200
-_MERGE_LOCK, _POLL = 20762, 0.2  # seconds
 _LISTED = "(%(collection)s::text IS NULL AND c.kind <> 'eval' OR c.name = %(collection)s)"
 _PAGE = (
     f"{_LISTED} AND (%(uri)s::text IS NULL OR (c.name, d.uri) > (%(name)s::text, %(uri)s::text)) "
@@ -37,19 +31,24 @@ _PAGE = (
 )
 
 
-class PgvectorStore:
-    """Implements the `Store` port over a connection pool of a migrated database."""
+class PostgresCatalog:
+    """Implements the `Catalog` port over a connection pool of a migrated database."""
 
-    def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], limits: SearchLimits) -> None:
+    def __init__(self, pool: Pool, vectors: VectorIndexes) -> None:
         self._pool = pool
-        self._search = Search(pool, limits)
-        self._growing: dict[int, tuple[int, float]] = {}  # size and since when, of what has no vector index yet
+        self._vectors = vectors
+
+    @asynccontextmanager
+    async def _writing(self, what: str) -> AsyncIterator[tuple[VectorWrites, AsyncConnection[Any]]]:
+        """A connection, and the vectors' part in what is committed there."""
+        async with self._vectors.writing() as vectors, connection_for(self._pool, what) as connection:
+            yield vectors, connection
 
     async def open_collection(
         self, principal: Principal, name: str, index: IndexSpec, *, kind: str = "user"
     ) -> Collection:
-        async with connection_for(self._pool, f"opening the collection {name!r}") as connection:
-            live = await collections.open_collection(connection, principal, name, index, kind)
+        async with self._writing(f"opening the collection {name!r}") as (vectors, connection):
+            live = await collections.open_collection(connection, vectors, principal, name, index, kind)
         return Collection(live.collection, live.spec, live.tables.id)
 
     async def collections(
@@ -59,8 +58,8 @@ class PgvectorStore:
             return await collections.list_collections(connection, principal, kinds)
 
     async def drop_collection(self, principal: Principal, name: str) -> None:
-        async with connection_for(self._pool, f"dropping the collection {name!r}") as connection:
-            await collections.drop_collection(connection, principal, name)
+        async with self._writing(f"dropping the collection {name!r}") as (vectors, connection):
+            await collections.drop_collection(connection, vectors, principal, name)
 
     async def versions(self, principal: Principal, collection: str, uris: Sequence[str]) -> Mapping[str, Document]:
         async with connection_for(self._pool, "looking up documents") as connection:
@@ -122,13 +121,13 @@ class PgvectorStore:
         self, principal: Principal, collection: str, items: Sequence[IndexedDocument], *, index_id: int | None = None
     ) -> Sequence[str]:
         async with (
-            connection_for(self._pool, f"writing documents of {collection!r}") as connection,
+            self._writing(f"writing documents of {collection!r}") as (vectors, connection),
             connection.transaction(),
         ):
             await connection.execute(documents.WRITE_TIMEOUT)
             live = await self._writable(connection, principal, collection, lock=True)
             _check_live(live, index_id)
-            return await documents.replace(connection, live, items)
+            return await documents.replace(connection, vectors, live, items)
 
     async def fail(
         self, principal: Principal, collection: str, uri: str, title: str, failure: Failure,
@@ -160,7 +159,7 @@ class PgvectorStore:
         async with connection_for(self._pool, "reading a document's vectors") as connection:
             (live,) = await live_indexes(connection, principal, [document.collection])
             _check_live(live, index_id)
-            return await documents.embedded(connection, live, documents.as_uuid(document_id))
+            return await passages.embedded(connection, self._vectors, live, documents.as_uuid(document_id))
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         ids = [documents.as_uuid(item) for item in document_ids]
@@ -179,7 +178,7 @@ class PgvectorStore:
 
     async def delete(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         wanted = [documents.as_uuid(item) for item in document_ids]
-        async with connection_for(self._pool, "deleting documents") as connection:
+        async with self._writing("deleting documents") as (vectors, connection):
             found = await documents.find(connection, principal, "d.id = ANY(%(ids)s)", {"ids": wanted})
             deleted: list[str] = []
             for name in sorted({document.collection for document in found}):
@@ -189,7 +188,8 @@ class PgvectorStore:
                         await connection.execute(documents.WRITE_TIMEOUT)
                         live = await self._writable(connection, principal, name, lock=True)
                         indexes = [live, *await other_indexes(connection, live)]
-                        deleted += await documents.delete(connection, indexes, ids[start : start + _DELETE_AT_ONCE])
+                        piece = ids[start : start + _DELETE_AT_ONCE]
+                        deleted += await documents.delete(connection, vectors, indexes, piece)
         return deleted
 
     async def documents(
@@ -211,7 +211,7 @@ class PgvectorStore:
         document = await self.document(principal, document_id)
         async with connection_for(self._pool, "reading a document's passages") as connection:
             (live,) = await live_indexes(connection, principal, [document.collection])
-            return await documents.chunks(connection, live, documents.as_uuid(document_id), after, limit)
+            return await passages.chunks(connection, live, documents.as_uuid(document_id), after, limit)
 
     async def document(self, principal: Principal, document_id: str) -> Document:
         async with connection_for(self._pool, "reading a document") as connection:
@@ -233,75 +233,9 @@ class PgvectorStore:
         async with connection_for(self._pool, "reading cited passages") as connection:
             return await excerpts.excerpts(connection, principal, spans, width, keep=keep)
 
-    async def search(
-        self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
-    ) -> Ranking:
-        return await self._search.ranking(principal, query, names, index_id=index_id)
-
-    async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
-        async with connection_for(self._pool, "reading the state of the collections") as connection:
-            return await collections.state_of(connection, await live_indexes(connection, principal, names))
-
-    async def maintain(self, *, settled: bool = False, wait: bool = False) -> int:
-        async with connection_for(self._pool, "merging index segments") as connection:
-            while not await _is_alone(connection):
-                if not wait:
-                    return 0
-                await asyncio.sleep(_POLL)  # inside the lock's own wait it would keep a vector index from being built
-            try:
-                return await self._merge_some(connection) or await self._index_some(connection, settled=settled)
-            finally:
-                if not connection.closed:
-                    await connection.execute("SELECT pg_advisory_unlock(%s)", (_MERGE_LOCK,))
-
-    async def _merge_some(self, connection: AsyncConnection[Any]) -> int:
-        cursor = await connection.execute(
-            "SELECT c.id, c.name, v.id, v.spec FROM anchorage.index_versions v JOIN anchorage.collections c "
-            "ON c.id = v.collection_id ORDER BY v.id"
-        )
-        merged = 0
-        for row in await cursor.fetchall():
-            tables = IndexTables(row[2])
-            await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-            try:
-                with suppress(UndefinedTable):  # dropped since it was listed
-                    async with connection.transaction():
-                        await connection.execute(documents.WRITE_TIMEOUT)
-                        merged += await merge_step(connection, tables)
-            finally:
-                if not connection.closed:
-                    await connection.set_isolation_level(None)
-        return merged
-
-    async def _index_some(self, connection: AsyncConnection[Any], *, settled: bool) -> int:
-        """Build the vector index of one collection that has grown large enough and has come to rest."""
-        cursor = await connection.execute("SELECT id FROM anchorage.index_versions ORDER BY id")
-        for (index_id,) in await cursor.fetchall():
-            tables, size = IndexTables(index_id), 0
-            with suppress(UndefinedTable):  # dropped since it was listed
-                size = await vector_index.size_without_index(connection, tables)
-            if size < vector_index.WORTH_IT:
-                self._growing.pop(index_id, None)
-                continue
-            now = time.monotonic()
-            seen, since = self._growing.get(index_id, (0, now))
-            if size - seen > vector_index.GROWS * size:
-                seen, since = size, now
-            self._growing[index_id] = (seen, since)
-            if settled or size >= vector_index.OVERDUE or now - since >= vector_index.CALM:
-                await vector_index.build(connection, tables)
-                return size
-        return 0
-
     async def ping(self) -> None:
         with translate_errors("asking the vector database"):
             await ping(self._pool)
-
-
-async def _is_alone(connection: AsyncConnection[Any]) -> bool:
-    """Take the lock of upkeep, unless somebody else has it."""
-    row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (_MERGE_LOCK,))).fetchone()
-    return bool(row and row[0])
 
 
 def _check_live(live: LiveIndex, index_id: int | None) -> None:

@@ -8,47 +8,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from psycopg import AsyncConnection
 from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
 
-from anchorage.adapters.postgres.batch import Call, Row, Statement, array, numbers, run
+from anchorage.adapters.postgres.batch import Call, Row, Statement, array, run
+from anchorage.adapters.postgres.catalog.collections import answered, asked_for, index_version, live_indexes, state_of
+from anchorage.adapters.postgres.lexical.lexical_search import TermCache, Words
+from anchorage.adapters.postgres.lexical.postings import Scores
 from anchorage.adapters.postgres.pool import Pool, connection_for
-from anchorage.adapters.stores.pgvector.collections import answered, asked_for, index_version
-from anchorage.adapters.stores.pgvector.fusion import MAY_READ, Candidates, marked, ranked
-from anchorage.adapters.stores.pgvector.lexical_search import TermCache, Words
-from anchorage.adapters.stores.pgvector.postings import Scores
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.search.fusion import Candidates, marked, ranked
+from anchorage.adapters.postgres.search.neighbours import InColumn, Neighbours, OnServer, Unranked
+from anchorage.adapters.postgres.tables import LiveIndex
+from anchorage.adapters.postgres.vector_indexes import VectorIndexes
 from anchorage.model import Principal
 from anchorage.model.search import Query, Ranking
-from anchorage.telemetry import DENSE_PROBES
 from anchorage.text.analyser import analyser_named
-
-SETTINGS = "SELECT set_config('hnsw.ef_search', %s, false), set_config('hnsw.iterative_scan', 'strict_order', false)"
 
 BEGIN: Call = (Statement(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), ())  # one state of the data throughout
 COMMIT: Call = (Statement(b"COMMIT"), ())
-_DENSE = f"""
-SELECT id, 1 - (embedding <=> $3::halfvec) FROM {{chunks}} WHERE {MAY_READ}
-ORDER BY embedding <=> $3::halfvec LIMIT $4::bigint
-"""
-_NOTHING = "SELECT NULL FROM {chunks} LIMIT 0"
-_ALIVE = f"SELECT id, 0::float8 FROM {{chunks}} WHERE id = ANY($3::bigint[]) AND {MAY_READ}"
-_DENSE_OF = f"SELECT id, 1 - (embedding <=> $4::halfvec) FROM {{chunks}} WHERE id = ANY($3::bigint[]) AND {MAY_READ}"
-# HNSW can lose a whole neighbourhood: a small cluster of passages among many others is hard to reach from the top of the
-# graph. From passages inside that the lexical index found, it is near.
-_PROBE = f"""
-SELECT id, 1 - (embedding <=> $3::halfvec) FROM (
-    SELECT id, embedding FROM {{chunks}} WHERE {MAY_READ}
-    ORDER BY embedding <=> (SELECT avg(embedding) FROM {{chunks}} WHERE id = ANY($5::bigint[])) LIMIT $4::bigint
-) AS near
-"""
 _MISSED = 3  # lexical candidates that belong among the neighbours and are not there, before the index is searched again
 _MISSED_SHARE = 0.25
 _INSIDE = 3
@@ -61,7 +44,6 @@ _FAR = -1.0  # as a cosine: farther than every neighbour that is listed
 class SearchLimits:
     """Bounds on the work of a question."""
 
-    ef_search: int
     max_postings: int
     kept_bytes: int = 0
     """What postings that were read lately may take of this process' memory."""
@@ -72,35 +54,30 @@ class Asked:
     """What one collection is asked by meaning and by words."""
 
     live: LiveIndex
+    neighbours: Neighbours
     words: Words
-    may_read: tuple[bytes, bytes]
-    vector: bytes | None
-    """None where the collection is searched by words alone."""
-    depth: bytes
+    by_meaning: bool
+    """Whether the question has a vector for it."""
 
     def calls(self) -> list[Call]:
         """In the order in which `candidates` reads the answers, and in which `drop_tables` locks: chunks first."""
-        fill = self.live.tables.statement
-        return [
-            (fill(_NOTHING), ()) if self.vector is None else (fill(_DENSE), (*self.may_read, self.vector, self.depth)),
-            *self.words.calls(),
-        ]
+        return [*self.neighbours.calls(), *self.words.calls()]
 
 
-class Search:
-    """Searches over a connection pool, and remembers which indexes were found where."""
+class PostgresSearch:
+    """Implements the `Search` port over a connection pool of a migrated database, and remembers which indexes were found where."""
 
-    def __init__(self, pool: Pool, limits: SearchLimits) -> None:
+    def __init__(self, pool: Pool, vectors: VectorIndexes, limits: SearchLimits) -> None:
         self._pool = pool
+        self._vectors = vectors
         self._limits = limits
-        self._set_to: WeakKeyDictionary[AsyncConnection[Any], int] = WeakKeyDictionary()
         self._expected: dict[_Key, list[LiveIndex]] = {}  # the live indexes that questions found last
         self._terms = TermCache(limits.kept_bytes)
 
-    async def ranking(
+    async def search(
         self, principal: Principal, query: Query, names: Sequence[str] | None, *, index_id: int | None = None
     ) -> Ranking:
-        async with self._searching(max(self._limits.ef_search, query.depth)) as connection:
+        async with self._searching(query.depth) as connection:
             try:
                 return await self._ranking(connection, principal, query, names, index_id)
             except UndefinedTable:
@@ -108,6 +85,10 @@ class Search:
                 self._expected.pop(_key(principal, names), None)
                 await connection.rollback()
                 return await self._ranking(connection, principal, query, names, index_id)
+
+    async def state(self, principal: Principal, names: Sequence[str] | None) -> str:
+        async with connection_for(self._pool, "reading the state of the collections") as connection:
+            return await state_of(connection, await live_indexes(connection, principal, names))
 
     async def _ranking(
         self, connection: AsyncConnection[Any], principal: Principal, query: Query, names: Sequence[str] | None,
@@ -139,26 +120,34 @@ class Search:
         for item, calls in zip(guess, asks, strict=True):
             told, answers = answers[: len(calls)], answers[len(calls) :]
             parts.append(await candidates(connection, item, told, query.depth, careful=careful))
+        away = tuple(
+            dict.fromkeys(item.live.spec.embedder for item in guess if item.neighbours.ranked != item.by_meaning)
+        )
         found = ranked(parts, query)
         if found is None:
-            return Ranking(())
+            return Ranking((), by_words=away)
         *passages, _ = await run(connection, [*found.calls(), COMMIT])
         ranking = found.read(passages)
         if ranking is None:
             return await self._ranking(connection, principal, query, names, index_id, careful=True)
-        return ranking
+        return replace(ranking, by_words=away) if away else ranking
 
     def _asked(self, principal: Principal, live: LiveIndex, query: Query) -> Asked:
         """What a collection is asked for a question."""
-        vector = query.vectors[live.spec.embedder]
         terms = Counter(analyser_named(live.spec.analyser).asked(query.text))
+        words = Words(self._terms, live.tables, terms, self._limits.max_postings)
         return Asked(
-            live,
-            Words(self._terms, live.tables, terms, self._limits.max_postings),
-            (str(live.collection_id).encode(), array(principal.readers)),
-            None if vector is None else ("[" + ",".join(map(str, vector.tolist())) + "]").encode(),
-            str(query.depth).encode(),
+            live, self._neighbours(principal, live, query), words, query.vectors[live.spec.embedder] is not None
         )
+
+    def _neighbours(self, principal: Principal, live: LiveIndex, query: Query) -> Neighbours:
+        vector = query.vectors[live.spec.embedder]
+        access = str(live.collection_id).encode(), array(principal.readers)
+        if vector is None:
+            return Unranked(live, access)
+        if (column := self._vectors.column(live.spec)) is not None:
+            return InColumn(live, access, column, column.parameter(vector), str(query.depth).encode())
+        return OnServer(live, access, self._vectors.server(live.spec), vector, principal.readers, query.depth)
 
     def _expect(self, key: _Key, indexes: list[LiveIndex]) -> None:
         """Remember what was found there; what was remembered first goes first."""
@@ -168,12 +157,10 @@ class Search:
             self._expected.pop(next(iter(self._expected)))
 
     @asynccontextmanager
-    async def _searching(self, ef_search: int) -> AsyncIterator[AsyncConnection[Any]]:
+    async def _searching(self, depth: int) -> AsyncIterator[AsyncConnection[Any]]:
         """A connection for a transaction of `batch.run`, which is ended when it was left open."""
         async with connection_for(self._pool, "searching") as connection:
-            if self._set_to.get(connection) != ef_search:
-                await connection.execute(SETTINGS, (str(ef_search),))
-                self._set_to[connection] = ef_search
+            await self._vectors.prepare(connection, depth)
             try:
                 yield connection
             finally:
@@ -193,10 +180,11 @@ async def candidates(
 
     `careful`: no posting is taken to be alive without a look.
     """
-    found: dict[int, float] = dict(answers[0])
-    told = await asked.words.found(connection, answers[1:])
+    neighbours = asked.neighbours
+    found, certain = await neighbours.found(connection, answers[: len(answers) - asked.words.asked])
+    told = await asked.words.found(connection, answers[len(answers) - asked.words.asked :])
     scores, near = told.scores, set(found)
-    exact, taken = asked.vector is not None and not told.indexed and not careful, False
+    exact, taken = certain and not careful, False
     if exact and len(near) < depth:  # these are all chunks that there are
         lexical = [chunk_id for chunk_id in scores.best(len(scores))[0].tolist() if chunk_id in near][:depth]
     elif exact and told.physical == told.chunks:  # the others are farther, however far; and no posting seems to be dead
@@ -206,17 +194,14 @@ async def candidates(
             found.setdefault(chunk_id, _FAR)
     else:
         lexical = await _alive(connection, asked, scores, depth, found)
-        if asked.vector is not None and (inside := _missed(found, near, lexical, depth)):
-            DENSE_PROBES.inc()
-            values = (*asked.may_read, asked.vector, asked.depth, numbers(inside))
-            (probed,) = await run(connection, [(asked.live.tables.statement(_PROBE), values)])
-            found.update(probed)
+        if neighbours.ranked and (inside := _missed(found, near, lexical, depth)):
+            found.update(await neighbours.probe(connection, inside))
     ids = np.array(sorted(found), dtype=np.int64)
     dense = np.array([found[i] for i in ids.tolist()], dtype=np.float32)
-    in_dense = marked(np.argsort(-dense, kind="stable")[: depth if asked.vector is not None else 0], len(ids))
+    in_dense = marked(np.argsort(-dense, kind="stable")[: depth if neighbours.ranked else 0], len(ids))
     in_lexical = marked(np.searchsorted(ids, lexical), len(ids))
     return Candidates(
-        asked.live, asked.may_read, asked.vector, ids, dense, scores.of(ids), in_dense, in_lexical, lexical if taken else ()
+        asked.live, neighbours, ids, dense, scores.of(ids), in_dense, in_lexical, lexical if taken else ()
     )  # fmt: skip
 
 
@@ -237,14 +222,11 @@ async def _alive(
 
     Postings of deleted chunks stay until a merge, so more are asked for until enough are found or none is left.
     """
-    statement = asked.live.tables.statement(_ALIVE if asked.vector is None else _DENSE_OF)
     tried, alive = 0, list[int]()
     while tried < len(scores) and len(alive) < depth:
         batch = scores.best(depth if tried == 0 else tried * 4)[0][tried:].tolist()
         tried += len(batch)
-        values = (*asked.may_read, numbers(batch), *(() if asked.vector is None else (asked.vector,)))
-        (rows,) = await run(connection, [(statement, values)])
-        present: dict[int, float] = dict(rows)
+        present = await asked.neighbours.alive(connection, batch)
         found.update(present)
         alive.extend(chunk_id for chunk_id in batch if chunk_id in present)
     return alive[:depth]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.model import Principal
 
 OF_SOURCE = "(d.source_id = %(value)s OR d.id IN (SELECT document_id FROM anchorage.document_claims WHERE source_id = %(value)s))"

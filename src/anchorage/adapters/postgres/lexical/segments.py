@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from anchorage.adapters.stores.pgvector import postings as bm25
-from anchorage.adapters.stores.pgvector.tables import IndexTables
+from anchorage.adapters.postgres.lexical import postings as bm25
+from anchorage.adapters.postgres.tables import IndexTables
 from anchorage.text.analyser import Analyser
 
 _FAN_IN = 16  # this many segments of one level become one of the next
@@ -104,6 +104,13 @@ async def _copy(connection: AsyncConnection[Any], tables: IndexTables, rows: Ite
         copy.set_types(_COPY_TYPES)
         for row in rows:
             await copy.write_row(row)
+
+
+async def size_of(connection: AsyncConnection[Any], tables: IndexTables) -> int:
+    """How many chunks an index has."""
+    cursor = await connection.execute(tables.fill("SELECT coalesce(sum(chunks), 0)::bigint FROM {segments}"))
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 async def merge_step(connection: AsyncConnection[Any], tables: IndexTables) -> int:

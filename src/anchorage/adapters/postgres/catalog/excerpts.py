@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres.batch import Named, numbers, run
-from anchorage.adapters.stores.pgvector.documents import as_uuid
+from anchorage.adapters.postgres.catalog.documents import as_uuid
 from anchorage.model import Principal
 from anchorage.model.search import Excerpt, Span
 

@@ -16,8 +16,8 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres.batch import Call, Row, array, run
-from anchorage.adapters.stores.pgvector.postings import Block, Scores, Statistics, Weighed, score, weighed
-from anchorage.adapters.stores.pgvector.tables import IndexTables
+from anchorage.adapters.postgres.lexical.postings import Block, Scores, Statistics, Weighed, score, weighed
+from anchorage.adapters.postgres.tables import IndexTables
 from anchorage.telemetry import TERMS_LOOKED_UP
 
 # Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way are the words that
@@ -34,12 +34,10 @@ WITH found AS MATERIALIZED (
 SELECT r.term, r.df, r.size, f.first_id, f.gaps, f.frequencies, f.lengths
 FROM ranked r LEFT JOIN found f ON f.term = r.term AND f.size > 0 AND (r.upto <= $2::bigint OR r.place = 1)
 """
-# Of the whole index: live chunks, their terms, chunks with postings, dead ones included, whether neighbours are found by a graph, and a
-# number for the segments that there are.
+# Of the whole index: live chunks, their terms, chunks with postings, dead ones included, and a number for the segments that there are.
 _STATISTICS = """
-SELECT coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint, coalesce(sum(physical), 0)::bigint, EXISTS (
-    SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-    WHERE i.indrelid = '{chunks}'::regclass AND a.amname = 'hnsw'), coalesce(bit_xor(hashint8extended(id, 0)), 0)
+SELECT coalesce(sum(chunks), 0)::bigint, coalesce(sum(tokens), 0)::bigint, coalesce(sum(physical), 0)::bigint,
+    coalesce(bit_xor(hashint8extended(id, 0)), 0)
 FROM {segments}
 """
 _ALL = 2**62
@@ -143,8 +141,6 @@ class Found:
     chunks: int
     physical: int
     """Chunks with postings, dead ones included."""
-    indexed: bool
-    """Whether neighbours are found by a graph."""
 
 
 class Words:
@@ -156,6 +152,11 @@ class Words:
         self._known = {} if self._seen is None else cache.known(self._seen, terms)
         self._wanted = [*self._unread(), *(term for term in terms if term not in self._known)]
 
+    @property
+    def asked(self) -> int:
+        """How many calls there are."""
+        return 2 if self._wanted else 1
+
     def calls(self) -> list[Call]:
         """What to ask the index; `found` takes the answers."""
         calls: list[Call] = [(self._tables.statement(_STATISTICS), ())]
@@ -163,7 +164,7 @@ class Words:
 
     async def found(self, connection: AsyncConnection[Any], answers: Sequence[Sequence[Row]]) -> Found:
         """Scores, from the answers; in the transaction that asked, should more be needed."""
-        ((chunks, tokens, physical, indexed, state),), *rest = answers
+        ((chunks, tokens, physical, state),), *rest = answers
         statistics = Statistics(chunks, tokens)
         seen = self._cache.see(self._tables.id, state)
         if seen != self._seen:  # what was known is of another state
@@ -187,7 +188,7 @@ class Words:
             self._terms,
             {term: item.postings for term, item in chosen.items() if item.postings},
         )
-        return Found(scores, chunks, physical, indexed)
+        return Found(scores, chunks, physical)
 
     def _postings(self, terms: Sequence[str], budget: int) -> Call:
         return self._tables.statement(_POSTINGS), (array(terms), str(budget).encode())

@@ -1,4 +1,4 @@
--- The tables of one index version; {id} and {dimension} are filled in by tables.py. vector_index.py builds the vector index.
+-- The tables of one index version; {id} is filled in by tables.py. Where vectors are in Postgres, chunks get a column for them.
 CREATE TABLE anchorage.chunks_{id} (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     document_id  uuid NOT NULL REFERENCES anchorage.documents ON DELETE CASCADE,
@@ -8,8 +8,7 @@ CREATE TABLE anchorage.chunks_{id} (
     page         integer,
     heading_path text[] NOT NULL,
     header       text NOT NULL,
-    text         text NOT NULL,
-    embedding    halfvec({dimension}) NOT NULL
+    text         text NOT NULL
 );
 CREATE INDEX ON anchorage.chunks_{id} (document_id);
 

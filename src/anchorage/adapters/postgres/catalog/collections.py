@@ -8,15 +8,15 @@ from typing import Any
 from psycopg import AsyncConnection, sql
 
 from anchorage.adapters.postgres.batch import Call, Row, Statement, array
-from anchorage.adapters.stores.pgvector.tables import (
-    IndexTables,
-    LiveIndex,
+from anchorage.adapters.postgres.catalog.tables import (
     create_tables,
     drop_tables,
     spec_from_json,
     spec_from_text,
     spec_to_json,
 )
+from anchorage.adapters.postgres.tables import IndexTables, LiveIndex
+from anchorage.adapters.postgres.vector_indexes import VectorWrites
 from anchorage.errors import BadRequest, NotAllowed, NotFound
 from anchorage.model import Collection, IndexSpec, Principal
 
@@ -77,7 +77,12 @@ def answered(names: Sequence[str] | None, rows: Sequence[Row]) -> list[LiveIndex
 
 
 async def open_collection(
-    connection: AsyncConnection[Any], principal: Principal, name: str, index: IndexSpec, kind: str
+    connection: AsyncConnection[Any],
+    vectors: VectorWrites,
+    principal: Principal,
+    name: str,
+    index: IndexSpec,
+    kind: str,
 ) -> LiveIndex:
     """The collection's live index, made when it is new, or made anew when it is empty and the settings have changed."""
     if not name or len(name) > MAX_NAME or name != name.strip() or any(ord(char) < 32 for char in name):
@@ -90,7 +95,7 @@ async def open_collection(
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 20761))", (name,))
         cursor = await connection.execute("SELECT id FROM anchorage.collections WHERE name = %s", (name,))
         if await cursor.fetchone() is None:
-            return await _create(connection, principal, name, index, kind)
+            return await _create(connection, vectors, principal, name, index, kind)
         try:
             (live,) = await live_indexes(connection, principal, [name], write=True)
         except NotFound as error:
@@ -105,7 +110,8 @@ async def open_collection(
                 return now
             await connection.execute("DELETE FROM anchorage.index_versions WHERE id = %s", (live.tables.id,))
             await drop_tables(connection, live.tables)
-            return await create_index(connection, live.collection_id, name, index)
+            vectors.drop(live)
+            return await create_index(connection, vectors, live.collection_id, name, index)
         return live
 
 
@@ -116,7 +122,12 @@ async def _is_empty(connection: AsyncConnection[Any], live: LiveIndex) -> bool:
 
 
 async def _create(
-    connection: AsyncConnection[Any], principal: Principal, name: str, index: IndexSpec, kind: str
+    connection: AsyncConnection[Any],
+    vectors: VectorWrites,
+    principal: Principal,
+    name: str,
+    index: IndexSpec,
+    kind: str,
 ) -> LiveIndex:
     cursor = await connection.execute(
         "INSERT INTO anchorage.collections (name, kind, owner, readers) VALUES (%s, %s, %s, %s) RETURNING id",
@@ -124,11 +135,17 @@ async def _create(
     )
     row = await cursor.fetchone()
     assert row is not None
-    return await create_index(connection, row[0], name, index)
+    return await create_index(connection, vectors, row[0], name, index)
 
 
 async def create_index(
-    connection: AsyncConnection[Any], collection_id: int, name: str, index: IndexSpec, *, live: bool = True
+    connection: AsyncConnection[Any],
+    vectors: VectorWrites,
+    collection_id: int,
+    name: str,
+    index: IndexSpec,
+    *,
+    live: bool = True,
 ) -> LiveIndex:
     """A new and empty index version of a collection, inside the caller's transaction."""
     cursor = await connection.execute(
@@ -137,9 +154,9 @@ async def create_index(
     )
     row = await cursor.fetchone()
     assert row is not None
-    tables = IndexTables(row[0])
-    await create_tables(connection, tables, index)
-    return LiveIndex(collection_id, name, tables, index)
+    made = LiveIndex(collection_id, name, IndexTables(row[0]), index)
+    await create_tables(connection, vectors, made)
+    return made
 
 
 async def index_version(connection: AsyncConnection[Any], principal: Principal, index_id: int) -> LiveIndex:
@@ -153,6 +170,15 @@ async def index_version(connection: AsyncConnection[Any], principal: Principal, 
     if row is None:
         raise NotFound(f"No index version {index_id} that you may read. `anchorage reindex NAME --status` shows them.")
     return LiveIndex(row[0], row[1], IndexTables(index_id), spec_from_json(row[2]))
+
+
+async def all_indexes(connection: AsyncConnection[Any]) -> list[LiveIndex]:
+    """The index versions of all collections, live or not, whoever may read them: for upkeep."""
+    cursor = await connection.execute(
+        "SELECT c.id, c.name, v.id, v.spec FROM anchorage.index_versions v JOIN anchorage.collections c "
+        "ON c.id = v.collection_id ORDER BY v.id"
+    )
+    return [LiveIndex(row[0], row[1], IndexTables(row[2]), spec_from_json(row[3])) for row in await cursor.fetchall()]
 
 
 async def other_indexes(connection: AsyncConnection[Any], live: LiveIndex) -> list[LiveIndex]:
@@ -184,15 +210,19 @@ async def list_collections(
     return [Collection(row[0], spec_from_json(row[1]), row[2], row[3], int(row[4])) for row in await cursor.fetchall()]
 
 
-async def drop_collection(connection: AsyncConnection[Any], principal: Principal, name: str) -> None:
+async def drop_collection(
+    connection: AsyncConnection[Any], vectors: VectorWrites, principal: Principal, name: str
+) -> None:
     """Remove a collection with its documents and all its index tables."""
     async with connection.transaction():
         (live,) = await live_indexes(connection, principal, [name], write=True)
         cursor = await connection.execute(
-            "SELECT id FROM anchorage.index_versions WHERE collection_id = %s", (live.collection_id,)
+            "SELECT id, spec FROM anchorage.index_versions WHERE collection_id = %s", (live.collection_id,)
         )
-        for (version,) in await cursor.fetchall():
-            await drop_tables(connection, IndexTables(version))
+        for index_id, spec in await cursor.fetchall():
+            index = LiveIndex(live.collection_id, name, IndexTables(index_id), spec_from_json(spec))
+            await drop_tables(connection, index.tables)
+            vectors.drop(index)
         await connection.execute("DELETE FROM anchorage.collections WHERE id = %s", (live.collection_id,))
 
 

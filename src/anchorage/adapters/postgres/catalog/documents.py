@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from psycopg import AsyncConnection
 from psycopg.types.json import Jsonb
 
-from anchorage.adapters.stores.pgvector.lexical import add_segment, touch
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.catalog.passages import remove_passages, write_passages
+from anchorage.adapters.postgres.tables import LiveIndex
+from anchorage.adapters.postgres.vector_indexes import VectorWrites
 from anchorage.errors import NotFound, Superseded
-from anchorage.model import Chunk, Document, DocumentStatus, DocumentText, Failure, Page, Principal
+from anchorage.model import Document, DocumentStatus, DocumentText, Failure, Page, Principal
 from anchorage.model.indexing import IndexedDocument
-from anchorage.text.analyser import analyser_named
 
 # A document of 20 million characters takes minutes to index; questions keep the shorter limit of the settings.
 WRITE_TIMEOUT = "SET LOCAL statement_timeout = '15min'"
@@ -27,12 +24,6 @@ _COLUMNS = (
     "d.blob_key, d.size, d.metadata, d.updated_at, d.tag, d.source_id"
 )
 _FROM = "anchorage.documents d JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s"
-_COPY_CHUNKS = (
-    "COPY {chunks} (id, document_id, ordinal, span_start, span_end, page, heading_path, header, text, embedding) "
-    "FROM STDIN (FORMAT BINARY)"
-)
-# A halfvec's binary form is handed over as it stands, so its column is declared as plain bytes here.
-_COPY_TYPES = ["int8", "uuid", "int4", "int4", "int4", "int4", "text[]", "text", "text", "bytea"]
 _CLAIM = """
 INSERT INTO anchorage.documents AS d (collection_id, uri, title, status)
 SELECT %(collection)s, uri, '', 'queued' FROM unnest(%(uris)s::text[]) AS uri ORDER BY uri
@@ -68,13 +59,9 @@ def as_uuid(document_id: str) -> UUID:
         ) from None
 
 
-def halfvec_bytes(vectors: np.ndarray[Any, Any]) -> list[bytes]:
-    """Each row in the binary form of pgvector's halfvec: dimension and zero as int16, then float16, big-endian."""
-    head = np.array([vectors.shape[1], 0], dtype=">i2").tobytes()
-    return [head + row.tobytes() for row in vectors.astype(">f2")]
-
-
-async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: Sequence[IndexedDocument]) -> list[str]:
+async def replace(
+    connection: AsyncConnection[Any], vectors: VectorWrites, live: LiveIndex, documents: Sequence[IndexedDocument]
+) -> list[str]:
     """Put new versions in place of old ones, inside the caller's transaction.
 
     One that another process put there meanwhile is left as it is. Raises `Superseded` when another version has come since one
@@ -95,89 +82,9 @@ async def replace(connection: AsyncConnection[Any], live: LiveIndex, documents: 
         (fresh if version is None else older).append((document_id, item))
     changed = [*fresh, *older]
     await _write_texts(connection, changed, older)
-    await write_passages(connection, live, older, fresh)
+    await write_passages(connection, vectors, live, older, fresh)
     await _finish(connection, changed)
     return [str(ids[document.uri]) for document in documents]
-
-
-async def write_passages(
-    connection: AsyncConnection[Any],
-    index: LiveIndex,
-    changed: Sequence[tuple[UUID, IndexedDocument]],
-    fresh: Sequence[tuple[UUID, IndexedDocument]] = (),
-) -> None:
-    """Make an index hold these passages of these documents and no others, inside the caller's transaction.
-
-    Of the `fresh` ones it has nothing yet that could be reconciled.
-    """
-    new, removed = await _reconcile_chunks(connection, index, changed) if changed else ([], {})
-    new += [(row_id, item, range(len(item.chunks))) for row_id, item in fresh]
-    added = await _write_chunks(connection, index, new)
-    await add_segment(connection, index.tables, analyser_named(index.spec.analyser), added, removed)
-    if changed and not added and not removed:
-        await touch(connection, index.tables)
-
-
-async def _reconcile_chunks(
-    connection: AsyncConnection[Any], live: LiveIndex, changed: Sequence[tuple[UUID, IndexedDocument]]
-) -> tuple[list[tuple[UUID, IndexedDocument, Sequence[int]]], dict[int, str]]:
-    """Keep the chunks that are the same in both versions, at their new places, and remove the others of the old.
-
-    Returns, for each document, which of its chunks are still to be written, and the removed passages by chunk id.
-    """
-    cursor = await connection.execute(
-        live.tables.fill(
-            "SELECT id, document_id, header, text, ordinal, span_start, span_end, page, heading_path FROM {chunks} "
-            "WHERE document_id = ANY(%s) ORDER BY id"
-        ),
-        ([row_id for row_id, _ in changed],),
-    )
-    had: dict[tuple[Any, ...], list[tuple[Any, ...]]] = defaultdict(list)
-    for row in await cursor.fetchall():
-        had[row[1:4]].append(row)
-    new: list[tuple[UUID, IndexedDocument, Sequence[int]]] = []
-    moved: list[tuple[Any, ...]] = []
-    for row_id, item in changed:
-        missing = []
-        for number, (chunk, header) in enumerate(zip(item.chunks, item.headers, strict=True)):
-            same = had.get((row_id, header, chunk.text))
-            if not same:
-                missing.append(number)
-                continue
-            old = same.pop(0)
-            place = (chunk.ordinal, chunk.start, chunk.end, chunk.page, list(chunk.heading_path))
-            if old[4:] != place:
-                moved.append((*place, old[0]))
-        new.append((row_id, item, missing))
-    removed = {row[0]: f"{row[2]}\n{row[3]}" for rows in had.values() for row in rows}
-    await connection.execute(live.tables.fill("DELETE FROM {chunks} WHERE id = ANY(%s)"), (list(removed),))
-    async with connection.cursor() as writer:
-        await writer.executemany(
-            live.tables.fill(
-                "UPDATE {chunks} SET ordinal = %s, span_start = %s, span_end = %s, page = %s, heading_path = %s WHERE id = %s"
-            ),
-            moved,
-        )
-    return new, removed
-
-
-async def embedded(
-    connection: AsyncConnection[Any], live: LiveIndex, document_id: UUID
-) -> dict[tuple[str, str], NDArray[np.float32]]:
-    """The vectors of a document's chunks, by header and text."""
-    cursor = await connection.execute(
-        live.tables.fill("SELECT header, text, embedding::real[] FROM {chunks} WHERE document_id = %s"),
-        (document_id,),
-        binary=True,
-    )
-    return {(row[0], row[1]): np.array(row[2], dtype=np.float32) for row in await cursor.fetchall()}
-
-
-async def _remove_chunks(connection: AsyncConnection[Any], live: LiveIndex, ids: Sequence[UUID]) -> dict[int, str]:
-    cursor = await connection.execute(
-        live.tables.fill("DELETE FROM {chunks} WHERE document_id = ANY(%s) RETURNING id, header, text"), (list(ids),)
-    )
-    return {row[0]: f"{row[1]}\n{row[2]}" for row in await cursor.fetchall()}
 
 
 async def _write_texts(
@@ -203,29 +110,6 @@ async def _write_texts(
             [json.dumps([[b.kind, b.start, b.end, b.level] for b in item.parsed.blocks]) for _, item in changed],
         ),
     )
-
-
-async def _write_chunks(
-    connection: AsyncConnection[Any], live: LiveIndex, new: Sequence[tuple[UUID, IndexedDocument, Sequence[int]]]
-) -> dict[int, str]:
-    total = sum(len(numbers) for _, _, numbers in new)
-    if not total:
-        return {}
-    name = f"anchorage.chunks_{live.tables.id}"
-    cursor = await connection.execute(
-        "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", (name, total)
-    )
-    ids = iter([row[0] for row in await cursor.fetchall()])
-    added: dict[int, str] = {}
-    async with connection.cursor() as writer, writer.copy(live.tables.fill(_COPY_CHUNKS)) as copy:
-        copy.set_types(_COPY_TYPES)
-        for document_id, item, numbers in new:
-            for number, vector in zip(numbers, halfvec_bytes(item.vectors[list(numbers)]), strict=True):
-                chunk, header, chunk_id = item.chunks[number], item.headers[number], next(ids)
-                added[chunk_id] = f"{header}\n{chunk.text}"
-                await copy.write_row((chunk_id, document_id, chunk.ordinal, chunk.start, chunk.end, chunk.page,
-                                      list(chunk.heading_path), header, chunk.text, vector))  # fmt: skip
-    return added
 
 
 async def _finish(connection: AsyncConnection[Any], changed: Sequence[tuple[UUID, IndexedDocument]]) -> None:
@@ -271,7 +155,9 @@ async def fail(
     return str(row[0])
 
 
-async def delete(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex], ids: Sequence[UUID]) -> list[str]:
+async def delete(
+    connection: AsyncConnection[Any], vectors: VectorWrites, indexes: Sequence[LiveIndex], ids: Sequence[UUID]
+) -> list[str]:
     """Remove documents of one collection from all its indexes, with their texts, inside the caller's transaction."""
     cursor = await connection.execute(
         "SELECT id FROM anchorage.documents WHERE collection_id = %s AND id = ANY(%s) ORDER BY uri FOR UPDATE",
@@ -279,8 +165,7 @@ async def delete(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex],
     )
     found = [row[0] for row in await cursor.fetchall()]
     for index in indexes:
-        removed = await _remove_chunks(connection, index, found)
-        await add_segment(connection, index.tables, analyser_named(index.spec.analyser), {}, removed)
+        await remove_passages(connection, vectors, index, found)
     await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
     return [str(item) for item in found]
 
@@ -293,23 +178,6 @@ async def find(
         f"SELECT {_COLUMNS} FROM {_FROM} WHERE {condition}", {**parameters, "readers": principal.readers}
     )
     return [as_document(row) for row in await cursor.fetchall()]
-
-
-async def chunks(
-    connection: AsyncConnection[Any], live: LiveIndex, document_id: UUID, after: int, limit: int
-) -> list[tuple[str, Chunk]]:
-    """The passages of a document behind an ordinal, with their ids as hits have them."""
-    cursor = await connection.execute(
-        live.tables.fill(
-            "SELECT id, ordinal, text, span_start, span_end, page, heading_path FROM {chunks} "
-            "WHERE document_id = %s AND ordinal > %s ORDER BY ordinal LIMIT %s"
-        ),
-        (document_id, after, limit),
-    )
-    return [
-        (f"{live.tables.id}.{row_id}", Chunk(ordinal, text, start, end, page, tuple(path)))
-        for row_id, ordinal, text, start, end, page, path in await cursor.fetchall()
-    ]
 
 
 async def text_of(

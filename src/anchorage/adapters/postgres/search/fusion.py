@@ -8,27 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.adapters.postgres.batch import Call, Row, numbers
-from anchorage.adapters.stores.pgvector.tables import LiveIndex
+from anchorage.adapters.postgres.search.neighbours import Neighbours
+from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.model import Hit
 from anchorage.model.search import Query, Ranking
 
-# The access check is a one-time filter here: it decides once per query whether the index is read at all, so that
-# a filter never costs recall.
-MAY_READ = "EXISTS (SELECT FROM anchorage.collections WHERE id = $1::bigint AND readers && $2::text[])"
-_DOCUMENTS = "SELECT id, document_id::text FROM {chunks} WHERE id = ANY($1::bigint[])"
-_HITS = f"""
-SELECT k.id, d.id::text, d.version, d.uri, d.title, k.span_start, k.span_end, k.text, k.page, k.heading_path, {{{{score}}}}
-FROM {{chunks}} k JOIN anchorage.documents d ON d.id = k.document_id
-WHERE k.id = ANY($3::bigint[]) AND d.version IS NOT NULL AND {MAY_READ}
-"""
-_ALIVE = "SELECT count(*) FROM {chunks} WHERE id = ANY($1::bigint[])"
-_HITS_BY_WORDS = _HITS.replace("{{score}}", "0::float8")
-_HITS_SCORED = _HITS.replace("{{score}}", "1 - (k.embedding <=> $4::halfvec)")
+_DOCUMENTS: LiteralString = "SELECT id, document_id::text FROM {chunks} WHERE id = ANY($1::bigint[])"
+_ALIVE: LiteralString = "SELECT count(*) FROM {chunks} WHERE id = ANY($1::bigint[])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +28,7 @@ class Candidates:
     """What one collection offers: chunk ids with both scores, and which list each is in."""
 
     live: LiveIndex
-    may_read: tuple[bytes, bytes]
-    vector: bytes | None
-    """None where the collection was searched by words alone."""
+    neighbours: Neighbours
     ids: NDArray[np.int64]
     dense: NDArray[np.float32]
     lexical: NDArray[np.float32]
@@ -97,6 +87,7 @@ class Ranked:
     ids: NDArray[np.int64]
     best: NDArray[np.int64]
     fused: NDArray[np.float32]
+    dense: NDArray[np.float32]
     lexical: NDArray[np.float32]
     lists: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
@@ -105,11 +96,7 @@ class Ranked:
         calls: list[Call] = []
         for number, part in enumerate(self.parts):
             fill = part.live.tables.statement
-            wanted = numbers(self.ids[self.best[self.owner[self.best] == number]].tolist())
-            if part.vector is None:
-                calls.append((fill(_HITS_BY_WORDS), (*part.may_read, wanted)))
-            else:
-                calls.append((fill(_HITS_SCORED), (*part.may_read, wanted, part.vector)))
+            calls.append(part.neighbours.passages(self.ids[self.best[self.owner[self.best] == number]].tolist()))
             if self.lists is not None:
                 calls.append((fill(_DOCUMENTS), (numbers(part.ids.tolist()),)))
         calls += [(part.live.tables.statement(_ALIVE), (numbers(part.taken),)) for part in self.parts if part.taken]
@@ -124,7 +111,11 @@ class Ranked:
             return None
         rows = {(at // each, row[0]): row for at in range(0, len(answers), each) for row in answers[at]}
         hits = [
-            _hit(self.parts[key[0]].live, rows[key], float(self.fused[at]), float(self.lexical[at]))
+            _hit(
+                self.parts[key[0]].live,
+                rows[key],
+                *(float(scores[at]) for scores in (self.fused, self.dense, self.lexical)),
+            )
             for key, at in zip(self._keys(self.best), self.best.tolist(), strict=True)
             if key in rows
         ]
@@ -159,13 +150,13 @@ def ranked(parts: Sequence[Candidates], query: Query) -> Ranked | None:
     fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalised(lexical, worded)
     order = _top(fused.astype(np.float32), near | worded, query.depth * 2)
     lists = (by_dense, by_lexical) if query.lists else None
-    return Ranked(parts, owner, ids, order[: query.k], fused, lexical, lists)
+    return Ranked(parts, owner, ids, order[: query.k], fused, dense, lexical, lists)
 
 
-def _hit(live: LiveIndex, row: Row, fused: float, lexical: float) -> Hit:
-    chunk_id, document_id, version, uri, title, start, end, text, page, path, dense = row
+def _hit(live: LiveIndex, row: Row, fused: float, dense: float, lexical: float) -> Hit:
+    chunk_id, document_id, version, uri, title, start, end, text, page, path, cosine = row
     return Hit(
         chunk_id=f"{live.tables.id}.{chunk_id}", document_id=document_id, version=version, collection=live.collection, uri=uri,
         title=title, start=start, end=end, score=round(fused, 6), text=text, page=page, heading_path=tuple(path),
-        dense_score=round(dense, 6), lexical_score=round(lexical, 6),
+        dense_score=round(dense if cosine is None else cosine, 6), lexical_score=round(lexical, 6),
     )  # fmt: skip
