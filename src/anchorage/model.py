@@ -372,7 +372,8 @@ class Job:
 class RegisteredSource:
     """A source that is kept in sync, every `interval` seconds or on demand (None).
 
-    `status` is new, syncing, synced, held or failed; `report` says what the last sync found.
+    `status` is new, syncing, synced, held or failed; `report` says what the last sync found, `failed` how many of its documents could
+    not be read when that was last tried.
     """
 
     id: str
@@ -386,3 +387,4 @@ class RegisteredSource:
     report: Mapping[str, Any]
     synced_at: datetime | None
     next_sync_at: datetime | None
+    failed: int = 0

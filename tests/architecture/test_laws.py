@@ -26,6 +26,9 @@ LAW = {
     "batching": {"errors"},
     "cancellation": set(),
     "fastjson": set(),
+    "client": {*BASE, "fastjson", "api"},
+    "api": BASE,
+    "sync": {*BASE, "api", "client", "faces"},
     "settings": {"errors"},
     "telemetry": set(),
     "ports": BASE,
@@ -58,6 +61,8 @@ LAW = {
         "chat",
         "evaluation",
         "fastjson",
+        "api",
+        "client",
     },
 }
 SHARED_ADAPTERS = {"adapters.postgres.pool", "adapters.postgres.batch"}  # the adapters that others may use

@@ -16,6 +16,7 @@ from anchorage.faces.http import (
     documents,
     feedback,
     forward,
+    instance,
     jobs,
     openai,
     page,
@@ -34,7 +35,7 @@ from anchorage.ports.roles import TOKEN_HEADER
 from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import HttpSettings
 
-_CHAT = (chat, conversations, feedback, usage, system, openai, classic)
+_CHAT = (chat, conversations, feedback, usage, system, openai, classic, instance)
 _INGEST = (documents, jobs, sources)
 
 
