@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -43,12 +44,15 @@ T = TypeVar("T")
 
 
 class Background:
-    """An event loop in a thread, in which all of one object happens."""
+    """An event loop in a thread, in which all of one object happens. One that nobody closed is closed when the program ends."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._leave = asyncio.Event()
+        self._holding: Future[None] | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="anchorage.sync", daemon=True)
         self._thread.start()
+        _close_at_end(self)
 
     @property
     def is_open(self) -> bool:
@@ -61,9 +65,26 @@ class Background:
             raise RuntimeError("This was closed. Open another one.")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def call(self, act: Callable[[], object]) -> None:
-        """Do something small in the loop, soon."""
-        self._loop.call_soon_threadsafe(act)
+    def enter(self, context: AbstractAsyncContextManager[T]) -> T:
+        """Enter a context until this is closed; one task enters and leaves it, as some contexts want."""
+        entered: Future[T] = Future()
+
+        async def hold() -> None:
+            try:
+                async with context as value:
+                    entered.set_result(value)
+                    await self._leave.wait()
+            except BaseException as error:
+                if entered.done():
+                    raise
+                entered.set_exception(error)
+
+        self._holding = self.start(hold())
+        try:
+            return entered.result()
+        except KeyboardInterrupt:
+            self._holding.cancel()
+            raise
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of the work, which is cancelled when the caller is interrupted."""
@@ -94,14 +115,32 @@ class Background:
                 self.run(items.aclose())
 
     def close(self) -> None:
-        """End the loop and its thread; a second time does nothing."""
-        if self._loop.is_closed():
+        """Leave what was entered, and end the loop and its thread; a second time does nothing."""
+        if not self.is_open:
             return
-        self.run(self._loop.shutdown_asyncgens())
-        self.run(self._loop.shutdown_default_executor())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        try:
+            self._loop.call_soon_threadsafe(self._leave.set)
+            if self._holding:
+                self._holding.result()
+        finally:
+            self.run(self._loop.shutdown_asyncgens())
+            self.run(self._loop.shutdown_default_executor())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+def _close_at_end(background: Background) -> None:
+    """When the program ends, before the interpreter waits for the threads of executors: `atexit` would be too late, since what is open
+    keeps some of them busy.
+    """
+    kept = weakref.ref(background)
+
+    def close() -> None:
+        if found := kept():
+            found.close()
+
+    threading._register_atexit(close)  # type: ignore[attr-defined]  # as concurrent.futures does
 
 
 class Documents:
@@ -228,7 +267,8 @@ class Client(Blocking):
         from anchorage.client import Client as AsyncClient
 
         self._client = AsyncClient(base_url, api_key, timeout=timeout, retries=retries, headers=headers)
-        super().__init__(self._client, Background())
+        loop = Background()
+        super().__init__(loop.enter(self._client), loop)
 
     def __enter__(self) -> Self:
         return self
@@ -244,9 +284,7 @@ class Client(Blocking):
 
     def close(self) -> None:
         """Close all connections; a second time does nothing."""
-        if self._loop.is_open:
-            self._loop.run(self._client.aclose())
-            self._loop.close()
+        self._loop.close()
 
 
 class Anchorage(Blocking):
@@ -264,8 +302,7 @@ class Anchorage(Blocking):
 
         loop = Background()
         try:
-            with _entered(AsyncAnchorage.open(data=data, **settings), loop) as opened:
-                yield cls(opened, loop)
+            yield cls(loop.enter(AsyncAnchorage.open(data=data, **settings)), loop)
         finally:
             loop.close()
 
@@ -276,27 +313,3 @@ class Anchorage(Blocking):
         """As `anchorage.Anchorage.eval`."""
         told = {"progress": progress} if progress else {}
         return self._loop.run(self._anchorage.eval(folder, k=k, distractors=distractors, keep=keep, **told))
-
-
-@contextmanager
-def _entered(context: AbstractAsyncContextManager[T], loop: Background) -> Iterator[T]:
-    """An async context, kept open by one task of the loop from its beginning to its end, as some contexts want to be."""
-    entered: Future[T] = Future()
-    leave = asyncio.Event()
-
-    async def hold() -> None:
-        try:
-            async with context as value:
-                entered.set_result(value)
-                await leave.wait()
-        except BaseException as error:
-            if not entered.done():
-                entered.set_exception(error)
-            raise
-
-    holding = loop.start(hold())
-    try:
-        yield entered.result()
-    finally:
-        loop.call(leave.set)
-        holding.result()

@@ -28,6 +28,7 @@ LAW = {
     "fastjson": set(),
     "client": {*BASE, "fastjson", "api"},
     "api": BASE,
+    "integrations": {*BASE, "api", "sync"},
     "sync": {*BASE, "api", "client", "faces"},
     "settings": {"errors"},
     "telemetry": set(),
