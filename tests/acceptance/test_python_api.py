@@ -236,7 +236,7 @@ def test_a_program_that_closes_nothing_ends_all_the_same(tmp_path: Path, up: tup
     code = (
         "from anchorage.sync import Anchorage, Client\n"
         f"opening = Anchorage.open(data={str(tmp_path / 'data')!r})\nopened = opening.__enter__()\n"
-        f"client = Client({up[0]!r})\nprint(opened.collections(), client.collections() != {})"
+        f"client = Client({up[0]!r})\nprint(opened.collections(), bool(client.collections()))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=clean_environment()
