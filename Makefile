@@ -76,10 +76,12 @@ LOCK = "$$uv" pip compile -q pyproject.toml --override requirements/overrides.tx
 
 # What the image is spared, since nothing in it imports them: the graph is built already, models are never fetched, nothing reads web archives.
 SPARED = onnx ml-dtypes huggingface-hub hf-xet fsspec filelock tqdm zstandard fastwarc brotli
+# All but llamaindex, which brings 50 packages of its own.
+EXTRAS = embedded local langchain s3 mcp ocr redis
 SLIM = --extra langchain --extra mcp --extra s3 --extra redis --constraint requirements/dev.lock $(patsubst %,--no-emit-package %,$(SPARED))
 
 lock: setup ## pin the dependencies anew, from pyproject.toml
-	@uv=$$(sh scripts/uv.sh) && $(LOCK) --all-extras --group dev -o requirements/dev.lock && \
+	@uv=$$(sh scripts/uv.sh) && $(LOCK) $(patsubst %,--extra %,$(EXTRAS)) --group dev -o requirements/dev.lock && \
 	  $(LOCK) $(SLIM) --extra local -o requirements/image.lock && $(LOCK) $(SLIM) -o requirements/slim.lock && \
 	  for tool in node docs; do \
 	    "$$uv" pip compile -q requirements/$$tool.in --generate-hashes --universal --python-version 3.11 --custom-compile-command "make lock" \

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anchorage.chat.streaming.events import citation_json
-from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
-from anchorage.ports.catalog import Catalog
-from anchorage.ports.usage import Allowance, UsageRow
+from anchorage.model import (
+    Conversation,
+    Document,
+    DocumentText,
+    Failure,
+    Feedback,
+    Job,
+    Outcome,
+    Principal,
+    RegisteredSource,
+    Turn,
+)
+
+if TYPE_CHECKING:  # command lines that show what a server sent need neither
+    from anchorage.ports.catalog import Catalog
+    from anchorage.ports.usage import Allowance, UsageRow
 
 
 def failure_json(failure: Failure | None) -> dict[str, str] | None:
@@ -53,19 +66,52 @@ def detailed_document_json(document: Document) -> dict[str, Any]:
     }
 
 
-async def document_with_text(
+async def read_document(
     catalog: Catalog, principal: Principal, document_id: str, version: str | None = None
-) -> dict[str, Any]:
-    """The contract's `documents show`, with the text of a version, the current one by default. A document that was never indexed has
-    no text.
-    """
+) -> tuple[Document, DocumentText | None]:
+    """A document with the text of a version, the current one by default. One that was never indexed has no text. Raises `NotFound`."""
     document = await catalog.document(principal, document_id)
-    shown = {**detailed_document_json(document), "version": version or document.version, "pages": [], "text": None}
-    if shown["version"]:
-        text = await catalog.text(principal, document_id, version)
-        pages = [{"page": page.number, "start": page.start, "end": page.end} for page in text.pages]
-        shown |= {"pages": pages, "text": text.text}
-    return shown
+    if not (version or document.version):
+        return document, None
+    return document, await catalog.text(principal, document_id, version)
+
+
+def document_with_text(document: Document, text: DocumentText | None) -> dict[str, Any]:
+    """The contract's `documents show`."""
+    pages = [{"page": page.number, "start": page.start, "end": page.end} for page in text.pages] if text else []
+    return {
+        **detailed_document_json(document),
+        "version": text.version if text else document.version,
+        "pages": pages,
+        "text": text.text if text else None,
+    }
+
+
+def conversation_json(conversation: Conversation) -> dict[str, Any]:
+    """A conversation as `anchorage conversations` and /api/conversations show it."""
+    return {
+        "id": conversation.id,
+        "title": conversation.title,
+        "turns": conversation.turns,
+        "created_at": _time(conversation.created_at),
+        "updated_at": _time(conversation.updated_at),
+    }
+
+
+def turn_json(turn: Turn) -> dict[str, Any]:
+    """A question with its answer, as a conversation shows it."""
+    return {
+        "number": turn.number,
+        "parent": turn.parent,
+        "message_id": turn.message_id,
+        "question": turn.question,
+        "answer": turn.answer,
+        "abstained": turn.abstained,
+        "stopped": turn.stopped,
+        "citations": [citation_json(citation) for citation in turn.citations],
+        "unsupported": [asdict(item) for item in turn.unsupported],
+        "created_at": _time(turn.created_at),
+    }
 
 
 def job_json(job: Job) -> dict[str, Any]:
@@ -90,8 +136,8 @@ def job_json(job: Job) -> dict[str, Any]:
     }
 
 
-def source_json(source: RegisteredSource, failed: int = 0) -> dict[str, Any]:
-    """A registered source as `anchorage sources` and /api/sources show it, with how many of its documents failed."""
+def source_json(source: RegisteredSource) -> dict[str, Any]:
+    """A registered source as `anchorage sources` and /api/sources show it."""
     return {
         "id": source.id,
         "location": source.location,
@@ -103,7 +149,7 @@ def source_json(source: RegisteredSource, failed: int = 0) -> dict[str, Any]:
         "report": dict(source.report),
         "synced_at": _time(source.synced_at),
         "next_sync_at": _time(source.next_sync_at),
-        "failed": failed,
+        "failed": source.failed,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from anchorage.errors import Conflict
@@ -32,10 +33,10 @@ async def register(
 
 async def with_failures(
     storage: Storage, principal: Principal, sources: Sequence[RegisteredSource]
-) -> Sequence[tuple[RegisteredSource, int]]:
+) -> Sequence[RegisteredSource]:
     """Each source with how many of its documents could not be read when that was last tried."""
     failures = await storage.catalog.failures(principal, [source.id for source in sources]) if sources else {}
-    return [(source, failures.get(source.id, 0)) for source in sources]
+    return [replace(source, failed=failures.get(source.id, 0)) for source in sources]
 
 
 async def request_sync(storage: Storage, principal: Principal, source_id: str, *, confirm: bool = False) -> str:

@@ -41,7 +41,8 @@ class Job:
 class RegisteredSource:
     """A source that is kept in sync, every `interval` seconds or on demand (None).
 
-    `status` is new, syncing, synced, held or failed; `report` says what the last sync found.
+    `status` is new, syncing, synced, held or failed; `report` says what the last sync found, `failed` how many of its documents could
+    not be read when that was last tried.
     """
 
     id: str
@@ -55,3 +56,4 @@ class RegisteredSource:
     report: Mapping[str, Any]
     synced_at: datetime | None
     next_sync_at: datetime | None
+    failed: int = 0

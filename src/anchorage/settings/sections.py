@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-
-def default_data_dir() -> Path:
-    """Where data goes when nothing else is said."""
-    if os.name == "posix" and os.geteuid() == 0:
-        return Path("/var/lib/anchorage")  # root's home is closed to the unprivileged user that runs Postgres
-    return Path(platformdirs.user_data_dir("anchorage", appauthor=False))
+from anchorage.settings.environment import default_data_dir
 
 
 class Section(BaseModel):

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anchorage.chat.streaming.events import answer_json, hit_json
 from anchorage.errors import NotFound
-from anchorage.faces.cli.options import Collection, Data, Json, settings_for
-from anchorage.faces.cli.output import errors, print_answer, print_hits, print_json
+from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.options import Collection, Data, Json
+from anchorage.faces.cli.output import AnswerPrinter, errors, print_hits, print_json
+from anchorage.settings.environment import data_dir, environment_values
 
 if TYPE_CHECKING:
-    from anchorage.wiring.services import Services
+    from anchorage.api import Api
+    from anchorage.model import Answer
 
 Question = Annotated[str, typer.Argument(metavar="QUESTION", help="In plain words.")]
 Conversation = Annotated[
@@ -28,20 +34,12 @@ def search(
     json: Json = False,
 ) -> None:
     """Find the passages that fit a question best."""
-    from anchorage.chat.safety.question import check_question
-    from anchorage.chat.streaming.events import hit_json
-    from anchorage.wiring.services import open_services
-
-    settings = settings_for(data)
-    text = check_question(question, settings.answer.question_limit)
 
     async def run() -> None:
-        async with open_services(settings) as services:
-            hits = await services.asking.passages.search_passages(
-                services.principal, text, [collection] if collection else None, k
-            )
+        async with connected(data) as api:
+            hits = await api.search(question, collection=collection, k=k)
             if not hits:
-                await _tell_if_empty(services)
+                await _tell_if_empty(api, data)
         if json:
             print_json({"hits": [hit_json(hit) for hit in hits]})
         else:
@@ -58,38 +56,42 @@ def ask(
     json: Json = False,
 ) -> None:
     """Answer a question, with a citation for every sentence."""
-    from anchorage.chat.safety.question import check_question
-    from anchorage.chat.streaming.events import answer_json
-    from anchorage.wiring.services import open_services
-
-    settings = settings_for(data)
-    text = check_question(question, settings.answer.question_limit)
 
     async def run() -> None:
-        async with open_services(settings) as services:
+        async with connected(data) as api:
             if conversation:
-                await _tell_if_new(services, conversation)
-            answer = await services.chat.ask(
-                services.principal, text, conversation_id=conversation,
-                collections=[collection] if collection else None,
-            )  # fmt: skip
+                await _tell_if_new(api, conversation)
+            if json:
+                answer = await api.ask(question, collection=collection, conversation_id=conversation)
+                print_json(answer_json(answer))
+            else:
+                answer = await _print_as_it_comes(api, question, collection, conversation)
             if not answer.hits:
-                await _tell_if_empty(services)
-        if json:
-            print_json(answer_json(answer))
-        else:
-            print_answer(answer)
+                await _tell_if_empty(api, data)
 
     asyncio.run(run())
 
 
-async def _tell_if_empty(services: Services) -> None:
+async def _print_as_it_comes(api: Api, question: str, collection: str | None, conversation: str | None) -> Answer:
+    printer = AnswerPrinter()
+    async with aclosing(api.ask_stream(question, collection=collection, conversation_id=conversation)) as events:
+        async for event in events:
+            if event.type == "token":
+                printer.add(event.text)
+            elif event.type == "reset":
+                printer.reset()
+            elif event.answer is not None:
+                printer.end(event.answer)
+                return event.answer
+    raise AssertionError("a stream without an answer")
+
+
+async def _tell_if_empty(api: Api, data: Path | None) -> None:
     """Say where nothing was looked for, when nothing has been ingested there."""
-    if any(item.documents for item in await services.storage.catalog.collections(services.principal)):
+    if any((await api.collections()).values()):
         return
-    settings = services.settings
-    url = settings.database.vector_url
-    where = "the database of VECTOR_DB_URL" if url else f"the data directory {settings.data.dir}"
+    url = environment_values().get(("database", "vector_url"))
+    where = "the database of VECTOR_DB_URL" if url else f"the data directory {data_dir(data)}"
     other = "" if url else " Another one is named with --data DIR or ANCHORAGE_DATA."
     errors.print(
         f"Nothing has been ingested yet into {where}: begin with `anchorage ingest FOLDER`.{other}",
@@ -98,10 +100,10 @@ async def _tell_if_empty(services: Services) -> None:
     )
 
 
-async def _tell_if_new(services: Services, conversation: str) -> None:
+async def _tell_if_new(api: Api, conversation: str) -> None:
     """Say that a conversation is not there yet, in case its id was mistyped. One of somebody else is refused when it is asked in."""
     try:
-        await services.storage.memory.conversation(services.principal, conversation)
+        await api.conversations.show(conversation)
     except NotFound:
         errors.print(
             f"There is no conversation {conversation!r} of yours yet: this begins it.", markup=False, soft_wrap=True

@@ -3,45 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
 from anchorage.errors import BadRequest, NotFound
-from anchorage.faces.cli.options import Collection, Data, Json, settings_for
+from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.options import Collection, Data, Json
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import document_json, document_with_text
 from anchorage.model import Document
-from anchorage.settings import Settings
-
-if TYPE_CHECKING:
-    from anchorage.wiring.services import Storage
 
 app = typer.Typer(no_args_is_help=True, help="See and delete documents.")
-_PAGE = 1000
 _REASON = 100
-
-
-async def _all(storage: Storage, collection: str | None) -> list[Document]:
-    found: list[Document] = []
-    after: tuple[str, str] | None = None
-    while page := await storage.catalog.documents(storage.principal, collection=collection, limit=_PAGE, after=after):
-        found += page
-        after = page[-1].collection, page[-1].uri
-    return found
 
 
 @app.command(name="list")
 def list_documents(collection: Collection = None, data: Data = None, json: Json = False) -> None:
     """All documents with their status, and the reason where one failed."""
 
-    async def run(settings: Settings) -> list[Document]:
-        from anchorage.wiring.services import open_storage
+    async def run() -> Sequence[Document]:
+        async with connected(data) as api:
+            return await api.documents.list(collection=collection)
 
-        async with open_storage(settings) as storage:
-            return await _all(storage, collection)
-
-    found = asyncio.run(run(settings_for(data)))
+    found = asyncio.run(run())
     if json:
         print_json({"documents": [document_json(document) for document in found]})
     elif not found:
@@ -61,13 +47,11 @@ def list_documents(collection: Collection = None, data: Data = None, json: Json 
 def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data = None, json: Json = False) -> None:
     """A document with its pages and extracted text."""
 
-    async def run(settings: Settings) -> dict[str, Any]:
-        from anchorage.wiring.services import open_storage
+    async def run() -> dict[str, Any]:
+        async with connected(data) as api:
+            return document_with_text(*await api.documents.show(document_id))
 
-        async with open_storage(settings) as storage:
-            return await document_with_text(storage.catalog, storage.principal, document_id)
-
-    found = asyncio.run(run(settings_for(data)))
+    found = asyncio.run(run())
     if json:
         print_json(found)
         return
@@ -93,20 +77,16 @@ def delete(
     if bool(document_ids) == everything or everything != (collection is not None):
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")
 
-    async def run(settings: Settings) -> list[str]:
-        from anchorage.wiring.services import open_storage
+    async def run() -> Sequence[str]:
+        async with connected(data) as api:
+            if collection is not None:
+                return await api.documents.delete_all(collection)
+            return await api.documents.delete(*document_ids or ())
 
-        async with open_storage(settings) as storage:
-            if everything:
-                found = await _all(storage, collection)
-            else:  # all are looked up before one is deleted
-                found = [await storage.catalog.document(storage.principal, item) for item in document_ids or ()]
-            return list(await storage.remover.delete_by_hand(storage.principal, found))
-
-    deleted = asyncio.run(run(settings_for(data)))
+    deleted = asyncio.run(run())
     if not deleted and not everything:
         raise NotFound("None of these documents exists any more.")
     if json:
-        print_json({"deleted": deleted})
+        print_json({"deleted": list(deleted)})
     else:
         console().print(f"{len(deleted)} documents deleted.")

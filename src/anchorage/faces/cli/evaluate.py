@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from anchorage.faces.cli.options import Data, Json, settings_for
+from anchorage.faces.cli.connection import embedded
+from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import errors, print_json
-from anchorage.settings import Settings
 
 
 def evaluate(
@@ -27,25 +27,19 @@ def evaluate(
     json: Json = False,  # the report is JSON either way
 ) -> None:
     """Measure retrieval and answers on a judged set, in a collection that is dropped at the end."""
-    print_json(asyncio.run(_evaluate(settings_for(data), folder, k, distractors, keep)))
+    print_json(asyncio.run(_evaluate(data, folder, k, distractors, keep)))
 
 
 async def _evaluate(
-    settings: Settings, folder: Path, k: int, distractors: Path | None, keep: str | None
+    data: Path | None, folder: Path, k: int, distractors: Path | None, keep: str | None
 ) -> dict[str, Any]:
-    from anchorage.evaluation.dataset import read_dataset
-    from anchorage.wiring.services import open_services
-
-    dataset = read_dataset(folder)
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=errors, transient=True,
         disable=not errors.is_terminal,
     ) as progress:  # fmt: skip
         task = progress.add_task("starting", total=None)
-        async with open_services(settings) as services:
-            ingest, principal = services.ingest, services.principal
-            return await services.asking.evaluator.evaluate(
-                ingest.ingester_for(principal), ingest.index, ingest.upkeep, principal, dataset, k=k,
-                distractors=distractors, keep=keep,
+        async with embedded(data) as anchorage:
+            return await anchorage.eval(
+                folder, k=k, distractors=distractors, keep=keep,
                 progress=lambda what, done: progress.update(task, description=f"{done} {what}"),
             )  # fmt: skip

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
 
-from anchorage.faces.cli.options import Data, Json, settings_for
+from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import console, errors, print_json, print_table, progress_columns
 from anchorage.faces.shapes import job_json
 from anchorage.model import Job
 
 if TYPE_CHECKING:
-    from anchorage.wiring.services import Storage
+    from anchorage.api import JobsApi
 
 app = typer.Typer(no_args_is_help=True, help="See, retry and cancel what workers do.")
 _REASON = 100
@@ -36,13 +36,9 @@ def list_jobs(
     """The newest jobs, with the reason where one failed or waits for another attempt."""
 
     async def run() -> tuple[Sequence[Job], Mapping[str, int]]:
-        from anchorage.wiring.services import open_storage
+        async with connected(data) as api:
+            return await api.jobs.list(status=status, limit=limit), await api.jobs.counts()
 
-        async with open_storage(settings) as storage:
-            found = await storage.queue.jobs(storage.principal, status=status, limit=limit)
-            return found, await storage.queue.counts(storage.principal)
-
-    settings = settings_for(data)
     found, counts = asyncio.run(run())
     if json:
         print_json({"jobs": [job_json(job) for job in found], "counts": dict(counts)})
@@ -61,7 +57,7 @@ def list_jobs(
 @app.command()
 def show(job_id: JobId, data: Data = None, json: Json = False) -> None:
     """One job with its attempts, its reason and its next attempt."""
-    _print(data, json, lambda storage: storage.queue.job(storage.principal, job_id))
+    _print(data, json, lambda jobs: jobs.show(job_id))
 
 
 @app.command()
@@ -72,25 +68,24 @@ def watch(
     """A progress bar of all jobs, until none is left."""
 
     async def run() -> int:
-        from anchorage.wiring.services import open_storage
+        async with connected(data) as api:
+            return await _watch(api.jobs, follow=follow)
 
-        async with open_storage(settings) as storage:
-            return await _watch(storage, follow=follow)
-
-    settings = settings_for(data)
     if not asyncio.run(run()):
         errors.print(
             "Nothing is queued or running. `anchorage jobs watch --follow` waits for what comes.", markup=False
         )
 
 
-async def _watch(storage: Storage, *, follow: bool) -> int:
+async def _watch(jobs: JobsApi, *, follow: bool) -> int:
     """Returns how many jobs there were to wait for; never, if it follows."""
+    from rich.progress import Progress
+
     start, first = time.monotonic(), None
     with Progress(*progress_columns(), console=errors) as progress:
         task = progress.add_task("jobs", total=None)
         while True:
-            counts = await storage.queue.counts(storage.principal)
+            counts = await jobs.counts()
             left = counts["queued"] + counts["running"]
             first = left if first is None else max(first, left)
             done = first - left
@@ -109,25 +104,22 @@ async def _watch(storage: Storage, *, follow: bool) -> int:
 @app.command()
 def retry(job_id: JobId, data: Data = None, json: Json = False) -> None:
     """Queue a failed or cancelled job anew."""
-    _print(data, json, lambda storage: storage.queue.retry(storage.principal, job_id))
+    _print(data, json, lambda jobs: jobs.retry(job_id))
 
 
 @app.command()
 def cancel(job_id: JobId, data: Data = None, json: Json = False) -> None:
     """End a job that waits or runs."""
-    _print(data, json, lambda storage: storage.queue.cancel(storage.principal, job_id))
+    _print(data, json, lambda jobs: jobs.cancel(job_id))
 
 
-def _print(data: Path | None, json: bool, act: Callable[[Storage], Awaitable[Job]]) -> None:
+def _print(data: Path | None, json: bool, act: Callable[[JobsApi], Awaitable[Job]]) -> None:
     """Do something with a job and print what it is now."""
 
     async def run() -> Job:
-        from anchorage.wiring.services import open_storage
+        async with connected(data) as api:
+            return await act(api.jobs)
 
-        async with open_storage(settings) as storage:
-            return await act(storage)
-
-    settings = settings_for(data)
     shown = job_json(asyncio.run(run()))
     if json:
         print_json(shown)

@@ -14,41 +14,47 @@ from anchorage.errors import AnchorageError, BadRequest
 from anchorage.faces.cli.options import debugging
 from anchorage.faces.cli.output import errors, print_json
 
-# Module and function of each command, and the modules of those that have commands of their own.
+# Module and function of each command with the first line of its help, so that a list of them loads none.
 _COMMANDS = {
-    "up": ("run", "up"),
-    "serve": ("run", "serve"),
-    "worker": ("run", "worker"),
-    "migrate": ("run", "migrate"),
-    "doctor": ("doctor", "doctor"),
-    "ingest": ("ingest", "ingest"),
-    "search": ("ask", "search"),
-    "ask": ("ask", "ask"),
-    "mcp": ("mcp", "mcp"),
-    "usage": ("usage", "usage"),
-    "eval": ("evaluate", "evaluate"),
-    "reindex": ("reindex", "command"),
+    "up": ("run", "up", "Run everything on this machine: database, local model, worker, API; ready with a collection of our own docs."),
+    "serve": ("run", "serve", "Run the API. Uploads wait for a worker: see `anchorage worker`."),
+    "worker": ("run", "worker", "Ingest queued documents, and keep the index tidy, until stopped."),
+    "migrate": ("run", "migrate", "Bring both databases up to this release."),
+    "doctor": ("doctor", "doctor", "Show the settings, try every part, and say how to mend what fails."),
+    "ingest": ("ingest", "ingest", "Index documents. What has not changed is skipped; what is gone from a source is deleted."),
+    "search": ("ask", "search", "Find the passages that fit a question best."),
+    "ask": ("ask", "ask", "Answer a question, with a citation for every sentence."),
+    "mcp": ("mcp", "mcp", "Run an MCP server on stdin and stdout, for clients such as editors and desktop assistants."),
+    "usage": ("usage", "usage", "Tokens and cost of everybody, by day, principal and model."),
+    "eval": ("evaluate", "evaluate", "Measure retrieval and answers on a judged set, in a collection that is dropped at the end."),
+    "reindex": ("reindex", "command", "Build another index of a collection beside the live one, check it, and switch; answers go on meanwhile."),
+}  # fmt: skip
+_GROUPS = {
+    "documents": "See and delete documents.",
+    "conversations": "See and delete your conversations.",
+    "sources": "Keep folders, buckets, sites and wikis in sync.",
+    "jobs": "See, retry and cancel what workers do.",
+    "feedback": "What people think of answers.",
 }
-_GROUPS = ("documents", "sources", "jobs", "feedback")
 
 _MISUSE, _FAILED, _INTERRUPTED = 2, 1, 130
 
 
 def _app(wanted: str | None) -> typer.Typer:
-    """The commands; the wanted one alone if there is one of that name, as a pod waits while the others load."""
+    """The commands. Only the wanted one is loaded; of the others there is no more than what a list of them shows."""
     app = typer.Typer(
         no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
         help="Answers from your own documents, every sentence anchored to the passage it came from.",
     )  # fmt: skip
     # Typer would take a single command for the whole program.
     app.callback()(lambda: None)
-    known = wanted in _COMMANDS or wanted in _GROUPS
-    for name, (module, function) in _COMMANDS.items():
-        if not known or name == wanted:
+    for name, (module, function, summary) in _COMMANDS.items():
+        if name == wanted:
             app.command(name=name)(getattr(_module(module), function))
-    for name in _GROUPS:
-        if not known or name == wanted:
-            app.add_typer(_module(name).app, name=name)
+        else:
+            app.command(name=name, help=summary)(lambda: None)
+    for name, summary in _GROUPS.items():
+        app.add_typer(_module(name).app if name == wanted else typer.Typer(), name=name, help=summary)
     return app
 
 
@@ -65,7 +71,7 @@ def main() -> None:
 
 def _run() -> int:
     try:
-        result = _app(sys.argv[1] if len(sys.argv) > 1 else None)(standalone_mode=False)
+        result = _app(next((word for word in sys.argv[1:] if not word.startswith("-")), None))(standalone_mode=False)
     except TyperException as error:
         if type(error).__name__ == "NoArgsIsHelpError":
             sys.stderr.write(error.format_message() + "\n")

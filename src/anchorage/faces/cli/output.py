@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
@@ -74,10 +75,51 @@ def print_hits(hits: Sequence[Hit]) -> None:
         out.print(f"   {escape(_shortened(hit.text))}\n")
 
 
-def print_answer(answer: Answer) -> None:
-    """The answer, and under each marker the quote with its document and page."""
-    out = console()
-    out.print(escape(answer.answer))
+class AnswerPrinter:
+    """Prints an answer as it comes; at its end its citations, and the answer itself anew where checking has changed it."""
+
+    def __init__(self) -> None:
+        self._out = console()
+        self._shown = ""
+
+    def add(self, text: str) -> None:
+        """The next piece."""
+        text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+        text = text if self._shown else text.lstrip()
+        self._shown += text
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def reset(self) -> None:
+        """The answer begins anew."""
+        if self._shown and not self._taken_back():
+            sys.stdout.write("\n\nThe answer begins anew:\n\n")
+        self._shown = ""
+
+    def end(self, answer: Answer) -> None:
+        """The answer as it was checked, and under each marker the quote with its document and page."""
+        text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", answer.answer).strip()
+        if not text.startswith(self._shown.rstrip()):
+            if not self._taken_back():
+                sys.stdout.write("\n\nChecked against the documents, the answer reads:\n\n")
+            self._shown = ""
+        sys.stdout.write(text[len(self._shown.rstrip()) :] if text != self._shown.rstrip() else "")
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+        _print_support(self._out, answer)
+
+    def _taken_back(self) -> bool:
+        """Whether what was shown could be erased: not from a pipe, nor from above the terminal's first line."""
+        if not self._out.is_terminal or self._out.is_dumb_terminal:
+            return False
+        rows = sum(max(1, -(-cell_len(line) // self._out.width)) for line in self._shown.split("\n"))
+        if rows > self._out.height:
+            return False
+        sys.stdout.write((f"\x1b[{rows - 1}A" if rows > 1 else "") + "\r\x1b[J")
+        return True
+
+
+def _print_support(out: Console, answer: Answer) -> None:
     for citation in answer.citations:
         out.print(f"\n[bold]\\[{citation.marker}] {escape(_place(citation))}[/bold]  [dim]{escape(citation.uri)}[/dim]")
         out.print(f"    “{escape(_shortened(citation.quote))}”")

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from anchorage.errors import BadRequest
-from anchorage.faces.cli.options import Data, Json, settings_for
+from anchorage.faces.cli.connection import connected, embedded
+from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import source_json
 from anchorage.model import DEFAULT_COLLECTION, RegisteredSource
@@ -20,6 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SHORTEST, _LONGEST = 60, 366 * 86400
 _NUMBERS = ("depth", "pages")  # options that are numbers
 _REASON = 100
+_REMOTE = re.compile(r"(?i)(s3|confluence|https?)://")
 
 SourceId = Annotated[str, typer.Argument(metavar="ID")]
 
@@ -50,15 +52,12 @@ def add(
     """Register a source and queue its first sync; a worker does it."""
 
     async def run() -> tuple[RegisteredSource, str]:
-        from anchorage.faces.sources import register
-        from anchorage.wiring.services import open_services
-
-        async with open_services(settings) as services:
-            return await register(services, services.principal, location, collection, options, interval, local=True)
+        # Files are those of whoever types, which no server takes over HTTP.
+        async with connected(data) if _REMOTE.match(location) else embedded(data) as api:
+            return await api.sources.add(location, collection=collection, every=interval, options=options)
 
     interval = seconds(every) if every else None
     options = dict(_pair(item) for item in option or ())
-    settings = settings_for(data)
     source, job_id = asyncio.run(run())
     if json:
         print_json({**source_json(source), "job_id": job_id})
@@ -67,10 +66,9 @@ def add(
                         "and `anchorage worker` run one.", markup=False)  # fmt: skip
 
 
-def _numbers(source: RegisteredSource, failed: int) -> str:
-    return ", ".join(
-        f"{count} {kind}" for kind, count in [*source.report.items(), *([("failed", failed)] if failed else [])]
-    )
+def _numbers(source: RegisteredSource) -> str:
+    failed = [("failed", source.failed)] if source.failed else []
+    return ", ".join(f"{count} {kind}" for kind, count in [*source.report.items(), *failed])
 
 
 def _pair(text: str) -> tuple[str, Any]:
@@ -84,17 +82,13 @@ def _pair(text: str) -> tuple[str, Any]:
 def list_sources(data: Data = None, json: Json = False) -> None:
     """All sources with what their last sync found."""
 
-    async def run() -> Sequence[tuple[RegisteredSource, int]]:
-        from anchorage.faces.sources import with_failures
-        from anchorage.wiring.services import open_storage
+    async def run() -> Sequence[RegisteredSource]:
+        async with connected(data) as api:
+            return await api.sources.list()
 
-        async with open_storage(settings) as storage:
-            return await with_failures(storage, storage.principal, await storage.registry.sources(storage.principal))
-
-    settings = settings_for(data)
     found = asyncio.run(run())
     if json:
-        print_json({"sources": [source_json(*item) for item in found]})
+        print_json({"sources": [source_json(item) for item in found]})
     elif not found:
         console().print("No sources yet. Register one with `anchorage sources add SOURCE`.")
     else:
@@ -102,8 +96,8 @@ def list_sources(data: Data = None, json: Json = False) -> None:
             ("ID", "STATUS", "EVERY", "COLLECTION", "LOCATION", "LAST SYNC OR REASON"),
             [
                 (item.id, item.status, f"{item.interval} s" if item.interval else "on demand", item.collection, item.location,
-                 item.error.message[:_REASON] if item.error else _numbers(item, failed))
-                for item, failed in found
+                 item.error.message[:_REASON] if item.error else _numbers(item))
+                for item in found
             ],
         )  # fmt: skip
 
@@ -118,13 +112,9 @@ def sync(
     """Queue a sync now; a worker does it."""
 
     async def run() -> str:
-        from anchorage.faces.sources import request_sync
-        from anchorage.wiring.services import open_storage
+        async with connected(data) as api:
+            return await api.sources.sync(source_id, confirm=confirm)
 
-        async with open_storage(settings) as storage:
-            return await request_sync(storage, storage.principal, source_id, confirm=confirm)
-
-    settings = settings_for(data)
     job_id = asyncio.run(run())
     if json:
         print_json({"job_id": job_id})
@@ -142,13 +132,9 @@ def remove(
     """Forget a source, with its documents."""
 
     async def run() -> int:
-        from anchorage.faces.sources import remove_source
-        from anchorage.wiring.services import open_storage
+        async with connected(data) as api:
+            return await api.sources.remove(source_id, keep_documents=keep_documents)
 
-        async with open_storage(settings) as storage:
-            return await remove_source(storage, storage.principal, source_id, keep_documents=keep_documents)
-
-    settings = settings_for(data)
     deleted = asyncio.run(run())
     if json:
         print_json({"removed": source_id, "documents_deleted": deleted})

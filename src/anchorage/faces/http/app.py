@@ -18,6 +18,7 @@ from anchorage.faces.http import (
     documents,
     feedback,
     forward,
+    instance,
     jobs,
     openai,
     page,
@@ -40,7 +41,7 @@ from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import HttpSettings
 from anchorage.wiring.services import Services
 
-_CHAT = (chat, conversations, feedback, usage, system, openai, classic)
+_CHAT = (chat, conversations, feedback, usage, system, openai, classic, instance)
 _INGEST = (documents, jobs, sources)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,11 +15,12 @@ from anchorage.chat.memory.recall import forget_answers
 from anchorage.chat.memory.trace import read_traced_hits
 from anchorage.chat.safety.inert import inert
 from anchorage.chat.safety.question import strip_unstorable
-from anchorage.chat.streaming.events import citation_json, explained_json
+from anchorage.chat.streaming.events import explained_json
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.http.described import answers
 from anchorage.faces.http.shapes import Conversations, ConversationShape, ConversationWithTurns, Hits
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
+from anchorage.faces.shapes import conversation_json, turn_json
 from anchorage.model import Conversation, Principal, Turn
 from anchorage.ports.memory import Memory
 
@@ -49,7 +49,7 @@ async def conversations(
     )
     page = found[:limit]
     following = f"{page[-1].updated_at.isoformat()}/{page[-1].id}" if len(found) > limit else None
-    return {"conversations": [_conversation_json(item) for item in page], "next": following}
+    return {"conversations": [conversation_json(item) for item in page], "next": following}
 
 
 @router.get("/{conversation_id}", summary="Show a conversation", **answers(ConversationWithTurns))
@@ -61,7 +61,7 @@ async def conversation(conversation_id: str, services: CurrentServices, principa
     found = await memory.conversation(principal, conversation_id)
     turns = await memory.window(principal, conversation_id, _SHOWN)
     branches = await memory.branches(principal, conversation_id)
-    return {**_conversation_json(found), "turns": [_turn_json(turn, branches) for turn in turns]}
+    return {**conversation_json(found), "turns": [_turn_json(turn, branches) for turn in turns]}
 
 
 @router.patch("/{conversation_id}", summary="Change a conversation", **answers(ConversationShape))
@@ -70,7 +70,7 @@ async def change(
 ) -> dict[str, Any]:
     """Rename it, or go to another of its branches."""
     memory = services.storage.memory
-    return _conversation_json(await memory.change(principal, conversation_id, title=body.title, branch=body.branch))
+    return conversation_json(await memory.change(principal, conversation_id, title=body.title, branch=body.branch))
 
 
 @router.get("/{conversation_id}/export", summary="Export a conversation", response_model=None,
@@ -130,35 +130,13 @@ def _place(after: str) -> tuple[datetime, str]:
     return found, strip_unstorable(key)
 
 
-def _conversation_json(item: Conversation) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "title": item.title,
-        "turns": item.turns,
-        "created_at": item.created_at.isoformat(),
-        "updated_at": item.updated_at.isoformat(),
-    }
-
-
 def _turn_json(turn: Turn, branches: Mapping[int, Sequence[str]]) -> dict[str, Any]:
-    return {
-        "number": turn.number,
-        "parent": turn.parent,
-        "message_id": turn.message_id,
-        "question": turn.question,
-        "answer": turn.answer,
-        "abstained": turn.abstained,
-        "stopped": turn.stopped,
-        "citations": [citation_json(citation) for citation in turn.citations],
-        "unsupported": [asdict(item) for item in turn.unsupported],
-        "created_at": turn.created_at.isoformat() if turn.created_at else None,
-        "siblings": list(branches.get(turn.parent or 0, [turn.message_id])),
-    }
+    return {**turn_json(turn), "siblings": list(branches.get(turn.parent or 0, [turn.message_id]))}
 
 
 async def _json(memory: Memory, principal: Principal, found: Conversation) -> AsyncIterator[bytes]:
     """Page by page, however long it is."""
-    head = json.dumps({**_conversation_json(found), "head": found.head}, ensure_ascii=False)
+    head = json.dumps({**conversation_json(found), "head": found.head}, ensure_ascii=False)
     yield f'{head[:-1]}, "messages": ['.encode()
     branches = await memory.branches(principal, found.id)
     number = 0

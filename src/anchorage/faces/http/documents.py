@@ -31,7 +31,7 @@ from anchorage.faces.http.shapes import (
 )
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.paging import document_page
-from anchorage.faces.shapes import detailed_document_json, document_with_text
+from anchorage.faces.shapes import detailed_document_json, document_with_text, read_document
 from anchorage.ingest.jobs.upload import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
@@ -167,7 +167,7 @@ async def document(
     document_id: str, services: CurrentServices, principal: CurrentPrincipal, version: str | None = None
 ) -> dict[str, Any]:
     """A document with its pages and its extracted text; with `version`, those of a version that was cited."""
-    return await document_with_text(services.storage.catalog, principal, document_id, version)
+    return document_with_text(*await read_document(services.storage.catalog, principal, document_id, version))
 
 
 @router.get("/documents/{document_id}/chunks", summary="List a document's passages", **answers(Chunks))

@@ -30,7 +30,7 @@ _ENDED = ("done", "failed", "cancelled")
 @router.get("", summary="List or follow jobs", **answers(Jobs))
 async def jobs(
     request: Request, services: CurrentServices, principal: CurrentPrincipal, status: str | None = None,
-    source_id: str | None = None, limit: int = Query(100, ge=1, le=1000), accept: Annotated[str, Header()] = "",
+    source_id: str | None = None, limit: int = Query(100, ge=1, le=10_000), accept: Annotated[str, Header()] = "",
 ) -> Response:  # fmt: skip
     """Ingestion jobs, the newest first, and how many there are of each status; with `Accept: text/event-stream` a stream of
     every change from now on.

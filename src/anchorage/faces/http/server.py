@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 import structlog
@@ -20,6 +20,7 @@ from anchorage.faces.http.browser import rebinding_risk
 from anchorage.faces.http.heads import bounded_http
 from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
+from anchorage.faces.running import announced, this_server
 from anchorage.settings import Settings
 from anchorage.wiring.services import Services, open_services
 
@@ -109,18 +110,35 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
     )
     server = _Server(config, state, settings.http.linger)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    working = asyncio.create_task(
-        _work(settings, state, worker, prepare, lambda: on_ready and on_ready(f"http://{_shown(host)}:{port}"))
-    )
+    word = ExitStack()
+
+    def ready() -> None:
+        if api and settings.roles.only is None and not settings.http.reuse_port:
+            _leave_word(settings, state, host, port, word)
+        if on_ready:
+            on_ready(f"http://{_shown(host)}:{port}")
+
+    working = asyncio.create_task(_work(settings, state, worker, prepare, ready))
     try:
         await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         await serving
     finally:
+        word.close()
         # Requests are over: only now may the services close.
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
+
+
+def _leave_word(settings: Settings, state: ProcessState, host: str, port: int, stack: ExitStack) -> None:
+    """Tell commands on the same data directory where this server is. They work without it, too."""
+    running = this_server(host, port)
+    try:
+        stack.enter_context(announced(settings.data.dir, running))
+        state.running = running
+    except OSError as error:
+        _log.info("not_announced", reason=f"{settings.data.dir} cannot be written: {error.strerror}")
 
 
 def _shown(host: str) -> str:

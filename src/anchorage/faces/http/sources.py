@@ -32,7 +32,7 @@ async def sources(services: CurrentServices, principal: CurrentPrincipal) -> dic
     """All registered sources with what their last sync found."""
     storage = services.storage
     found = await with_failures(storage, principal, await storage.registry.sources(principal))
-    return {"sources": [source_json(*item) for item in found]}
+    return {"sources": [source_json(item) for item in found]}
 
 
 @router.post("", status_code=201, summary="Register a source", **answers(SourceWithJob, 201))
@@ -50,7 +50,7 @@ async def show(source_id: str, services: CurrentServices, principal: CurrentPrin
     storage = services.storage
     (found,) = await with_failures(storage, principal, [await storage.registry.source(principal, source_id)])
     jobs = await storage.queue.jobs(principal, source_id=source_id, limit=20)
-    return {**source_json(*found), "jobs": [job_json(job) for job in jobs]}
+    return {**source_json(found), "jobs": [job_json(job) for job in jobs]}
 
 
 @router.post("/{source_id}/sync", status_code=202, summary="Sync a source", **answers(JobId, 202))
@@ -65,6 +65,6 @@ async def sync(
 async def remove(
     source_id: str, services: CurrentServices, principal: CurrentPrincipal, keep_documents: bool = False
 ) -> Response:
-    """Forget the source; its documents go from every answer with it, unless they are to be kept."""
-    await remove_source(services.storage, principal, source_id, keep_documents=keep_documents)
-    return Response(status_code=204)
+    """Forget the source; its documents go from every answer with it, unless they are to be kept. `X-Documents-Deleted` says how many."""
+    deleted = await remove_source(services.storage, principal, source_id, keep_documents=keep_documents)
+    return Response(status_code=204, headers={"X-Documents-Deleted": str(deleted)})

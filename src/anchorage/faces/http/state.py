@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from anchorage.errors import Unavailable
 from anchorage.faces.http.saturation import Saturation
+from anchorage.faces.running import Running
 from anchorage.model import Principal
 from anchorage.wiring.services import Services
 
@@ -26,6 +27,8 @@ class ProcessState:
     """It is to end: nobody new should come, and connections close with their responses."""
     ending: bool = False
     """It takes no more connections; what lasts must come to an end."""
+    running: Running | None = None
+    """What this process has said of itself in its data directory."""
     saturation: Saturation = field(default_factory=Saturation)
     _adding: asyncio.Semaphore | None = None
 
