@@ -1,7 +1,6 @@
 """`anchorage jobs watch`: when it ends, and when it goes on."""
 
 import asyncio
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,15 +14,15 @@ class Queue:
     def __init__(self, *left: int) -> None:
         self.left = list(left)
 
-    async def counts(self, principal: object) -> dict[str, int]:
+    async def counts(self) -> dict[str, int]:
         if not self.left:
             raise asyncio.CancelledError
         return {"queued": self.left.pop(0), "running": 0, "failed": 0}
 
 
 async def watched(queue: Queue, *, follow: bool) -> int:
-    storage: Any = SimpleNamespace(queue=queue, principal=None)
-    return await jobs._watch(storage, follow=follow)
+    api: Any = queue
+    return await jobs._watch(api, follow=follow)
 
 
 async def test_it_ends_with_the_last_job_or_follows(monkeypatch: pytest.MonkeyPatch) -> None:
