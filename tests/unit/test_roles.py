@@ -11,7 +11,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from anchorage.adapters.models.http import model_client
+from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.roles.ingest import HttpForwarder
 from anchorage.adapters.roles.retrieval import HttpRetrievalRole
 from anchorage.adapters.roles.trust import vouched, vouched_for
@@ -68,7 +68,7 @@ async def front(url: str, **http: Any) -> AsyncIterator[str]:
     async def anna(headers: Any) -> Principal:
         return ANNA
 
-    async with model_client(2, decoded=False) as client:
+    async with open_model_client(2, decompress=False) as client:
         forwarder = HttpForwarder(client, url, TOKEN, silence=5)
         services: Any = SimpleNamespace(principals=anna, forwarder=forwarder)
         async with serving(create_app(settings.http, ProcessState(services, None), roles=settings.roles)) as address:
@@ -242,7 +242,7 @@ async def retriever(answer: Answer) -> AsyncIterator[tuple[Seen, HttpRetrievalRo
     seen = Seen(answer)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(seen))
-        client = await stack.enter_async_context(model_client(2))
+        client = await stack.enter_async_context(open_model_client(2))
         yield seen, HttpRetrievalRole(client, f"{url}/", TOKEN, timeout=10)
 
 
@@ -290,7 +290,7 @@ async def test_errors_of_retrieval_are_ours(
 
 async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
     secret = NOBODY.replace("://", "://svc:secret@")
-    async with model_client(2) as client:
+    async with open_model_client(2) as client:
         with pytest.raises(Unavailable, match="cannot be reached") as raised:
             await HttpRetrievalRole(client, secret, TOKEN, timeout=10).find(ANNA, Retrieval("Why?", None, 5))
     assert "secret" not in raised.value.message and "svc" not in raised.value.message
@@ -299,7 +299,7 @@ async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
 
 
 async def test_retrieval_that_is_away_is_told() -> None:
-    async with model_client(2) as client:
+    async with open_model_client(2) as client:
         asked = HttpRetrievalRole(client, NOBODY, TOKEN, timeout=10)
         with pytest.raises(Unavailable, match="cannot be reached"):
             await asked.find(ANNA, Retrieval("Why?", None, 5))

@@ -58,7 +58,7 @@ from anchorage.wiring.chat import ChatParts, ChatUseCases, build_chat, chat_limi
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
-from anchorage.wiring.models import hurried, open_client, open_embedder, open_generator, open_reranking
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking, shorten_timeout
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 from anchorage.wiring.usage import ledger_for
@@ -235,7 +235,7 @@ async def _build_asking(
         embedders=embedders,
         memory=storage.memory,
         generator=generator,
-        sentence_vectors=SentenceVectors(*hurried(settings, embedder)),
+        sentence_vectors=SentenceVectors(*shorten_timeout(settings, embedder)),
         limits=chat_limits(settings),
         language=settings.retrieval.language,
         reranking=reranking,
