@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.roles.ingest import HttpForwarder
 from anchorage.adapters.roles.retrieval import HttpRetrievalRole
-from anchorage.adapters.roles.trust import vouched_for
+from anchorage.adapters.roles.trust import verify_principal
 from anchorage.model import LOCAL_OWNER, Principal
 from anchorage.ports.forwarder import Forwarder
 from anchorage.ports.retrieval_role import RetrievalRole
@@ -33,7 +33,7 @@ def principals_of(roles: RoleSettings) -> PrincipalResolver:
     async def resolve(headers: Mapping[str, str]) -> Principal:
         if roles.only == "ingest" and TOKEN_HEADER not in headers:
             return await local_owner(headers)
-        return vouched_for(headers, token)
+        return verify_principal(headers, token)
 
     return resolve
 
