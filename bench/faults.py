@@ -21,7 +21,7 @@ from typing import Any
 import psycopg
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 from anchorage.errors import AnchorageError
 from anchorage.faces.sources import register
 from anchorage.settings import Settings, load_settings
@@ -125,7 +125,7 @@ async def troubles(workers: Workers, cluster: Cluster, every: float, restarts: l
     async def restart() -> None:
         for pause in (12.0, 25.0):
             await asyncio.sleep(pause)
-            if pid := server_pid(cluster):
+            if pid := find_server_pid(cluster):
                 os.kill(pid, signal.SIGKILL)
                 restarts.append(time.time())
 
