@@ -174,7 +174,7 @@ def load_settings(**overrides: Mapping[str, Any]) -> Settings:
     try:
         settings = Settings(**{name: dict(values) for name, values in overrides.items()})  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(_problem(item) for item in error.errors(include_input=False, include_url=False))
+        problems = "; ".join(_describe_problem(item) for item in error.errors(include_input=False, include_url=False))
         raise ConfigurationError(
             f"Wrong settings: {problems.rstrip('.?')}. docs/reference/settings.md lists them all."
         ) from None
@@ -182,37 +182,37 @@ def load_settings(**overrides: Mapping[str, Any]) -> Settings:
     return settings
 
 
-def child_environment() -> dict[str, str]:
-    """What the programs that we start get of our environment: no secrets, and nothing by which it configures libraries."""
+def build_child_environment() -> dict[str, str]:
+    """Build the environment of child processes: no secrets, and nothing that configures libraries."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
-def _problem(item: Any) -> str:
+def _describe_problem(item: Any) -> str:
     path = [str(part) for part in item["loc"]]
     name = "ANCHORAGE_" + "__".join(part.upper() for part in path)
     known = next((well for well, place in WELL_KNOWN.items() if list(place) == path and os.environ.get(well)), None)
     if item["type"] == "extra_forbidden":
-        near = get_close_matches(name, list(_names()), n=1)
+        near = get_close_matches(name, list(_list_names()), n=1)
         return f"{name}: there is no such setting{f'; did you mean {near[0]}?' if near else ''}"
     return f"{known or name}: {item['msg']}"
 
 
-def _names() -> Iterator[str]:
-    """The names of all settings in the environment."""
+def _list_names() -> Iterator[str]:
+    """List the environment names of all settings."""
     for section, field in Settings.model_fields.items():
         for key in getattr(field.annotation, "model_fields", {}):
             yield f"ANCHORAGE_{section}__{key}".upper()
 
 
-def near_misses() -> dict[str, str]:
-    """Variables of the environment that are no setting and look like a well-known name that is not set, with that name."""
+def find_near_misses() -> dict[str, str]:
+    """Find environment variables that are no setting but look like a well-known name that is not set; returns both names."""
     unset = [name for name in WELL_KNOWN if not os.environ.get(name, "").strip()]
     others = (name for name in os.environ if name not in WELL_KNOWN and not name.startswith("ANCHORAGE_"))
     return {name: near[0] for name in others if (near := get_close_matches(name, unset, n=1, cutoff=0.9))}
 
 
 def describe_settings(settings: Settings) -> list[dict[str, str]]:
-    """Every setting as {name, value, origin}, with secrets masked."""
+    """Describe every setting as {name, value, origin}, with secrets masked."""
     rows = []
     for section in Settings.model_fields:
         values: BaseModel = getattr(settings, section)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, m
 
 
 def default_data_dir() -> Path:
-    """Where data goes when nothing else is said."""
+    """The data directory when none is set."""
     if os.name == "posix" and os.geteuid() == 0:
         return Path("/var/lib/anchorage")  # root's home is closed to the unprivileged user that runs Postgres
     return Path(platformdirs.user_data_dir("anchorage", appauthor=False))
@@ -44,8 +44,8 @@ class DatabaseSettings(Section):
     )
 
 
-def json_list(value: object) -> object:
-    """A setting that holds a list, as the environment gives it."""
+def parse_json_list(value: object) -> object:
+    """Parse a setting that holds a list from the JSON text of the environment."""
     if not isinstance(value, str):
         return value
     try:
@@ -65,7 +65,7 @@ class EmbeddingFallback(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_text(cls, value: object) -> object:
+    def _parse_text(cls, value: object) -> object:
         return {"base_url": value} if isinstance(value, str) else value
 
 
@@ -84,7 +84,7 @@ class LlmFallback(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_text(cls, value: object) -> object:
+    def _parse_text(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         provider, _, model = value.partition(":")
@@ -123,7 +123,7 @@ class EmbeddingSettings(Section):
         '`["http://two:8080/v1", {"base_url": "...", "api_key": "..."}]`',
     )
 
-    _fallbacks = field_validator("fallbacks", mode="before")(json_list)
+    _parse_fallbacks = field_validator("fallbacks", mode="before")(parse_json_list)
 
 
 class LlmSettings(Section):
@@ -168,7 +168,7 @@ class LlmSettings(Section):
     )
     breaker_pause: float = Field(30, gt=0, description="for so many seconds")
 
-    _fallbacks = field_validator("fallbacks", mode="before")(json_list)
+    _parse_fallbacks = field_validator("fallbacks", mode="before")(parse_json_list)
 
 
 class ChunkSettings(Section):
@@ -270,7 +270,7 @@ class IngestSettings(Section):
 
     @field_validator("passwords", mode="before")
     @classmethod
-    def _from_json(cls, value: object) -> object:
+    def _parse_json(cls, value: object) -> object:
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from anchorage.adapters.postgres.migrate import Family, list_pending, migrate
 from anchorage.adapters.postgres.pool import Pool, open_pool
-from anchorage.settings import Settings, child_environment
+from anchorage.settings import Settings, build_child_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
         settings.data.dir / "postgres",
         port=database.embedded_port,
         start_timeout=database.embedded_start_timeout,
-        environment=child_environment(),
+        environment=build_child_environment(),
     ) as url:
         yield DatabaseUrls(vector or url, state or url)
 

@@ -50,7 +50,7 @@ from anchorage.ports.retrieval_role import RetrievalRole
 from anchorage.ports.store import Store
 from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
-from anchorage.settings import Settings, child_environment
+from anchorage.settings import Settings, build_child_environment
 from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.cache import open_caching
@@ -261,7 +261,7 @@ def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedPars
         limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
         limits.ocr_page_timeout, limits.ocr_data,
     )  # fmt: skip
-    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), child_environment())
+    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), build_child_environment())
 
 
 def _open_streams(storage: Storage, asking: ChatUseCases, stack: AsyncExitStack) -> Streams:

@@ -10,7 +10,7 @@ import structlog
 import typer
 
 from anchorage.errors import ConfigurationError
-from anchorage.settings import Settings, load_settings, near_misses
+from anchorage.settings import Settings, find_near_misses, load_settings
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[s
         level = "WARNING"
     configure_logging(level, settings.log.format)
     if not quiet:
-        for name, meant in near_misses().items():
+        for name, meant in find_near_misses().items():
             _log.warning("misspelt_setting", name=name, did_you_mean=meant)
     return settings
 
