@@ -19,7 +19,7 @@ from anchorage.chat.memory.recall import Caching
 from anchorage.chat.state import ABSTENTION
 from anchorage.chat.streaming.events import Event
 from anchorage.errors import ModelUnavailable
-from anchorage.faces.http.openai import _Asked, _stream
+from anchorage.faces.http.openai import _AskedCompletion, _stream_chunks
 from anchorage.model import Answer
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
@@ -344,8 +344,8 @@ async def test_a_new_attempt_is_shown_whole_after_what_was_sent(world: World) ->
             Event("done", 5, 1, 2),
         ]
 
-    asked = _Asked(build_chat(world.chat).chat, world.principal, "q", None, "m", None, (), None, {})
-    sent = b"".join([frame async for frame in _stream(asked, [], source(), live=True, with_usage=False)])
+    asked = _AskedCompletion(build_chat(world.chat).chat, world.principal, "q", None, "m", None, (), None, {})
+    sent = b"".join([frame async for frame in _stream_chunks(asked, [], source(), live=True, with_usage=False)])
     frames = sent.split(b"\n\n")[:-1]
     chunks = [json.loads(frame.removeprefix(b"data: ")) for frame in frames[:-1]]
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)

@@ -16,8 +16,8 @@ from anchorage.wiring import Services, local_source
 _log = structlog.get_logger(__name__)
 
 
-def docs_folder() -> Path | None:
-    """Where the documentation is: in the source tree, or beside an installation."""
+def find_docs_folder() -> Path | None:
+    """Find the folder of the documentation: in the source tree, or beside an installation."""
     tree = Path(anchorage.__file__).parents[2]
     places = ([tree / "docs"] if (tree / "pyproject.toml").is_file() else []) + [
         Path(sys.prefix) / "share/anchorage/docs"
@@ -27,7 +27,7 @@ def docs_folder() -> Path | None:
 
 async def ingest_own_docs(services: Services) -> None:
     """Bring the collection `anchorage-docs` up to date."""
-    folder = docs_folder()
+    folder = find_docs_folder()
     if folder is None:
         _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
         return
@@ -41,7 +41,7 @@ async def ingest_own_docs(services: Services) -> None:
         await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     held = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
     own = source.prefix or ""
-    # What is not of a file was uploaded, and is somebody's.
+    # A document that is no file was uploaded by somebody, and stays.
     another_clones = [item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)]
     await delete_documents(services.storage, principal, another_clones)
     async for outcome in ingest_source(services.ingest, services.principal, DOCS_COLLECTION, source):

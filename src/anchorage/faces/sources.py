@@ -14,10 +14,10 @@ from anchorage.ingest.sync import sync_job
 from anchorage.model import Principal, RegisteredSource
 from anchorage.wiring import Services, Storage, check_location
 
-_PATIENCE = 30.0  # seconds for documents that are in work
+_PATIENCE = 30.0  # seconds to wait for documents that are being processed
 
 
-async def register(
+async def register_source(
     services: Services, principal: Principal, location: str, collection: str, options: Mapping[str, Any],
     every: int | None, *, local: bool,
 ) -> tuple[RegisteredSource, str]:  # fmt: skip
@@ -31,10 +31,10 @@ async def register(
     return source, await request_sync(services.storage, principal, source.id)
 
 
-async def with_failures(
+async def count_failed_documents(
     storage: Storage, principal: Principal, sources: Sequence[RegisteredSource]
 ) -> Sequence[tuple[RegisteredSource, int]]:
-    """Each source with how many of its documents could not be read when that was last tried."""
+    """Count, for each source, the documents whose last reading failed. Returns (source, count) pairs."""
     failures = await storage.store.failures(principal, [source.id for source in sources]) if sources else {}
     return [(source, failures.get(source.id, 0)) for source in sources]
 
@@ -54,9 +54,9 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
     """
     source = await storage.registry.source(principal, source_id)
     end = time.monotonic() + _PATIENCE
-    while await storage.queue.cancel_source(source.id):  # what is running would bring documents back
+    while await storage.queue.cancel_source(source.id):  # running jobs would bring documents back
         if time.monotonic() > end:
-            await storage.queue.add(principal, [sync_job(source)])  # it stays: what waited is found again
+            await storage.queue.add(principal, [sync_job(source)])  # the source stays: a sync finds again what waited
             raise Conflict(
                 f"Documents of {source.location} are in work. Remove the source when they are done, or cancel their jobs."
             )

@@ -11,7 +11,7 @@ from anchorage import wiring
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.cli.options import Collection, Data, Json, settings_for
 from anchorage.faces.cli.output import console, print_json, print_table
-from anchorage.faces.shapes import document_json, document_with_text
+from anchorage.faces.shapes import document_json, read_document_with_text
 from anchorage.model import Document
 from anchorage.settings import Settings
 
@@ -62,7 +62,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
 
     async def run(settings: Settings) -> dict[str, Any]:
         async with wiring.open_storage(settings) as storage:
-            return await document_with_text(storage.store, storage.principal, document_id)
+            return await read_document_with_text(storage.store, storage.principal, document_id)
 
     found = asyncio.run(run(settings_for(data)))
     if json:

@@ -51,10 +51,12 @@ def add(
     """Register a source and queue its first sync; a worker does it."""
 
     async def run() -> tuple[RegisteredSource, str]:
-        from anchorage.faces.sources import register
+        from anchorage.faces.sources import register_source
 
         async with wiring.open_services(settings) as services:
-            return await register(services, services.principal, location, collection, options, interval, local=True)
+            return await register_source(
+                services, services.principal, location, collection, options, interval, local=True
+            )
 
     interval = seconds(every) if every else None
     options = dict(_pair(item) for item in option or ())
@@ -85,10 +87,12 @@ def list_sources(data: Data = None, json: Json = False) -> None:
     """All sources with what their last sync found."""
 
     async def run() -> Sequence[tuple[RegisteredSource, int]]:
-        from anchorage.faces.sources import with_failures
+        from anchorage.faces.sources import count_failed_documents
 
         async with wiring.open_storage(settings) as storage:
-            return await with_failures(storage, storage.principal, await storage.registry.sources(storage.principal))
+            return await count_failed_documents(
+                storage, storage.principal, await storage.registry.sources(storage.principal)
+            )
 
     settings = settings_for(data)
     found = asyncio.run(run())
