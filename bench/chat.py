@@ -31,7 +31,7 @@ import httpx
 import numpy as np
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres, server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid, open_embedded_postgres
 from anchorage.evaluation.metrics import percentiles
 from bench.overhead import turns as load
 from bench.support import ANCHORAGE, TOPICS, cpu_seconds, free_port, made_up_text, report, served
@@ -162,7 +162,7 @@ def overhead(
     """Ours and the others, on one Postgres, round by round."""
     found: dict[str, dict[str, list[float]]] = {}
     with served(data, OPENAI_BASE_URL=server, LLM_MODEL="x", **shape.embeddings) as (client, pid, _):
-        postgres = server_pid(Cluster(data / "postgres"))
+        postgres = find_server_pid(Cluster(data / "postgres"))
         assert postgres
         url = asyncio.run(embedded_url(data))
         with contextlib.ExitStack() as stack:
@@ -212,7 +212,7 @@ def overhead(
 
 async def embedded_url(data: Path) -> str:
     """The address of the Postgres that runs on this data directory."""
-    async with embedded_postgres(data / "postgres", port=None, start_timeout=60) as url:
+    async with open_embedded_postgres(data / "postgres", port=None, start_timeout=60) as url:
         return url
 
 

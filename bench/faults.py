@@ -21,9 +21,9 @@ from typing import Any
 import psycopg
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 from anchorage.errors import AnchorageError
-from anchorage.faces.sources import register
+from anchorage.faces.sources import register_source
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
 from anchorage.wiring.databases import open_databases
@@ -126,7 +126,7 @@ async def troubles(workers: Workers, cluster: Cluster, every: float, restarts: l
     async def restart() -> None:
         for pause in (12.0, 25.0):
             await asyncio.sleep(pause)
-            if pid := server_pid(cluster):
+            if pid := find_server_pid(cluster):
                 os.kill(pid, signal.SIGKILL)
                 restarts.append(time.time())
 
@@ -157,10 +157,10 @@ async def measure(
     async with open_databases(settings) as urls, open_services(settings) as services:
         workers = Workers(settings.data.dir, env, count)
         await workers.start()
-        await register(services, services.principal, str(folder), "calm", {}, None, local=True)
+        await register_source(services, services.principal, str(folder), "calm", {}, None, local=True)
         calm_seconds, _, _ = await until_done(services, urls.state)
         server.next_behaviour = faulty  # type: ignore[method-assign]
-        await register(services, services.principal, str(folder), "faults", {}, None, local=True)
+        await register_source(services, services.principal, str(folder), "faults", {}, None, local=True)
         async with troubles(workers, cluster, every, restarts):
             seconds, waited, stuck = await until_done(services, urls.state)
         await workers.stop()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from anchorage.evaluation.metrics import percentiles
-from anchorage.faces.reindexing import Plan, go_back, reindex
+from anchorage.faces.reindexing import Plan, reindex, switch_back
 from anchorage.model import Block, BlockKind, DocumentStatus, ParsedDocument, SourceItem
 from anchorage.settings import load_settings
 from anchorage.wiring.services import Services, open_services
@@ -95,7 +95,7 @@ async def measure(data: Path, documents: int, sentences: int) -> None:
             seconds = time.perf_counter() - started
             during = load.figures()
             started = time.perf_counter()
-            await go_back(services, services.principal, "bench", lambda done, total: None)
+            await switch_back(services, services.principal, "bench", lambda done, total: None)
             back = time.perf_counter() - started
             for task in tasks:
                 task.cancel()

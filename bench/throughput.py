@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 from anchorage.faces.sources import request_sync
 from anchorage.ingest.worker import maintain_forever, maintain_once
 from anchorage.model.search import Query
@@ -69,7 +69,7 @@ class Bench:
     def __init__(self, services: Services, scratch: Path) -> None:
         self._services, self._scratch = services, scratch
         self._numbers = itertools.count()
-        self._postgres = server_pid(Cluster(services.settings.data.dir / "postgres")) or 0
+        self._postgres = find_server_pid(Cluster(services.settings.data.dir / "postgres")) or 0
 
     def _folder(self, documents: int, sentences: int) -> Path:
         folder = self._scratch / f"texts{next(self._numbers)}"

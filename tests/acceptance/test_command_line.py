@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 
 from .conftest import Cli, until
 
@@ -246,7 +246,7 @@ def test_ingest_goes_on_when_postgres_is_killed_under_it(cli: Cli, tmp_path: Pat
     listed = ("documents", "list", "--collection", "shaken", "--json")
     until("some documents to be indexed", lambda: cli(*listed, code=None).json.get("documents"))
     for _ in range(2):
-        os.kill(until("the server to run", lambda: server_pid(cluster)), signal.SIGKILL)
+        os.kill(until("the server to run", lambda: find_server_pid(cluster)), signal.SIGKILL)
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert {item["status"] for item in json.loads(out)["documents"]} == {"indexed"}

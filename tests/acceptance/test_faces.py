@@ -11,7 +11,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 
 from .conftest import ANCHORAGE, Cli, clean_environment, served, until
 
@@ -45,10 +45,10 @@ def test_mcp_on_stdio(cli: Cli) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_mcp_ends_by_a_signal_and_the_database_after_it(cli: Cli, number: signal.Signals) -> None:
     process = cli.start("mcp", "documents")
-    until("the database to start", lambda: server_pid(Cluster(cli.data / "postgres")))
+    until("the database to start", lambda: find_server_pid(Cluster(cli.data / "postgres")))
     process.send_signal(number)
     process.communicate(timeout=30)
-    until("the database to end", lambda: server_pid(Cluster(cli.data / "postgres")) is None)
+    until("the database to end", lambda: find_server_pid(Cluster(cli.data / "postgres")) is None)
 
 
 def test_clients_of_other_projects(cli: Cli, tmp_path: Path) -> None:

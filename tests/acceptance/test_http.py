@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 
 from .conftest import Cli, served, until
 
@@ -31,7 +31,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[httpx.Client
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 0
-    assert server_pid(Cluster(cli.data / "postgres")) is None
+    assert find_server_pid(Cluster(cli.data / "postgres")) is None
 
 
 @pytest.fixture
@@ -212,11 +212,11 @@ def test_many_at_once_and_the_command_line_beside_it(up: tuple[httpx.Client, Cli
 
 def test_postgres_gone_and_back(up: tuple[httpx.Client, Cli]) -> None:
     client, cli = up
-    pid = server_pid(Cluster(cli.data / "postgres"))
+    pid = find_server_pid(Cluster(cli.data / "postgres"))
     assert pid
     os.kill(pid, signal.SIGKILL)
     # Its children answer for a moment more, so that readiness alone says nothing yet.
-    until("a new server", lambda: server_pid(Cluster(cli.data / "postgres")) not in (None, pid))
+    until("a new server", lambda: find_server_pid(Cluster(cli.data / "postgres")) not in (None, pid))
     until("the server to be ready again", lambda: client.get("/readyz").status_code == 200)
     assert client.get("/livez").status_code == 200
     assert client.post("/api/search", json={"question": "data directory"}).status_code == 200

@@ -14,7 +14,7 @@ import pytest
 import anchorage.sync
 from anchorage import Anchorage, Client
 from anchorage.adapters.postgres.embedded.cluster import Cluster
-from anchorage.adapters.postgres.embedded.supervisor import server_pid
+from anchorage.adapters.postgres.embedded.supervisor import find_server_pid
 from anchorage.api import Api, AskEvent
 from anchorage.errors import BadRequest, Blocked, ConfigurationError, NotAllowed, NotFound, TooLarge, Unavailable
 from anchorage.model import DocumentStatus
@@ -242,7 +242,7 @@ def test_a_program_that_closes_nothing_ends_all_the_same(tmp_path: Path, up: tup
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env=clean_environment()
     )
     assert (run.returncode, run.stdout, run.stderr) == (0, "{} True\n", "")
-    assert server_pid(Cluster(tmp_path / "data/postgres")) is None
+    assert find_server_pid(Cluster(tmp_path / "data/postgres")) is None
 
 
 async def test_settings_by_keyword(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import anchorage
 from anchorage.adapters.postgres.pool import translate_errors
 from anchorage.errors import AnchorageError
-from anchorage.settings.reference import settings_reference
+from anchorage.settings.reference import build_reference
 
 PACKAGE = Path(anchorage.__file__).parent
 ROOT = PACKAGE.parents[1]
@@ -186,4 +186,4 @@ def test_the_lock_holds_no_address() -> None:
 
 def test_the_reference_of_settings_is_up_to_date() -> None:
     page = (ROOT / "docs/reference/settings.md").read_text("utf-8")
-    assert page == settings_reference(), "run `python -m anchorage.settings > docs/reference/settings.md`"
+    assert page == build_reference(), "run `python -m anchorage.settings > docs/reference/settings.md`"

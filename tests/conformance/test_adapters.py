@@ -7,7 +7,7 @@ import pytest
 
 from anchorage.adapters.blobs import FolderBlobStore
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import open_minilm
@@ -115,7 +115,7 @@ class TestMiniLM(EmbedderConformance):
 class TestOpenAIEmbedder(EmbedderConformance):
     @pytest.fixture
     async def embedder(self, server: ModelServer) -> AsyncIterator[Embedder]:
-        async with model_client() as client:
+        async with open_model_client() as client:
             yield await OpenAIEmbedder.create(client, Endpoint(server.url), "any", batch_size=2, retry=FAST)
 
 
@@ -141,7 +141,7 @@ class TestScriptedGenerator(GeneratorConformance):
 class TestOpenAIGenerator(GeneratorConformance):
     @pytest.fixture
     async def generator(self, server: ModelServer) -> AsyncIterator[Generator]:
-        async with model_client() as client:
+        async with open_model_client() as client:
             yield OpenAIGenerator(client, Endpoint(server.url), "any", retry=FAST)
 
 
@@ -158,7 +158,7 @@ class TestLangChainGenerator(GeneratorConformance):
 class TestHttpReranker(RerankerConformance):
     @pytest.fixture
     async def reranker(self, server: ModelServer) -> AsyncIterator[Reranker]:
-        async with model_client() as client:
+        async with open_model_client() as client:
             yield HttpReranker(client, Endpoint(server.url), "any", retry=FAST)
 
 
@@ -166,7 +166,7 @@ class TestTextEmbeddingsInference(RerankerConformance):
     @pytest.fixture
     async def reranker(self, server: ModelServer) -> AsyncIterator[Reranker]:
         server.behaviour = Behaviour(refuse="documents")
-        async with model_client() as client:
+        async with open_model_client() as client:
             yield HttpReranker(client, Endpoint(server.url), "any", retry=FAST)
 
 

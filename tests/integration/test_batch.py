@@ -47,7 +47,7 @@ async def test_values_come_back_as_they_were(connection: AsyncConnection[Any], v
 
 
 def test_a_text_that_would_be_cut_is_refused() -> None:
-    for make in (batch.text, lambda value: array([value])):
+    for make in (batch.encode_text, lambda value: array([value])):
         with pytest.raises(DataError, match="NUL"):
             make("a\0b")
 
@@ -90,7 +90,7 @@ async def prepared(connection: AsyncConnection[Any]) -> int:
 async def test_no_more_are_prepared_than_the_most(
     connection: AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "_MOST_PREPARED", 20)
+    monkeypatch.setattr(batch, "_MAX_PREPARED", 20)
     calls = [(Statement(b"SELECT %d" % number), ()) for number in range(50)]
     for _ in range(3):
         assert await run(connection, [*calls, (ONE, [b"x"])]) == [*([(number,)] for number in range(50)), [("x",)]]

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.fallback import Breaker, FallbackEmbedder, FallbackGenerator, RestedEmbedder
-from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.fallback import Breaker, BreakerEmbedder, FallbackEmbedder, FallbackGenerator
+from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.chat.quoting.sentences import SentenceVectors
@@ -33,7 +33,7 @@ async def servers() -> AsyncIterator[tuple[ModelServer, ModelServer]]:
 
 @asynccontextmanager
 async def chain(*servers: ModelServer, failures: int = 3, pause: float = 30) -> AsyncIterator[FallbackGenerator]:
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         models = [
             OpenAIGenerator(
                 client, Endpoint(server.url), f"m{number}", first_token_timeout=0.3, idle_timeout=0.3, retry=ONCE
@@ -142,18 +142,18 @@ async def test_where_all_are_left_alone_all_are_tried(servers: tuple[ModelServer
 
 def test_of_the_callers_after_a_pause_one_is_let_through() -> None:
     breaker = Breaker("m", failures=1, pause=60)
-    breaker.failed(ModelError("its own fault"))
-    assert breaker.lets_through()
-    breaker.failed(ModelUnavailable("away"))
-    assert not breaker.lets_through()
+    breaker.record_failure(ModelError("its own fault"))
+    assert breaker.allows_call()
+    breaker.record_failure(ModelUnavailable("away"))
+    assert not breaker.allows_call()
     breaker._open_until = 0
-    assert [breaker.lets_through() for _ in range(3)] == [True, False, False]
-    breaker.succeeded()
-    assert breaker.lets_through()
+    assert [breaker.allows_call() for _ in range(3)] == [True, False, False]
+    breaker.record_success()
+    assert breaker.allows_call()
 
 
 async def test_embeddings_fall_over_to_the_same_model_only(servers: tuple[ModelServer, ModelServer]) -> None:
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         embedders = [await OpenAIEmbedder.create(client, Endpoint(s.url), "any", retry=ONCE) for s in servers]
         found = FallbackEmbedder(embedders)
         before = await found.embed_query("cats")
@@ -211,8 +211,10 @@ async def test_an_embedder_that_failed_in_a_row_is_not_asked_for_a_while(
     servers: tuple[ModelServer, ModelServer],
 ) -> None:
     server = servers[0]
-    async with model_client(1.0) as client:
-        found = RestedEmbedder(await OpenAIEmbedder.create(client, Endpoint(server.url), "any", retry=ONCE), failures=2)
+    async with open_model_client(1.0) as client:
+        found = BreakerEmbedder(
+            await OpenAIEmbedder.create(client, Endpoint(server.url), "any", retry=ONCE), failures=2
+        )
         before = await found.embed_query("cats")
         server.behaviour = Behaviour(status=503)
         for _ in range(2):
@@ -232,12 +234,12 @@ async def test_sentences_that_an_answer_waits_for_get_to_the_next_server_in_time
     async with (
         model_server(Behaviour(first_delay=60)) as hanging,
         model_server(Behaviour()) as fine,
-        model_client() as client,
+        open_model_client() as client,
     ):
         servers = [
             await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_timeout=0.2)
             for server in (hanging, fine)
         ]
-        embedder = RestedEmbedder(FallbackEmbedder(servers)).hurried()
+        embedder = BreakerEmbedder(FallbackEmbedder(servers)).with_query_timeout()
         assert (await SentenceVectors(embedder, wait=20).of(["a harbour"])).shape == (1, 64)
         assert fine.count("/v1/embeddings") == 1

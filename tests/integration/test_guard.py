@@ -10,7 +10,7 @@ import pytest
 
 from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.guard_models import ChatGuard, ModerationGuard
-from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.safety.guard import Guards
 from anchorage.errors import AnchorageError, Blocked, ConfigurationError, ModelError, ModelUnavailable
@@ -128,7 +128,7 @@ async def test_a_blocked_answer_is_not_sent_and_not_kept(asked: World) -> None:
 
 
 async def judged(server: ModelServer, question: str, answer: str | None = None, *, moderation: bool = False):  # type: ignore[no-untyped-def]
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         kind = ModerationGuard if moderation else ChatGuard
         endpoint = Endpoint(
             server.url, "sk-secret", "ANCHORAGE_GUARD__BASE_URL", "ANCHORAGE_GUARD__API_KEY", "GUARD_MODEL"
@@ -195,7 +195,7 @@ async def test_the_guards_model_in_a_turn(asked: World, server: ModelServer) -> 
     def degradations() -> float:
         return REGISTRY.get_sample_value("anchorage_degradations_total", {"which": "guard_open"}) or 0.0
 
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         chat = replace(asked.chat, guards=opened())
         assert "1827" in (await ask(chat, asked.principal, "When did the harbour open?")).answer
         assert [len(body["messages"]) for body in server.bodies()] == [1, 2]
@@ -281,7 +281,7 @@ async def test_the_guards_model_judges_history_that_a_caller_sends(asked: World,
         Turn(1, "1", f"{'x' * 60} what is a harbour?", "A place for ships."),
         Turn(2, "2", "Where is it?", "In Ghent."),
     ]
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         guards = open_guards(settings, client)
 
         async def prompts(*verdicts: str, earlier: list[Turn]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from anchorage.faces.http.heads import bounded_http
+from anchorage.faces.http.heads import make_bounded_http
 from anchorage.testing.serving import serving
 
 MOST = 16_384
@@ -25,7 +25,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    async with serving(app, http=bounded_http(MOST, 0.5)) as address:
+    async with serving(app, http=make_bounded_http(MOST, 0.5)) as address:
         yield int(address.rsplit(":", 1)[1])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import model_client
+from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.generation.prompt import instructions
@@ -42,7 +42,7 @@ async def poisoned(world: World, tmp_path: Path) -> World:
 
 @asynccontextmanager
 async def answered_by(world: World, answer: Callable[..., str]) -> AsyncIterator[tuple[ChatParts, list[object]]]:
-    async with model_server(Behaviour(answer=answer)) as server, model_client() as client:
+    async with model_server(Behaviour(answer=answer)) as server, open_model_client() as client:
         generator = OpenAIGenerator(client, Endpoint(server.url), "m", max_tokens=2000)
         yield replace(world.chat, generator=generator), server.requests  # type: ignore[arg-type]
 

@@ -12,7 +12,7 @@ import pytest
 
 from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.postgres.embedded.cluster import MAJOR
-from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
+from anchorage.adapters.postgres.embedded.supervisor import open_embedded_postgres
 from anchorage.evaluation.run import drop_stale_evaluations, evaluation_collection
 
 from .conftest import World
@@ -102,5 +102,5 @@ async def test_a_start_that_was_killed_leaves_nothing_to_the_next(tmp_path: Path
     folder = tmp_path / "postgres"
     made(folder / f"{MAJOR}.{dead}.new", hours=0, folder=True)
     made(folder / f"{MAJOR}.{dead}.password", hours=0)
-    async with embedded_postgres(folder, port=None, start_timeout=60):
+    async with open_embedded_postgres(folder, port=None, start_timeout=60):
         assert not [path.name for path in folder.iterdir() if str(dead) in path.name]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from anchorage.adapters.models import minilm
-from anchorage.adapters.models.minilm import build_graph, graph_name, open_minilm
+from anchorage.adapters.models.minilm import build_graph, make_graph_name, open_minilm
 from anchorage.errors import ConfigurationError
 
 TEXTS = ["The cat sat on the mat.", "Quantum chromodynamics describes the strong interaction.", "x " * 600]
@@ -40,9 +40,9 @@ async def test_text_beyond_256_tokens_is_not_seen(tmp_path: Path) -> None:
 
 
 async def test_a_spoiled_graph_is_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(minilm, "prebuilt_folder", lambda: tmp_path / "none")
+    monkeypatch.setattr(minilm, "find_prebuilt_folder", lambda: tmp_path / "none")
     build_graph(tmp_path, "int8")
-    graph = tmp_path / graph_name("int8")
+    graph = tmp_path / make_graph_name("int8")
     graph.write_bytes(b"spoiled")
     embedder = await open_minilm(tmp_path, precision="int8")
     assert np.isfinite(await embedder.embed_query("works")).all()
@@ -62,7 +62,7 @@ async def test_the_runtime_neither_reports_nor_leaves_an_identity(tmp_path: Path
 
 async def test_wrong_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"not the weights")
-    monkeypatch.setattr(minilm, "model_folder", lambda: tmp_path)
+    monkeypatch.setattr(minilm, "find_model_folder", lambda: tmp_path)
     with pytest.raises(ConfigurationError, match="not the published"):
         build_graph(tmp_path, "int8")
 

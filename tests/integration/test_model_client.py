@@ -10,7 +10,7 @@ from aiohttp import ClientResponse
 
 from anchorage.adapters.models import http, openai_client
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.langchain_models import LangChainGenerator
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
@@ -34,7 +34,7 @@ async def server() -> AsyncIterator[ModelServer]:
 
 @asynccontextmanager
 async def generator(server: ModelServer, **more: object) -> AsyncIterator[OpenAIGenerator]:
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         options = {"retry": FAST, "first_token_timeout": 2.0, "idle_timeout": 1.0, **more}
         yield OpenAIGenerator(client, Endpoint(server.url, "sk-secret"), "any", **options)  # type: ignore[arg-type]
 
@@ -137,7 +137,7 @@ async def test_a_server_that_does_not_stream_is_understood(server: ModelServer) 
 
 
 async def test_nobody_there() -> None:
-    async with model_client(0.5) as client:
+    async with open_model_client(0.5) as client:
         found = OpenAIGenerator(client, Endpoint("http://127.0.0.1:9/v1"), "any", retry=RetryPolicy(0))
         with pytest.raises(ModelUnavailable, match="cannot be reached"):
             await answer(found)
@@ -154,7 +154,7 @@ async def test_a_wrong_address_or_key_is_a_matter_of_settings() -> None:
 
 
 async def test_embeddings_are_tried_again_and_checked(server: ModelServer) -> None:
-    async with model_client() as client:
+    async with open_model_client() as client:
         embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", retry=FAST)
         assert embedder.dimension == 64
         server.script(Behaviour(status=503), Behaviour())
@@ -165,7 +165,7 @@ async def test_embeddings_are_tried_again_and_checked(server: ModelServer) -> No
 
 
 async def test_probing_openai_itself_calls_nobody() -> None:
-    async with model_client() as client:
+    async with open_model_client() as client:
         for key, word in (("sk-x", "available"), (None, "not_configured")):
             assert await OpenAIGenerator(client, Endpoint(api_key=key), "gpt").ping() == word
 
@@ -206,7 +206,7 @@ async def test_an_address_without_v1_is_told_with_what_to_change(server: ModelSe
 
 
 async def test_a_page_for_people_is_no_api(server: ModelServer) -> None:
-    async with web_site() as site, model_client() as client:
+    async with web_site() as site, open_model_client() as client:
         site.page("/models", "<html>Welcome</html>")
         assert await OpenAIGenerator(client, Endpoint(site.url), "m").ping() == "failing"
         assert (
@@ -245,7 +245,7 @@ async def test_an_answer_that_has_begun_is_not_begun_again() -> None:
         writer.close()
 
     peer = await asyncio.start_server(failing, "127.0.0.1", 0)
-    async with peer, model_client(1.0) as client:
+    async with peer, open_model_client(1.0) as client:
         port = peer.sockets[0].getsockname()[1]
         found = OpenAIGenerator(client, Endpoint(f"http://127.0.0.1:{port}/v1"), "any", retry=FAST)
         pieces = []
@@ -290,16 +290,16 @@ STREAMED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-enco
 
 async def test_a_slow_reader_gets_what_came_before_the_connection_broke(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[ClientResponse] = []
-    send = OpenAIGenerator._send
+    send = OpenAIGenerator._send_request
 
     async def noted(self: OpenAIGenerator, payload: dict[str, Any], deadline: float) -> ClientResponse:
         sent.append(await send(self, payload, deadline))
         return sent[-1]
 
-    monkeypatch.setattr(OpenAIGenerator, "_send", noted)
+    monkeypatch.setattr(OpenAIGenerator, "_send_request", noted)
     async with (
         raw_server(STREAMED + chunked(event("one ")), chunked(event("two ")), chunked(event("three "))) as (port, go_on),
-        model_client(1.0) as client,
+        open_model_client(1.0) as client,
     ):  # fmt: skip
         found = OpenAIGenerator(client, Endpoint(f"http://127.0.0.1:{port}/v1"), "any", retry=FAST)
         pieces: list[object] = []
@@ -319,7 +319,7 @@ async def test_an_answer_without_end_is_not_read_without_end(kind: str, monkeypa
         monkeypatch.setattr(module, "BODY_LIMIT", 1 << 20)
     head = STREAMED if kind == "stream" else STREAMED.replace(b"text/event-stream", b"application/json")
     comment = chunked(b": " + b"x" * 65000 + b"\n\n")
-    async with raw_server(head, *[comment] * 64) as (port, go_on), model_client(1.0) as client:
+    async with raw_server(head, *[comment] * 64) as (port, go_on), open_model_client(1.0) as client:
         go_on.set()
         endpoint = Endpoint(f"http://127.0.0.1:{port}/v1")
         with pytest.raises(ModelError, match="more than 1 MiB"):

@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import model_client
+from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.postgres.answer_cache import PostgresAnswerCache
 from anchorage.adapters.postgres.pool import Pool
@@ -19,7 +19,7 @@ from anchorage.chat.memory.recall import Caching
 from anchorage.chat.state import ABSTENTION
 from anchorage.chat.streaming.events import Event
 from anchorage.errors import ModelUnavailable
-from anchorage.faces.http.openai import _Asked, _stream
+from anchorage.faces.http.openai import _AskedCompletion, _stream_chunks
 from anchorage.model import Answer
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.model_server import Behaviour, model_server
@@ -114,7 +114,7 @@ async def test_the_clients_history_is_the_conversation(api: Api) -> None:
 async def test_an_answer_that_the_model_cut_says_so(asked: World, pool: Pool, tmp_path: Path, stream: bool) -> None:
     async with (
         model_server(Behaviour(answer="Bread is made of flour [1].", finish="length")) as model,
-        model_client() as http,
+        open_model_client() as http,
     ):
         generator = OpenAIGenerator(http, Endpoint(model.url), "m")
         caching = Caching(PostgresAnswerCache(pool, ttl=60, max_entries=10), "f", None)
@@ -265,7 +265,7 @@ async def test_a_model_that_is_away_is_a_status_that_clients_try_again(
 
 async def test_slow_and_broken_models(asked: World, pool: Pool, tmp_path: Path) -> None:
     body = {"model": "anchorage", "messages": [user("What is bread made of?")], "stream": True}
-    async with model_server(Behaviour(answer="Bread is made of flour [1].")) as server, model_client() as http:
+    async with model_server(Behaviour(answer="Bread is made of flour [1].")) as server, open_model_client() as http:
         generator = OpenAIGenerator(http, Endpoint(server.url), "any")
         async with (
             running_api(asked, pool, tmp_path / "data", generator=generator, http={"sse_heartbeat": 0.02}) as api,
@@ -294,7 +294,7 @@ async def test_slow_and_broken_models(asked: World, pool: Pool, tmp_path: Path) 
 
 async def test_a_client_that_leaves_ends_the_generation(asked: World, pool: Pool, tmp_path: Path) -> None:
     behaviour = Behaviour(answer="Bread is made of flour.", fault="hang", pieces=1)
-    async with model_server(behaviour) as server, model_client() as http:
+    async with model_server(behaviour) as server, open_model_client() as http:
         generator = OpenAIGenerator(http, Endpoint(server.url), "any")
         async with running_api(asked, pool, tmp_path / "data", generator=generator) as api:
 
@@ -344,8 +344,8 @@ async def test_a_new_attempt_is_shown_whole_after_what_was_sent(world: World) ->
             Event("done", 5, 1, 2),
         ]
 
-    asked = _Asked(build_chat(world.chat).chat, world.principal, "q", None, "m", None, (), None, {})
-    sent = b"".join([frame async for frame in _stream(asked, [], source(), live=True, with_usage=False)])
+    asked = _AskedCompletion(build_chat(world.chat).chat, world.principal, "q", None, "m", None, (), None, {})
+    sent = b"".join([frame async for frame in _stream_chunks(asked, [], source(), live=True, with_usage=False)])
     frames = sent.split(b"\n\n")[:-1]
     chunks = [json.loads(frame.removeprefix(b"data: ")) for frame in frames[:-1]]
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks)

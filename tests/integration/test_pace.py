@@ -8,9 +8,9 @@ import pytest
 
 from anchorage.adapters.models import pace as module
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import model_client
+from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
-from anchorage.adapters.models.pace import Pace, reset_seconds
+from anchorage.adapters.models.pace import RateLimiter, parse_reset
 from anchorage.errors import ModelUnavailable
 from anchorage.testing.model_server import Behaviour, model_server
 
@@ -23,11 +23,11 @@ from anchorage.testing.model_server import Behaviour, model_server
     ],
 )  # fmt: skip
 def test_what_providers_write(value: str, seconds: float | None) -> None:
-    assert reset_seconds(value) == (None if seconds is None else pytest.approx(seconds))
+    assert parse_reset(value) == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_a_moment_is_understood_too() -> None:
-    assert reset_seconds(str(time.time() + 30)) == pytest.approx(30, abs=1)
+    assert parse_reset(str(time.time() + 30)) == pytest.approx(30, abs=1)
 
 
 class Clock:
@@ -66,20 +66,20 @@ def told(kind: str, left: str, reset: str, limit: str = "") -> Mapping[str, str]
 async def test_a_call_waits_until_there_is_room(
     monkeypatch: pytest.MonkeyPatch, headers: Mapping[str, str], wait: float
 ) -> None:
-    clock, pace = Clock(monkeypatch), Pace(60)
-    pace.learn(headers)
-    async with pace.turn(1000):
+    clock, pace = Clock(monkeypatch), RateLimiter(60)
+    pace.learn_limits(headers)
+    async with pace.reserve(1000):
         assert clock.slept == pytest.approx(wait)
 
 
 async def test_calls_under_way_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, pace = Clock(monkeypatch), Pace()
-    pace.learn(told("requests", "2", "10s", "10"))
-    async with pace.turn(0), pace.turn(0):
+    clock, pace = Clock(monkeypatch), RateLimiter()
+    pace.learn_limits(told("requests", "2", "10s", "10"))
+    async with pace.reserve(0), pace.reserve(0):
         assert clock.slept == 0
-        async with pace.turn(0):
+        async with pace.reserve(0):
             assert clock.slept == pytest.approx(1.25)  # eight in ten seconds
-    async with pace.turn(0):
+    async with pace.reserve(0):
         assert clock.slept == pytest.approx(1.25)
 
 
@@ -89,7 +89,7 @@ async def test_an_ingest_waits_instead_of_being_refused() -> None:
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "400ms",
     }
-    async with model_server(Behaviour(headers=limited)) as server, model_client() as client:
+    async with model_server(Behaviour(headers=limited)) as server, open_model_client() as client:
         embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, batch_size=1)
         started = asyncio.get_running_loop().time()
         await asyncio.gather(*(embedder.embed_passages(["cats", "dogs"]) for _ in range(2)))
@@ -105,7 +105,7 @@ async def test_a_question_does_not_wait_behind_an_ingest_for_long() -> None:
         "x-ratelimit-remaining-requests": "0",
         "x-ratelimit-reset-requests": "60s",
     }
-    async with model_server(Behaviour(headers=limited)) as server, model_client() as client:
+    async with model_server(Behaviour(headers=limited)) as server, open_model_client() as client:
         embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_wait=0.1)
         await embedder.embed_query("first")
         with pytest.raises(ModelUnavailable, match=r"rate limit.*within 0\.1 s.*Ask again.*QUERY_WAIT") as raised:
@@ -118,13 +118,13 @@ async def test_a_question_does_not_wait_behind_an_ingest_for_long() -> None:
         with pytest.raises(ModelUnavailable, match="Ask again"):
             await embedder.embed_query("behind")
         assert not ingest.done() and server.count("/v1/embeddings") == 1
-        assert embedder._pace._flying == {"requests": 0.0, "tokens": 0.0}
+        assert embedder._pace._under_way == {"requests": 0.0, "tokens": 0.0}
         ingest.cancel()
         await asyncio.wait({ingest})
 
 
 async def test_a_question_does_not_wait_for_a_server_that_hangs() -> None:
-    async with model_server(Behaviour(first_delay=60)) as server, model_client() as client:
+    async with model_server(Behaviour(first_delay=60)) as server, open_model_client() as client:
         embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_timeout=0.2)
         with pytest.raises(ModelUnavailable, match="QUERY_TIMEOUT"):
             await embedder.embed_query("a harbour")
@@ -132,7 +132,7 @@ async def test_a_question_does_not_wait_for_a_server_that_hangs() -> None:
 
 async def test_a_question_does_not_wait_for_a_long_retry_after() -> None:
     behaviour = Behaviour(status=429, retry_after="30")
-    async with model_server(behaviour) as server, model_client() as client:
+    async with model_server(behaviour) as server, open_model_client() as client:
         embedder = await OpenAIEmbedder.create(client, Endpoint(server.url), "any", dimension=64, query_wait=1)
         with pytest.raises(ModelUnavailable):
             await embedder.embed_query("?")

@@ -13,7 +13,7 @@ from anchorage.adapters.postgres.pool import Pool
 from anchorage.faces.http import page, shapes, source_shapes
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.events import ChatEvent
-from anchorage.faces.http.openapi import description_text
+from anchorage.faces.http.openapi import format_description
 from anchorage.faces.http.state import ProcessState
 from anchorage.settings.sections import HttpSettings
 from anchorage.testing.fakes import ScriptedGenerator
@@ -35,7 +35,7 @@ def shaped(shape: type[BaseModel], response: httpx.Response) -> Any:
 
 async def test_the_description_of_the_page_is_up_to_date() -> None:
     kept = (ROOT / "web/openapi.json").read_text("utf-8")
-    assert kept == description_text(), "run `make types`"
+    assert kept == format_description(), "run `make types`"
 
 
 async def test_conversations_are_paged_searched_and_shown_with_their_passages(

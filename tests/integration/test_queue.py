@@ -100,7 +100,7 @@ async def test_what_is_temporary_is_tried_again_and_what_is_not_is_set_aside(
         await ended(queue, 3, "failed")
         await ended(queue, 1)
         assert (await queue.job(ANNA, flaky)).attempts == 3
-        assert tries.count("never") == tries.count("bug") == table.ATTEMPTS and tries.count("bad") == 1
+        assert tries.count("never") == tries.count("bug") == table.MAX_ATTEMPTS and tries.count("bad") == 1
         assert (await queue.job(ANNA, bad)).error.code == "corrupt"  # type: ignore[union-attr]
         broke = (await queue.job(ANNA, bug)).error
         assert broke and broke.code == "internal" and "secret" not in broke.message
@@ -175,7 +175,7 @@ async def test_an_upload_goes_before_what_waits_and_lanes_take_turns(queue: Post
     async with working(queue, run, 1):
         await ended(queue, 206)
     assert order[0] == "upload"
-    assert max(order.index(f"small{number}") for number in range(5)) <= table.share_of("source:big", 16) + 6
+    assert max(order.index(f"small{number}") for number in range(5)) <= table.compute_share("source:big", 16) + 6
 
 
 async def test_a_source_yields_while_somebody_waits_for_an_upload(queue: PostgresQueue) -> None:
@@ -295,12 +295,12 @@ async def test_a_dead_workers_job_is_taken_over_and_its_late_end_says_nothing(
 
 async def test_a_job_that_kills_its_workers_is_set_aside(queue: PostgresQueue, pool: Pool) -> None:
     (job,) = await queue.add(ANNA, [new("poison")])
-    for number in range(table.LOSSES):
+    for number in range(table.MAX_LOSSES):
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("UPDATE anchorage.jobs SET status = 'released' WHERE id = %s", (int(job),))
-            assert await table.start(connection, [int(job)])
-            assert await table.give_back(connection, [int(job)], lost=True) == 1
-        expected = "failed" if number == table.LOSSES - 1 else "queued"
+            assert await table.start_jobs(connection, [int(job)])
+            assert await table.requeue_jobs(connection, [int(job)], lost=True) == 1
+        expected = "failed" if number == table.MAX_LOSSES - 1 else "queued"
         found = await queue.job(ANNA, job)
         assert found.status == expected
     assert found.error and found.error.code == "worker_lost" and "poison" in found.error.message
@@ -311,11 +311,11 @@ async def test_a_sync_that_kills_its_workers_says_so_of_its_source(queue: Postgr
     source = await registry.add(ANNA, "c", "/docs", {}, None)
     (job,) = await queue.add(ANNA, [sync_job(source)])
     await registry.note(source.id, "syncing")
-    for number in range(table.LOSSES):
+    for number in range(table.MAX_LOSSES):
         assert (await registry.source(ANNA, source.id)).status == "syncing", number
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("UPDATE anchorage.jobs SET status = 'running' WHERE id = %s", (int(job),))
-            await table.give_back(connection, [int(job)], lost=True)
+            await table.requeue_jobs(connection, [int(job)], lost=True)
     found = await registry.source(ANNA, source.id)
     assert found.status == "failed" and found.error and found.error.code == "worker_lost"
 
@@ -402,14 +402,14 @@ async def test_what_was_confirmed_stays_so_in_the_job_that_takes_its_place(
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("UPDATE anchorage.jobs SET status = 'released' WHERE id = %s", (int(confirmed),))
         if running:
-            assert await table.start(connection, [int(confirmed)])
+            assert await table.start_jobs(connection, [int(confirmed)])
     (later,) = await queue.add(ANNA, [sync_job(source)])
     async with pool.connection() as connection, connection.transaction():
         await connection.execute("UPDATE anchorage.jobs SET status = 'waiting' WHERE id = %s", (int(later),))
         if running:
-            assert not await table.give_back(connection, [int(confirmed)], lost=True)
+            assert not await table.requeue_jobs(connection, [int(confirmed)], lost=True)
         else:
-            assert not await table.start(connection, [int(confirmed)])
+            assert not await table.start_jobs(connection, [int(confirmed)])
     assert (await queue.job(ANNA, confirmed)).status == "cancelled" and (await queue.job(ANNA, later)).confirmed
 
 
@@ -431,12 +431,12 @@ async def test_those_who_were_with_a_killer_go_one_by_one_the_second_time(queue:
     for turn in range(2):
         async with pool.connection() as connection, connection.transaction():
             await connection.execute("UPDATE anchorage.jobs SET status = 'released'")
-            assert await table.give_back(connection, ids, lost=True) == 8
+            assert await table.requeue_jobs(connection, ids, lost=True) == 8
             cursor = await connection.execute("SELECT DISTINCT lane FROM anchorage.jobs")
             lanes = [row[0] for row in await cursor.fetchall()]
             assert lanes == (["suspect:anna"] if turn else ["upload:anna"])
             for lane in lanes:
-                await table.release(connection, lane, 16)
+                await table.release_jobs(connection, lane, 16)
             cursor = await connection.execute("SELECT count(*) FROM anchorage.jobs WHERE status = 'released'")
             assert await cursor.fetchone() == ((1,) if turn else (8,))
 
@@ -463,7 +463,7 @@ async def test_a_delivery_that_could_not_be_closed_lets_go_of_its_document(queue
 async def test_an_upload_that_takes_long_holds_no_source_back(queue: PostgresQueue, pool: Pool) -> None:
     (upload,) = await queue.add(ANNA, [new("book")])
     async with pool.connection() as connection:
-        for since, released in (("1 s", 2), ("5 min", table.share_of("source:bulk", 16))):
+        for since, released in (("1 s", 2), ("5 min", table.compute_share("source:bulk", 16))):
             await connection.execute(
                 "UPDATE anchorage.jobs SET status = 'running', updated_at = now() - %s::interval WHERE id = %s",
                 (since, upload),

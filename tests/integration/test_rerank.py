@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.chat.retrieval.rerank import Reranking, rerank_hits
@@ -74,7 +74,7 @@ async def test_one_hit_needs_no_reranker() -> None:
 
 async def test_a_server_that_hangs_costs_the_deadline() -> None:
     counted = degradations()
-    async with model_server(Behaviour(fault="hang")) as server, model_client() as client:
+    async with model_server(Behaviour(fault="hang")) as server, open_model_client() as client:
         reranker = HttpReranker(client, Endpoint(server.url), "any", timeout=30)
         assert await rerank_hits(Reranking(reranker, 10, 0.1), "q", hits()) == hits()
         await server.until(lambda running: running.disconnects == 1)  # nothing goes on behind the question's back
@@ -88,7 +88,7 @@ async def server() -> ModelServer:  # type: ignore[misc]
 
 
 async def scores(server: ModelServer, passages: Sequence[str] = PASSAGES) -> Sequence[float]:
-    async with model_client(1.0) as client:
+    async with open_model_client(1.0) as client:
         endpoint = Endpoint(
             server.url, "sk-secret", "ANCHORAGE_RERANK__BASE_URL", "ANCHORAGE_RERANK__API_KEY", "RERANK_MODEL"
         )

@@ -190,7 +190,7 @@ async def test_locations_that_name_no_bucket(s3_config: S3Config, location: str)
 async def test_endpoints_that_are_none(endpoint: str) -> None:
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL") as raised:
         async with open_s3(S3Config(endpoint=endpoint)) as s3:
-            await s3.head(Place("bkt", "a"))
+            await s3.head_object(Place("bkt", "a"))
     assert "pa55" not in raised.value.message
     assert S3Config(endpoint="eu.linodeobjects.com").endpoint_url == "https://eu.linodeobjects.com"
 
@@ -198,7 +198,7 @@ async def test_endpoints_that_are_none(endpoint: str) -> None:
 async def test_half_a_key_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigurationError, match="AWS_SECRET_ACCESS_KEY"):
         async with open_s3(S3Config(access_key="a")) as s3:
-            await s3.head(Place("bkt", "a"))
+            await s3.head_object(Place("bkt", "a"))
 
 
 async def test_linode_names_work_as_they_are(

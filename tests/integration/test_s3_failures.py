@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import BotoCoreError
 
 from anchorage.adapters.s3.client import S3Config, open_s3
-from anchorage.adapters.s3.failures import translate
+from anchorage.adapters.s3.failures import translate_error
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
 from anchorage.errors import AnchorageError, ConfigurationError, DocumentRefused, NotAllowed, NotFound, Unavailable
@@ -226,5 +226,5 @@ def test_every_error_of_the_library_becomes_ours() -> None:
     for kind in kinds:
         error = kind.__new__(kind)
         error.args = ("AWSAccessKeyId=very-secret",)
-        ours = translate(error, "s3://bkt/a", "bkt", "http://host")
+        ours = translate_error(error, "s3://bkt/a", "bkt", "http://host")
         assert isinstance(ours, AnchorageError) and "very-secret" not in ours.message

@@ -28,7 +28,7 @@ async def test_what_was_uploaded_beside_the_documentation_stays(
     await ingest_upload(ingester, world.blobs, DOCS_COLLECTION, "upload://anchorage-docs/note.txt", "note.txt", key)
     other = LocalSource(tmp_path / "other", max_bytes=10**6)
     assert [item async for item in world.ingester.ingest_source(DOCS_COLLECTION, other)]
-    monkeypatch.setattr("anchorage.faces.sample.docs_folder", lambda: tmp_path / "mine")
+    monkeypatch.setattr("anchorage.faces.sample.find_docs_folder", lambda: tmp_path / "mine")
 
     async def owner(_: object) -> Principal:
         return world.principal

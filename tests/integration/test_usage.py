@@ -23,7 +23,7 @@ from anchorage.errors import BudgetExceeded, ConfigurationError, DatabaseUnavail
 from anchorage.evaluation.dataset import read_dataset
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
-from anchorage.faces.mcp.tools import call
+from anchorage.faces.mcp.tools import call_tool
 from anchorage.model import LOCAL_OWNER, Message, Principal, Usage
 from anchorage.ports.llm import Generator
 from anchorage.ports.usage import Allowance
@@ -274,7 +274,7 @@ async def test_plain_searches_keep_to_rules_and_budgets(world: World, pool: Pool
                 settings=settings, principals=resolve, storage=None, asking=build_chat(chat)
             )
             if face == "mcp":
-                result = await call(services, world.principal, "search", {"question": question})
+                result = await call_tool(services, world.principal, "search", {"question": question})
                 return str(result.content[0].text)  # type: ignore[union-attr]
             app = create_app(settings.http, ProcessState(services=services, waiting_for=None))
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as http:

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from anchorage.errors import DatabaseUnavailable
 from anchorage.faces.cli.doctor import _host_names
-from anchorage.faces.http.browser import BrowserSafety, rebinding_risk
+from anchorage.faces.http.browser import BrowserSafety, describe_rebinding_risk
 from anchorage.faces.http.server import serve
 from anchorage.settings import load_settings
 
@@ -86,7 +86,7 @@ async def test_every_origin_may_be_allowed() -> None:
     ],
 )  # fmt: skip
 async def test_who_answers_any_name_is_told_what_to_set(host: str, allowed: str, risk: bool) -> None:
-    told = rebinding_risk(host, allowed)
+    told = describe_rebinding_risk(host, allowed)
     assert (told is not None) is risk
     if told:
         assert host in told and "ANCHORAGE_HTTP__ALLOWED_HOSTS" in told

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import pytest
 from starlette.requests import ClientDisconnect
 
-from anchorage.faces.http.connection import batched, while_connected
+from anchorage.faces.http.connection import batch_events, run_while_connected
 
 
 async def numbers(until: int, closed: list[bool], *, pause_at: int = -1) -> AsyncGenerator[int, None]:
@@ -24,7 +24,7 @@ async def test_all_events_come_in_order_then_what_went_wrong() -> None:
     closed: list[bool] = []
     found: list[int] = []
     with pytest.raises(LookupError):
-        async for batch in batched(numbers(1000, closed), 10):
+        async for batch in batch_events(numbers(1000, closed), 10):
             assert batch
             found += batch
             await asyncio.sleep(0)
@@ -33,7 +33,7 @@ async def test_all_events_come_in_order_then_what_went_wrong() -> None:
 
 async def test_silence_is_told_and_closing_closes_the_source() -> None:
     closed: list[bool] = []
-    source = batched(numbers(9, closed, pause_at=3), 0.01)
+    source = batch_events(numbers(9, closed, pause_at=3), 0.01)
     assert [list(await anext(source)) for _ in range(3)] == [[0, 1, 2], [], []]
     await source.aclose()
     assert closed == [True]
@@ -41,7 +41,7 @@ async def test_silence_is_told_and_closing_closes_the_source() -> None:
 
 async def test_a_slow_reader_is_waited_for() -> None:
     closed: list[bool] = []
-    source = batched(numbers(10_000, closed), 10)
+    source = batch_events(numbers(10_000, closed), 10)
     assert len(await anext(source)) <= 256
     for _ in range(20):
         await asyncio.sleep(0)
@@ -66,10 +66,10 @@ async def test_work_ends_with_its_client() -> None:
 
     asyncio.get_running_loop().call_soon(gone.set)
     with pytest.raises(ClientDisconnect):
-        await while_connected(receive, work())  # type: ignore[arg-type]
+        await run_while_connected(receive, work())  # type: ignore[arg-type]
     assert ended.is_set()
 
     async def quick() -> int:
         return 7
 
-    assert await while_connected(lambda: asyncio.Future(), quick()) == 7
+    assert await run_while_connected(lambda: asyncio.Future(), quick()) == 7

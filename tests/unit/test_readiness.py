@@ -21,10 +21,10 @@ def test_saturation_begins_above_the_limit_and_ends_a_fifth_below(streams: objec
     saturation, seen = Saturation(10), []
     for count in (10, 11, 9, 10, 8, 10, 11):
         STREAMS.set(count)
-        seen.append(bool(saturation.reason()))
+        seen.append(bool(saturation.check()))
     assert seen == [False, True, True, True, False, False, True]
-    assert "11 streams, of at most 10 (ANCHORAGE_HTTP__MAX_STREAMS)" in saturation.reason()
-    assert not Saturation(None).reason()
+    assert "11 streams, of at most 10 (ANCHORAGE_HTTP__MAX_STREAMS)" in saturation.check()
+    assert not Saturation(None).check()
 
 
 async def test_a_saturated_process_is_alive_and_not_ready(streams: object) -> None:

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from anchorage.adapters.models.http import model_client
+from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.roles.ingest import HttpForwarder
 from anchorage.adapters.roles.retrieval import HttpRetrievalRole
-from anchorage.adapters.roles.trust import vouched, vouched_for
+from anchorage.adapters.roles.trust import verify_principal, vouch_for
 from anchorage.errors import AnchorageError, ConfigurationError, DatabaseUnavailable, NotAllowed, NotFound, Unavailable
 from anchorage.faces.http.app import create_app
 from anchorage.faces.http.state import ProcessState
@@ -68,7 +68,7 @@ async def front(url: str, **http: Any) -> AsyncIterator[str]:
     async def anna(headers: Any) -> Principal:
         return ANNA
 
-    async with model_client(2, decoded=False) as client:
+    async with open_model_client(2, decompress=False) as client:
         forwarder = HttpForwarder(client, url, TOKEN, silence=5)
         services: Any = SimpleNamespace(principals=anna, forwarder=forwarder)
         async with serving(create_app(settings.http, ProcessState(services, None), roles=settings.roles)) as address:
@@ -106,7 +106,7 @@ async def test_a_request_goes_on_as_it_was_understood_and_for_whom() -> None:
         await client.post("/api/jobs/j1/retry", content=iter_of(b"one", b"two"))
     first, second = seen.requests
     assert first["line"] == ("GET", "/api/documents/a/b ü", "q=%C3%BC+1&x=%3C")
-    assert vouched_for(first["headers"], TOKEN) == ANNA
+    assert verify_principal(first["headers"], TOKEN) == ANNA
     kept = {
         "host",
         "user-agent",
@@ -205,23 +205,23 @@ async def test_a_role_that_is_away_or_leaves_is_told_apart() -> None:
 
 
 def test_only_the_shared_token_vouches() -> None:
-    good = vouched(ANNA, TOKEN)
-    assert vouched_for(good, TOKEN) == ANNA
+    good = vouch_for(ANNA, TOKEN)
+    assert verify_principal(good, TOKEN) == ANNA
     for wrong in ({}, {**good, TOKEN_HEADER: TOKEN[:-1]}, {**good, TOKEN_HEADER: "ü"}, {**good, PRINCIPAL_HEADER: "e30="},
                   {**good, PRINCIPAL_HEADER: "?"}, {TOKEN_HEADER: TOKEN}):  # fmt: skip
         with pytest.raises(NotAllowed):
-            vouched_for(wrong, TOKEN)
+            verify_principal(wrong, TOKEN)
 
 
 async def test_who_is_believed_depends_on_the_role() -> None:
     def of(**roles: Any) -> Any:
         return principals_of(load_settings(roles={"token": TOKEN, **roles}).roles)
 
-    forged = {**vouched(ANNA, TOKEN), TOKEN_HEADER: "guessed-by-somebody"}
-    assert (await of()(vouched(ANNA, TOKEN))).id == "local", "the front takes no principal from a client"
-    assert await of(only="ingest")(vouched(ANNA, TOKEN)) == ANNA
+    forged = {**vouch_for(ANNA, TOKEN), TOKEN_HEADER: "guessed-by-somebody"}
+    assert (await of()(vouch_for(ANNA, TOKEN))).id == "local", "the front takes no principal from a client"
+    assert await of(only="ingest")(vouch_for(ANNA, TOKEN)) == ANNA
     assert (await of(only="ingest")({})).id == "local"
-    assert await of(only="retrieval")(vouched(ANNA, TOKEN)) == ANNA
+    assert await of(only="retrieval")(vouch_for(ANNA, TOKEN)) == ANNA
     for role, headers in (("ingest", forged), ("retrieval", forged), ("retrieval", {})):
         with pytest.raises(NotAllowed):
             await of(only=role)(headers)
@@ -242,7 +242,7 @@ async def retriever(answer: Answer) -> AsyncIterator[tuple[Seen, HttpRetrievalRo
     seen = Seen(answer)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(seen))
-        client = await stack.enter_async_context(model_client(2))
+        client = await stack.enter_async_context(open_model_client(2))
         yield seen, HttpRetrievalRole(client, f"{url}/", TOKEN, timeout=10)
 
 
@@ -264,7 +264,7 @@ async def test_a_search_comes_back_as_it_was_found() -> None:
     async with retriever(answer) as (seen, asked):
         assert await asked.find(ANNA, Retrieval("Why?", ("c",), 5, (1.0, 0.0), SPEC)) == found
         await asked.ping()
-    assert vouched_for(seen.requests[0]["headers"], TOKEN) == ANNA
+    assert verify_principal(seen.requests[0]["headers"], TOKEN) == ANNA
     assert json.loads(seen.requests[0]["body"])["question"] == "Why?"
 
 
@@ -290,7 +290,7 @@ async def test_errors_of_retrieval_are_ours(
 
 async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
     secret = NOBODY.replace("://", "://svc:secret@")
-    async with model_client(2) as client:
+    async with open_model_client(2) as client:
         with pytest.raises(Unavailable, match="cannot be reached") as raised:
             await HttpRetrievalRole(client, secret, TOKEN, timeout=10).find(ANNA, Retrieval("Why?", None, 5))
     assert "secret" not in raised.value.message and "svc" not in raised.value.message
@@ -299,7 +299,7 @@ async def test_the_password_of_a_roles_address_is_told_to_nobody() -> None:
 
 
 async def test_retrieval_that_is_away_is_told() -> None:
-    async with model_client(2) as client:
+    async with open_model_client(2) as client:
         asked = HttpRetrievalRole(client, NOBODY, TOKEN, timeout=10)
         with pytest.raises(Unavailable, match="cannot be reached"):
             await asked.find(ANNA, Retrieval("Why?", None, 5))

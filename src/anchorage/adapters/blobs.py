@@ -28,7 +28,7 @@ class FolderBlobStore:
     root: Path
 
     def check(self) -> None:
-        """Raises `ConfigurationError` where nothing can be written. A disk that is full just now will have room again."""
+        """Raises `ConfigurationError` when the folder is not writable. A full disk passes: it may have room again later."""
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             trial = self.root / f".{os.getpid()}-{uuid4().hex}"
@@ -43,9 +43,9 @@ class FolderBlobStore:
                 ) from error
 
     async def put(self, path: Path) -> str:
-        return await asyncio.to_thread(self._put, path)
+        return await asyncio.to_thread(self._put_file, path)
 
-    def _put(self, path: Path) -> str:
+    def _put_file(self, path: Path) -> str:
         try:
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             temporary = self.root / f".{os.getpid()}-{uuid4().hex}"
@@ -56,7 +56,7 @@ class FolderBlobStore:
                     os.fsync(target.fileno())
                 with temporary.open("rb") as copy:
                     key = hashlib.file_digest(copy, "sha256").hexdigest()
-                place = self._place(key)
+                place = self._locate(key)
                 place.parent.mkdir(mode=0o700, exist_ok=True)
                 temporary.replace(place)
             finally:
@@ -68,14 +68,14 @@ class FolderBlobStore:
             ) from error
         return key
 
-    def _place(self, key: str) -> Path:
+    def _locate(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise NotFound(f"{key[:80]!r} is no key of an original.")
         return self.root / key[:2] / key
 
     @asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
-        place = self._place(key)
+        place = self._locate(key)
         if not await asyncio.to_thread(place.is_file):
             raise NotFound("The document's original bytes are gone from the data directory. Ingest the document again.")
         yield place
@@ -87,9 +87,9 @@ class FolderBlobStore:
                     yield piece
 
     async def delete(self, key: str, *, grace: float = 0) -> bool:
-        return await asyncio.to_thread(self._delete, self._place(key), grace)
+        return await asyncio.to_thread(self._delete_file, self._locate(key), grace)
 
-    def _delete(self, place: Path, grace: float) -> bool:
+    def _delete_file(self, place: Path, grace: float) -> bool:
         with suppress(FileNotFoundError):
             if grace and time.time() - place.stat().st_mtime < grace:
                 return False

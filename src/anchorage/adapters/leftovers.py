@@ -1,4 +1,4 @@
-"""What killed processes left on disk: temporary files that nobody will ever finish or remove."""
+"""Removes temporary files that killed processes left on disk."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
-_AGE = 3600.0  # seconds; no upload and no copy of an original takes as long
-_MOST = 100_000  # entries of a folder that are looked at in one go
+_MIN_AGE = 3600.0  # seconds; no upload and no copy of an original takes as long
+_MAX_ENTRIES = 100_000  # entries of a folder that are looked at in one go
 _TEMPORARY = re.compile(r"anchorage-(?:web|s3|confluence)-(\d{1,9})-")
 
 
 def remove_leftovers(data: Path) -> int:
-    """Remove what is older than an hour; returns how much there was. What cannot be removed is left to a later round.
+    """Remove leftovers older than an hour, and return how many were removed. What cannot be removed waits for a later call.
 
     `data` is the data directory, which machines may share: there, age alone decides. In this machine's folder for temporary
     files, the process that made a file must be gone, too.
     """
-    before = time.time() - _AGE
-    found = [entry for entry in _entries(data / "uploads") if entry.is_file(follow_symlinks=False)]
-    found += [entry for entry in _entries(data / "blobs") if entry.name.startswith(".")]
-    found += [entry for entry in _entries(Path(tempfile.gettempdir())) if _is_orphan(entry)]
-    return sum(_removed(entry, before) for entry in found)
+    before = time.time() - _MIN_AGE
+    found = [entry for entry in _list_entries(data / "uploads") if entry.is_file(follow_symlinks=False)]
+    found += [entry for entry in _list_entries(data / "blobs") if entry.name.startswith(".")]
+    found += [entry for entry in _list_entries(Path(tempfile.gettempdir())) if _is_orphan(entry)]
+    return sum(_remove_if_old(entry, before) for entry in found)
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _list_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
     with suppress(OSError), os.scandir(folder) as entries:
-        yield from islice(entries, _MOST)
+        yield from islice(entries, _MAX_ENTRIES)
 
 
 def _is_orphan(entry: os.DirEntry[str]) -> bool:
@@ -50,7 +50,7 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _removed(entry: os.DirEntry[str], before: float) -> bool:
+def _remove_if_old(entry: os.DirEntry[str], before: float) -> bool:
     with suppress(OSError):
         state = entry.stat(follow_symlinks=False)
         if state.st_mtime >= before or state.st_uid != os.geteuid():

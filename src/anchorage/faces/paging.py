@@ -14,11 +14,11 @@ from anchorage.ports.catalog import Catalog
 _UUID = re.compile(r"[0-9a-fA-F-]{32,36}")
 
 
-async def document_page(
+async def read_document_page(
     catalog: Catalog, principal: Principal, *, collection: str | None = None, limit: int, after: str | None,
     status: str | None = None, matching: str = "",
 ) -> tuple[Sequence[Document], str | None]:  # fmt: skip
-    """Documents by collection and uri, and the mark of the next page; `after` is the mark of this one, or a document's id.
+    """Read a page of documents by collection and uri, and the mark of the next page. `after`: the last mark, or a document's id.
 
     Raises `BadRequest` for a mark that no list gave out, and `NotFound`.
     """
@@ -27,11 +27,11 @@ async def document_page(
         principal, collection=collection, limit=limit + 1, after=seen, status=status, matching=matching
     )
     page = found[:limit]
-    return page, _mark(page[-1]) if len(found) > limit else None
+    return page, _make_mark(page[-1]) if len(found) > limit else None
 
 
-def _mark(document: Document) -> str:
-    """Where a page ends. It holds the place and not the document's id, since the document may be deleted before the next page."""
+def _make_mark(document: Document) -> str:
+    """Make the mark of a page's end. It holds collection and uri, since the document may be deleted before the next page."""
     return base64.urlsafe_b64encode(json.dumps([document.collection, document.uri]).encode()).decode().rstrip("=")
 
 

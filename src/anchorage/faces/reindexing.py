@@ -44,7 +44,7 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
     embedder = await services.models.embedders.named(plan.embedder, plan.dimension) if plan.embedder else None
     spec = target_spec(live.spec, services.ingest.index, embedder.spec if embedder else None, plan.chunk)
     if spec == live.spec:
-        found = await status(services.storage, principal, plan.collection)
+        found = await list_versions(services.storage, principal, plan.collection)
         return {**found, "check": None, "switched": False, "refused": False, "unchanged": True}
     await check_chunk_size(services.models.embedders, spec)
     version = await versions.begin(principal, plan.collection, spec)
@@ -56,33 +56,33 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
     if plan.switch and not refused:
         await _reindexer(services).switch(principal, version, progress)
     return {
-        **await status(services.storage, principal, plan.collection),
+        **await list_versions(services.storage, principal, plan.collection),
         "check": check.report() if check else None,
         "switched": plan.switch and not refused,
         "refused": refused,
     }
 
 
-async def go_back(services: Services, principal: Principal, collection: str, progress: Progress) -> dict[str, Any]:
+async def switch_back(services: Services, principal: Principal, collection: str, progress: Progress) -> dict[str, Any]:
     """Switch to the other version; what has changed since it was live is indexed into it first. Raises `NotFound`."""
     version = await find_other_version(services.storage.index_versions, principal, collection)
     await _reindexer(services).switch(principal, version, progress)
-    return {**await status(services.storage, principal, collection), "switched": True}
+    return {**await list_versions(services.storage, principal, collection), "switched": True}
 
 
-async def discard(storage: Storage, principal: Principal, collection: str) -> None:
+async def discard_version(storage: Storage, principal: Principal, collection: str) -> None:
     """Remove the version that does not answer. Raises `NotFound`."""
     version = await find_other_version(storage.index_versions, principal, collection)
     await storage.index_versions.discard(principal, version.id)
 
 
-async def status(storage: Storage, principal: Principal, collection: str) -> dict[str, Any]:
-    """The versions of a collection, the live one first. Raises `NotFound`."""
+async def list_versions(storage: Storage, principal: Principal, collection: str) -> dict[str, Any]:
+    """List the versions of a collection, the live one first. Raises `NotFound`."""
     found = await storage.index_versions.versions(principal, collection)
-    return {"collection": collection, "versions": [_version(item) for item in found]}
+    return {"collection": collection, "versions": [_version_json(item) for item in found]}
 
 
-def _version(item: IndexVersion) -> dict[str, Any]:
+def _version_json(item: IndexVersion) -> dict[str, Any]:
     embedder = item.spec.embedder
     return {"id": item.id, "live": item.live, "embedder": embedder.name, "dimension": embedder.dimension,
             "precision": embedder.precision, "chunker": item.spec.chunker, "analyser": item.spec.analyser,

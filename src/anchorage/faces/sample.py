@@ -18,8 +18,8 @@ from anchorage.wiring.sources import local_source
 _log = structlog.get_logger(__name__)
 
 
-def docs_folder() -> Path | None:
-    """Where the documentation is: in the source tree, or beside an installation."""
+def find_docs_folder() -> Path | None:
+    """Find the folder of the documentation: in the source tree, or beside an installation."""
     tree = Path(anchorage.__file__).parents[2]
     places = ([tree / "docs"] if (tree / "pyproject.toml").is_file() else []) + [
         Path(sys.prefix) / "share/anchorage/docs"
@@ -45,7 +45,7 @@ class _Pages:
 
 async def ingest_own_docs(services: Services) -> None:
     """Bring the collection `anchorage-docs` up to date."""
-    folder = docs_folder()
+    folder = find_docs_folder()
     if folder is None:
         _log.warning("sample_collection_skipped", reason="this installation brings no docs folder")
         return
@@ -59,7 +59,7 @@ async def ingest_own_docs(services: Services) -> None:
         await store.open_collection(principal, DOCS_COLLECTION, services.ingest.index, kind="docs")
     held = await store.documents(principal, collection=DOCS_COLLECTION, limit=10_000)
     own = source.prefix or ""
-    # What is not of a file was uploaded, and is somebody's.
+    # A document that is no file was uploaded by somebody, and stays.
     another_clones = [item.id for item in held if item.uri.startswith("file:") and not item.uri.startswith(own)]
     await services.storage.remover.delete_documents(principal, another_clones)
     async for outcome in services.ingest.ingester_for(principal).ingest_source(DOCS_COLLECTION, source):

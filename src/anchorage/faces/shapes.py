@@ -62,7 +62,7 @@ def detailed_document_json(document: Document) -> dict[str, Any]:
         "size": document.size,
         "source_id": document.source_id,
         "original": bool(document.blob_key),
-        "updated_at": _time(document.updated_at),
+        "updated_at": _format_time(document.updated_at),
     }
 
 
@@ -76,7 +76,7 @@ async def read_document(
     return document, await catalog.text(principal, document_id, version)
 
 
-def document_with_text(document: Document, text: DocumentText | None) -> dict[str, Any]:
+def format_document_with_text(document: Document, text: DocumentText | None) -> dict[str, Any]:
     """The contract's `documents show`."""
     pages = [{"page": page.number, "start": page.start, "end": page.end} for page in text.pages] if text else []
     return {
@@ -93,8 +93,8 @@ def conversation_json(conversation: Conversation) -> dict[str, Any]:
         "id": conversation.id,
         "title": conversation.title,
         "turns": conversation.turns,
-        "created_at": _time(conversation.created_at),
-        "updated_at": _time(conversation.updated_at),
+        "created_at": _format_time(conversation.created_at),
+        "updated_at": _format_time(conversation.updated_at),
     }
 
 
@@ -110,7 +110,7 @@ def turn_json(turn: Turn) -> dict[str, Any]:
         "stopped": turn.stopped,
         "citations": [citation_json(citation) for citation in turn.citations],
         "unsupported": [asdict(item) for item in turn.unsupported],
-        "created_at": _time(turn.created_at),
+        "created_at": _format_time(turn.created_at),
     }
 
 
@@ -128,11 +128,11 @@ def job_json(job: Job) -> dict[str, Any]:
         "attempts": job.attempts,
         "progress": {"done": job.done, "total": job.total} if job.done is not None else None,
         "error": failure_json(job.error),
-        "next_attempt_at": _time(job.next_attempt_at),
-        "created_at": _time(job.created_at),
-        "started_at": _time(job.started_at),
-        "finished_at": _time(job.finished_at),
-        "updated_at": _time(job.updated_at),
+        "next_attempt_at": _format_time(job.next_attempt_at),
+        "created_at": _format_time(job.created_at),
+        "started_at": _format_time(job.started_at),
+        "finished_at": _format_time(job.finished_at),
+        "updated_at": _format_time(job.updated_at),
     }
 
 
@@ -147,8 +147,8 @@ def source_json(source: RegisteredSource) -> dict[str, Any]:
         "status": source.status,
         "error": failure_json(source.error),
         "report": dict(source.report),
-        "synced_at": _time(source.synced_at),
-        "next_sync_at": _time(source.next_sync_at),
+        "synced_at": _format_time(source.synced_at),
+        "next_sync_at": _format_time(source.next_sync_at),
         "failed": source.failed,
     }
 
@@ -166,20 +166,20 @@ def feedback_json(item: Feedback) -> dict[str, Any]:
         "abstained": item.abstained,
         "citations": [citation_json(citation) for citation in item.citations],
         "trace": dict(item.trace),
-        "created_at": _time(item.created_at),
+        "created_at": _format_time(item.created_at),
     }
 
 
-def _time(moment: datetime | None) -> str | None:
+def _format_time(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
 
 
 def usage_json(
     rows: Sequence[UsageRow], allowance: Allowance, principal: Principal, today: date, days: int
 ) -> dict[str, Any]:
-    """What was used: by day and model, and summed up for the principal's day and month (UTC) beside the budgets."""
+    """Usage by day and model, with the principal's sums of the day and the month (UTC) and the budgets."""
 
-    def total(own: Sequence[UsageRow]) -> dict[str, Any]:
+    def sum_rows(own: Sequence[UsageRow]) -> dict[str, Any]:
         return {
             "requests": sum(row.requests for row in own),
             "prompt_tokens": sum(row.prompt_tokens for row in own),
@@ -192,8 +192,8 @@ def usage_json(
     first = today - timedelta(days=days - 1)
     return {
         "principal": principal.id,
-        "today": total([row for row in own if row.day == today]),
-        "month": total([row for row in own if row.day >= month]),
+        "today": sum_rows([row for row in own if row.day == today]),
+        "month": sum_rows([row for row in own if row.day >= month]),
         "budget": asdict(allowance),
         "usage": [
             {**asdict(row), "day": row.day.isoformat(), "cost": round(row.cost, 6)} for row in rows if row.day >= first

@@ -14,10 +14,10 @@ from anchorage.model import Principal, RegisteredSource
 from anchorage.wiring.services import Services, Storage
 from anchorage.wiring.sources import check_location
 
-_PATIENCE = 30.0  # seconds for documents that are in work
+_PATIENCE = 30.0  # seconds to wait for documents that are being processed
 
 
-async def register(
+async def register_source(
     services: Services, principal: Principal, location: str, collection: str, options: Mapping[str, Any],
     every: int | None, *, local: bool,
 ) -> tuple[RegisteredSource, str]:  # fmt: skip
@@ -31,7 +31,7 @@ async def register(
     return source, await request_sync(services.storage, principal, source.id)
 
 
-async def with_failures(
+async def count_failed_documents(
     storage: Storage, principal: Principal, sources: Sequence[RegisteredSource]
 ) -> Sequence[RegisteredSource]:
     """Each source with how many of its documents could not be read when that was last tried."""
@@ -54,9 +54,9 @@ async def remove_source(storage: Storage, principal: Principal, source_id: str, 
     """
     source = await storage.registry.source(principal, source_id)
     end = time.monotonic() + _PATIENCE
-    while await storage.queue.cancel_source(source.id):  # what is running would bring documents back
+    while await storage.queue.cancel_source(source.id):  # running jobs would bring documents back
         if time.monotonic() > end:
-            await storage.queue.add(principal, [sync_job(source)])  # it stays: what waited is found again
+            await storage.queue.add(principal, [sync_job(source)])  # the source stays: a sync finds again what waited
             raise Conflict(
                 f"Documents of {source.location} are in work. Remove the source when they are done, or cancel their jobs."
             )

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from anchorage.settings.environment import WELL_KNOWN, child_environment
+from anchorage.settings.environment import WELL_KNOWN, build_child_environment
 
 if TYPE_CHECKING:
-    from anchorage.settings.loading import Settings, describe_settings, load_settings, near_misses
+    from anchorage.settings.loading import Settings, describe_settings, find_near_misses, load_settings
 
-__all__ = ["WELL_KNOWN", "Settings", "child_environment", "describe_settings", "load_settings", "near_misses"]
+__all__ = [
+    "WELL_KNOWN",
+    "Settings",
+    "build_child_environment",
+    "describe_settings",
+    "find_near_misses",
+    "load_settings",
+]
 
 
 def __getattr__(name: str) -> Any:

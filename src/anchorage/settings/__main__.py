@@ -1,5 +1,5 @@
 """Prints the reference page of the settings."""
 
-from anchorage.settings.reference import settings_reference
+from anchorage.settings.reference import build_reference
 
-print(settings_reference(), end="")  # noqa: T201
+print(build_reference(), end="")  # noqa: T201

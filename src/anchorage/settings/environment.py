@@ -110,6 +110,6 @@ def data_dir(given: Path | None = None) -> Path:
     return Path(named) if named else default_data_dir()
 
 
-def child_environment() -> dict[str, str]:
+def build_child_environment() -> dict[str, str]:
     """What the programs that we start get of our environment: no secrets, and nothing by which it configures libraries."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}

@@ -155,7 +155,7 @@ def _names() -> Iterator[str]:
             yield f"ANCHORAGE_{section}__{key}".upper()
 
 
-def near_misses() -> dict[str, str]:
+def find_near_misses() -> dict[str, str]:
     """Variables of the environment that are no setting and look like a well-known name that is not set, with that name."""
     unset = [name for name in WELL_KNOWN if not variable(name)]
     others = (name for name in variable_names() if name not in WELL_KNOWN and not name.startswith("ANCHORAGE_"))

@@ -102,7 +102,7 @@ class RedisSettings(Section):
 
     @field_validator("port", mode="before")
     @classmethod
-    def _of_a_service(cls, value: object) -> object:
+    def _strip_service_address(cls, value: object) -> object:
         """Kubernetes sets REDIS_PORT=tcp://ADDRESS:PORT in pods beside a service named redis."""
         return value.rpartition(":")[2] if isinstance(value, str) and value.startswith("tcp://") else value
 
@@ -151,7 +151,7 @@ class UsageSettings(Budget):
 
     @field_validator("prices", "budgets", mode="before")
     @classmethod
-    def _from_json(cls, value: object) -> object:
+    def _parse_json(cls, value: object) -> object:
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:

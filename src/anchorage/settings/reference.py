@@ -6,8 +6,8 @@ from anchorage.settings import WELL_KNOWN, Settings
 from anchorage.settings.sections import Section
 
 
-def settings_reference() -> str:
-    """The reference page of all settings, in Markdown."""
+def build_reference() -> str:
+    """Build the reference page of all settings, in Markdown."""
     lines = [
         "# Settings",
         "",

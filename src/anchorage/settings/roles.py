@@ -37,7 +37,7 @@ class RoleSettings(Section):
     silence: float = Field(300, gt=0, description="seconds without a word from the ingest role, after an upload too")
 
     @model_validator(mode="after")
-    def _known_to_one_another(self) -> RoleSettings:
+    def _check_token(self) -> RoleSettings:
         if self.token is None and (self.retrieval_url or self.ingest_url or self.only == "retrieval"):
             raise ValueError(
                 "ANCHORAGE_ROLES__TOKEN is missing. Roles know one another by it: set the same secret of 16 characters or more for all"

@@ -37,8 +37,8 @@ class DatabaseSettings(Section):
     )
 
 
-def json_list(value: object) -> object:
-    """A setting that holds a list, as the environment gives it."""
+def parse_json_list(value: object) -> object:
+    """Parse a setting that holds a list from the JSON text of the environment."""
     if not isinstance(value, str):
         return value
     try:
@@ -58,7 +58,7 @@ class EmbeddingFallback(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_text(cls, value: object) -> object:
+    def _parse_text(cls, value: object) -> object:
         return {"base_url": value} if isinstance(value, str) else value
 
 
@@ -77,7 +77,7 @@ class LlmFallback(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_text(cls, value: object) -> object:
+    def _parse_text(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         provider, _, model = value.partition(":")
@@ -116,7 +116,7 @@ class EmbeddingSettings(Section):
         '`["http://two:8080/v1", {"base_url": "...", "api_key": "..."}]`',
     )
 
-    _fallbacks = field_validator("fallbacks", mode="before")(json_list)
+    _parse_fallbacks = field_validator("fallbacks", mode="before")(parse_json_list)
 
 
 class LlmSettings(Section):
@@ -161,7 +161,7 @@ class LlmSettings(Section):
     )
     breaker_pause: float = Field(30, gt=0, description="for so many seconds")
 
-    _fallbacks = field_validator("fallbacks", mode="before")(json_list)
+    _parse_fallbacks = field_validator("fallbacks", mode="before")(parse_json_list)
 
 
 class ChunkSettings(Section):
@@ -263,7 +263,7 @@ class IngestSettings(Section):
 
     @field_validator("passwords", mode="before")
     @classmethod
-    def _from_json(cls, value: object) -> object:
+    def _parse_json(cls, value: object) -> object:
         try:
             return json.loads(value) if isinstance(value, str) else value
         except ValueError:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from anchorage.adapters.postgres.migrate import Family, migrate, pending
+from anchorage.adapters.postgres.migrate import Family, list_pending, migrate
 from anchorage.adapters.postgres.pool import Pool, open_pool
-from anchorage.settings import Settings, child_environment
+from anchorage.settings import Settings, build_child_environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,13 @@ async def open_databases(settings: Settings) -> AsyncIterator[DatabaseUrls]:
     if vector and state:
         yield DatabaseUrls(vector, state)
         return
-    from anchorage.adapters.postgres.embedded.supervisor import embedded_postgres
+    from anchorage.adapters.postgres.embedded.supervisor import open_embedded_postgres
 
-    async with embedded_postgres(
+    async with open_embedded_postgres(
         settings.data.dir / "postgres",
         port=database.embedded_port,
         start_timeout=database.embedded_start_timeout,
-        environment=child_environment(),
+        environment=build_child_environment(),
     ) as url:
         yield DatabaseUrls(vector or url, state or url)
 
@@ -50,7 +50,7 @@ async def migrate_databases(urls: DatabaseUrls) -> int:
 async def pending_migrations(urls: DatabaseUrls) -> list[str]:
     """The names of the steps that `migrate_databases` would take."""
     families: list[tuple[str, Family]] = [(urls.vector, "vector"), (urls.state, "state")]
-    return [f"{family}/{name}" for url, family in families for name in await pending(url, family)]
+    return [f"{family}/{name}" for url, family in families for name in await list_pending(url, family)]
 
 
 async def open_pools(settings: Settings, urls: DatabaseUrls, stack: AsyncExitStack) -> tuple[Pool, Pool]:

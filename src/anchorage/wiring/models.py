@@ -8,8 +8,8 @@ from aiohttp import ClientSession
 from pydantic import SecretStr
 
 from anchorage.adapters.models.budget import BudgetedGenerator
-from anchorage.adapters.models.fallback import FallbackEmbedder, FallbackGenerator, RestedEmbedder
-from anchorage.adapters.models.http import RetryPolicy, model_client
+from anchorage.adapters.models.fallback import BreakerEmbedder, FallbackEmbedder, FallbackGenerator
+from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
 from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
@@ -41,7 +41,7 @@ _DEFAULT_MODELS = {"openai": "gpt-4o-mini", "ollama": "llama3.2"}
 
 def open_client(settings: Settings) -> ClientSession:
     """The pooled client that all model servers share."""
-    return model_client(settings.llm.connect_timeout, max_connections=settings.llm.connections)
+    return open_model_client(settings.llm.connect_timeout, max_connections=settings.llm.connections)
 
 
 def open_generator(llm: LlmSettings, client: ClientSession, ledger: Ledger | None = None) -> Generator | None:
@@ -134,22 +134,22 @@ async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
     first = await OpenAIEmbedder.create(client, endpoint, model, dimension=embedding.dimension, **options)  # type: ignore[arg-type]
     failures, pause = llm.breaker_failures, llm.breaker_pause
     if not embedding.fallbacks:
-        return RestedEmbedder(first, failures=failures, pause=pause)
+        return BreakerEmbedder(first, failures=failures, pause=pause)
     endpoints = [endpoint_of(llm, "compatible", EMBEDDING, item.base_url, item.api_key) for item in embedding.fallbacks]
     others = [
         await OpenAIEmbedder.create(client, endpoint, model, dimension=first.dimension, **options)  # type: ignore[arg-type]
         for endpoint in endpoints
     ]
     chain = FallbackEmbedder([first, *others], failures=failures, pause=pause)
-    return RestedEmbedder(chain, failures=failures, pause=pause)
+    return BreakerEmbedder(chain, failures=failures, pause=pause)
 
 
-def hurried(settings: Settings, embedder: Embedder) -> tuple[Embedder, float]:
+def shorten_timeout(settings: Settings, embedder: Embedder) -> tuple[Embedder, float]:
     """An embedder for sentences of an answer, which somebody waits for, and the seconds after which it is given up, fallbacks and all."""
     each = settings.embedding.query_timeout
-    if not isinstance(embedder, RestedEmbedder):
+    if not isinstance(embedder, BreakerEmbedder):
         return embedder, each
-    return embedder.hurried(), each * (1 + len(settings.embedding.fallbacks)) + 1
+    return embedder.with_query_timeout(), each * (1 + len(settings.embedding.fallbacks)) + 1
 
 
 def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:

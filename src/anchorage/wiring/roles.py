@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 
-from anchorage.adapters.models.http import model_client
+from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.roles.ingest import HttpForwarder
 from anchorage.adapters.roles.retrieval import HttpRetrievalRole
-from anchorage.adapters.roles.trust import vouched_for
+from anchorage.adapters.roles.trust import verify_principal
 from anchorage.model import LOCAL_OWNER, Principal
 from anchorage.ports.forwarder import Forwarder
 from anchorage.ports.retrieval_role import RetrievalRole
@@ -33,7 +33,7 @@ def principals_of(roles: RoleSettings) -> PrincipalResolver:
     async def resolve(headers: Mapping[str, str]) -> Principal:
         if roles.only == "ingest" and TOKEN_HEADER not in headers:
             return await local_owner(headers)
-        return vouched_for(headers, token)
+        return verify_principal(headers, token)
 
     return resolve
 
@@ -46,7 +46,7 @@ async def open_roles(roles: RoleSettings, stack: AsyncExitStack) -> tuple[Retrie
     role: RetrievalRole | None = None
     forwarder: Forwarder | None = None
     if roles.retrieval_url or roles.ingest_url:
-        client = model_client(roles.connect_timeout, max_connections=roles.connections, decoded=False)
+        client = open_model_client(roles.connect_timeout, max_connections=roles.connections, decompress=False)
         await stack.enter_async_context(client)
         if roles.retrieval_url:
             role = HttpRetrievalRole(client, roles.retrieval_url, token, timeout=roles.retrieval_timeout)

@@ -50,7 +50,7 @@ from anchorage.ports.retrieval_role import RetrievalRole
 from anchorage.ports.search import Search
 from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
-from anchorage.settings import Settings, child_environment
+from anchorage.settings import Settings, build_child_environment
 from anchorage.settings.sections import IngestSettings
 from anchorage.text.analyser import analyser_name
 from anchorage.wiring.cache import open_caching
@@ -59,7 +59,7 @@ from anchorage.wiring.databases import migrate_databases, open_databases, open_p
 from anchorage.wiring.embedders import ConfiguredEmbedders
 from anchorage.wiring.guards import open_guards
 from anchorage.wiring.ingest import Ingestion
-from anchorage.wiring.models import hurried, open_client, open_embedder, open_generator, open_reranking
+from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking, shorten_timeout
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
 from anchorage.wiring.stores import stores_on, vector_indexes
@@ -228,7 +228,7 @@ async def _build_asking(
         embedders=embedders,
         memory=storage.memory,
         generator=generator,
-        sentence_vectors=SentenceVectors(*hurried(settings, embedder)),
+        sentence_vectors=SentenceVectors(*shorten_timeout(settings, embedder)),
         limits=chat_limits(settings),
         language=settings.retrieval.language,
         reranking=reranking,
@@ -282,7 +282,7 @@ def _parser(limits: IngestSettings) -> AbstractAsyncContextManager[SandboxedPars
         limits.parse_timeout, limits.parse_memory_bytes, limits.max_text_chars, limits.ocr_language, limits.ocr_timeout,
         limits.ocr_page_timeout, limits.ocr_data,
     )  # fmt: skip
-    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), child_environment())
+    return open_sandboxed_parser(bounds, limits.parsers or len(os.sched_getaffinity(0)), build_child_environment())
 
 
 def _open_streams(storage: Storage, asking: ChatUseCases, stack: AsyncExitStack) -> Streams:

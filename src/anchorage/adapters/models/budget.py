@@ -14,24 +14,24 @@ from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 @dataclass(frozen=True, slots=True)
 class BudgetedGenerator:
-    """A `Generator` that raises `ModelBudgetSpent`, before its server is asked, when the day's budget of its model is spent.
+    """A `Generator` that raises `ModelBudgetSpent` when its model has spent the day's budget. Its server is not asked then.
 
-    Counted is what the ledger counts for a model of this name: whoever asks must add what it costs there.
+    The ledger counts what a model of this name has used. The caller must add each answer's usage to it.
     """
 
     inner: Generator
     ledger: Ledger
     allowance: Allowance
     max_tokens: int
-    """What an answer may have at most, where the caller does not say."""
+    """The most tokens that an answer may have, unless the caller sets another limit."""
 
     @property
     def model(self) -> str:
         return self.inner.model
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
-        read = sum(len(message.content) for message in messages) // CHARACTERS_PER_TOKEN
-        most = Usage(self.model, read, max_tokens or self.max_tokens)
+        prompt_tokens = sum(len(message.content) for message in messages) // CHARACTERS_PER_TOKEN
+        most = Usage(self.model, prompt_tokens, max_tokens or self.max_tokens)
         async with (
             self.ledger.hold_model(self.allowance, most),
             aclosing(self.inner.stream(messages, max_tokens=max_tokens)) as pieces,  # type: ignore[type-var]

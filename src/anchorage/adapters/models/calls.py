@@ -13,20 +13,20 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import (
     CallFailed,
     RetryPolicy,
-    encode,
-    not_json,
-    read_whole,
-    status_failed,
-    timed_out,
-    transport_failed,
+    encode_body,
+    make_format_error,
+    make_status_error,
+    make_timeout_error,
+    make_transport_error,
+    read_body,
 )
-from anchorage.adapters.models.pace import Pace
+from anchorage.adapters.models.pace import RateLimiter
 from anchorage.fastjson import loads
 
 
 @dataclass(frozen=True, slots=True)
 class JsonCall:
-    """`POST {endpoint}/{path}` with all that its errors should name. The client is shared and belongs to the caller."""
+    """Calls `POST {endpoint}/{path}`, and holds what its error messages name. The caller owns the client, which others use too."""
 
     client: ClientSession = field(repr=False)
     endpoint: Endpoint
@@ -35,20 +35,23 @@ class JsonCall:
     timeout: float
     timeout_setting: str
     retry: RetryPolicy = field(default_factory=RetryPolicy)
-    pace: Pace | None = None
-    """Keeps to the rate limits that the server tells, where given."""
+    pace: RateLimiter | None = None
+    """Keeps the calls within the rate limits that the server announces. None: no limit is kept."""
     longest_wait: float | None = None
-    """Seconds that this call may be held back for that."""
+    """Seconds that this call may wait for the rate limit."""
 
-    async def once(self, payload: Mapping[str, Any], what: str, *, tokens: int = 0) -> Any:
-        """The answer's JSON; `what` names it in an error, `tokens` is about what it costs. Raises `CallFailed` and `NoRoom`."""
-        body = encode(payload)
+    async def request_once(self, payload: Mapping[str, Any], what: str, *, tokens: int = 0) -> Any:
+        """Send one request and return the JSON of its answer. Raises `CallFailed` and `NoRoom`.
+
+        `what` names the answer in an error message; `tokens` is about how many tokens the request costs.
+        """
+        body = encode_body(payload)
         if self.pace is None:
-            return await self._send(body, what)
-        async with self.pace.turn(tokens, self.longest_wait):
-            return await self._send(body, what)
+            return await self._post(body, what)
+        async with self.pace.reserve(tokens, self.longest_wait):
+            return await self._post(body, what)
 
-    async def _send(self, body: bytes, what: str) -> Any:
+    async def _post(self, body: bytes, what: str) -> Any:
         headers = {**self.endpoint.headers, "Content-Type": "application/json"}
         try:
             async with (
@@ -61,23 +64,23 @@ class JsonCall:
                     proxy=self.endpoint.proxy,
                 ) as response,
             ):
-                said = await read_whole(response, self.endpoint)
+                answer = await read_body(response, self.endpoint)
         except ClientError as error:  # before TimeoutError, which some of these are too
-            raise transport_failed(self.endpoint, error) from error
+            raise make_transport_error(self.endpoint, error) from error
         except TimeoutError as error:
-            raise timed_out(self.endpoint, self.timeout, what, self.timeout_setting) from error
+            raise make_timeout_error(self.endpoint, self.timeout, what, self.timeout_setting) from error
         if self.pace is not None:
-            self.pace.learn(response.headers)
+            self.pace.learn_limits(response.headers)
         if response.status != 200:
-            raise status_failed(self.endpoint, self.model, self.path, response.status, response.headers, said)
+            raise make_status_error(self.endpoint, self.model, self.path, response.status, response.headers, answer)
         try:
-            return loads(said)
+            return loads(answer)
         except ValueError as error:
-            raise not_json(self.endpoint, said) from error
+            raise make_format_error(self.endpoint, answer) from error
 
-    async def pause_after(self, failed: CallFailed, attempt: int) -> None:
-        """Wait before the next attempt (0 was the first); raises the failure's error when there is to be none."""
-        pause = self.retry.pause(attempt, failed.wait) if failed.retry else None
+    async def back_off(self, failed: CallFailed, attempt: int) -> None:
+        """Wait before the next attempt (0 was the first). Raises the failure's error when no further attempt is allowed."""
+        pause = self.retry.compute_backoff(attempt, failed.wait) if failed.retry else None
         if pause is None:
             raise failed.error from (failed.__cause__ or failed)
         await asyncio.sleep(pause)

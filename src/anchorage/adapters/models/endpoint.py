@@ -77,7 +77,7 @@ class Endpoint:
 
     @property
     def shown(self) -> str:
-        """The address without what may be secret in it."""
+        """The address without its secrets (user, password, query), for messages."""
         return str(self._address.with_user(None).with_query(None).with_fragment(None)).rstrip("/")
 
     @property
@@ -95,15 +95,15 @@ class Endpoint:
 
     @property
     def proxy(self) -> str | None:
-        """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for it."""
-        return _proxy(self._address.scheme, f"{self._address.host}:{self._address.port}")
+        """The proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name for this server."""
+        return _find_proxy(self._address.scheme, f"{self._address.host}:{self._address.port}")
 
     def url(self, path: str) -> URL:
-        """The address of one of its calls."""
-        return _call(self._address, path)
+        """The address of the call at `path`."""
+        return _build_url(self._address, path)
 
-    def scrub(self, text: str) -> str:
-        """The text without the key, for servers that echo it."""
+    def mask_key(self, text: str) -> str:
+        """Replace the key in a text by asterisks, since some servers echo it."""
         return text.replace(self.api_key, "***") if self.api_key else text
 
     def __repr__(self) -> str:
@@ -111,12 +111,12 @@ class Endpoint:
 
 
 @lru_cache(maxsize=64)
-def _call(address: URL, path: str) -> URL:
+def _build_url(address: URL, path: str) -> URL:
     return address.with_user(None) / path
 
 
 @lru_cache(maxsize=64)
-def _proxy(scheme: str, host: str) -> str | None:
+def _find_proxy(scheme: str, host: str) -> str | None:
     proxies = getproxies()
     found = proxies.get(scheme) or proxies.get("all")
     if not found or proxy_bypass(host):

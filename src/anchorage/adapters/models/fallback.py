@@ -1,7 +1,7 @@
-"""Several models or servers behind one port: while one is down, the next is taken.
+"""Several models or servers behind one port: while one is down, the next one is asked.
 
-Whoever fails several times in a row is left alone for a while (Nygard, Release It!, 2007: "Circuit Breaker"), so that not
-every question waits for its time-outs.
+A server that fails several times in a row is not asked for a while (Nygard, Release It!, 2007: "Circuit Breaker"), so that
+questions do not wait for its timeouts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Breaker:
-    """Opens after `failures` in a row, for `pause` seconds; then one call is let through, and its outcome decides."""
+    """A circuit breaker. It opens after `failures` in a row, for `pause` seconds. Then it allows one call, whose outcome decides."""
 
     name: str
     failures: int = 3
@@ -36,8 +36,8 @@ class Breaker:
     _count: int = 0
     _open_until: float = 0.0
 
-    def lets_through(self) -> bool:
-        """Whether to call now. Of the callers after a pause only the first may."""
+    def allows_call(self) -> bool:
+        """Whether to call now. After a pause only the first caller may."""
         if self._count < self.failures:
             return True
         now = time.monotonic()
@@ -46,13 +46,13 @@ class Breaker:
         self._open_until = now + self.pause
         return True
 
-    def succeeded(self) -> None:
+    def record_success(self) -> None:
         if self._count >= self.failures:
             _log.info("model_is_back", model=self.name)
         self._count = 0
 
-    def failed(self, error: AnchorageError) -> None:
-        """Counts a failure that may pass by itself; a refusal says nothing of the server's health."""
+    def record_failure(self, error: AnchorageError) -> None:
+        """Count a failure that may pass by itself. A refusal says nothing about the server's health, and is not counted."""
         if not error.temporary:
             return
         self._count += 1
@@ -61,33 +61,35 @@ class Breaker:
             _log.warning("model_left_alone", model=self.name, seconds=self.pause, reason=error.message)
 
 
-def _in_turn(choices: Sequence[tuple[T, Breaker]], spent: Sequence[AnchorageError] = ()) -> Iterator[tuple[T, Breaker]]:
-    """Those whose breaker is closed; all of them where none is, since trying is better than refusing.
+def _iterate_choices(
+    choices: Sequence[tuple[T, Breaker]], out_of_budget: Sequence[AnchorageError] = ()
+) -> Iterator[tuple[T, Breaker]]:
+    """Yield the choices whose breaker is closed, then the others if none of those was really tried: trying is better than refusing.
 
-    `spent` grows by those that had no budget left, which is no trial.
+    The caller appends the errors of those without a budget to `out_of_budget`; they do not count as tried.
     """
-    closed = []
+    tried = []
     for choice in choices:
-        if choice[1].lets_through():
-            closed.append(choice)
+        if choice[1].allows_call():
+            tried.append(choice)
             yield choice
-    if len(closed) == len(spent):
-        yield from [choice for choice in choices if choice not in closed]
+    if len(tried) == len(out_of_budget):
+        yield from [choice for choice in choices if choice not in tried]
 
 
-def _none_left(errors: Sequence[AnchorageError]) -> AnchorageError:
+def _combine_errors(errors: Sequence[AnchorageError]) -> AnchorageError:
     if len(errors) == 1:
         return errors[0]
-    told = " ".join(f"({number}) {error.message}" for number, error in enumerate(errors, 1))
+    reasons = " ".join(f"({number}) {error.message}" for number, error in enumerate(errors, 1))
     kind = ModelBudgetSpent if all(isinstance(error, ModelBudgetSpent) for error in errors) else ModelUnavailable
     waits = [error.retry_after for error in errors if isinstance(error, Unavailable) and error.retry_after is not None]
-    return kind(f"None of {len(errors)} models answers. {told}", min(waits, default=None))
+    return kind(f"None of {len(errors)} models answers. {reasons}", min(waits, default=None))
 
 
 class FallbackGenerator:
-    """A `Generator` over several. An answer of which a piece was handed over is never begun anew by another model.
+    """A `Generator` over several models. Once a piece of an answer was yielded, no other model begins that answer anew.
 
-    Such a failure is raised, for the caller to begin a new attempt, which takes the next model once the breaker opens.
+    The error is raised instead. The caller may begin a new attempt, which uses the next model once the breaker is open.
     """
 
     def __init__(self, generators: Sequence[Generator], *, failures: int = 3, pause: float = 30.0) -> None:
@@ -95,13 +97,13 @@ class FallbackGenerator:
 
     @property
     def model(self) -> str:
-        """The first one's; the `Usage` of an answer names the one that wrote it."""
+        """The name of the first model. The `Usage` of an answer names the model that wrote it."""
         return self._choices[0][0].model
 
     async def stream(self, messages: Sequence[Message], *, max_tokens: int | None = None) -> AsyncIterator[str | Usage]:
         errors: list[AnchorageError] = []
-        spent: list[AnchorageError] = []
-        for generator, breaker in _in_turn(self._choices, spent):
+        out_of_budget: list[AnchorageError] = []
+        for generator, breaker in _iterate_choices(self._choices, out_of_budget):
             started = False
             try:
                 async with aclosing(generator.stream(messages, max_tokens=max_tokens)) as pieces:  # type: ignore[type-var]
@@ -110,22 +112,22 @@ class FallbackGenerator:
                             yield Usage(generator.model)
                         started = True
                         yield piece
-                breaker.succeeded()
+                breaker.record_success()
                 return
             except ModelBudgetSpent as error:
                 degraded("llm_budget", error.message)
-                spent.append(error)
+                out_of_budget.append(error)
                 errors.append(error)
             except AnchorageError as error:
-                breaker.failed(error)
+                breaker.record_failure(error)
                 if started or not error.temporary:
                     raise
                 degraded("llm_fallback", error.message)
                 errors.append(error)
-        raise _none_left(errors) from errors[-1]
+        raise _combine_errors(errors) from errors[-1]
 
     async def ping(self) -> str:
-        return await _first_word([item.ping for item, _ in self._choices])
+        return await _ping_any([item.ping for item, _ in self._choices])
 
 
 class FallbackEmbedder:
@@ -144,10 +146,10 @@ class FallbackEmbedder:
         ]
         self._first = first
 
-    def hurried(self) -> FallbackEmbedder:
-        """The same, whose servers are given up early; what they fail at counts for both."""
+    def with_query_timeout(self) -> FallbackEmbedder:
+        """A copy of this embedder with shorter timeouts, for passages that somebody waits for. Both share their breakers."""
         other = copy(self)
-        other._choices = [(_hurried(item), breaker) for item, breaker in self._choices]
+        other._choices = [(_shorten_timeout(item), breaker) for item, breaker in self._choices]
         return other
 
     @property
@@ -162,46 +164,46 @@ class FallbackEmbedder:
         return self._first.token_starts(text)
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return await self._ask(lambda embedder: embedder.embed_passages(texts))
+        return await self._ask_in_turn(lambda embedder: embedder.embed_passages(texts))
 
     async def embed_query(self, text: str) -> NDArray[Any]:
-        return await self._ask(lambda embedder: embedder.embed_query(text))
+        return await self._ask_in_turn(lambda embedder: embedder.embed_query(text))
 
     async def ping(self) -> str:
-        return await _first_word([item.ping for item, _ in self._choices])
+        return await _ping_any([item.ping for item, _ in self._choices])
 
-    async def _ask(self, ask: Callable[[Embedder], Awaitable[T]]) -> T:
+    async def _ask_in_turn(self, ask: Callable[[Embedder], Awaitable[T]]) -> T:
         errors: list[AnchorageError] = []
-        for embedder, breaker in _in_turn(self._choices):
+        for embedder, breaker in _iterate_choices(self._choices):
             try:
                 found = await ask(embedder)
             except AnchorageError as error:
-                breaker.failed(error)
+                breaker.record_failure(error)
                 if not error.temporary:
                     raise
                 degraded("embedding_fallback", error.message)
                 errors.append(error)
             else:
-                breaker.succeeded()
+                breaker.record_success()
                 return found
-        raise _none_left(errors) from errors[-1]
+        raise _combine_errors(errors) from errors[-1]
 
 
-class RestedEmbedder:
-    """An `Embedder` that fails at once for a while where its server failed several questions in a row.
+class BreakerEmbedder:
+    """An `Embedder` with a circuit breaker for questions: after several failures in a row they fail at once for a while.
 
-    Questions over other collections then need not wait for its time-outs each time. Documents are embedded as ever: their
-    jobs have pauses of their own.
+    Questions about other collections then do not wait for its timeouts. Documents are embedded as before: their jobs pause
+    by themselves.
     """
 
     def __init__(self, embedder: Embedder, *, failures: int = 3, pause: float = 30.0) -> None:
         self._embedder, self._breaker = embedder, Breaker(embedder.spec.name, failures, pause)
         self._last = ""
 
-    def hurried(self) -> RestedEmbedder:
-        """The same, whose servers are given up early."""
+    def with_query_timeout(self) -> BreakerEmbedder:
+        """A copy of this embedder with shorter timeouts, for passages that somebody waits for."""
         other = copy(self)
-        other._embedder = _hurried(self._embedder)
+        other._embedder = _shorten_timeout(self._embedder)
         return other
 
     @property
@@ -219,28 +221,28 @@ class RestedEmbedder:
         return await self._embedder.embed_passages(texts)
 
     async def embed_query(self, text: str) -> NDArray[Any]:
-        if not self._breaker.lets_through():
+        if not self._breaker.allows_call():
             raise ModelUnavailable(f"{self._last} It failed several times in a row, and is asked again in a moment.")
         try:
             vector = await self._embedder.embed_query(text)
         except AnchorageError as error:
             self._last = error.message
-            self._breaker.failed(error)
+            self._breaker.record_failure(error)
             raise
-        self._breaker.succeeded()
+        self._breaker.record_success()
         return vector
 
     async def ping(self) -> str:
         return await self._embedder.ping()
 
 
-def _hurried(embedder: Embedder) -> Embedder:
-    hurried = getattr(embedder, "hurried", None)
-    return hurried() if hurried else embedder
+def _shorten_timeout(embedder: Embedder) -> Embedder:
+    shorten = getattr(embedder, "with_query_timeout", None)
+    return shorten() if shorten else embedder
 
 
-async def _first_word(pings: Sequence[Callable[[], Awaitable[str]]]) -> str:
-    """`available` where one is, else what the first says."""
+async def _ping_any(pings: Sequence[Callable[[], Awaitable[str]]]) -> str:
+    """`available` if any of them is, else the state of the first."""
     first = ""
     for ping in pings:
         word = await ping()

@@ -11,12 +11,12 @@ from aiohttp import ClientSession
 
 from anchorage.adapters.models.calls import JsonCall
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import CallFailed, RetryPolicy, counted, not_json, ping_server
+from anchorage.adapters.models.http import CallFailed, RetryPolicy, make_format_error, parse_usage, ping_server
 from anchorage.errors import ConfigurationError, ModelError
 from anchorage.ports.guard import Verdict
 
-CHAT = "chat/completions"
-MODERATIONS = "moderations"
+_CHAT_PATH = "chat/completions"
+_MODERATIONS_PATH = "moderations"
 _TIMEOUT_SETTING = "ANCHORAGE_GUARD__TIMEOUT"
 _CATEGORY = re.compile(r"\bS\d{1,2}\b")
 # The hazards that Llama Guard 3 and 4 tell apart (their model cards; MLCommons' taxonomy).
@@ -30,7 +30,7 @@ _HAZARDS = {
 
 @dataclass(frozen=True)
 class _HttpGuard:
-    """What both share. The client is shared and belongs to the caller."""
+    """What both guards share. The caller owns the client, which others use too."""
 
     client: ClientSession = field(repr=False)
     endpoint: Endpoint
@@ -49,14 +49,14 @@ class _HttpGuard:
         """See `http.ping_server`: no paid call."""
         return await ping_server(self.client, self.endpoint, self.ping_timeout)
 
-    async def _ask(self, path: str, payload: Mapping[str, Any]) -> Any:
+    async def _request_verdict(self, path: str, payload: Mapping[str, Any]) -> Any:
         call = JsonCall(self.client, self.endpoint, path, self.model, self.timeout, _TIMEOUT_SETTING, self.retry)
         attempt = 0
         while True:
             try:
-                return await call.once(payload, "verdict")
+                return await call.request_once(payload, "verdict")
             except CallFailed as failed:
-                await call.pause_after(failed, attempt)
+                await call.back_off(failed, attempt)
                 attempt += 1
 
 
@@ -72,21 +72,21 @@ class ChatGuard(_HttpGuard):
         if answer is not None:
             messages.append({"role": "assistant", "content": answer})
         payload = {"model": self.model, "messages": messages, "max_tokens": 64, "temperature": 0}
-        reply = await self._ask(CHAT, payload)
+        reply = await self._request_verdict(_CHAT_PATH, payload)
         try:
-            said = reply["choices"][0]["message"]["content"].strip()
+            reply_text = reply["choices"][0]["message"]["content"].strip()
         except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise not_json(self.endpoint, b"").error from error
-        first = said.lower().split(None, 1)[0] if said else ""
+            raise make_format_error(self.endpoint, b"").error from error
+        first = reply_text.lower().split(None, 1)[0] if reply_text else ""
         if first not in ("safe", "unsafe"):
             raise ModelError(
                 f"The guard model {self.model!r} at {self.endpoint.shown} said neither safe nor unsafe. Check that GUARD_MODEL "
                 "names a model that classifies, such as Llama-Guard."
             )
-        usage = counted(self.model, reply.get("usage"))
+        usage = parse_usage(self.model, reply.get("usage"))
         if first == "safe":
             return Verdict(True, usage=usage)
-        found = dict.fromkeys(_CATEGORY.findall(said))
+        found = dict.fromkeys(_CATEGORY.findall(reply_text))
         why = ", ".join(f"{_HAZARDS[name]} ({name})" if name in _HAZARDS else name for name in found)
         return Verdict(False, why or "it unsafe", usage)
 
@@ -96,7 +96,9 @@ class ModerationGuard(_HttpGuard):
     """A `Guard` over OpenAI's `POST /moderations` and what is like it. An answer is judged by itself."""
 
     async def judge(self, question: str, answer: str | None = None) -> Verdict:
-        reply = await self._ask(MODERATIONS, {"model": self.model, "input": question if answer is None else answer})
+        reply = await self._request_verdict(
+            _MODERATIONS_PATH, {"model": self.model, "input": question if answer is None else answer}
+        )
         try:
             result = reply["results"][0]
             flagged = result["flagged"]
@@ -104,7 +106,9 @@ class ModerationGuard(_HttpGuard):
                 raise TypeError("flagged is neither true nor false")
             found = sorted(name for name, held in result.get("categories", {}).items() if held is True)
         except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise not_json(self.endpoint, b"").error from error
+            raise make_format_error(self.endpoint, b"").error from error
         return Verdict(
-            not flagged, ", ".join(found) or ("it unsafe" if flagged else ""), counted(self.model, reply.get("usage"))
+            not flagged,
+            ", ".join(found) or ("it unsafe" if flagged else ""),
+            parse_usage(self.model, reply.get("usage")),
         )

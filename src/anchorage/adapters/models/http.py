@@ -1,4 +1,4 @@
-"""What every model server behind HTTP shares: where it is, when to try again, and what its errors mean."""
+"""What all adapters of model servers share: the HTTP client, the retry policy, and the meaning of errors."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class RetryPolicy:
     longest_backoff: float = 8.0
     longest_wait: float = 20.0
 
-    def pause(self, attempt: int, asked: float | None = None) -> float | None:
-        """Seconds to wait after the failed attempt (0 is the first); None: give up."""
+    def compute_backoff(self, attempt: int, asked: float | None = None) -> float | None:
+        """Seconds to wait after the failed attempt (0 is the first); None: no further attempt."""
         if attempt >= self.retries:
             return None
         if asked is not None:
-            # Coming back early only earns the next refusal, so beyond the cap the caller is told instead.
+            # Asking again too early is refused again. So where the server asks for too long a wait, the caller gets the error.
             if asked > self.longest_wait:
                 return None
             if asked > 0:
@@ -58,7 +58,7 @@ class RetryPolicy:
 
 
 class CallFailed(Exception):
-    """One attempt failed; never leaves the adapters. `error` is what the caller gets when nobody tries again."""
+    """One attempt failed. Never leaves the adapters. `error` is what the caller gets when there is no further attempt."""
 
     def __init__(
         self,
@@ -77,11 +77,13 @@ class CallFailed(Exception):
         self.text = text
 
 
-def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100, decoded: bool = True) -> ClientSession:
+def open_model_client(
+    connect_timeout: float = 5.0, *, max_connections: int = 100, decompress: bool = True
+) -> ClientSession:
     """The one pooled client that all model servers share; close it (`async with`) when the process ends.
 
     Reading has no timeout here: each call sets its own, since the first token and the next ones differ. `connect_timeout`
-    (seconds) bounds the wait for a free connection and the making of a new one. Bodies that were compressed are `decoded`, or not.
+    (seconds) bounds the wait for a free connection and the making of a new one. `decompress` says whether compressed bodies are decoded.
     """
     authorities = (
         ssl.create_default_context()
@@ -93,17 +95,17 @@ def model_client(connect_timeout: float = 5.0, *, max_connections: int = 100, de
         connector=TCPConnector(limit=max_connections, keepalive_timeout=30.0, ssl=authorities),
         timeout=ClientTimeout(total=None, connect=connect_timeout, ceil_threshold=60.0),
         headers={"User-Agent": "anchorage"},
-        auto_decompress=decoded,
+        auto_decompress=decompress,
         cookie_jar=DummyCookieJar(),
     )
 
 
-def encode(payload: Mapping[str, Any]) -> bytes:
-    """The body of a request. Half an emoji in a document cannot fail here."""
+def encode_body(payload: Mapping[str, Any]) -> bytes:
+    """The JSON body of a request. A lone surrogate in a document does not fail here."""
     return dumps(payload)
 
 
-def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+def parse_retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that the server asks to wait, from `retry-after-ms` or `Retry-After` (seconds or a date)."""
     value = headers.get("retry-after-ms")
     try:
@@ -122,7 +124,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
     return max(0.0, (when - (now or datetime.now(UTC))).total_seconds())
 
 
-def server_message(body: bytes) -> str:
+def extract_message(body: bytes) -> str:
     """The human part of an error body, in the shapes of OpenAI, Ollama, FastAPI and vLLM; empty if there is none."""
     try:
         parsed = loads(body)
@@ -138,15 +140,15 @@ def server_message(body: bytes) -> str:
     return " ".join(found.split())[:400] if isinstance(found, str) else ""
 
 
-def transport_failed(endpoint: Endpoint, error: Exception, *, started: bool = False) -> CallFailed:
-    """No answer, or one that broke off."""
+def make_transport_error(endpoint: Endpoint, error: Exception, *, started: bool = False) -> CallFailed:
+    """The error for an answer that did not come or, with `started`, broke off."""
     where = f"model server at {endpoint.shown}"
     if started:
-        return cut_off(endpoint)
+        return make_cut_off_error(endpoint)
     if isinstance(error, ClientProxyConnectionError | ClientHttpProxyError):
         message = f"The proxy on the way to the {where} cannot be used. Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY."
     elif isinstance(error, ClientConnectorError):
-        cause = endpoint.scrub(error.strerror or str(error.os_error))
+        cause = endpoint.mask_key(error.strerror or str(error.os_error))
         message = (
             f"The {where} cannot be reached{f' ({cause})' if cause else ''}. Check that it runs and that "
             f"{endpoint.url_setting} is right."
@@ -161,8 +163,8 @@ def transport_failed(endpoint: Endpoint, error: Exception, *, started: bool = Fa
     return CallFailed(ModelUnavailable(message), retry=True)
 
 
-def cut_off(endpoint: Endpoint) -> CallFailed:
-    """The answer ended in the middle."""
+def make_cut_off_error(endpoint: Endpoint) -> CallFailed:
+    """The error for an answer that ended in the middle."""
     return CallFailed(
         ModelUnavailable(
             f"The answer of the model server at {endpoint.shown} was cut off before its end. Ask again; if it stays, "
@@ -172,8 +174,8 @@ def cut_off(endpoint: Endpoint) -> CallFailed:
     )
 
 
-def timed_out(endpoint: Endpoint, seconds: float, what: str, setting: str) -> CallFailed:
-    """Too slow. Not tried again: a server that is overloaded does not get faster by being asked twice."""
+def make_timeout_error(endpoint: Endpoint, seconds: float, what: str, setting: str) -> CallFailed:
+    """The error for a server that is too slow. There is no retry: an overloaded server does not get faster by it."""
     return CallFailed(
         ModelUnavailable(
             f"The model server at {endpoint.shown} sent no {what} within {seconds:g} s. Try again, take a smaller "
@@ -182,8 +184,8 @@ def timed_out(endpoint: Endpoint, seconds: float, what: str, setting: str) -> Ca
     )
 
 
-def not_json(endpoint: Endpoint, body: bytes) -> CallFailed:
-    """It answered with success, but not in the language of this API."""
+def make_format_error(endpoint: Endpoint, body: bytes) -> CallFailed:
+    """The error for a successful answer that does not have the format of this API."""
     if body.lstrip()[:1] == b"<":
         what = "answered with a web page instead of JSON"
     else:
@@ -196,28 +198,28 @@ def not_json(endpoint: Endpoint, body: bytes) -> CallFailed:
     )
 
 
-def status_failed(
+def make_status_error(
     endpoint: Endpoint, model: str, path: str, status: int, headers: Mapping[str, str], body: bytes
 ) -> CallFailed:
-    """What an HTTP status other than 200 means, and what to do about it."""
-    said = endpoint.scrub(server_message(body))
-    wait = retry_after(headers)
+    """The error for an HTTP status other than 200: what it means, and what to do."""
+    said = endpoint.mask_key(extract_message(body))
+    wait = parse_retry_after(headers)
     error: AnchorageError
     if status == 429 and b"insufficient_quota" not in body:
         when = f" in {wait:.0f} s" if wait is not None else " later"
         advice = f"asks to slow down (HTTP 429). Try again{when}, or raise the account's rate limit."
-        error = ModelUnavailable(_sentence(endpoint, advice, said), wait)
+        error = ModelUnavailable(_format_message(endpoint, advice, said), wait)
     elif status >= 500 or (status in RETRIED_STATUSES and status != 429):
         advice = f"failed with HTTP {status}. Try again; if it stays, look at the server's log or status page."
-        error = ModelUnavailable(_sentence(endpoint, advice, said), wait)
+        error = ModelUnavailable(_format_message(endpoint, advice, said), wait)
     else:
-        error = ModelError(_refusal(endpoint, model, path, status, said))
+        error = ModelError(_explain_refusal(endpoint, model, path, status, said))
     retry = status in RETRIED_STATUSES and isinstance(error, ModelUnavailable)
     return CallFailed(error, retry=retry, wait=wait, status=status, text=said)
 
 
-def _refusal(endpoint: Endpoint, model: str, path: str, status: int, said: str) -> str:
-    """The message for a status that no retry mends."""
+def _explain_refusal(endpoint: Endpoint, model: str, path: str, status: int, said: str) -> str:
+    """The message for a status that no retry can change."""
     if status in (401, 403):
         has = "did not accept the key" if endpoint.api_key else "wants a key"
         advice = f"{has} (HTTP {status}). Check {endpoint.key_setting}, and that the key may use the model {model!r}."
@@ -244,14 +246,14 @@ def _refusal(endpoint: Endpoint, model: str, path: str, status: int, said: str) 
     else:
         advice = f"refused the request for the model {model!r} (HTTP {status})."
         advice += "" if said else " Look at its log for the reason."
-    return _sentence(endpoint, advice, said)
+    return _format_message(endpoint, advice, said)
 
 
-def _sentence(endpoint: Endpoint, advice: str, said: str) -> str:
+def _format_message(endpoint: Endpoint, advice: str, said: str) -> str:
     return f"The model server at {endpoint.shown} {advice}{f' It says: {said}' if said else ''}"
 
 
-def counted(model: str, counts: Any) -> Usage:
+def parse_usage(model: str, counts: Any) -> Usage:
     """The `usage` of an answer; zeros where the server does not count."""
     if not isinstance(counts, dict):
         return Usage(model)
@@ -260,8 +262,8 @@ def counted(model: str, counts: Any) -> Usage:
     return Usage(model, prompt, completion)
 
 
-def too_long(endpoint: Endpoint) -> CallFailed:
-    """The answer has no end in sight."""
+def make_length_error(endpoint: Endpoint) -> CallFailed:
+    """The error for an answer of more than `BODY_LIMIT` bytes."""
     return CallFailed(
         ModelError(
             f"The model server at {endpoint.shown} sent more than {BODY_LIMIT >> 20} MiB in one answer, and was cut off. "
@@ -270,21 +272,21 @@ def too_long(endpoint: Endpoint) -> CallFailed:
     )
 
 
-async def read_whole(response: ClientResponse, endpoint: Endpoint) -> bytes:
-    """The body. Raises `CallFailed` for one of more than `BODY_LIMIT` bytes."""
+async def read_body(response: ClientResponse, endpoint: Endpoint) -> bytes:
+    """Read the whole body. Raises `CallFailed` for more than `BODY_LIMIT` bytes."""
     pieces: list[bytes] = []
     size = 0
     while piece := await response.content.readany():
         size += len(piece)
         if size > BODY_LIMIT:
             response.close()
-            raise too_long(endpoint)
+            raise make_length_error(endpoint)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-async def read_limited(response: ClientResponse, limit: int = ERROR_BODY_LIMIT) -> bytes:
-    """The beginning of a body, however long it goes on."""
+async def read_body_start(response: ClientResponse, limit: int = ERROR_BODY_LIMIT) -> bytes:
+    """Read the first `limit` bytes of a body."""
     body = b""
     while len(body) < limit and (piece := await response.content.readany()):
         body += piece
@@ -292,30 +294,30 @@ async def read_limited(response: ClientResponse, limit: int = ERROR_BODY_LIMIT) 
 
 
 async def ping_server(client: ClientSession, endpoint: Endpoint, timeout: float, *, below_v1: bool = True) -> str:
-    """A word on the server's state, at no cost; `wrong_address` where its API is below `/v1`, and the address ends before that.
+    """The server's state in a word, at no cost. `wrong_address`: its API is below `/v1`, and the address lacks that part.
 
-    OpenAI itself is not asked: a key is all that can be checked without depending on a service that bills and
-    rate-limits, and a health probe must not. Any other server is asked for its list of models, which is free everywhere.
+    OpenAI itself is not asked: it bills and limits rates, and a health probe must not depend on that. There, only the presence
+    of a key is checked. Any other server is asked for its list of models, which is free everywhere.
     """
     if endpoint.is_openai:
         return "available" if endpoint.api_key else "not_configured"
 
-    async def listed(path: str) -> tuple[int, bool]:
-        """The status, and whether what came is a document of an API and not a page for people."""
+    async def list_models(path: str) -> tuple[int, bool]:
+        """The status, and whether the body is JSON and not a web page."""
         async with client.get(
             endpoint.url(path), headers=endpoint.headers, timeout=ClientTimeout(timeout), allow_redirects=False,
             proxy=endpoint.proxy,
         ) as response:  # fmt: skip
             status = response.status
-            return status, status < 300 and (await read_limited(response)).lstrip()[:1] in (b"{", b"[")
+            return status, status < 300 and (await read_body_start(response)).lstrip()[:1] in (b"{", b"[")
 
     try:
-        status, lists = await listed("models")
+        status, lists = await list_models("models")
         if status in (401, 403):
             return "unauthorized"
         if lists or status == 429:
             return "available"
-        if below_v1 and not endpoint.base_url.endswith("/v1") and (await listed("v1/models"))[1]:
+        if below_v1 and not endpoint.base_url.endswith("/v1") and (await list_models("v1/models"))[1]:
             return "wrong_address"
     except (ClientError, TimeoutError):
         return "unreachable"

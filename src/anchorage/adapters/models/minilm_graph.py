@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from anchorage.adapters.models.onnx_runtime import onnx_runtime
+from anchorage.adapters.models.onnx_runtime import load_onnx_runtime
 
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 GRAPH_RECIPE = "2"  # raise when the graph built below changes, so that cached graphs are built anew
@@ -27,7 +27,7 @@ _OPSET = 17
 _LAYER_NORM_EPSILON = 1e-12
 
 
-def sha256_of(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """The file's SHA-256 as lower-case hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -47,7 +47,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     return tensors
 
 
-class _Graph:
+class _GraphBuilder:
     """Collects nodes and constants, and names the values between them."""
 
     def __init__(self, weights: dict[str, np.ndarray[Any, Any]]) -> None:
@@ -58,65 +58,67 @@ class _Graph:
         self.nodes: list[Any] = []
         self.constants: dict[str, Any] = {}
 
-    def constant(self, name: str, array: np.ndarray[Any, Any]) -> str:
+    def add_constant(self, name: str, array: np.ndarray[Any, Any]) -> str:
         if name not in self.constants:
             self.constants[name] = self._numpy_helper.from_array(np.ascontiguousarray(array), name)
         return name
 
-    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+    def add_node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         output = f"{kind}_{len(self.nodes)}"
         self.nodes.append(self._helper.make_node(kind, list(inputs), [output], name=output, **attributes))
         return output
 
-    def linear(self, value: str, name: str) -> str:
-        weight = self.constant(f"{name}.weight.T", self.weights[f"{name}.weight"].T)
-        product = self.node("MatMul", value, weight)
-        return self.node("Add", product, self.constant(f"{name}.bias", self.weights[f"{name}.bias"]))
+    def add_linear(self, value: str, name: str) -> str:
+        weight = self.add_constant(f"{name}.weight.T", self.weights[f"{name}.weight"].T)
+        product = self.add_node("MatMul", value, weight)
+        return self.add_node("Add", product, self.add_constant(f"{name}.bias", self.weights[f"{name}.bias"]))
 
-    def layer_norm(self, value: str, name: str) -> str:
-        scale = self.constant(f"{name}.weight", self.weights[f"{name}.weight"])
-        bias = self.constant(f"{name}.bias", self.weights[f"{name}.bias"])
-        return self.node("LayerNormalization", value, scale, bias, axis=-1, epsilon=_LAYER_NORM_EPSILON)
-
-
-def _embeddings(graph: _Graph) -> str:
-    words = graph.constant("words", graph.weights["embeddings.word_embeddings.weight"])
-    places = graph.constant("places", graph.weights["embeddings.position_embeddings.weight"])
-    kind = graph.constant("token_type", graph.weights["embeddings.token_type_embeddings.weight"][0])
-    zero = graph.constant("zero", np.array([0], dtype=np.int64))
-    length = graph.node("Slice", graph.node("Shape", "input_ids"), graph.constant("one", np.array([1])),
-                        graph.constant("two", np.array([2])))  # fmt: skip
-    first_places = graph.node("Slice", places, zero, length, zero)
-    total = graph.node("Add", graph.node("Gather", words, "input_ids"), first_places)
-    return graph.layer_norm(graph.node("Add", total, kind), "embeddings.LayerNorm")
+    def add_layer_norm(self, value: str, name: str) -> str:
+        scale = self.add_constant(f"{name}.weight", self.weights[f"{name}.weight"])
+        bias = self.add_constant(f"{name}.bias", self.weights[f"{name}.bias"])
+        return self.add_node("LayerNormalization", value, scale, bias, axis=-1, epsilon=_LAYER_NORM_EPSILON)
 
 
-def _attention(graph: _Graph, value: str, mask: str, layer: str, heads: int) -> str:
+def _add_embeddings(graph: _GraphBuilder) -> str:
+    words = graph.add_constant("words", graph.weights["embeddings.word_embeddings.weight"])
+    places = graph.add_constant("places", graph.weights["embeddings.position_embeddings.weight"])
+    kind = graph.add_constant("token_type", graph.weights["embeddings.token_type_embeddings.weight"][0])
+    zero = graph.add_constant("zero", np.array([0], dtype=np.int64))
+    length = graph.add_node("Slice", graph.add_node("Shape", "input_ids"), graph.add_constant("one", np.array([1])),
+                        graph.add_constant("two", np.array([2])))  # fmt: skip
+    first_places = graph.add_node("Slice", places, zero, length, zero)
+    total = graph.add_node("Add", graph.add_node("Gather", words, "input_ids"), first_places)
+    return graph.add_layer_norm(graph.add_node("Add", total, kind), "embeddings.LayerNorm")
+
+
+def _add_attention(graph: _GraphBuilder, value: str, mask: str, layer: str, heads: int) -> str:
     """Self-attention by ONNX Runtime's fused operator, which never writes the token-by-token scores to memory."""
-    parts = [graph.linear(value, f"{layer}.attention.self.{name}") for name in ("query", "key", "value")]
-    mixed = graph.node("MultiHeadAttention", *parts, "", mask, domain="com.microsoft", num_heads=heads)
-    output = graph.linear(mixed, f"{layer}.attention.output.dense")
-    return graph.layer_norm(graph.node("Add", output, value), f"{layer}.attention.output.LayerNorm")
+    parts = [graph.add_linear(value, f"{layer}.attention.self.{name}") for name in ("query", "key", "value")]
+    mixed = graph.add_node("MultiHeadAttention", *parts, "", mask, domain="com.microsoft", num_heads=heads)
+    output = graph.add_linear(mixed, f"{layer}.attention.output.dense")
+    return graph.add_layer_norm(graph.add_node("Add", output, value), f"{layer}.attention.output.LayerNorm")
 
 
-def _feed_forward(graph: _Graph, value: str, layer: str) -> str:
+def _add_feed_forward(graph: _GraphBuilder, value: str, layer: str) -> str:
     """Linear, GELU (Hendrycks and Gimpel 2016, the exact form with erf), linear, residual, layer norm."""
-    inner = graph.linear(value, f"{layer}.intermediate.dense")
-    root = graph.constant("sqrt_two", np.array(2**0.5, dtype=np.float32))
-    plus_one = graph.node("Add", graph.node("Erf", graph.node("Div", inner, root)),
-                          graph.constant("one_f", np.array(1, dtype=np.float32)))  # fmt: skip
-    gelu = graph.node("Mul", graph.node("Mul", inner, plus_one), graph.constant("half", np.array(0.5, np.float32)))
-    output = graph.linear(gelu, f"{layer}.output.dense")
-    return graph.layer_norm(graph.node("Add", output, value), f"{layer}.output.LayerNorm")
+    inner = graph.add_linear(value, f"{layer}.intermediate.dense")
+    root = graph.add_constant("sqrt_two", np.array(2**0.5, dtype=np.float32))
+    plus_one = graph.add_node("Add", graph.add_node("Erf", graph.add_node("Div", inner, root)),
+                          graph.add_constant("one_f", np.array(1, dtype=np.float32)))  # fmt: skip
+    gelu = graph.add_node(
+        "Mul", graph.add_node("Mul", inner, plus_one), graph.add_constant("half", np.array(0.5, np.float32))
+    )
+    output = graph.add_linear(gelu, f"{layer}.output.dense")
+    return graph.add_layer_norm(graph.add_node("Add", output, value), f"{layer}.output.LayerNorm")
 
 
-def _pooled(graph: _Graph, value: str, mask: str) -> str:
-    last = graph.constant("last_axis", np.array([2], dtype=np.int64))
-    tokens_axis = graph.constant("tokens_axis", np.array([1], dtype=np.int64))
-    weights = graph.node("Unsqueeze", mask, last)
-    total = graph.node("ReduceSum", graph.node("Mul", value, weights), tokens_axis, keepdims=0)
-    mean = graph.node("Div", total, graph.node("ReduceSum", weights, tokens_axis, keepdims=0))
-    norm = graph.node("ReduceL2", mean, axes=[1], keepdims=1)
+def _add_pooling(graph: _GraphBuilder, value: str, mask: str) -> str:
+    last = graph.add_constant("last_axis", np.array([2], dtype=np.int64))
+    tokens_axis = graph.add_constant("tokens_axis", np.array([1], dtype=np.int64))
+    weights = graph.add_node("Unsqueeze", mask, last)
+    total = graph.add_node("ReduceSum", graph.add_node("Mul", value, weights), tokens_axis, keepdims=0)
+    mean = graph.add_node("Div", total, graph.add_node("ReduceSum", weights, tokens_axis, keepdims=0))
+    norm = graph.add_node("ReduceL2", mean, axes=[1], keepdims=1)
     graph.nodes.append(graph._helper.make_node("Div", [mean, norm], ["embedding"], name="normalised"))
     return "embedding"
 
@@ -126,15 +128,15 @@ def build_float_model(model_folder: Path) -> Any:
     from onnx import TensorProto, checker, helper
 
     config = json.loads((model_folder / "config.json").read_text("utf-8"))
-    graph = _Graph(read_safetensors(model_folder / "model.safetensors"))
-    value = _embeddings(graph)
-    mask = graph.node("Cast", "attention_mask", to=TensorProto.FLOAT)
-    key_mask = graph.node("Cast", "attention_mask", to=TensorProto.INT32)
+    graph = _GraphBuilder(read_safetensors(model_folder / "model.safetensors"))
+    value = _add_embeddings(graph)
+    mask = graph.add_node("Cast", "attention_mask", to=TensorProto.FLOAT)
+    key_mask = graph.add_node("Cast", "attention_mask", to=TensorProto.INT32)
     for number in range(config["num_hidden_layers"]):
         layer = f"encoder.layer.{number}"
-        value = _attention(graph, value, key_mask, layer, config["num_attention_heads"])
-        value = _feed_forward(graph, value, layer)
-    _pooled(graph, value, mask)
+        value = _add_attention(graph, value, key_mask, layer, config["num_attention_heads"])
+        value = _add_feed_forward(graph, value, layer)
+    _add_pooling(graph, value, mask)
 
     def tensor(name: str, kind: int, shape: list[Any]) -> Any:
         return helper.make_tensor_value_info(name, kind, shape)
@@ -160,7 +162,7 @@ def write_graph(model_folder: Path, target: Path, *, quantised: bool) -> None:
     """
     import onnx
 
-    ort = onnx_runtime()
+    ort = load_onnx_runtime()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".building-") as folder:
         built, fused, final = (Path(folder) / name for name in ("built.onnx", "fused.onnx", "final.onnx"))
@@ -178,7 +180,7 @@ def write_graph(model_folder: Path, target: Path, *, quantised: bool) -> None:
 def _quantise(source: Path, target: Path) -> None:
     import logging
 
-    onnx_runtime()
+    load_onnx_runtime()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     root = logging.getLogger()
@@ -186,13 +188,13 @@ def _quantise(source: Path, target: Path) -> None:
     root.setLevel(logging.ERROR)  # the quantiser advises on the root logger about a step that is already done
     try:
         quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8,
-                         op_types_to_quantize=["MatMul", "Gather"], nodes_to_exclude=_sensitive(source),
+                         op_types_to_quantize=["MatMul", "Gather"], nodes_to_exclude=_find_sensitive_nodes(source),
                          extra_options={"DefaultTensorType": 1})  # fmt: skip
     finally:
         root.setLevel(level)
 
 
-def _sensitive(source: Path) -> list[str]:
+def _find_sensitive_nodes(source: Path) -> list[str]:
     """Matrix products that stay in float32.
 
     What comes out of these layers' GELU is spread so unevenly that 8 bits lose the most there: with the two (of 36) left

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.adapters.models.onnx_runtime import batches, open_session
+from anchorage.adapters.models.onnx_runtime import make_batches, open_session
 from anchorage.errors import ConfigurationError, ModelError
 
 _GRAPHS = ("model.onnx", "onnx/model.onnx")
@@ -41,16 +41,16 @@ class OnnxReranker:
         pairs = [(question, passage) for passage in passages]
         encodings = await asyncio.to_thread(self._tokenizer.encode_batch, pairs)
         scores = np.empty(len(pairs), dtype=np.float64)
-        for batch in batches([len(encoding.ids) for encoding in encodings]):
+        for batch in make_batches([len(encoding.ids) for encoding in encodings]):
             # Batch by batch: a caller whose deadline has passed frees the cores for the next one.
             async with self._one_at_a_time:
-                scores[batch] = await asyncio.to_thread(self._run, [encodings[index] for index in batch])
+                scores[batch] = await asyncio.to_thread(self._run_model, [encodings[index] for index in batch])
         return [float(score) for score in scores]
 
     async def ping(self) -> str:
         return "available"
 
-    def _run(self, encodings: Sequence[Any]) -> NDArray[np.float64]:
+    def _run_model(self, encodings: Sequence[Any]) -> NDArray[np.float64]:
         width = max(len(encoding.ids) for encoding in encodings)
         arrays = {name: np.zeros((len(encodings), width), dtype=np.int64) for name in _INPUTS}
         for row, encoding in enumerate(encodings):
@@ -65,10 +65,10 @@ class OnnxReranker:
                 f"The reranker {self._name} could not read the passages ({type(error).__name__}). Check that its graph and "
                 "its tokenizer belong together, and ANCHORAGE_RERANK__MAX_TOKENS."
             ) from error
-        return _probabilities(np.asarray(logits, dtype=np.float64))
+        return _compute_probabilities(np.asarray(logits, dtype=np.float64))
 
 
-def _probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def _compute_probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """How likely each passage is relevant: the logistic function of one logit, or softmax of (no, yes)."""
     margin = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits[:, 0]
     result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(margin, -60, 60)))
@@ -89,10 +89,10 @@ async def open_onnx_reranker(folder: Path, *, max_tokens: int, threads: int = 0)
             f"{folder} holds no reranker: a tokenizer.json and a model.onnx (or onnx/model.onnx) are needed. Export a "
             "cross-encoder to ONNX into it, or name another folder with RERANK_MODEL."
         )
-    return await asyncio.to_thread(_load, folder, graph, tokens, max_tokens, threads)
+    return await asyncio.to_thread(_load_reranker, folder, graph, tokens, max_tokens, threads)
 
 
-def _load(folder: Path, graph: Path, tokens: Path, max_tokens: int, threads: int) -> OnnxReranker:
+def _load_reranker(folder: Path, graph: Path, tokens: Path, max_tokens: int, threads: int) -> OnnxReranker:
     from tokenizers import Tokenizer
 
     try:

@@ -18,17 +18,17 @@ from anchorage.adapters.models.http import (
     BODY_LIMIT,
     CallFailed,
     RetryPolicy,
-    counted,
-    cut_off,
-    encode,
-    not_json,
+    encode_body,
+    make_cut_off_error,
+    make_format_error,
+    make_length_error,
+    make_status_error,
+    make_timeout_error,
+    make_transport_error,
+    parse_usage,
     ping_server,
-    read_limited,
-    read_whole,
-    status_failed,
-    timed_out,
-    too_long,
-    transport_failed,
+    read_body,
+    read_body_start,
 )
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
 from anchorage.adapters.models.sse import SseDecoder
@@ -38,21 +38,21 @@ from anchorage.model import Message, Usage
 
 __all__ = ["OpenAIEmbedder", "OpenAIGenerator"]
 
-CHAT = "chat/completions"
-DRAIN_SECONDS = 0.1
+_CHAT_PATH = "chat/completions"
+_DRAIN_SECONDS = 0.1
 _ERROR_CODES = frozenset(str(code) for code in range(400, 600))
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What a server takes of the parameters that differ between servers and models; learned from its refusals."""
+    """The optional parameters that a server accepts. They differ between servers and models, and are learned from refusals."""
 
     stream_options: bool = True
     limit: str | None = "max_tokens"
     temperature: bool = True
 
-    def after(self, refusal: str) -> Dialect | None:
-        """The dialect without what the refusal names; None if it names nothing that can be left out."""
+    def adapt_to(self, refusal: str) -> Dialect | None:
+        """The dialect without the parameter that the refusal names; None if it names none that can be left out."""
         if self.stream_options and ("stream_options" in refusal or "include_usage" in refusal):
             return replace(self, stream_options=False)
         if self.limit == "max_tokens" and "max_completion_tokens" in refusal:
@@ -79,8 +79,8 @@ class _Reply:
 class OpenAIGenerator:
     """A `Generator` over `POST /chat/completions`. The client is shared and belongs to the caller.
 
-    Tried again, with backoff: no connection, 429, 5xx, and an answer that broke off before its first piece. Never tried
-    again: anything of which a piece was handed over. A server that does not count tokens yields a `Usage` of zeros.
+    Retried with backoff: no connection, 429, 5xx, and an answer that broke off before its first piece. Once a piece was
+    yielded, nothing is retried. A server that does not count tokens yields a `Usage` of zeros.
     """
 
     client: ClientSession = field(repr=False)
@@ -114,17 +114,17 @@ class OpenAIGenerator:
             dialect = self._dialect
             started = False
             try:
-                async with aclosing(self._attempt(self._payload(messages, limit, dialect), limit)) as pieces:
+                async with aclosing(self._stream_once(self._build_payload(messages, limit, dialect), limit)) as pieces:
                     async for piece in pieces:
                         started = True
                         yield piece
                 return
             except CallFailed as failed:
                 # A refused parameter is left out at once and for good, and is no failed attempt.
-                if not started and failed.status in (400, 422) and (other := dialect.after(failed.text)):
+                if not started and failed.status in (400, 422) and (other := dialect.adapt_to(failed.text)):
                     self._dialects[self.model] = other
                     continue
-                pause = self.retry.pause(attempt, failed.wait) if failed.retry and not started else None
+                pause = self.retry.compute_backoff(attempt, failed.wait) if failed.retry and not started else None
                 if pause is None:
                     raise failed.error from (failed.__cause__ or failed)
                 attempt += 1
@@ -136,7 +136,7 @@ class OpenAIGenerator:
         # OpenAI takes the new name for all its models; the others mostly know only the old one.
         return known or Dialect(limit="max_completion_tokens" if self.endpoint.is_openai else "max_tokens")
 
-    def _payload(self, messages: Sequence[Message], limit: int, dialect: Dialect) -> dict[str, Any]:
+    def _build_payload(self, messages: Sequence[Message], limit: int, dialect: Dialect) -> dict[str, Any]:
         payload: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
@@ -150,47 +150,47 @@ class OpenAIGenerator:
             payload["stream_options"] = {"include_usage": True}
         return payload
 
-    async def _attempt(self, payload: dict[str, Any], limit: int) -> AsyncGenerator[str | Usage, None]:
+    async def _stream_once(self, payload: dict[str, Any], limit: int) -> AsyncGenerator[str | Usage, None]:
         """One request. Raises `CallFailed`."""
         deadline = asyncio.get_running_loop().time() + self.first_token_timeout
-        response = await self._send(payload, deadline)
+        response = await self._send_request(payload, deadline)
         payload.clear()  # the prompt is sent, and a slow answer takes long
         try:
             reply = _Reply(Usage(self.model))
-            async with aclosing(self._pieces(response, reply, deadline)) as pieces:
+            async with aclosing(self._read_pieces(response, reply, deadline)) as pieces:
                 async for piece in pieces:
                     yield piece
             if not reply.text:
-                raise self._empty(reply, limit)
+                raise self._make_empty_answer_error(reply, limit)
             yield replace(reply.usage, cut=True) if reply.finish == "length" else reply.usage
         finally:
-            response.close()  # what was read to its end has given its connection back already
+            response.close()  # a response that was read to its end has returned its connection already
 
-    async def _send(self, payload: dict[str, Any], deadline: float) -> ClientResponse:
-        """The response with its headers read, if they are those of an answer."""
+    async def _send_request(self, payload: dict[str, Any], deadline: float) -> ClientResponse:
+        """Send the request and return the response once its headers came. Raises `CallFailed` for a status other than 200."""
         # A compressing proxy would hold tokens back until its buffer is full.
         headers = {**self.endpoint.headers, "Content-Type": "application/json", "Accept-Encoding": "identity"}
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self.client.post(
-                    self.endpoint.url(CHAT), data=encode(payload), headers=headers, allow_redirects=False,
+                    self.endpoint.url(_CHAT_PATH), data=encode_body(payload), headers=headers, allow_redirects=False,
                     proxy=self.endpoint.proxy,
                 )  # fmt: skip
                 if response.status == 200:
                     return response
                 try:
-                    body = await read_limited(response)
+                    body = await read_body_start(response)
                 finally:
                     response.close()
         except ClientError as error:  # before TimeoutError, which some of these are too
-            raise transport_failed(self.endpoint, error) from error
+            raise make_transport_error(self.endpoint, error) from error
         except TimeoutError as error:
-            raise self._slow_start() from error
-        raise status_failed(self.endpoint, self.model, CHAT, response.status, response.headers, body)
+            raise self._make_slow_start_error() from error
+        raise make_status_error(self.endpoint, self.model, _CHAT_PATH, response.status, response.headers, body)
 
-    async def _pieces(self, response: ClientResponse, reply: _Reply, deadline: float) -> AsyncGenerator[str, None]:
+    async def _read_pieces(self, response: ClientResponse, reply: _Reply, deadline: float) -> AsyncGenerator[str, None]:
         if "event-stream" not in response.headers.get("content-type", "text/event-stream"):
-            yield await self._whole(response, reply, deadline)
+            yield await self._read_whole_answer(response, reply, deadline)
             return
         decoder = SseDecoder()
         content = response.content
@@ -198,13 +198,13 @@ class OpenAIGenerator:
         next_deadline: float | None = deadline
         while not reply.done:
             next_deadline = next_deadline or asyncio.get_running_loop().time() + self.idle_timeout
-            chunk = await self._chunk(content, reply, next_deadline)
+            chunk = await self._read_chunk(content, reply, next_deadline)
             size += len(chunk or b"")
             if size > BODY_LIMIT:
-                raise too_long(self.endpoint)
-            texts: list[str] = []  # what came together goes on together: each piece costs all who handle it
+                raise make_length_error(self.endpoint)
+            texts: list[str] = []  # pieces that came together are yielded together: each piece costs all who handle it
             try:
-                for data in self._decode(decoder, chunk):
+                for data in self._decode_events(decoder, chunk):
                     texts.append(self._read_event(data, reply))
                     if texts[-1] or reply.text or reply.thinking:
                         next_deadline = None  # set anew by events only: a proxy may send comments for a hung server
@@ -217,91 +217,93 @@ class OpenAIGenerator:
                 yield text
             if chunk is None:
                 if not reply.done and reply.finish is None:
-                    raise cut_off(self.endpoint)
+                    raise make_cut_off_error(self.endpoint)
                 return
-        await _drain(content)
+        await _drain_connection(content)
 
-    async def _chunk(self, content: StreamReader, reply: _Reply, deadline: float) -> bytes | None:
-        """What has come since, or the next that comes; None at the end."""
+    async def _read_chunk(self, content: StreamReader, reply: _Reply, deadline: float) -> bytes | None:
+        """The bytes that have arrived, else the next ones; None at the end."""
         try:
             if chunk := content.read_nowait():
                 return chunk
             async with asyncio.timeout_at(deadline):
                 return await content.readany() or None
         except ClientError as error:
-            if left := _left(content, error):
+            if left := _take_unread(content, error):
                 return left
             if reply.finish is not None:
                 return None  # the answer was whole
-            raise transport_failed(self.endpoint, error, started=True) from error
+            raise make_transport_error(self.endpoint, error, started=True) from error
         except TimeoutError as error:
             if reply.text or reply.thinking:
                 setting = "ANCHORAGE_LLM__IDLE_TIMEOUT"
-                raise timed_out(self.endpoint, self.idle_timeout, "further piece of the answer", setting) from error
-            raise self._slow_start() from error
+                raise make_timeout_error(
+                    self.endpoint, self.idle_timeout, "further piece of the answer", setting
+                ) from error
+            raise self._make_slow_start_error() from error
 
-    def _decode(self, decoder: SseDecoder, chunk: bytes | None) -> list[bytes]:
+    def _decode_events(self, decoder: SseDecoder, chunk: bytes | None) -> list[bytes]:
         try:
-            # What is left at the end counts only as the end mark: half an event is an answer cut off, not nonsense.
+            # At the end only the end mark counts: half an event is an answer that was cut off, not a format error.
             return decoder.feed(chunk) if chunk is not None else [d for d in decoder.finish() if d.strip() == b"[DONE]"]
         except ValueError as error:
-            raise not_json(self.endpoint, b"") from error
+            raise make_format_error(self.endpoint, b"") from error
 
     def _read_event(self, data: bytes, reply: _Reply) -> str:
-        """The text of one event; all else that it says goes into `reply`."""
+        """Return the text of one event, and record everything else in `reply`."""
         try:
             event = loads(data)
         except ValueError as error:
             if data.strip() == b"[DONE]":
                 reply.done = True
                 return ""
-            raise not_json(self.endpoint, data) from error
+            raise make_format_error(self.endpoint, data) from error
         if not isinstance(event, dict):
-            raise not_json(self.endpoint, data)
+            raise make_format_error(self.endpoint, data)
         if event.get("error"):
-            raise self._error_event(data, event["error"])
+            raise self._make_event_error(data, event["error"])
         if event.get("usage"):
-            reply.usage = counted(self.model, event["usage"])
+            reply.usage = parse_usage(self.model, event["usage"])
         choices = event.get("choices")
         if not choices:
             return ""
         try:
             choice = choices[0]
             delta = choice.get("delta") or choice.get("message") or {}
-            text = _text(delta.get("content") or delta.get("refusal"))
+            text = _extract_text(delta.get("content") or delta.get("refusal"))
             reply.finish = choice.get("finish_reason") or reply.finish
             if not text and (delta.get("reasoning_content") or delta.get("reasoning")):
                 reply.thinking = True
         except (AttributeError, KeyError, TypeError) as error:
-            raise not_json(self.endpoint, data) from error
+            raise make_format_error(self.endpoint, data) from error
         return text
 
-    def _error_event(self, data: bytes, error: Any) -> CallFailed:
-        """Servers that fail after the headers are sent report it in the stream."""
+    def _make_event_error(self, data: bytes, error: Any) -> CallFailed:
+        """The error that a server reports within the stream, after its headers were sent."""
         code = error.get("code") or error.get("status") if isinstance(error, dict) else None
         status = int(str(code)) if str(code) in _ERROR_CODES else 500
-        return status_failed(self.endpoint, self.model, CHAT, status, {}, data)
+        return make_status_error(self.endpoint, self.model, _CHAT_PATH, status, {}, data)
 
-    async def _whole(self, response: ClientResponse, reply: _Reply, deadline: float) -> str:
-        """The answer of a server that does not stream though asked to."""
+    async def _read_whole_answer(self, response: ClientResponse, reply: _Reply, deadline: float) -> str:
+        """Read the answer of a server that does not stream although it was asked to."""
         try:
             async with asyncio.timeout_at(deadline):
-                body = await read_whole(response, self.endpoint)
+                body = await read_body(response, self.endpoint)
         except ClientError as error:
-            raise transport_failed(self.endpoint, error, started=True) from error
+            raise make_transport_error(self.endpoint, error, started=True) from error
         except TimeoutError as error:
-            raise self._slow_start() from error
+            raise self._make_slow_start_error() from error
         text = self._read_event(body, reply)
         if not text and reply.finish is None:
-            raise not_json(self.endpoint, body)
+            raise make_format_error(self.endpoint, body)
         reply.text = bool(text)
         return text
 
-    def _slow_start(self) -> CallFailed:
+    def _make_slow_start_error(self) -> CallFailed:
         seconds, setting = self.first_token_timeout, "ANCHORAGE_LLM__FIRST_TOKEN_TIMEOUT"
-        return timed_out(self.endpoint, seconds, "piece of an answer", setting)
+        return make_timeout_error(self.endpoint, seconds, "piece of an answer", setting)
 
-    def _empty(self, reply: _Reply, limit: int) -> CallFailed:
+    def _make_empty_answer_error(self, reply: _Reply, limit: int) -> CallFailed:
         if reply.finish == "length":
             why = f"spent all its {limit} tokens before it wrote a word. Raise ANCHORAGE_LLM__MAX_TOKENS"
         elif reply.finish == "content_filter":
@@ -311,8 +313,8 @@ class OpenAIGenerator:
         return CallFailed(ModelError(f"The model {self.model!r} at {self.endpoint.shown} {why}."))
 
 
-def _left(content: StreamReader, error: ClientError) -> bytes:
-    """What came before the connection broke, and was not read yet: the reader raises before it gives that."""
+def _take_unread(content: StreamReader, error: ClientError) -> bytes:
+    """Bytes that came before the connection broke, and were not read yet: the reader would raise its error first."""
     content.set_exception(None)  # type: ignore[arg-type]  # takes the error away for a moment
     try:
         return content.read_nowait()
@@ -320,19 +322,19 @@ def _left(content: StreamReader, error: ClientError) -> bytes:
         content.set_exception(error)
 
 
-async def _drain(content: StreamReader) -> None:
-    """Read the few bytes after the end mark, so that the connection can be used again; give up soon."""
+async def _drain_connection(content: StreamReader) -> None:
+    """Read the few bytes after the end mark, so that the connection can be reused. Gives up soon."""
     if content.at_eof():
         return
     try:
-        async with asyncio.timeout(DRAIN_SECONDS):
+        async with asyncio.timeout(_DRAIN_SECONDS):
             while await content.readany():
                 pass
     except (TimeoutError, ClientError):
         return  # the answer is whole; only the connection is lost
 
 
-def _text(content: Any) -> str:
+def _extract_text(content: Any) -> str:
     """Text of a delta: a string, nothing, or (Mistral) a list of parts."""
     if content is None:
         return ""
@@ -340,5 +342,5 @@ def _text(content: Any) -> str:
         content = "".join(part.get("text") or "" for part in content)
     if not isinstance(content, str):
         raise TypeError("content is not text")
-    # Half an emoji, which JSON can carry and no database takes.
+    # JSON can carry a lone surrogate, and no database takes it.
     return content if content.isascii() else content.encode("utf-8", "replace").decode()

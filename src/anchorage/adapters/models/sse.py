@@ -7,9 +7,9 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class SseDecoder:
-    """Takes chunks that may be split anywhere; lines may end in LF, CRLF or CR, comments and other fields are skipped.
+    """Decodes chunks that may be split anywhere. Lines end in LF, CRLF or CR; comments and other fields are skipped.
 
-    The cost is a few C-level calls per chunk: no line is looked at character by character in Python.
+    The cost is a few C-level calls per chunk: no line is read character by character in Python.
     """
 
     __slots__ = ("_after_cr", "_data", "_first", "_held", "_size")
@@ -32,7 +32,7 @@ class SseDecoder:
             self._after_cr = chunk.endswith(b"\r")
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         if b"\n" not in chunk:
-            self._hold(chunk)
+            self._hold_piece(chunk)
             return []
         if self._held:
             chunk = b"".join((*self._held, chunk))
@@ -44,20 +44,20 @@ class SseDecoder:
         lines = chunk.split(b"\n")
         rest = lines.pop()
         if rest:
-            self._hold(rest)
-        return self._events(lines)
+            self._hold_piece(rest)
+        return self._collect_events(lines)
 
     def finish(self) -> list[bytes]:
         """The data of a last event that the server did not end with an empty line."""
         return self.feed(b"\n\n")
 
-    def _hold(self, piece: bytes) -> None:
+    def _hold_piece(self, piece: bytes) -> None:
         self._size += len(piece)
         if self._size > LONGEST_LINE:
             raise ValueError("a line of an event stream has no end")
         self._held.append(piece)
 
-    def _events(self, lines: list[bytes]) -> list[bytes]:
+    def _collect_events(self, lines: list[bytes]) -> list[bytes]:
         events: list[bytes] = []
         data = self._data
         for line in lines:

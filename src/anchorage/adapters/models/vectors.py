@@ -53,14 +53,14 @@ _KNOWN: dict[str, KnownModel] = {
 }
 
 
-def known_model(name: str) -> KnownModel | None:
-    """What is known of a model, whatever its owner (`BAAI/bge-m3`) or Ollama tag (`bge-m3:latest`)."""
+def find_known_model(name: str) -> KnownModel | None:
+    """Find a known model by its name, with or without owner (`BAAI/bge-m3`) and Ollama tag (`bge-m3:latest`)."""
     short = name.strip().lower().rpartition("/")[2]
     return _KNOWN.get(short) or _KNOWN.get(short.partition(":")[0] if short.endswith((":latest", ":v1.5")) else "")
 
 
-def unit_vectors(rows: Sequence[Any], expected: int, dimension: int | None, model: str, hint: str) -> Vectors:
-    """The rows as float32 of length 1. Raises `ModelError` for a wrong number, a wrong length or no real numbers.
+def make_unit_vectors(rows: Sequence[Any], expected: int, dimension: int | None, model: str, hint: str) -> Vectors:
+    """Scale the rows to length 1, as float32. Raises `ModelError` for a wrong count, a wrong length or what is no number.
 
     `hint` says which setting to look at when the length is wrong.
     """
@@ -74,9 +74,9 @@ def unit_vectors(rows: Sequence[Any], expected: int, dimension: int | None, mode
     try:
         array = np.asarray(rows, dtype=np.float32)
     except (ValueError, TypeError) as error:
-        raise _nonsense(model, "vectors of unequal length or without numbers") from error
+        raise _make_vector_error(model, "vectors of unequal length or without numbers") from error
     if array.ndim != 2 or array.shape[1] == 0:
-        raise _nonsense(model, "something else than lists of numbers")
+        raise _make_vector_error(model, "something else than lists of numbers")
     if dimension is not None and array.shape[1] != dimension:
         raise ModelError(
             f"The embedding model {model!r} returned vectors of {array.shape[1]} numbers where {dimension} were "
@@ -85,9 +85,9 @@ def unit_vectors(rows: Sequence[Any], expected: int, dimension: int | None, mode
     # In double precision: the squares of a float32 may overflow.
     norms = np.linalg.norm(array.astype(np.float64), axis=1, keepdims=True)
     if not np.isfinite(norms).all():
-        raise _nonsense(model, "NaN or infinity in a vector")
+        raise _make_vector_error(model, "NaN or infinity in a vector")
     if not (norms > 0).all():
-        raise _nonsense(model, "a vector of zeros")
+        raise _make_vector_error(model, "a vector of zeros")
     return np.asarray(array / norms, dtype=np.float32)
 
 
@@ -100,10 +100,10 @@ def estimate_token_starts(text: str) -> NDArray[np.int64]:
     if not len(codes):
         return np.empty(0, dtype=np.int64)
     if text.isascii():
-        kinds = _ascii_kinds()[codes]
+        kinds = _classify_ascii()[codes]
     else:
         seen, which = np.unique(codes, return_inverse=True)
-        kinds = np.array([_kind(code) for code in seen.tolist()], dtype=np.int8)[which]
+        kinds = np.array([_classify_character(code) for code in seen.tolist()], dtype=np.int8)[which]
     word, at = kinds == _WORD, np.arange(len(codes))
     begins = word.copy()
     begins[1:] &= ~word[:-1]
@@ -112,7 +112,7 @@ def estimate_token_starts(text: str) -> NDArray[np.int64]:
 
 
 @lru_cache(maxsize=8192)
-def _kind(code: int) -> int:
+def _classify_character(code: int) -> int:
     char = chr(code)
     if _CJK_CHARACTER.match(char):
         return _ALONE
@@ -120,12 +120,12 @@ def _kind(code: int) -> int:
 
 
 @lru_cache(maxsize=1)
-def _ascii_kinds() -> NDArray[np.int8]:
-    return np.array([_kind(code) for code in range(128)], dtype=np.int8)
+def _classify_ascii() -> NDArray[np.int8]:
+    return np.array([_classify_character(code) for code in range(128)], dtype=np.int8)
 
 
-def first_tokens(text: str, limit: int) -> str:
-    """The text up to its `limit`-th estimated token; never empty, which servers refuse."""
+def truncate_to_tokens(text: str, limit: int) -> str:
+    """Cut the text after `limit` estimated tokens. Never returns an empty text, which servers refuse."""
     if len(text) > limit:  # a token is at least one character
         starts = estimate_token_starts(text)
         if len(starts) > limit:
@@ -133,7 +133,7 @@ def first_tokens(text: str, limit: int) -> str:
     return text if text.strip() else "-"
 
 
-def _nonsense(model: str, what: str) -> ModelError:
+def _make_vector_error(model: str, what: str) -> ModelError:
     return ModelError(
         f"The embedding model {model!r} returned {what}. Check that it is an embedding model, and look at its server's log."
     )

@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.ports.cache import Payload, Slot
 
-_COMPARED = 500  # the newest questions of a scope that are compared with a new one
-_FOUND = 3
+_MAX_COMPARED = 500  # the newest questions of a scope that are compared with a new one
+_MAX_FOUND = 3
 _TRIM_EVERY = 100
 
 
@@ -29,7 +29,7 @@ class PostgresAnswerCache:
         async with connection_for(self._pool, "looking for an earlier answer") as connection:
             cursor = await connection.execute(
                 "SELECT payload FROM anchorage.answer_cache WHERE scope = %s AND question = %s AND expires_at > now()",
-                (slot.scope, _hash(slot.question)),
+                (slot.scope, _hash_question(slot.question)),
             )
             row = await cursor.fetchone()
         return row[0] if row else None
@@ -39,7 +39,7 @@ class PostgresAnswerCache:
             cursor = await connection.execute(
                 "SELECT question, vector FROM anchorage.answer_cache WHERE scope = %s AND expires_at > now() "
                 "AND length(vector) = %s ORDER BY expires_at DESC LIMIT %s",
-                (slot.scope, 2 * len(vector), _COMPARED),
+                (slot.scope, 2 * len(vector), _MAX_COMPARED),
                 binary=True,
             )
             rows = await cursor.fetchall()
@@ -47,7 +47,7 @@ class PostgresAnswerCache:
                 return []
             vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype="<f2").reshape(len(rows), -1)
             cosines = vectors.astype(np.float32) @ vector.astype(np.float32)
-            best = [int(index) for index in np.argsort(-cosines)[:_FOUND] if cosines[index] >= similarity]
+            best = [int(index) for index in np.argsort(-cosines)[:_MAX_FOUND] if cosines[index] >= similarity]
             cursor = await connection.execute(
                 "SELECT question, payload FROM anchorage.answer_cache WHERE scope = %s AND question = ANY(%s)",
                 (slot.scope, [rows[index][0] for index in best]),
@@ -69,7 +69,7 @@ class PostgresAnswerCache:
                 "expires_at = excluded.expires_at, conversation_id = excluded.conversation_id",
                 (
                     slot.scope,
-                    _hash(slot.question),
+                    _hash_question(slot.question),
                     slot.family,
                     data,
                     Jsonb(payload),
@@ -93,5 +93,5 @@ class PostgresAnswerCache:
         """Nothing is left to do: the rows went with their conversations, and `keep` looks whether there is one."""
 
 
-def _hash(question: str) -> bytes:
+def _hash_question(question: str) -> bytes:
     return hashlib.sha256(question.encode("utf-8", "replace")).digest()

@@ -1,7 +1,7 @@
-"""batch: prepared statements that are sent together and answered in one round trip.
+"""Sends prepared statements together, and reads their results in one round trip.
 
-For what every turn does. The driver's own pipeline waits and allocates for each statement of it; a turn has a dozen, and they were a
-fifth of its processor time. This speaks to the same connections through the driver's wrapper of libpq: a step is one write and one read.
+For the statements of every turn. The driver's own pipeline waits and allocates for each statement; a turn has a dozen, and that was a
+fifth of its processor time. This uses the same connections through the driver's wrapper of libpq: a step is one write and one read.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Row = tuple[Any, ...]
 Value = bytes | None
 """A parameter in Postgres' text format."""
 # Statements of a connection, each with its plan in the server's memory; further ones are planned each time.
-_MOST_PREPARED = 400
+_MAX_PREPARED = 400
 _BINARY = 1
 _NAME = re.compile(r"%\((\w+)\)s")
-# The server has not what this process believes it has: no such prepared statement, one more of the name, a plan that no longer fits.
+# The server and this process disagree: no such prepared statement, another of that name, or a plan that no longer fits.
 _LOST = frozenset((b"26000", b"42P05", b"0A000"))
 
 
@@ -49,7 +49,7 @@ Parameter = str | int | float | bytes | Sequence[str] | None
 
 
 class Named:
-    """A statement written with `%(name)s`, as the driver takes them, and called with the values by name."""
+    """A statement with parameters `%(name)s`, as the driver writes them. Call it with the values by name."""
 
     def __init__(self, template: str) -> None:
         self._names = list(dict.fromkeys(_NAME.findall(template)))
@@ -57,25 +57,25 @@ class Named:
         self._statement = Statement(_NAME.sub(lambda found: places[found[1]], template).encode())
 
     def __call__(self, values: Mapping[str, Any]) -> Call:
-        return self._statement, [parameter(values[name]) for name in self._names]
+        return self._statement, [encode_parameter(values[name]) for name in self._names]
 
 
 @dataclass(slots=True)
-class _Known:
-    """What is known of a connection."""
+class _ConnectionState:
+    """What this process knows about a connection."""
 
     transformer: abc.Transformer
     prepared: set[bytes] = field(default_factory=set)
-    """By name. Connections live for an hour, so that those of tables that are gone do not gather."""
+    """Names of the prepared statements. Connections live for an hour, so statements for dropped tables do not pile up."""
     lost: bool = False
-    """Whether that is not what the server has: the driver drops all of them after a rollback, or when it drops a table."""
+    """Whether the server has others: the driver drops all of them after a rollback, or when it drops a table."""
 
 
-_connections: WeakKeyDictionary[AsyncConnection[Any], _Known] = WeakKeyDictionary()
+_connections: WeakKeyDictionary[AsyncConnection[Any], _ConnectionState] = WeakKeyDictionary()
 
 
-def text(value: str) -> bytes:
-    """A string as a parameter. Raises the driver's `DataError` for one with NUL, which would end there, or half a character."""
+def encode_text(value: str) -> bytes:
+    """Encode a string as a parameter. Raises the driver's `DataError` for a NUL, where it would end, and for a lone surrogate."""
     if "\0" in value:
         raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
     try:
@@ -85,32 +85,32 @@ def text(value: str) -> bytes:
 
 
 def array(values: Iterable[str]) -> bytes:
-    """Strings as an array."""
+    """Encode strings as an array."""
     quoted = ('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values)
-    return text("{" + ",".join(quoted) + "}")
+    return encode_text("{" + ",".join(quoted) + "}")
 
 
 def numbers(values: Iterable[int | float]) -> bytes:
-    """Numbers as an array."""
+    """Encode numbers as an array."""
     return ("{" + ",".join(map(str, values)) + "}").encode()
 
 
-def parameter(value: Parameter) -> Value:
-    """A value in Postgres' text format."""
+def encode_parameter(value: Parameter) -> Value:
+    """Encode a value in Postgres' text format."""
     if value is None or isinstance(value, bytes):
         return value
     if isinstance(value, str):
-        return text(value)
+        return encode_text(value)
     if isinstance(value, bool):
         return b"true" if value else b"false"
     return str(value).encode() if isinstance(value, int | float) else array(value)
 
 
 async def run(connection: AsyncConnection[Any], calls: Sequence[Call]) -> list[list[Row]]:
-    """The rows of each statement. Outside a transaction they are one of their own; each sees what is committed when it begins.
+    """Run the statements, and return the rows of each. Outside a transaction they form one; each sees what is committed when it begins.
 
-    Raises the driver's errors: that of the first statement that failed, after which none was run. One that is cancelled closes the
-    connection, which may be in the middle of anything.
+    Raises the driver's error of the first statement that failed; those after it are not run. A cancellation closes the connection,
+    whose state is unknown then.
     """
     if connection.closed:
         raise OperationalError("the connection is closed")
@@ -118,19 +118,19 @@ async def run(connection: AsyncConnection[Any], calls: Sequence[Call]) -> list[l
         return []
     known = _connections.get(connection)
     if known is None:
-        # Not of the connection, which it would keep for good.
-        known = _connections[connection] = _Known(Transformer(connection.adapters))
+        # Not made of the connection itself: the transformer would keep it alive.
+        known = _connections[connection] = _ConnectionState(Transformer(connection.adapters))
     outside = connection.info.transaction_status == TransactionStatus.IDLE
     if known.lost and outside:
-        await _forget(connection, known)
-    results = await _results_of(connection, calls, known)
+        await _forget_prepared(connection, known)
+    results = await _exchange_locked(connection, calls, known)
     if results[0].error_field(DiagnosticField.SQLSTATE) in _LOST:
         known.lost = True
-        if outside:  # nothing of it has been done: again
+        if outside:  # none of it was run, so run it again
             if connection.info.transaction_status != TransactionStatus.IDLE:
                 await connection.rollback()
-            await _forget(connection, known)
-            results = await _results_of(connection, calls, known)
+            await _forget_prepared(connection, known)
+            results = await _exchange_locked(connection, calls, known)
     transformer, found = known.transformer, []
     for result in results:
         if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
@@ -141,13 +141,15 @@ async def run(connection: AsyncConnection[Any], calls: Sequence[Call]) -> list[l
     return found
 
 
-async def _forget(connection: AsyncConnection[Any], known: _Known) -> None:
+async def _forget_prepared(connection: AsyncConnection[Any], known: _ConnectionState) -> None:
     await connection.execute("DEALLOCATE ALL")
     known.prepared.clear()
     known.lost = False
 
 
-async def _results_of(connection: AsyncConnection[Any], calls: Sequence[Call], known: _Known) -> list[PGresult]:
+async def _exchange_locked(
+    connection: AsyncConnection[Any], calls: Sequence[Call], known: _ConnectionState
+) -> list[PGresult]:
     async with connection.lock:
         try:
             return await connection.wait(_exchange(connection.pgconn, calls, known.prepared))
@@ -164,7 +166,7 @@ def _exchange(pgconn: PGconn, calls: Sequence[Call], prepared: set[bytes]) -> PQ
     for statement, values in calls:
         name = statement.name
         if name not in prepared and name not in fresh:
-            if len(prepared) + len(fresh) >= _MOST_PREPARED:
+            if len(prepared) + len(fresh) >= _MAX_PREPARED:
                 pgconn.send_query_params(statement.text, values, result_format=_BINARY)
                 sent.append(b"")
                 continue
@@ -193,14 +195,14 @@ def _results(pgconn: PGconn) -> PQGen[list[PGresult]]:
     while True:
         flushed = pgconn.flush() == 0
         while not (ready := (yield Wait.R if flushed else Wait.RW)):
-            continue  # who waits for a cancelled one begins with nothing
+            continue  # waiting for a cancelled one begins with nothing
         if not ready & Ready.R:
             continue
         pgconn.consume_input()
         between = False
         while not pgconn.is_busy():
             result = pgconn.get_result()
-            if result is None:  # between two statements; twice, where the connection has lost its thread
+            if result is None:  # between two statements; twice in a row: the connection is lost
                 if between or pgconn.status != ConnStatus.OK:
                     raise OperationalError(pgconn.get_error_message().strip() or "the connection is lost")
                 between = True

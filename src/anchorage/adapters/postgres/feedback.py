@@ -29,7 +29,7 @@ class PostgresFeedback:
                 "WHERE c.owner = %s AND t.message_id = %s AND (%s::text IS NULL OR c.id = %s) LIMIT 2",
                 (principal.id, message_id, conversation_id, conversation_id),
             )
-            place = _only(await cursor.fetchall(), message_id)
+            place = _require_one(await cursor.fetchall(), message_id)
             cursor = await connection.execute(
                 f"INSERT INTO anchorage.feedback AS f (owner, {_COLUMNS}) "
                 "SELECT %s, t.conversation_id, t.message_id, %s, %s, t.question, t.standalone_question, t.answer, t.abstained, "
@@ -40,8 +40,8 @@ class PostgresFeedback:
             )
             row = await cursor.fetchone()
         if row is None:  # deleted between the two statements
-            raise _unknown(message_id)
-        return _feedback(row)
+            raise _make_not_found(message_id)
+        return _build_feedback(row)
 
     async def withdraw(self, principal: Principal, message_id: str, *, conversation_id: str | None = None) -> None:
         async with connection_for(self._pool, "taking back a rating") as connection:
@@ -50,7 +50,7 @@ class PostgresFeedback:
                 "AND (%s::text IS NULL OR conversation_id = %s) LIMIT 2",
                 (principal.id, message_id, conversation_id, conversation_id),
             )
-            place = _only(await cursor.fetchall(), message_id)
+            place = _require_one(await cursor.fetchall(), message_id)
             await connection.execute(
                 "DELETE FROM anchorage.feedback WHERE conversation_id = %s AND message_id = %s", (place, message_id)
             )
@@ -79,13 +79,13 @@ class PostgresFeedback:
                     "limit": limit,
                 },
             )
-            return [_feedback(row) for row in await cursor.fetchall()]
+            return [_build_feedback(row) for row in await cursor.fetchall()]
 
 
-def _only(rows: Sequence[Sequence[Any]], message_id: str) -> str:
-    """The one conversation that was found. Raises `NotFound` for none, `Conflict` for several."""
+def _require_one(rows: Sequence[Sequence[Any]], message_id: str) -> str:
+    """Return the only conversation found. Raises `NotFound` for none, `Conflict` for several."""
     if not rows:
-        raise _unknown(message_id)
+        raise _make_not_found(message_id)
     if len(rows) > 1:
         raise Conflict(
             f"Several of your conversations hold a message {message_id!r}. Give its `conversation_id` as well."
@@ -93,13 +93,13 @@ def _only(rows: Sequence[Sequence[Any]], message_id: str) -> str:
     return str(rows[0][0])
 
 
-def _unknown(message_id: str) -> NotFound:
+def _make_not_found(message_id: str) -> NotFound:
     return NotFound(
         f"No answer with the message id {message_id!r} in a conversation of yours. Take the ids from the answer; one that "
         "was not kept cannot be rated."
     )
 
 
-def _feedback(row: Sequence[Any]) -> Feedback:
+def _build_feedback(row: Sequence[Any]) -> Feedback:
     values: list[Any] = [*row[:8], tuple(Citation(**item) for item in row[8]), *row[9:]]
     return Feedback(*values)

@@ -21,13 +21,13 @@ from anchorage.ports.queue import DELETED, JobResult, NewJob
 QUEUE_PATH = "SET LOCAL search_path TO procrastinate, public"  # its triggers name their tables bare
 TASK = "anchorage.run_job"
 QUEUE = "ingest"
-FEWEST = 4  # jobs of a lane, waiting for a worker or running, where there are few slots
-_YIELDED = 2  # jobs of a source that may be on their way while somebody waits for an upload
-_LONG = 60.0  # seconds after which an upload that runs without a sign of progress holds no source back any more
+MIN_SHARE = 4  # jobs of a lane, waiting for a worker or running, where there are few slots
+_SHARE_BESIDE_UPLOADS = 2  # jobs of a source that may be on their way while somebody waits for an upload
+_SILENT_UPLOAD = 60.0  # seconds without a report after which a running upload no longer holds sources back
 _SHARE_OF_SLOTS = 0.75  # of all workers, that one lane may fill
-_NARROW = {"sync": 2, "suspect": 1}  # lanes of their own kind, and how many jobs of each may be on their way
-ATTEMPTS = 8
-LOSSES = 5  # workers that may die over a job before it is taken for their killer
+_LANE_SHARES = {"sync": 2, "suspect": 1}  # lanes of their own kind, and how many jobs of each may be on their way
+MAX_ATTEMPTS = 8
+MAX_LOSSES = 5  # workers that may die over a job before it is taken for their killer
 _BACKOFF = (2.0, 300.0)  # seconds before the second attempt, and at most before any
 _STATUS = "CASE WHEN status IN ('waiting', 'released') THEN 'queued' ELSE status END"
 _COLUMNS = (
@@ -35,7 +35,7 @@ _COLUMNS = (
     "document_id, error_code, error_message, CASE WHEN status = 'waiting' THEN not_before END, created_at, started_at, "
     "finished_at, updated_at"
 )
-_TOUCHED = "updated_at = clock_timestamp()"
+_TOUCH = "updated_at = clock_timestamp()"
 
 _ADD = """
 INSERT INTO anchorage.jobs (owner, kind, lane, priority, collection, uri, name, blob_key, source_id, tag, confirmed)
@@ -80,23 +80,23 @@ WHERE j.id = ANY(%s) AND j.status IN ('released', 'running') AND j.confirmed AND
     AND t.status = 'waiting' AND t.source_id = j.source_id AND t.kind = j.kind AND md5(t.uri) = md5(j.uri)
 """
 _SUPERSEDE = f"""
-UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = 'superseded',
+UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCH}, error_code = 'superseded',
     error_message = 'A later job for the same document took its place.'
 WHERE id = ANY(%s) AND status IN ('released', 'running', 'failed', 'cancelled')
 """
 _START = f"""
 UPDATE anchorage.jobs SET status = 'running', run = run + 1, attempts = attempts + 1, started_at = now(), done = NULL,
-    total = NULL, {_TOUCHED}
+    total = NULL, {_TOUCH}
 WHERE id = ANY(%s) AND status = 'released' RETURNING run, lane, {_COLUMNS}
 """
 _DONE = f"""
-UPDATE anchorage.jobs j SET status = 'done', document_id = n.document_id, error_code = NULL, error_message = NULL, {_TOUCHED},
+UPDATE anchorage.jobs j SET status = 'done', document_id = n.document_id, error_code = NULL, error_message = NULL, {_TOUCH},
     finished_at = now()
 FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS n(id, run, document_id)
 WHERE j.id = n.id AND j.run = n.run AND j.status = 'running' RETURNING j.id
 """
 _LOST = f"""
-UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
+UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCH},
     status = CASE WHEN losses + %(lost)s >= %(most)s THEN 'failed' ELSE 'waiting' END,
     -- The second time one by one, so that those who only were with the killer prove it.
     lane = CASE WHEN losses + %(lost)s >= 2 AND kind = 'ingest' THEN 'suspect:' || owner ELSE lane END,
@@ -109,7 +109,7 @@ UPDATE anchorage.jobs SET losses = losses + %(lost)s, {_TOUCHED},
     not_before = now()
 WHERE id = %(id)s AND status IN ('released', 'running') AND (%(run)s::int IS NULL OR run = %(run)s) RETURNING id
 """
-# Nobody else would say of its source how the sync ended.
+# Nothing else would record how the sync of its source ended.
 _LOST_SYNC = """
 UPDATE anchorage.sources s SET status = 'failed', error_code = j.error_code, error_message = j.error_message
 FROM anchorage.jobs j WHERE j.id = %s AND j.kind = 'sync' AND j.status = 'failed' AND s.id = j.source_id
@@ -117,8 +117,8 @@ FROM anchorage.jobs j WHERE j.id = %s AND j.kind = 'sync' AND j.status = 'failed
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """A job in the hands of this worker."""
+class StartedJob:
+    """A job that this worker runs."""
 
     job: Job
     run: int
@@ -126,20 +126,22 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedJob:
     """A run of a job with its result."""
 
-    started: Started
+    started: StartedJob
     result: JobResult
 
 
-def as_job(row: Sequence[Any]) -> Job:
+def build_job(row: Sequence[Any]) -> Job:
     error = Failure(row[15], row[16] or "") if row[15] else None
     values: list[Any] = [*row[:15], error, *row[17:]]
     return Job(*values)
 
 
-async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequence[NewJob], slots: int) -> list[str]:
+async def add_jobs(
+    connection: AsyncConnection[Any], principal: Principal, jobs: Sequence[NewJob], slots: int
+) -> list[str]:
     """Insert the jobs and release what their lanes may have running, in the caller's transaction."""
     async with connection.cursor() as cursor:
         await cursor.executemany(
@@ -159,20 +161,20 @@ async def add(connection: AsyncConnection[Any], principal: Principal, jobs: Sequ
             if not cursor.nextset():
                 break
     for lane in sorted({job.lane for job in jobs}):
-        await release(connection, lane, slots)
+        await release_jobs(connection, lane, slots)
     return ids
 
 
-def share_of(lane: str, slots: int) -> int:
+def compute_share(lane: str, slots: int) -> int:
     """How many jobs of a lane may be on their way when all workers together have so many slots."""
     kind = lane.partition(":")[0]
-    if kind == "upload":  # somebody waits for it: it may fill every slot, and has the next one at hand
-        return 2 * max(FEWEST, slots)
-    return _NARROW.get(kind) or max(FEWEST, int(_SHARE_OF_SLOTS * slots))
+    if kind == "upload":  # somebody waits for it, so it may fill every slot twice
+        return 2 * max(MIN_SHARE, slots)
+    return _LANE_SHARES.get(kind) or max(MIN_SHARE, int(_SHARE_OF_SLOTS * slots))
 
 
-async def live_workers(connection: AsyncConnection[Any], stale: float) -> int:
-    """How many workers have a beating heart."""
+async def count_live_workers(connection: AsyncConnection[Any], stale: float) -> int:
+    """Count the workers whose heartbeat is recent."""
     cursor = await connection.execute(
         "SELECT count(*) FROM procrastinate.procrastinate_workers WHERE last_heartbeat > now() - make_interval(secs => %s)",
         (stale,),
@@ -181,41 +183,41 @@ async def live_workers(connection: AsyncConnection[Any], stale: float) -> int:
     return int(row[0]) if row else 0
 
 
-async def release(connection: AsyncConnection[Any], lane: str, slots: int) -> None:
+async def release_jobs(connection: AsyncConnection[Any], lane: str, slots: int) -> None:
     """Hand the next jobs of a lane to procrastinate, as many as may run at once, in the caller's transaction."""
     await connection.execute(QUEUE_PATH)
     values = {
-        "lane": lane, "share": share_of(lane, slots), "queue": QUEUE, "task": TASK, "yields": lane.startswith("source:"),
-        "least": _YIELDED, "long": _LONG,
+        "lane": lane, "share": compute_share(lane, slots), "queue": QUEUE, "task": TASK, "yields": lane.startswith("source:"),
+        "least": _SHARE_BESIDE_UPLOADS, "long": _SILENT_UPLOAD,
     }  # fmt: skip
     await connection.execute(_RELEASE, values)
 
 
-async def lanes_due(connection: AsyncConnection[Any]) -> list[str]:
-    """The lanes that have a job whose time has come."""
+async def find_due_lanes(connection: AsyncConnection[Any]) -> list[str]:
+    """Find the lanes that have a job that is due."""
     cursor = await connection.execute(
         "SELECT DISTINCT lane FROM anchorage.jobs WHERE status = 'waiting' AND not_before <= clock_timestamp()"
     )
     return [row[0] for row in await cursor.fetchall()]
 
 
-async def start(connection: AsyncConnection[Any], ids: Sequence[int]) -> dict[int, Started]:
-    """Take released jobs; those are missing that were cancelled, given to another, or superseded meanwhile."""
+async def start_jobs(connection: AsyncConnection[Any], ids: Sequence[int]) -> dict[int, StartedJob]:
+    """Start released jobs, by id. Those that were cancelled, taken by another worker or superseded meanwhile are missing."""
     ids = sorted(ids)
-    await _supersede(connection, ids, f"AND status = 'released' AND {_SUPERSEDED}")
+    await _supersede_jobs(connection, ids, f"AND status = 'released' AND {_SUPERSEDED}")
     cursor = await connection.execute(_START, (ids,))
-    return {int(row[2]): Started(as_job(row[2:]), row[0], row[1]) for row in await cursor.fetchall()}
+    return {int(row[2]): StartedJob(build_job(row[2:]), row[0], row[1]) for row in await cursor.fetchall()}
 
 
-async def report(connection: AsyncConnection[Any], started: Started, done: int, total: int | None) -> None:
+async def record_progress(connection: AsyncConnection[Any], started: StartedJob, done: int, total: int | None) -> None:
     await connection.execute(
-        f"UPDATE anchorage.jobs SET done = %s, total = %s, {_TOUCHED} WHERE id = %s AND run = %s AND status = 'running'",
+        f"UPDATE anchorage.jobs SET done = %s, total = %s, {_TOUCH} WHERE id = %s AND run = %s AND status = 'running'",
         (done, total, int(started.job.id), started.run),
     )
 
 
-async def finish(connection: AsyncConnection[Any], ended: Sequence[Ended]) -> list[str | None]:
-    """Record how these runs ended; returns the jobs' new status, None where the run was given up meanwhile."""
+async def finish_jobs(connection: AsyncConnection[Any], ended: Sequence[EndedJob]) -> list[str | None]:
+    """Record how these runs ended. Returns the new status of each job; None when the run was given up meanwhile."""
     good = sorted((item for item in ended if not item.result.error), key=lambda item: int(item.started.job.id))
     done: set[int] = set()
     if good:
@@ -223,7 +225,7 @@ async def finish(connection: AsyncConnection[Any], ended: Sequence[Ended]) -> li
         cursor = await connection.execute(_DONE, [list(column) for column in columns])
         done = {row[0] for row in await cursor.fetchall()}
     return [
-        await _fail(connection, item.started, error, item.result.document_id)
+        await _fail_job(connection, item.started, error, item.result.document_id)
         if (error := item.result.error)
         else "done"
         if int(item.started.job.id) in done
@@ -232,31 +234,31 @@ async def finish(connection: AsyncConnection[Any], ended: Sequence[Ended]) -> li
     ]
 
 
-async def _fail(
-    connection: AsyncConnection[Any], started: Started, error: Failure, document_id: str | None
+async def _fail_job(
+    connection: AsyncConnection[Any], started: StartedJob, error: Failure, document_id: str | None
 ) -> str | None:
-    if error.temporary and await _superseded(connection, int(started.job.id), started.run):
+    if error.temporary and await _end_if_superseded(connection, int(started.job.id), started.run):
         return "cancelled"
-    again = error.temporary and started.job.attempts < ATTEMPTS
-    status = "waiting" if again else "failed"
+    will_retry = error.temporary and started.job.attempts < MAX_ATTEMPTS
+    status = "waiting" if will_retry else "failed"
     cursor = await connection.execute(
-        f"UPDATE anchorage.jobs SET status = %s, document_id = %s, error_code = %s, error_message = %s, {_TOUCHED}, "
+        f"UPDATE anchorage.jobs SET status = %s, document_id = %s, error_code = %s, error_message = %s, {_TOUCH}, "
         "not_before = now() + make_interval(secs => %s), finished_at = CASE WHEN %s THEN NULL ELSE now() END "
         "WHERE id = %s AND run = %s AND status = 'running' RETURNING status",
         (status, document_id, error.code, error.message,
-         backoff(started.job.attempts) if again else 0, again, int(started.job.id), started.run),
+         compute_backoff(started.job.attempts) if will_retry else 0, will_retry, int(started.job.id), started.run),
     )  # fmt: skip
     row = await cursor.fetchone()
     return str(row[0]) if row else None
 
 
-def backoff(attempts: int) -> float:
+def compute_backoff(attempts: int) -> float:
     """Seconds before the next attempt: exponential, with full jitter over its upper half."""
     first, most = _BACKOFF
     return float(min(most, first * 2.0 ** (attempts - 1)) * random.uniform(0.5, 1))
 
 
-async def give_back(
+async def requeue_jobs(
     connection: AsyncConnection[Any],
     ids: Sequence[int],
     *,
@@ -264,46 +266,46 @@ async def give_back(
     undone: bool = False,
     run: int | None = None,
 ) -> int:
-    """Let jobs wait again whose delivery came to nothing; returns how many.
+    """Let jobs wait again whose delivery failed; returns how many.
 
     `lost` says that their worker died, `undone` that the attempt does not count, since a shutdown ended it; `run`, that only
     this one is meant: another worker may have the job by now.
     """
     count = 0
     for job_id in ids:
-        if await _superseded(connection, job_id, run):
+        if await _end_if_superseded(connection, job_id, run):
             continue
-        values = {"id": job_id, "lost": int(lost), "undone": int(undone), "most": LOSSES, "run": run}
+        values = {"id": job_id, "lost": int(lost), "undone": int(undone), "most": MAX_LOSSES, "run": run}
         try:
             async with connection.transaction():  # a savepoint: one row must not keep the others back
                 cursor = await connection.execute(_LOST, values)
                 count += cursor.rowcount
                 if lost:
                     await connection.execute(_LOST_SYNC, (job_id,))
-        except errors.UniqueViolation:  # another job for the same has come to wait in this very moment
-            await _supersede(connection, [job_id])
+        except errors.UniqueViolation:  # another job for the same document was queued meanwhile
+            await _supersede_jobs(connection, [job_id])
     return count
 
 
-async def _superseded(connection: AsyncConnection[Any], job_id: int, run: int | None = None) -> bool:
-    """End a job that would only do again what another one will do; whether it was one."""
+async def _end_if_superseded(connection: AsyncConnection[Any], job_id: int, run: int | None = None) -> bool:
+    """End a job if another job will do the same work; returns whether it did."""
     condition = (
         f"AND status IN ('released', 'running') AND (%s::int IS NULL OR run = %s) AND {_SUPERSEDED} RETURNING id"
     )
-    cursor = await _supersede(connection, [job_id], condition, (run, run))
+    cursor = await _supersede_jobs(connection, [job_id], condition, (run, run))
     return await cursor.fetchone() is not None
 
 
-async def _supersede(
+async def _supersede_jobs(
     connection: AsyncConnection[Any], ids: Sequence[int], condition: str = "", parameters: Sequence[Any] = ()
 ) -> AsyncCursor[Any]:
-    """End those of the jobs that meet the condition; the one that takes a confirmed one's place is confirmed."""
+    """End the jobs that meet the condition. A job that takes the place of a confirmed one becomes confirmed."""
     await connection.execute(_CONFIRM, (ids,))
     return await connection.execute(f"{_SUPERSEDE} {condition}", (ids, *parameters))
 
 
-async def undelivered(connection: AsyncConnection[Any]) -> list[int]:
-    """Jobs that count as released or running although procrastinate knows nothing of them any more."""
+async def find_undelivered(connection: AsyncConnection[Any]) -> list[int]:
+    """Find jobs that count as released or running but that procrastinate no longer knows."""
     cursor = await connection.execute(
         "SELECT j.id FROM anchorage.jobs j WHERE j.status IN ('released', 'running') "
         "AND j.updated_at < clock_timestamp() - interval '10 s' AND NOT EXISTS ("
@@ -320,11 +322,11 @@ async def drop_finished_deliveries(connection: AsyncConnection[Any]) -> None:
     )
 
 
-async def find(
+async def find_jobs(
     connection: AsyncConnection[Any], principal: Principal, *, job_id: int | None = None, status: str | None = None,
     source_id: str | None = None, changed_after: datetime | None = None, limit: int,
 ) -> list[Job]:  # fmt: skip
-    """The principal's jobs; the newest first, or by their last change when `changed_after` is given."""
+    """Find jobs of the principal: the newest first, or by their last change when `changed_after` is given."""
     order = "updated_at, id" if changed_after else "jobs.id DESC"
     cursor = await connection.execute(
         f"SELECT {_COLUMNS} FROM anchorage.jobs WHERE owner = %(owner)s AND (%(id)s::bigint IS NULL OR id = %(id)s) "
@@ -340,14 +342,14 @@ async def find(
             "limit": limit,
         },
     )
-    return [as_job(row) for row in await cursor.fetchall()]
+    return [build_job(row) for row in await cursor.fetchall()]
 
 
-async def retry(connection: AsyncConnection[Any], principal: Principal, job_id: int) -> str | None:
+async def retry_job(connection: AsyncConnection[Any], principal: Principal, job_id: int) -> str | None:
     """Let an ended job wait again; returns its lane."""
     cursor = await connection.execute(
         f"UPDATE anchorage.jobs j SET status = 'waiting', attempts = 0, losses = 0, not_before = now(), finished_at = NULL, "
-        f"error_code = NULL, error_message = NULL, {_TOUCHED} "
+        f"error_code = NULL, error_message = NULL, {_TOUCH} "
         f"WHERE id = %s AND owner = %s AND status IN ('failed', 'cancelled') AND NOT {_SUPERSEDED} RETURNING lane",
         (job_id, principal.id),
     )
@@ -355,10 +357,12 @@ async def retry(connection: AsyncConnection[Any], principal: Principal, job_id: 
     return str(row[0]) if row else None
 
 
-async def cancel(connection: AsyncConnection[Any], principal: Principal, job_id: int) -> tuple[str, int | None] | None:
+async def cancel_job(
+    connection: AsyncConnection[Any], principal: Principal, job_id: int
+) -> tuple[str, int | None] | None:
     """End a job; returns its lane and its delivery, which may be running."""
     cursor = await connection.execute(
-        f"UPDATE anchorage.jobs SET status = 'cancelled', finished_at = now(), {_TOUCHED} "
+        f"UPDATE anchorage.jobs SET status = 'cancelled', finished_at = now(), {_TOUCH} "
         "WHERE id = %s AND owner = %s AND status IN ('waiting', 'released', 'running') RETURNING lane, delivery",
         (job_id, principal.id),
     )
@@ -371,7 +375,7 @@ async def cancel_uploads(
 ) -> list[tuple[str, int | None]]:
     """End the uploads of these (collection, uri); returns the lane and the delivery of each, which may be running."""
     cursor = await connection.execute(
-        f"UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCHED}, error_code = '{DELETED}', "
+        f"UPDATE anchorage.jobs j SET status = 'cancelled', finished_at = now(), {_TOUCH}, error_code = '{DELETED}', "
         "error_message = 'The document was deleted before this upload of it was read.' "
         "FROM unnest(%s::text[], %s::text[]) AS d(collection, uri) WHERE md5(j.uri) = md5(d.uri) AND j.collection = d.collection "
         "AND j.owner = %s AND j.blob_key IS NOT NULL AND j.status IN ('waiting', 'released', 'running') RETURNING lane, delivery",
@@ -380,10 +384,10 @@ async def cancel_uploads(
     return [(str(row[0]), row[1]) for row in await cursor.fetchall()]
 
 
-async def cancel_source(connection: AsyncConnection[Any], source_id: str) -> int:
+async def cancel_source_jobs(connection: AsyncConnection[Any], source_id: str) -> int:
     """End the jobs of a source that wait; returns how many are running."""
     await connection.execute(
-        f"UPDATE anchorage.jobs SET status = 'cancelled', finished_at = now(), {_TOUCHED} "
+        f"UPDATE anchorage.jobs SET status = 'cancelled', finished_at = now(), {_TOUCH} "
         "WHERE source_id = %s AND status IN ('waiting', 'released')",
         (source_id,),
     )

@@ -16,13 +16,13 @@ from anchorage.fastjson import dumps
 from anchorage.model import Citation, Conversation, Principal, Turn, Unsupported
 from anchorage.ports.memory import Place, Summary, Thread
 
-_TITLE = 80
-_FORGOTTEN_AT_ONCE = 500
+_MAX_TITLE = 80
+_FORGET_BATCH = 500
 _TURN = (
     "t.number, t.message_id, t.question, t.answer, t.abstained, t.citations, t.standalone_question, t.created_at, t.trace, "
     "t.unsupported, t.parent, t.stopped"
 )
-_TURN_UNTRACED = _TURN.replace("t.trace", "'{}'::jsonb")  # what an earlier answer came from is no matter to the next
+_TURN_UNTRACED = _TURN.replace("t.trace", "'{}'::jsonb")  # the next turn does not need the trace of an earlier one
 _CONVERSATION = "id, title, turns, created_at, updated_at, head"
 
 # The branch is walked from its end, so that the cost depends on how much of it is wanted, not on how long it is.
@@ -51,14 +51,14 @@ ORDER BY 6 DESC NULLS LAST
 """)
 
 # One statement, whose row lock on the conversation numbers concurrent turns one after the other.
-_COUNTED = "turns = c.turns + 1, head = c.turns + 1, head_before = c.head, updated_at = now()"
-_MAKE = f"""
+_COUNT_TURN = "turns = c.turns + 1, head = c.turns + 1, head_before = c.head, updated_at = now()"
+_BEGIN_CONVERSATION = f"""
 INSERT INTO anchorage.conversations AS c (id, owner, title, turns, head) VALUES (%(id)s, %(owner)s, %(title)s, 1, 1)
-ON CONFLICT (id) DO UPDATE SET {_COUNTED} WHERE c.owner = excluded.owner
+ON CONFLICT (id) DO UPDATE SET {_COUNT_TURN} WHERE c.owner = excluded.owner
 """
 # A stream makes its conversation without a title: what may be shown of the question is known when it is answered.
-_GO_ON = f"""
-UPDATE anchorage.conversations c SET {_COUNTED}, title = CASE WHEN c.turns = 0 THEN %(title)s ELSE c.title END
+_CONTINUE_CONVERSATION = f"""
+UPDATE anchorage.conversations c SET {_COUNT_TURN}, title = CASE WHEN c.turns = 0 THEN %(title)s ELSE c.title END
 WHERE id = %(id)s AND owner = %(owner)s
 """
 _APPEND = """
@@ -70,7 +70,9 @@ SELECT %(id)s, n.number, %(message)s, %(question)s, %(answer)s, %(abstained)s, %
     coalesce(%(parent)s::int, n.head_before)
 FROM n RETURNING t.number, t.created_at, t.parent
 """
-_BEGIN_WITH, _GO_ON_WITH = (Named(_APPEND.format(conversation=statement)) for statement in (_MAKE, _GO_ON))
+_APPEND_FIRST, _APPEND_NEXT = (
+    Named(_APPEND.format(conversation=statement)) for statement in (_BEGIN_CONVERSATION, _CONTINUE_CONVERSATION)
+)
 _WINDOW = f"""
 WITH RECURSIVE branch AS (
     SELECT t.*, 1 AS depth FROM anchorage.conversations c
@@ -107,21 +109,21 @@ class PostgresMemory:
             (rows,) = await run(connection, [_THREAD(values)])
         if not rows:
             if place.after is not None or place.instead_of is not None:
-                raise _unknown(conversation_id)
+                raise _make_not_found(conversation_id)
             return Thread()
         owner, turns, parent = rows[0][1:4]
         if owner != principal.id:
-            raise _unknown(conversation_id)
+            raise _make_not_found(conversation_id)
         if parent is None:
-            raise _no_message(conversation_id, place.after or place.instead_of)
+            raise _make_message_not_found(conversation_id, place.after or place.instead_of)
         branch = [row for row in rows if row[0] == "branch" and row[5] is not None]
-        named = {row[7]: _turn(row[6:]) for row in rows if row[0] != "branch"}
+        named = {row[7]: _build_turn(row[6:]) for row in rows if row[0] != "branch"}
         replaced = named.get(place.instead_of) if place.instead_of else None
         return Thread(
             exists=True,
             turns=turns,
             parent=parent,
-            history=tuple(_turn(row[6:]) for row in branch),
+            history=tuple(_build_turn(row[6:]) for row in branch),
             summary=next((Summary(row[6], row[4]) for row in reversed(branch) if row[4] is not None), None),
             earlier=named.get(message_id),
             replaced=replaced.question if replaced else None,
@@ -129,7 +131,7 @@ class PostgresMemory:
 
     async def append(self, principal: Principal, conversation_id: str, turn: Turn, *, begun: bool = False) -> Turn:
         values = {
-            "id": conversation_id, "owner": principal.id, "title": turn.question[:_TITLE], "message": turn.message_id,
+            "id": conversation_id, "owner": principal.id, "title": turn.question[:_MAX_TITLE], "message": turn.message_id,
             "question": turn.question, "answer": turn.answer, "abstained": turn.abstained,
             "standalone": turn.standalone_question, "stopped": turn.stopped, "parent": turn.parent,
             "citations": dumps([asdict(citation) for citation in turn.citations]), "trace": dumps(dict(turn.trace)),
@@ -137,39 +139,39 @@ class PostgresMemory:
         }  # fmt: skip
         async with connection_for(self._pool, "remembering a turn") as connection:
             try:
-                (rows,) = await run(connection, [(_GO_ON_WITH if begun else _BEGIN_WITH)(values)])
+                (rows,) = await run(connection, [(_APPEND_NEXT if begun else _APPEND_FIRST)(values)])
             except errors.UniqueViolation:
                 rows = []
             if rows:
                 number, created_at, parent = rows[0]
                 return replace(turn, number=number, created_at=created_at, parent=parent)
             earlier = None
-            if await _owned(connection, principal, conversation_id):
-                earlier = await _find(connection, conversation_id, turn.message_id)
+            if await _check_owner(connection, principal, conversation_id):
+                earlier = await _find_turn(connection, conversation_id, turn.message_id)
         if earlier is None:
-            raise _unknown(conversation_id)
+            raise _make_not_found(conversation_id)
         return earlier
 
     async def window(self, principal: Principal, conversation_id: str, limit: int) -> Sequence[Turn]:
         async with connection_for(self._pool, "reading a conversation") as connection:
-            if not await _owned(connection, principal, conversation_id):
+            if not await _check_owner(connection, principal, conversation_id):
                 return []
             cursor = await connection.execute(_WINDOW, {"id": conversation_id, "limit": limit})
-            return [_turn(row) for row in await cursor.fetchall()]
+            return [_build_turn(row) for row in await cursor.fetchall()]
 
     async def turns(self, principal: Principal, conversation_id: str, *, after: int, limit: int) -> Sequence[Turn]:
         async with connection_for(self._pool, "reading a conversation") as connection:
-            if not await _owned(connection, principal, conversation_id):
+            if not await _check_owner(connection, principal, conversation_id):
                 return []
             cursor = await connection.execute(
                 f"SELECT {_TURN} FROM anchorage.turns t WHERE conversation_id = %s AND number > %s ORDER BY number LIMIT %s",
                 (conversation_id, after, limit),
             )
-            return [_turn(row) for row in await cursor.fetchall()]
+            return [_build_turn(row) for row in await cursor.fetchall()]
 
     async def branches(self, principal: Principal, conversation_id: str) -> Mapping[int, Sequence[str]]:
         async with connection_for(self._pool, "reading a conversation") as connection:
-            if not await _owned(connection, principal, conversation_id):
+            if not await _check_owner(connection, principal, conversation_id):
                 return {}
             cursor = await connection.execute(
                 "SELECT parent, array_agg(message_id ORDER BY number) FROM anchorage.turns WHERE conversation_id = %s "
@@ -180,9 +182,9 @@ class PostgresMemory:
 
     async def find(self, principal: Principal, conversation_id: str, message_id: str) -> Turn | None:
         async with connection_for(self._pool, "reading a conversation") as connection:
-            if not await _owned(connection, principal, conversation_id):
+            if not await _check_owner(connection, principal, conversation_id):
                 return None
-            return await _find(connection, conversation_id, message_id)
+            return await _find_turn(connection, conversation_id, message_id)
 
     async def summarise(self, principal: Principal, conversation_id: str, message_id: str, summary: Summary) -> None:
         async with connection_for(self._pool, "keeping a summary") as connection:
@@ -204,7 +206,7 @@ class PostgresMemory:
             )
             row = await cursor.fetchone()
         if row is None:
-            raise _unknown(conversation_id)
+            raise _make_not_found(conversation_id)
         return Conversation(*row)
 
     async def conversations(
@@ -223,8 +225,8 @@ class PostgresMemory:
     ) -> Conversation:
         async with connection_for(self._pool, "changing a conversation") as connection, connection.transaction():
             head = None
-            if branch is not None and await _owned(connection, principal, conversation_id):
-                head = await _end_of_branch(connection, conversation_id, branch)
+            if branch is not None and await _check_owner(connection, principal, conversation_id):
+                head = await _find_end_of_branch(connection, conversation_id, branch)
             cursor = await connection.execute(
                 "UPDATE anchorage.conversations SET title = coalesce(%s, title), head = coalesce(%s, head) "
                 f"WHERE id = %s AND owner = %s AND turns > 0 RETURNING {_CONVERSATION}",
@@ -232,7 +234,7 @@ class PostgresMemory:
             )
             row = await cursor.fetchone()
         if row is None:
-            raise _unknown(conversation_id)
+            raise _make_not_found(conversation_id)
         return Conversation(*row)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
@@ -241,7 +243,7 @@ class PostgresMemory:
                 "DELETE FROM anchorage.conversations WHERE id = %s AND owner = %s", (conversation_id, principal.id)
             )
             if cursor.rowcount == 0:
-                raise _unknown(conversation_id)
+                raise _make_not_found(conversation_id)
 
     async def delete_all(self, principal: Principal) -> Sequence[str]:
         async with connection_for(self._pool, "deleting conversations") as connection:
@@ -255,7 +257,7 @@ class PostgresMemory:
             cursor = await connection.execute(
                 "DELETE FROM anchorage.conversations WHERE id IN (SELECT id FROM anchorage.conversations "
                 "WHERE updated_at < now() - make_interval(secs => %s) LIMIT %s FOR UPDATE SKIP LOCKED) RETURNING id",
-                (seconds, _FORGOTTEN_AT_ONCE),
+                (seconds, _FORGET_BATCH),
             )
             return [row[0] for row in await cursor.fetchall()]
 
@@ -264,29 +266,29 @@ class PostgresMemory:
             await ping(self._pool)
 
 
-def _unknown(conversation_id: str) -> NotFound:
+def _make_not_found(conversation_id: str) -> NotFound:
     return NotFound(
         f"No conversation {conversation_id[:128]!r} of yours. Leave the id out, or take a new one, to begin another."
     )
 
 
-def _no_message(conversation_id: str, message_id: str | None) -> NotFound:
+def _make_message_not_found(conversation_id: str, message_id: str | None) -> NotFound:
     return NotFound(
         f"The conversation {conversation_id!r} has no message {message_id!r}. GET /api/conversations/{conversation_id} lists its messages."
     )
 
 
-async def _owned(connection: AsyncConnection[Any], principal: Principal, conversation_id: str) -> bool:
-    """Whether the conversation exists. Raises `NotFound` when it is somebody else's."""
+async def _check_owner(connection: AsyncConnection[Any], principal: Principal, conversation_id: str) -> bool:
+    """Whether the conversation exists. Raises `NotFound` when another principal owns it."""
     cursor = await connection.execute("SELECT owner FROM anchorage.conversations WHERE id = %s", (conversation_id,))
     row = await cursor.fetchone()
     if row is not None and row[0] != principal.id:
-        raise _unknown(conversation_id)
+        raise _make_not_found(conversation_id)
     return row is not None
 
 
-async def _end_of_branch(connection: AsyncConnection[Any], conversation_id: str, message_id: str) -> int:
-    """The number of the last turn after this message; where the conversation forks, along the newest turn."""
+async def _find_end_of_branch(connection: AsyncConnection[Any], conversation_id: str, message_id: str) -> int:
+    """Find the number of the last turn after this message. Where the conversation forks, the newest turn is followed."""
     cursor = await connection.execute(
         "SELECT number, parent, message_id FROM anchorage.turns WHERE conversation_id = %s ORDER BY number",
         (conversation_id,),
@@ -294,23 +296,23 @@ async def _end_of_branch(connection: AsyncConnection[Any], conversation_id: str,
     rows = await cursor.fetchall()
     at = next((number for number, _, message in rows if message == message_id), None)
     if at is None:
-        raise _no_message(conversation_id, message_id)
+        raise _make_message_not_found(conversation_id, message_id)
     newest = {parent: number for number, parent, _ in rows}
     while at in newest:
         at = newest[at]
     return int(at)
 
 
-async def _find(connection: AsyncConnection[Any], conversation_id: str, message_id: str) -> Turn | None:
+async def _find_turn(connection: AsyncConnection[Any], conversation_id: str, message_id: str) -> Turn | None:
     cursor = await connection.execute(
         f"SELECT {_TURN} FROM anchorage.turns t WHERE conversation_id = %s AND message_id = %s",
         (conversation_id, message_id),
     )
     row = await cursor.fetchone()
-    return _turn(row) if row else None
+    return _build_turn(row) if row else None
 
 
-def _turn(row: Sequence[Any]) -> Turn:
+def _build_turn(row: Sequence[Any]) -> Turn:
     citations = tuple(Citation(**item) for item in row[5])
     unsupported = tuple(Unsupported(**item) for item in row[9])
     return Turn(*(*row[:5], citations, *row[6:9], unsupported, *row[10:12]))

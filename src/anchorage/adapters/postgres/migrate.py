@@ -31,14 +31,14 @@ CREATE TABLE IF NOT EXISTS anchorage.migrations (
 """
 
 
-def _steps(family: Family) -> list[tuple[str, str]]:
-    """(name, SQL) of every migration of a family, in order."""
+def _list_steps(family: Family) -> list[tuple[str, str]]:
+    """List (name, SQL) of every migration of a family, in order."""
     folder = files("anchorage.adapters.postgres").joinpath("sql", family)
     steps = sorted((item.name, item.read_text("utf-8")) for item in folder.iterdir() if item.name.endswith(".sql"))
-    return [*steps, *_queue_steps()] if family == "state" else steps
+    return [*steps, *_list_queue_steps()] if family == "state" else steps
 
 
-def _queue_steps() -> list[tuple[str, str]]:
+def _list_queue_steps() -> list[tuple[str, str]]:
     """The schema of procrastinate, in a Postgres schema of its own.
 
     Its release is pinned; a later one adds its own migration files (`procrastinate/sql/migrations`) as steps here.
@@ -55,7 +55,7 @@ async def _connect(url: str, family: Family, timeout: float) -> AsyncConnection[
             return await AsyncConnection.connect(url, autocommit=True, application_name="anchorage-migrate",
                                                  connect_timeout=max(2, int(timeout)))  # fmt: skip
         except OperationalError as error:
-            # What follows its first line tells of each address again. libpq names host and user there, never the password.
+            # Further lines repeat this for each address. libpq names host and user there, never the password.
             reason = (str(error).strip().splitlines() or ["no answer"])[0].rstrip(".")
             raise DatabaseUnavailable(
                 f"The database of {family.upper()}_DB_URL cannot be reached: {reason}. Check its address, user and password, and that "
@@ -64,7 +64,7 @@ async def _connect(url: str, family: Family, timeout: float) -> AsyncConnection[
 
 
 async def migrate(url: str, family: Family, *, timeout: float = 300) -> int:
-    """Apply what is missing and return how many steps that was. Safe to run from any number of starters at once.
+    """Apply the missing migrations and return their number. Any number of processes may run this at once.
 
     Raises `ConfigurationError` when Postgres or pgvector is too old, or the text of an applied migration has changed since,
     `Conflict` when another starter holds the lock for longer than `timeout` seconds, `DatabaseUnavailable` when Postgres does not answer.
@@ -75,7 +75,7 @@ async def migrate(url: str, family: Family, *, timeout: float = 300) -> int:
             await _check_versions(connection, family)
             await _take_lock(connection, timeout)
             try:
-                return await _apply(connection, family)
+                return await _apply_steps(connection, family)
             finally:
                 if not connection.closed:
                     await connection.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
@@ -120,12 +120,12 @@ async def _take_lock(connection: AsyncConnection[Any], timeout: float) -> None:
         await asyncio.sleep(_POLL)
 
 
-async def _apply(connection: AsyncConnection[Any], family: Family) -> int:
+async def _apply_steps(connection: AsyncConnection[Any], family: Family) -> int:
     await connection.execute("CREATE SCHEMA IF NOT EXISTS anchorage")
     await connection.execute(_TABLE)
-    applied = await _applied(connection, family)
+    applied = await _read_applied(connection, family)
     count = 0
-    for name, statements in _steps(family):
+    for name, statements in _list_steps(family):
         digest = hashlib.sha256(statements.encode()).hexdigest()
         if name in applied:
             if applied[name] != digest:
@@ -143,18 +143,18 @@ async def _apply(connection: AsyncConnection[Any], family: Family) -> int:
     return count
 
 
-async def _applied(connection: AsyncConnection[Any], family: Family) -> dict[str, str]:
+async def _read_applied(connection: AsyncConnection[Any], family: Family) -> dict[str, str]:
     cursor = await connection.execute("SELECT name, sha256 FROM anchorage.migrations WHERE family = %s", (family,))
     return dict(await cursor.fetchall())
 
 
-async def pending(url: str, family: Family) -> list[str]:
-    """The names of the steps that `migrate` would apply. Raises `ConfigurationError` where it would for the server's version."""
+async def list_pending(url: str, family: Family) -> list[str]:
+    """List the names of the steps that `migrate` would apply. Raises `ConfigurationError` when the server is too old."""
     connection = await _connect(url, family, 5)
     async with connection:
         with translate_errors("reading the applied migrations"):
             await _check_versions(connection, family)
             cursor = await connection.execute("SELECT to_regclass('anchorage.migrations') IS NOT NULL")
             row = await cursor.fetchone()
-            applied = await _applied(connection, family) if row and row[0] else {}
-    return [name for name, _ in _steps(family) if name not in applied]
+            applied = await _read_applied(connection, family) if row and row[0] else {}
+    return [name for name, _ in _list_steps(family) if name not in applied]

@@ -21,8 +21,8 @@ Pool = AsyncConnectionPool[AsyncConnection[Any]]
 async def open_pool(
     url: str, *, size: int, connect_timeout: float, statement_timeout: float, name: str
 ) -> AsyncIterator[Pool]:
-    """A pool of autocommit connections. Dead ones are noticed when they are taken and replaced, so that a restart of
-    Postgres costs no failed query. Does not fail when Postgres is away now.
+    """Open a pool of autocommit connections. A dead one is detected and replaced when it is taken, so that a restart of
+    Postgres fails no query. Opening does not fail when Postgres is down.
     """
     pool: Pool = AsyncConnectionPool(
         url,
@@ -31,7 +31,7 @@ async def open_pool(
         open=False,
         timeout=connect_timeout,
         reconnect_timeout=connect_timeout,
-        check=_check,
+        check=_check_connection,
         name=name,
         kwargs={
             "autocommit": True,
@@ -45,10 +45,11 @@ async def open_pool(
         yield pool
 
 
-async def _check(connection: AsyncConnection[Any]) -> None:
-    """Raises when an idle connection is dead. Asking the server each time would cost a turn a dozen round trips.
+async def _check_connection(connection: AsyncConnection[Any]) -> None:
+    """Raises when an idle connection is dead.
 
-    A server that goes away closes its sockets, and nothing else is to be read from an idle one: only then is it asked.
+    Asking the server each time would cost a turn a dozen round trips. A server that ends closes its sockets, and an idle socket has
+    nothing else to read: only a readable one is checked by a query.
     """
     poll = select.poll()  # not select(): a process with a thousand streams has higher descriptors than that takes
     poll.register(connection.fileno(), select.POLLIN)
@@ -63,14 +64,14 @@ async def ping(pool: Pool) -> None:
 
 
 def connection_for(pool: Pool, what: str) -> AbstractAsyncContextManager[AsyncConnection[Any]]:
-    """A connection of the pool for `what`, whose errors are translated. A transaction that is still open at the end is committed, or
+    """Borrow a connection of the pool for `what`, and translate its errors. A transaction that is open at the end is committed, or
     rolled back after an error.
     """
-    return _Lent(pool, what)
+    return _LentConnection(pool, what)
 
 
-class _Lent:
-    """A connection that is given back. Written out, since every turn takes several: as generators, its layers cost as much as a statement."""
+class _LentConnection:
+    """A borrowed connection. A class and not generators, whose layers cost as much as a statement; every turn borrows several."""
 
     __slots__ = ("_connection", "_pool", "_what")
 
@@ -81,7 +82,7 @@ class _Lent:
         try:
             self._connection = await self._pool.getconn()
         except Exception as error:
-            _raise_translated(error, self._what)
+            _raise_translated_error(error, self._what)
             raise
         return self._connection
 
@@ -90,18 +91,18 @@ class _Lent:
         try:
             try:
                 if not connection.closed and connection.info.transaction_status != TransactionStatus.IDLE:
-                    await (connection.commit() if error is None else _rolled_back(connection))
+                    await (connection.commit() if error is None else _roll_back(connection))
             finally:
                 await self._pool.putconn(connection)
         except Exception as failed:
-            _raise_translated(failed, self._what)
+            _raise_translated_error(failed, self._what)
             raise
         if isinstance(error, Exception):
-            _raise_translated(error, self._what)
+            _raise_translated_error(error, self._what)
 
 
-async def _rolled_back(connection: AsyncConnection[Any]) -> None:
-    """What went wrong before counts, not that this does not work either: the pool makes another connection."""
+async def _roll_back(connection: AsyncConnection[Any]) -> None:
+    """Roll back, or close the connection if that fails: the error before it matters, and the pool makes another connection."""
     try:
         await connection.rollback()
     except psycopg.Error:
@@ -110,22 +111,22 @@ async def _rolled_back(connection: AsyncConnection[Any]) -> None:
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Turn psycopg's errors into ours; `what` says what was being done. No message holds a connection string."""
+    """Translate psycopg's errors into ours; `what` says what was being done. No message holds a connection string."""
     try:
         yield
     except Exception as error:
-        _raise_translated(error, what)
+        _raise_translated_error(error, what)
         raise
 
 
-def _raise_translated(error: Exception, what: str) -> None:
+def _raise_translated_error(error: Exception, what: str) -> None:
     """Raises our error for one of psycopg's; returns for any other."""
-    translated = _translated(error, what)
+    translated = _translate_error(error, what)
     if translated is not None:
         raise translated from error
 
 
-def _translated(error: Exception, what: str) -> AnchorageError | None:
+def _translate_error(error: Exception, what: str) -> AnchorageError | None:
     if isinstance(error, PoolTimeout | PoolClosed | TooManyRequests):
         return DatabaseUnavailable(
             f"Postgres gave no connection for {what}. Check that it runs and takes connections; `anchorage doctor` tells more."

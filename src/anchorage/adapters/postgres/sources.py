@@ -38,18 +38,18 @@ class PostgresRegistry:
             )
             row = await cursor.fetchone()
         assert row is not None
-        return _as_source(row)
+        return _build_source(row)
 
     async def sources(self, principal: Principal) -> Sequence[RegisteredSource]:
-        return await self._select("owner = %s ORDER BY created_at, id", (principal.id,))
+        return await self._select_sources("owner = %s ORDER BY created_at, id", (principal.id,))
 
     async def source(self, principal: Principal, source_id: str) -> RegisteredSource:
         try:
-            found = await self._select("owner = %s AND id = %s", (principal.id, UUID(source_id)))
+            found = await self._select_sources("owner = %s AND id = %s", (principal.id, UUID(source_id)))
         except ValueError:
             found = []
         if not found:
-            raise _unknown(source_id)
+            raise _make_not_found(source_id)
         return found[0]
 
     async def remove(self, principal: Principal, source_id: str) -> None:
@@ -63,7 +63,7 @@ class PostgresRegistry:
                 "UPDATE anchorage.sources SET next_sync_at = now() + make_interval(secs => interval_seconds) "
                 f"WHERE next_sync_at <= now() AND interval_seconds IS NOT NULL RETURNING {_COLUMNS}"
             )
-            return [_as_source(row) for row in await cursor.fetchall()]
+            return [_build_source(row) for row in await cursor.fetchall()]
 
     async def note(
         self, source_id: str, status: str, failure: Failure | None = None, report: Mapping[str, Any] | None = None
@@ -76,17 +76,17 @@ class PostgresRegistry:
                  Jsonb(dict(report)) if report is not None else None, status == "synced", source_id),
             )  # fmt: skip
 
-    async def _select(self, condition: str, parameters: Sequence[Any]) -> list[RegisteredSource]:
+    async def _select_sources(self, condition: str, parameters: Sequence[Any]) -> list[RegisteredSource]:
         async with connection_for(self._pool, "reading the sources") as connection:
             cursor = await connection.execute(f"SELECT {_COLUMNS} FROM anchorage.sources WHERE {condition}", parameters)
-            return [_as_source(row) for row in await cursor.fetchall()]
+            return [_build_source(row) for row in await cursor.fetchall()]
 
 
-def _as_source(row: Sequence[Any]) -> RegisteredSource:
+def _build_source(row: Sequence[Any]) -> RegisteredSource:
     error = Failure(row[7], row[8] or "") if row[7] else None
     values: list[Any] = [*row[:7], error, *row[9:]]
     return RegisteredSource(*values)
 
 
-def _unknown(source_id: str) -> NotFound:
+def _make_not_found(source_id: str) -> NotFound:
     return NotFound(f"No source {source_id[:80]!r} of yours. `anchorage sources list` and GET /api/sources show them.")

@@ -1,7 +1,7 @@
-"""The event log in Postgres: a row a conversation for the stream, and a row for each few events.
+"""The event log in Postgres: one row for the stream of each conversation, and one row for each few events.
 
-The bookkeeping is committed without waiting for the disk: a crash of Postgres may undo the last of it, which costs a reader the
-repetition of some events. Finished answers are in the table of turns, whose commits wait.
+These rows are committed without waiting for the disk. A crash of Postgres may lose the last ones; a reader then gets some events
+twice. Finished answers are in the table of turns, whose commits wait.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from anchorage.model import Principal
 from anchorage.ports.streams import Line, Piece, Progress, StreamRequest, StreamState
 
 _PAGE = 200  # rows
-_SWEPT_AT_ONCE = 5000
+_SWEEP_BATCH = 5000
 _HELD = (
     "EXISTS (SELECT FROM anchorage.stream_holders h WHERE h.id = s.holder AND h.beat_at > clock_timestamp() - make_interval(secs => "
     "%(lease)s)) AND NOT s.ended"
@@ -93,7 +93,7 @@ class PostgresStreamLog:
         self._pool, self._lease = pool, lease
         self._writing: AsyncConnection[Any] | None = None
 
-    async def _rest(self) -> None:
+    async def _return_connection(self) -> None:
         connection, self._writing = self._writing, None
         if connection is not None:
             await self._pool.putconn(connection)
@@ -114,10 +114,10 @@ class PostgresStreamLog:
         async with connection_for(self._pool, "beginning a stream") as connection:
             (rows,) = await run(connection, [_BEGIN(values)])
         if rows:
-            return _state(rows[0]), True
+            return _build_state(rows[0]), True
         state = await self.state(principal, conversation_id)
         if state is None:  # deleted in this moment
-            raise _unknown(conversation_id)
+            raise _make_not_found(conversation_id)
         return state, False
 
     async def claim(self, state: StreamState, holder: str) -> StreamState | None:
@@ -127,7 +127,7 @@ class PostgresStreamLog:
         }  # fmt: skip
         async with connection_for(self._pool, "taking over a stream") as connection:
             row = await (await connection.execute(f"{_CLAIM} RETURNING {_STATE}", values)).fetchone()
-        return _state(row) if row else None
+        return _build_state(row) if row else None
 
     async def state(self, principal: Principal, conversation_id: str) -> StreamState | None:
         async with connection_for(self._pool, "looking up a stream") as connection:
@@ -138,8 +138,8 @@ class PostgresStreamLog:
             )
             row = await cursor.fetchone()
         if row is None or row[10] != principal.id:
-            raise _unknown(conversation_id)
-        return _state(row) if row[0] is not None else None
+            raise _make_not_found(conversation_id)
+        return _build_state(row) if row[0] is not None else None
 
     async def write(self, holder: str, pieces: Sequence[Piece]) -> Mapping[str, bool]:
         # As JSON: arrays cost the driver several times as much.
@@ -158,7 +158,7 @@ class PostgresStreamLog:
                 (taken,) = await run(connection, [_WRITE(values)])
                 return dict(taken)
             except BaseException:
-                await self._rest()
+                await self._return_connection()
                 raise
 
     async def read(self, principal: Principal, conversation_id: str, after: int, limit: int) -> Sequence[Line]:
@@ -169,7 +169,7 @@ class PostgresStreamLog:
                 (conversation_id, principal.id, after, limit),
             )
             rows = await cursor.fetchall()
-        return [line for first, lines in rows for line in _numbered(first, lines) if line[0] > after]
+        return [line for first, lines in rows for line in _number_lines(first, lines) if line[0] > after]
 
     async def poll(self, positions: Mapping[str, int]) -> Mapping[str, Progress]:
         values = {"ids": list(positions), "after": list(positions.values()), "lease": self._lease, "page": _PAGE}
@@ -177,7 +177,7 @@ class PostgresStreamLog:
             rows = await (await connection.execute(_POLL, values)).fetchall()
         found: dict[str, Progress] = {}
         for key, owner, born, last, ended, held, first, lines in rows:
-            new = tuple(line for line in _numbered(first, lines) if line[0] > positions[key]) if lines else ()
+            new = tuple(line for line in _number_lines(first, lines) if line[0] > positions[key]) if lines else ()
             before = found[key].lines if key in found else ()
             found[key] = Progress(owner, born, before + new, last, ended, held)
         return found
@@ -195,7 +195,7 @@ class PostgresStreamLog:
     async def followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
         async with connection_for(self._pool, "following streams") as connection:
             if seconds is None:
-                # Rows that are being written are let be this time: waiting for them in any order could deadlock.
+                # Rows that are being written are skipped: waiting for them in any order could deadlock.
                 await connection.execute(
                     "UPDATE anchorage.streams SET read_at = now() WHERE conversation_id IN (SELECT conversation_id "
                     "FROM anchorage.streams WHERE conversation_id = ANY(%s) AND NOT ended FOR UPDATE SKIP LOCKED)",
@@ -218,7 +218,7 @@ class PostgresStreamLog:
             )
 
     async def release(self, holder: str) -> None:
-        await self._rest()
+        await self._return_connection()
         async with connection_for(self._pool, "handing streams over") as connection:
             await connection.execute(
                 "WITH gone AS (DELETE FROM anchorage.stream_holders WHERE id = %(holder)s) "
@@ -237,7 +237,7 @@ class PostgresStreamLog:
                 {"id": conversation_id, "message": found.message_id, "lease": self._lease},
             )
             row = await cursor.fetchone()
-        return _state(row) if row else None
+        return _build_state(row) if row else None
 
     async def sweep(self, seconds: float) -> int:
         async with connection_for(self._pool, "forgetting events") as connection:
@@ -248,16 +248,16 @@ class PostgresStreamLog:
                 "DELETE FROM anchorage.events WHERE (conversation_id, last_n) IN (SELECT e.conversation_id, e.last_n "
                 "FROM anchorage.events e JOIN anchorage.streams s USING (conversation_id) "
                 "WHERE e.created_at < now() - make_interval(secs => %s) AND (s.ended OR e.last_n < s.first_n) LIMIT %s)",
-                (seconds, _SWEPT_AT_ONCE),
+                (seconds, _SWEEP_BATCH),
             )
             return cursor.rowcount
 
 
-def _numbered(first: int, lines: str) -> list[Line]:
+def _number_lines(first: int, lines: str) -> list[Line]:
     return list(enumerate(lines.split("\n"), first))
 
 
-def _state(row: Sequence[Any] | None) -> StreamState:
+def _build_state(row: Sequence[Any] | None) -> StreamState:
     assert row is not None
     request = row[9]
     if request is not None:
@@ -272,7 +272,7 @@ def _state(row: Sequence[Any] | None) -> StreamState:
     return StreamState(*(*row[:9], request))
 
 
-def _unknown(conversation_id: str) -> NotFound:
+def _make_not_found(conversation_id: str) -> NotFound:
     return NotFound(
         f"No conversation {conversation_id[:128]!r} of yours. Leave the id out, or take a new one, to begin another."
     )

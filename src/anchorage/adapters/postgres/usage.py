@@ -20,9 +20,9 @@ from anchorage.ports.usage import Allowance, UsageRow
 from anchorage.telemetry import degraded
 
 _log = structlog.get_logger(__name__)
-_FRESH = 10.0  # seconds for which sums read from the database are trusted; other processes add to them too
-_MOST_SUMS = 10_000
-_PRICED = 1_000_000  # tokens that a price is for
+_SUMS_TTL = 10.0  # seconds for which sums read from the database are trusted; other processes add to them too
+_MAX_SUMS = 10_000
+_TOKENS_PER_PRICE = 1_000_000  # tokens that a price is for
 _ADD = (
     "INSERT INTO anchorage.usage AS u (principal, day, model, requests, prompt_tokens, completion_tokens, cost) "
     "SELECT * FROM unnest(%s::text[], %s::date[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::float8[]) "
@@ -53,7 +53,7 @@ class _Counts:
         self.completion_tokens += other.completion_tokens
         self.cost += other.cost
 
-    def negative(self) -> _Counts:
+    def negate(self) -> _Counts:
         return _Counts(-self.requests, -self.prompt_tokens, -self.completion_tokens, -self.cost)
 
     @property
@@ -66,7 +66,7 @@ _NOTHING = _Counts()
 
 @dataclass(slots=True)
 class _Sums:
-    """What an account has used on `day` and in its month, as of `read_at` and counted on since."""
+    """What an account has used on `day` and in its month: read at `read_at`, and added to since."""
 
     day: date
     read_at: float
@@ -82,86 +82,86 @@ class _Sums:
         self.month_tokens += counts.tokens
 
 
-def _today() -> date:
+def _read_today() -> date:
     return datetime.now(UTC).date()
 
 
 @dataclass(slots=True)
 class PostgresLedger:
-    """Implements the `Ledger` port. Open it with `open_ledger`, which writes what is counted."""
+    """Implements the `Ledger` port. Open it with `open_ledger`, which also writes the counts."""
 
     pool: Pool
     prices: Mapping[str, tuple[float, float]]
     """By model: the cost of a million tokens read and of a million written; `*` is every other model."""
     default: Allowance
     allowances: Mapping[str, Allowance]
-    """Of single principals, by id."""
-    today: Callable[[], date] = _today
+    """Allowances of single principals, by id."""
+    today: Callable[[], date] = _read_today
     _pending: dict[tuple[str, date, str], _Counts] = field(default_factory=dict)
     _sums: dict[_Account, _Sums] = field(default_factory=dict)
     _held: dict[_Account, _Counts] = field(default_factory=dict)
-    """What is set aside for what is under way."""
-    _something: asyncio.Event = field(default_factory=asyncio.Event)
+    """What is reserved for answers under way."""
+    _has_pending: asyncio.Event = field(default_factory=asyncio.Event)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def add(self, principal: Principal, usage: Usage) -> None:
-        counts, model, day = self._counts(usage), usage.model or "unknown", self.today()
+        counts, model, day = self._price_usage(usage), usage.model or "unknown", self.today()
         self._pending.setdefault((principal.id, day, model), _Counts()).add(counts)
         accounts: tuple[_Account, ...] = (("principal", principal.id), ("model", model))
         for account in accounts:
             if (sums := self._sums.get(account)) and sums.day == day:
                 sums.add(counts)
-        self._something.set()
+        self._has_pending.set()
 
-    def _counts(self, usage: Usage) -> _Counts:
+    def _price_usage(self, usage: Usage) -> _Counts:
         read, written = self.prices.get(usage.model or "unknown") or self.prices.get("*") or (0.0, 0.0)
-        cost = (usage.prompt_tokens * read + usage.completion_tokens * written) / _PRICED
+        cost = (usage.prompt_tokens * read + usage.completion_tokens * written) / _TOKENS_PER_PRICE
         return _Counts(1, usage.prompt_tokens, usage.completion_tokens, cost)
 
     def allowance(self, principal: Principal) -> Allowance:
         return self.allowances.get(principal.id, self.default)
 
     async def check(self, principal: Principal) -> None:
-        spent = await self._spent(("principal", principal.id), self.allowance(principal))
+        spent = await self._describe_spent_budget(("principal", principal.id), self.allowance(principal))
         if spent:
             raise BudgetExceeded(f"Your budget {spent}; whoever runs this server can raise it (ANCHORAGE_USAGE__*).")
 
     @asynccontextmanager
     async def hold(self, principal: Principal, most: Usage) -> AsyncIterator[None]:
         await self.check(principal)
-        with self._set_aside(("principal", principal.id), most):
+        with self._reserve(("principal", principal.id), most):
             yield
 
     @asynccontextmanager
     async def hold_model(self, allowance: Allowance, most: Usage) -> AsyncIterator[None]:
         account: _Account = ("model", most.model or "unknown")
-        if spent := await self._spent(account, allowance):
+        if spent := await self._describe_spent_budget(account, allowance):
             raise ModelBudgetSpent(
                 f"The budget of the model {most.model!r} {spent}; whoever runs this server can raise it, or name another model to go on "
                 "with (ANCHORAGE_LLM__DAILY_TOKENS, ANCHORAGE_LLM__DAILY_COST, ANCHORAGE_LLM__FALLBACKS)."
             )
-        with self._set_aside(account, most):
+        with self._reserve(account, most):
             yield
 
     @contextmanager
-    def _set_aside(self, account: _Account, most: Usage) -> Iterator[None]:
-        counts = self._counts(most)
+    def _reserve(self, account: _Account, most: Usage) -> Iterator[None]:
+        counts = self._price_usage(most)
         held = self._held.setdefault(account, _Counts())
         held.add(counts)
         try:
             yield
         finally:
-            held.add(counts.negative())
+            held.add(counts.negate())
             if not held.requests:
                 self._held.pop(account, None)
 
-    async def _spent(self, account: _Account, allowed: Allowance) -> str:
-        """What to say of a budget that leaves nothing for another question; empty where there is room."""
+    async def _describe_spent_budget(self, account: _Account, allowed: Allowance) -> str:
+        """Describe a budget that leaves nothing for another question; empty when there is room."""
         if allowed == Allowance():
             return ""
         day = self.today()
         sums = self._sums.get(account)
-        if sums is None or sums.day != day or time.monotonic() - sums.read_at > _FRESH:
+        if sums is None or sums.day != day or time.monotonic() - sums.read_at > _SUMS_TTL:
             sums = await self._read_sums(account, day)
         held = self._held.get(account, _NOTHING)
         tomorrow = day + timedelta(days=1)
@@ -186,7 +186,7 @@ class PostgresLedger:
 
     async def _read_sums(self, account: _Account, day: date) -> _Sums:
         column, name = account
-        async with self._writing:  # so that nothing is half written: it is either in the table or still pending
+        async with self._writing:  # no count is half written: it is either in the table or still pending
             async with connection_for(self.pool, "reading what was used") as connection:
                 values = {"name": name, "day": day, "first": day.replace(day=1)}
                 row = await (await connection.execute(_SUMS.format(column=column), values)).fetchone()
@@ -195,7 +195,7 @@ class PostgresLedger:
             for (who, when, model), counts in self._pending.items():
                 if when == day and name == (who if column == "principal" else model):
                     sums.add(counts)
-            if len(self._sums) >= _MOST_SUMS:
+            if len(self._sums) >= _MAX_SUMS:
                 self._sums.clear()
             self._sums[account] = sums
             return sums
@@ -229,17 +229,17 @@ class PostgresLedger:
                     self._pending.setdefault(key, _Counts()).add(counts)
                 raise
 
-    async def keep_writing(self, interval: float) -> None:
-        """Write every so many seconds in which there is something to write, until it is cancelled."""
+    async def write_periodically(self, interval: float) -> None:
+        """Write the pending counts every `interval` seconds, until cancelled. Waits while nothing is pending."""
         while True:
-            await self._something.wait()
-            self._something.clear()
+            await self._has_pending.wait()
+            self._has_pending.clear()
             await asyncio.sleep(interval)
             try:
                 await self.flush()
             except AnchorageError as error:
                 degraded("usage_not_written", error.message)
-                self._something.set()
+                self._has_pending.set()
             heed_cancellation()
 
 
@@ -252,9 +252,9 @@ async def open_ledger(
     allowances: Mapping[str, Allowance],
     interval: float,
 ) -> AsyncIterator[PostgresLedger]:
-    """A ledger that writes every `interval` seconds, and what is left at the end."""
+    """Open a ledger that writes every `interval` seconds, and once more at the end."""
     ledger = PostgresLedger(pool, prices, default, allowances)
-    task = asyncio.create_task(ledger.keep_writing(interval))
+    task = asyncio.create_task(ledger.write_periodically(interval))
     try:
         yield ledger
     finally:

@@ -1,4 +1,4 @@
-"""What another role's failures mean here."""
+"""Turns the failures of another role into our errors."""
 
 from __future__ import annotations
 
@@ -10,37 +10,39 @@ from yarl import URL
 
 from anchorage.errors import AnchorageError, Blocked, DocumentRefused, Unavailable
 
-_OWN_SIGNATURE = (Blocked, DocumentRefused)  # these are made of more than a message, and no search raises them
+_WITH_OWN_SIGNATURE = (Blocked, DocumentRefused)  # they need more than a message, and no search raises them
 
 
-def _kinds(root: type[AnchorageError]) -> Iterator[type[AnchorageError]]:
+def _walk_error_classes(root: type[AnchorageError]) -> Iterator[type[AnchorageError]]:
     yield root
     for kind in root.__subclasses__():
-        yield from _kinds(kind)
+        yield from _walk_error_classes(kind)
 
 
-def failure_of(body: bytes) -> AnchorageError | None:
-    """The error that a problem document tells of, as it was raised there; None where it is no such document."""
+def parse_failure(body: bytes) -> AnchorageError | None:
+    """Rebuild the error of a problem document as it was raised in the other role; None for anything else."""
     try:
-        told = json.loads(body)
-        code, detail = told["code"], told["detail"]
+        document = json.loads(body)
+        code, detail = document["code"], document["detail"]
     except (ValueError, KeyError, TypeError):
         return None
     if not isinstance(detail, str):
         return None
-    for kind in _kinds(AnchorageError):  # the first of a code is the most general
-        if kind.code == code and not issubclass(kind, _OWN_SIGNATURE):
+    for kind in _walk_error_classes(AnchorageError):  # the first of a code is the most general
+        if kind.code == code and not issubclass(kind, _WITH_OWN_SIGNATURE):
             return kind(detail)
     return None
 
 
-def shown(url: str) -> str:
-    """The address of a role without the name and password that it may hold."""
+def strip_login(url: str) -> str:
+    """Remove user name and password from a role's address."""
     return str(URL(url).with_user(None)).rstrip("/")
 
 
-def unreachable(role: str, url: str, setting: str, error: ClientConnectorError | ConnectionTimeoutError) -> Unavailable:
-    """Nobody listens there."""
+def make_unreachable_error(
+    role: str, url: str, setting: str, error: ClientConnectorError | ConnectionTimeoutError
+) -> Unavailable:
+    """The error for a role that cannot be reached."""
     cause = (
         (error.strerror or str(error.os_error)) if isinstance(error, ClientConnectorError) else "no connection in time"
     )

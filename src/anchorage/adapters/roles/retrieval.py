@@ -1,4 +1,4 @@
-"""Retrieval by the role that does nothing else, over HTTP."""
+"""Retrieval over HTTP, by the role that only retrieves."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import time
 from aiohttp import ClientConnectorError, ClientError, ClientResponse, ClientSession, ConnectionTimeoutError
 from pydantic import ValidationError
 
-from anchorage.adapters.roles.failures import failure_of, shown, unreachable
-from anchorage.adapters.roles.trust import vouched
+from anchorage.adapters.roles.failures import make_unreachable_error, parse_failure, strip_login
+from anchorage.adapters.roles.trust import vouch_for
 from anchorage.errors import AnchorageError, ConfigurationError, NotAllowed, Unavailable
 from anchorage.model import Principal
 from anchorage.ports.retrieval_role import Found, Retrieval
@@ -18,9 +18,9 @@ from anchorage.ports.roles import asked_form, found_form
 
 _ATTEMPTS = 2
 _PAUSE = 0.1  # seconds between them: in a rollout, the next connection reaches another pod
-_PING_KEPT = 2.0  # seconds that a ping's outcome is good for
+_PING_TTL = 2.0  # seconds that a ping's outcome is good for
 _PING_TIMEOUT = 1.5
-_LARGEST = 64 * 1024**2
+_MAX_ANSWER_BYTES = 64 * 1024**2
 
 
 class HttpRetrievalRole:
@@ -28,17 +28,17 @@ class HttpRetrievalRole:
 
     def __init__(self, client: ClientSession, url: str, token: str, *, timeout: float) -> None:
         self._client, self._url, self._token, self._timeout = client, url.rstrip("/"), token, timeout
-        self._shown = shown(url)
-        self._pinged, self._state = -_PING_KEPT, ""
+        self._shown = strip_login(url)
+        self._pinged_at, self._state = -_PING_TTL, ""
 
     async def find(self, principal: Principal, asked: Retrieval) -> Found:
-        """A search changes nothing, so it is tried again where no answer came."""
+        """Retrieve. A search changes nothing, so it is retried when no answer came."""
         body = asked_form().dump_json(asked)
         try:
             async with asyncio.timeout(self._timeout):
                 for attempt in range(_ATTEMPTS):
                     try:
-                        return await self._once(principal, body)
+                        return await self._request_once(principal, body)
                     except Unavailable as error:
                         if attempt == _ATTEMPTS - 1 or type(error) is not Unavailable:
                             raise
@@ -50,30 +50,30 @@ class HttpRetrievalRole:
             ) from error
         raise AssertionError
 
-    async def _once(self, principal: Principal, body: bytes) -> Found:
-        headers = {**vouched(principal, self._token), "Content-Type": "application/json"}
+    async def _request_once(self, principal: Principal, body: bytes) -> Found:
+        headers = {**vouch_for(principal, self._token), "Content-Type": "application/json"}
         try:
             async with self._client.post(
                 f"{self._url}/internal/retrieve", data=body, headers=headers, allow_redirects=False
             ) as response:
-                said = await _whole(response)
+                answer = await _read_body(response)
         except (ClientConnectorError, ConnectionTimeoutError) as error:
-            raise unreachable("retrieval", self._shown, "RETRIEVAL_URL", error) from error
+            raise make_unreachable_error("retrieval", self._shown, "RETRIEVAL_URL", error) from error
         except ClientError as error:
             raise Unavailable(
                 f"The retrieval role at {self._shown} broke the connection off before its answer was whole. Ask again."
             ) from error
         if response.status != 200:
-            raise self._refused(response.status, said)
+            raise self._explain_refusal(response.status, answer)
         try:
-            return found_form().validate_json(said)
+            return found_form().validate_json(answer)
         except ValidationError as error:
             raise ConfigurationError(
                 f"{self._shown} does not answer as the retrieval role does. Check RETRIEVAL_URL, and run the same release everywhere."
             ) from error
 
-    def _refused(self, status: int, said: bytes) -> AnchorageError:
-        failure = failure_of(said)
+    def _explain_refusal(self, status: int, answer: bytes) -> AnchorageError:
+        failure = parse_failure(answer)
         if isinstance(failure, NotAllowed):
             return ConfigurationError(
                 f"The retrieval role at {self._shown} does not take this process for one of its installation. Give both the same "
@@ -91,8 +91,8 @@ class HttpRetrievalRole:
         )
 
     async def ping(self) -> None:
-        """Whether anything answers there. Behind a Service of Kubernetes that is a pod that is ready."""
-        if time.monotonic() - self._pinged >= _PING_KEPT:
+        """Check that the role answers. Behind a Kubernetes Service, a pod that is ready does. Raises `Unavailable`."""
+        if time.monotonic() - self._pinged_at >= _PING_TTL:
             self._state = ""
             try:
                 async with asyncio.timeout(_PING_TIMEOUT), self._client.get(f"{self._url}/livez") as response:
@@ -100,17 +100,17 @@ class HttpRetrievalRole:
                         self._state = f"HTTP {response.status}"
             except (ClientError, TimeoutError) as error:
                 self._state = str(error) or "no answer in time"
-            self._pinged = time.monotonic()
+            self._pinged_at = time.monotonic()
         if self._state:
             raise Unavailable(f"The retrieval role at {self._shown} does not answer ({self._state}).")
 
 
-async def _whole(response: ClientResponse) -> bytes:
+async def _read_body(response: ClientResponse) -> bytes:
     body = bytearray()
     while piece := await response.content.readany():
         body += piece
-        if len(body) > _LARGEST:
+        if len(body) > _MAX_ANSWER_BYTES:
             raise ConfigurationError(
-                f"The retrieval role sent an answer of more than {_LARGEST} bytes. Check RETRIEVAL_URL."
+                f"The retrieval role sent an answer of more than {_MAX_ANSWER_BYTES} bytes. Check RETRIEVAL_URL."
             )
     return bytes(body)

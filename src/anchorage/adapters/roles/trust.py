@@ -16,17 +16,17 @@ from anchorage.ports.roles import PRINCIPAL_HEADER, TOKEN_HEADER
 
 
 @lru_cache(maxsize=1)
-def _principals() -> TypeAdapter[Principal]:
+def _principal_form() -> TypeAdapter[Principal]:
     return TypeAdapter(Principal)
 
 
-def vouched(principal: Principal, token: str) -> dict[str, str]:
-    """The headers that say for whom a request is."""
-    return {TOKEN_HEADER: token, PRINCIPAL_HEADER: base64.b64encode(_principals().dump_json(principal)).decode()}
+def vouch_for(principal: Principal, token: str) -> dict[str, str]:
+    """Make the headers that say for whom a request is."""
+    return {TOKEN_HEADER: token, PRINCIPAL_HEADER: base64.b64encode(_principal_form().dump_json(principal)).decode()}
 
 
-def vouched_for(headers: Mapping[str, str], token: str) -> Principal:
-    """The principal that another role vouches for. Raises `NotAllowed`."""
+def verify_principal(headers: Mapping[str, str], token: str) -> Principal:
+    """Return the principal that another role vouches for. Raises `NotAllowed` without the right token."""
     given = headers.get(TOKEN_HEADER, "").encode("utf-8", "replace")
     if not hmac.compare_digest(given, token.encode()):
         raise NotAllowed(
@@ -34,6 +34,6 @@ def vouched_for(headers: Mapping[str, str], token: str) -> Principal:
             "instead; if this came from the API, give both the same ANCHORAGE_ROLES__TOKEN."
         )
     try:
-        return _principals().validate_json(base64.b64decode(headers.get(PRINCIPAL_HEADER, ""), validate=True))
+        return _principal_form().validate_json(base64.b64decode(headers.get(PRINCIPAL_HEADER, ""), validate=True))
     except (ValidationError, binascii.Error, ValueError) as error:
         raise NotAllowed("A role sent a request without saying for whom. Run the same release everywhere.") from error

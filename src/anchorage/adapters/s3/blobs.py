@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from anchorage.adapters.s3.client import S3
-from anchorage.adapters.s3.download import downloaded
+from anchorage.adapters.s3.download import download
 from anchorage.adapters.s3.place import Place
 from anchorage.errors import AnchorageError, NotFound, Unavailable
 
@@ -21,7 +21,7 @@ _KEY = re.compile(r"[0-9a-f]{64}")
 _PIECE = 256 * 1024
 _PART = 8 * 1024**2  # larger files go up in parts of this size
 _MAX_PARTS = 10_000  # S3's limit
-_NEW = 60.0  # seconds that an object passes for new
+_NEW = 60.0  # seconds for which an object counts as new
 _COPIED = 5 * 1024**3  # S3's limit of a copy in one request
 _PARTS_AT_ONCE = 4  # in memory, too
 
@@ -45,27 +45,27 @@ class S3BlobStore:
         size = (await asyncio.to_thread(path.stat)).st_size
         if size <= self._part_bytes:
             content = await asyncio.to_thread(path.read_bytes)  # hashed and sent from memory: the same bytes for sure
-            key = await asyncio.to_thread(_hash, content)
-            if not await self._renewed(key, len(content)):
-                await self._send("put_object", self._place(key), content)
+            key = await asyncio.to_thread(_hash_bytes, content)
+            if not await self._renew(key, len(content)):
+                await self._send_object("put_object", self._locate(key), content)
             return key
         key = await asyncio.to_thread(_hash_file, path)
-        if not await self._renewed(key, size):
-            await self._put_parts(path, self._place(key), key, size)
+        if not await self._renew(key, size):
+            await self._put_parts(path, self._locate(key), key, size)
         return key
 
-    def _place(self, key: str) -> Place:
+    def _locate(self, key: str) -> Place:
         if not _KEY.fullmatch(key):
             raise NotFound(f"{key[:80]!r} is no key of an original.")
         return Place(self._bucket, f"{self._prefix}{key[:2]}/{key}")
 
-    async def _renewed(self, key: str, size: int) -> bool:
-        """Whether the object is there, and is as new: an old one is copied onto itself, so that no sweep takes it for forgotten."""
-        place = self._place(key)
-        found = await self._s3.head(place)
+    async def _renew(self, key: str, size: int) -> bool:
+        """Whether the object exists. An old one is copied onto itself, so that it counts as new and no sweep deletes it."""
+        place = self._locate(key)
+        found = await self._s3.head_object(place)
         if found is None or found.get("ContentLength") != size:
             return False
-        if _age(found) <= _NEW:
+        if _measure_age(found) <= _NEW:
             return True
         if size > _COPIED:
             return False
@@ -74,11 +74,11 @@ class S3BlobStore:
                 "copy_object", place.uri, self._bucket, seconds=self._s3.config.transfer_timeout, Key=place.key,
                 CopySource={"Bucket": self._bucket, "Key": place.key}, MetadataDirective="REPLACE",
             )  # fmt: skip
-        except NotFound:  # swept in this moment: it is sent again
+        except NotFound:  # swept meanwhile: it is sent again
             return False
         return True
 
-    async def _send(self, operation: str, place: Place, content: bytes, **parameters: Any) -> dict[str, Any]:
+    async def _send_object(self, operation: str, place: Place, content: bytes, **parameters: Any) -> dict[str, Any]:
         digest = await asyncio.to_thread(lambda: hashlib.md5(content, usedforsecurity=False).digest())
         async with self._s3.slots:
             return await self._s3.call(
@@ -107,13 +107,13 @@ class S3BlobStore:
         sent: list[dict[str, Any]] = []
 
         async def send(number: int, part: bytes) -> dict[str, Any]:
-            answer = await self._send("upload_part", place, part, PartNumber=number, UploadId=upload)
+            answer = await self._send_object("upload_part", place, part, PartNumber=number, UploadId=upload)
             return {"PartNumber": number, "ETag": answer["ETag"]}
 
         file = await asyncio.to_thread(path.open, "rb")
         try:
-            while parts := await asyncio.to_thread(_next_parts, file, length, content):
-                sent += await _together(send(len(sent) + number, part) for number, part in enumerate(parts, 1))
+            while parts := await asyncio.to_thread(_read_next_parts, file, length, content):
+                sent += await _run_together(send(len(sent) + number, part) for number, part in enumerate(parts, 1))
         finally:
             file.close()
         if content.hexdigest() != key:
@@ -122,8 +122,8 @@ class S3BlobStore:
 
     @asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
-        place = self._place(key)
-        async with downloaded(self._s3, place) as file:
+        place = self._locate(key)
+        async with download(self._s3, place) as file:
             if await asyncio.to_thread(_hash_file, file.path) != key:
                 raise Unavailable(
                     f"{place.uri} is damaged: its bytes are not those that were kept. Delete it, and ingest again."
@@ -137,32 +137,32 @@ class S3BlobStore:
                     yield piece
 
     async def delete(self, key: str, *, grace: float = 0) -> bool:
-        place = self._place(key)
-        if grace and (found := await self._s3.head(place)) is not None and _age(found) < grace:
+        place = self._locate(key)
+        if grace and (found := await self._s3.head_object(place)) is not None and _measure_age(found) < grace:
             return False
         await self._s3.call("delete_object", place.uri, self._bucket, Key=place.key)
         return True
 
 
-def _age(found: Mapping[str, Any]) -> float:
+def _measure_age(found: Mapping[str, Any]) -> float:
     """Seconds since an object was written."""
     written: datetime = found["LastModified"]
     return (datetime.now(UTC) - written).total_seconds()
 
 
-class _Hash(Protocol):
+class _Digest(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
-def _next_parts(file: IO[bytes], length: int, content: _Hash) -> list[bytes]:
+def _read_next_parts(file: IO[bytes], length: int, content: _Digest) -> list[bytes]:
     parts = [part for _ in range(_PARTS_AT_ONCE) if (part := file.read(length))]
     for part in parts:
         content.update(part)
     return parts
 
 
-async def _together(work: Iterable[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
-    """All results in order; the first error ends the others, and is raised."""
+async def _run_together(work: Iterable[Coroutine[Any, Any, dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Run all and return the results in order. The first error cancels the others and is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one) for one in work]
@@ -171,7 +171,7 @@ async def _together(work: Iterable[Coroutine[Any, Any, dict[str, Any]]]) -> list
     return [task.result() for task in tasks]
 
 
-def _hash(content: bytes) -> str:
+def _hash_bytes(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchorage.adapters.s3.failures import translated
+from anchorage.adapters.s3.failures import translate_errors
 from anchorage.adapters.s3.place import Place
 from anchorage.errors import ConfigurationError
 
@@ -75,39 +75,39 @@ class S3:
         self._opening = asyncio.Lock()
         self._stack = AsyncExitStack()
 
-    def translated(self, what: str, bucket: str) -> AbstractContextManager[None]:
-        """A context in which the library's errors become ours."""
-        return translated(what, bucket, self.config.shown)
+    def translate_errors(self, what: str, bucket: str) -> AbstractContextManager[None]:
+        """Translate the library's errors into ours within this context."""
+        return translate_errors(what, bucket, self.config.shown)
 
-    async def raw(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """One request with the library's retries, and the library's errors."""
+    async def call_library(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Make one request, with the library's retries. Raises the library's errors."""
         async with self._opening:
             if self._client is None:
-                self._client = await self._stack.enter_async_context(await _new_client(self.config))
+                self._client = await self._stack.enter_async_context(await _create_client(self.config))
         answer: dict[str, Any] = await getattr(self._client, operation)(**parameters)
         return answer
 
     async def call(
         self, operation: str, what: str, bucket: str, *, seconds: float | None = None, **parameters: Any
     ) -> dict[str, Any]:
-        """One request about `what` within `seconds`, retries and all. Raises our own errors."""
-        with self.translated(what, bucket):
+        """Make one request about `what` within `seconds`, retries included. Raises our own errors."""
+        with self.translate_errors(what, bucket):
             async with asyncio.timeout(seconds or self.config.request_timeout):
-                return await self.raw(operation, Bucket=bucket, **parameters)
+                return await self.call_library(operation, Bucket=bucket, **parameters)
 
-    async def head(self, place: Place) -> dict[str, Any] | None:
-        """What the server tells of an object; None where it is not there, or its bucket: an answer without a body cannot say."""
-        with self.translated(place.uri, place.bucket):
+    async def head_object(self, place: Place) -> dict[str, Any] | None:
+        """Read the metadata of an object; None when the object or its bucket does not exist, which this answer cannot tell apart."""
+        with self.translate_errors(place.uri, place.bucket):
             async with asyncio.timeout(self.config.request_timeout):
                 try:
-                    return await self.raw("head_object", Bucket=place.bucket, Key=place.key)
+                    return await self.call_library("head_object", Bucket=place.bucket, Key=place.key)
                 except Exception as error:
                     if getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
                         return None
                     raise
 
     async def close(self) -> None:
-        """End its connections."""
+        """Close the connections."""
         await self._stack.aclose()
 
 
@@ -124,7 +124,7 @@ async def open_s3(config: S3Config) -> AsyncIterator[S3]:
         await s3.close()
 
 
-async def _new_client(config: S3Config) -> Any:
+async def _create_client(config: S3Config) -> Any:
     if bool(config.access_key) != bool(config.secret_key):
         raise ConfigurationError(
             "S3 needs the access key and the secret key together: AWS_ACCESS_KEY_ID with AWS_SECRET_ACCESS_KEY, or "
@@ -141,7 +141,7 @@ async def _new_client(config: S3Config) -> Any:
         logging.getLogger(name).setLevel(logging.WARNING)  # at DEBUG they write whole requests, tokens and all
     session = library.get_session()
     # Parsing times was two thirds of the work of listing, all of it between two turns of the event loop.
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_timestamp)
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_timestamp)
     return session.create_client(
         "s3",
         endpoint_url=endpoint,
@@ -149,12 +149,12 @@ async def _new_client(config: S3Config) -> Any:
         aws_access_key_id=config.access_key,
         aws_secret_access_key=config.secret_key,
         aws_session_token=config.session_token if config.access_key else None,
-        config=_options(config),
+        config=_build_options(config),
     )
 
 
-def _timestamp(text: str | float) -> datetime:
-    """A time as S3 or the services for credentials write it."""
+def _parse_timestamp(text: str | float) -> datetime:
+    """Parse a time as S3 or the credential services write it."""
     from botocore.utils import parse_timestamp
 
     try:
@@ -167,7 +167,7 @@ def _timestamp(text: str | float) -> datetime:
     return slow
 
 
-def _options(config: S3Config) -> Any:
+def _build_options(config: S3Config) -> Any:
     from aiobotocore.config import AioConfig
     from botocore import UNSIGNED
 

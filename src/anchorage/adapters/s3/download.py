@@ -1,4 +1,4 @@
-"""An object as a local file: streamed, resumed where the connection broke, of one version, within a time and a size."""
+"""Downloads an object into a local file: streamed, resumed when the connection breaks, within limits of time and size."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from anchorage.adapters.s3.client import S3
-from anchorage.adapters.s3.failures import interruptions, translate
+from anchorage.adapters.s3.failures import load_error_types, translate_error
 from anchorage.adapters.s3.place import Place
 from anchorage.errors import AnchorageError, TooLarge, Unavailable
 
@@ -21,8 +21,8 @@ _PAUSE = 0.2  # seconds before the first resumption; doubled for each further on
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded:
-    """A temporary file with an object's bytes; `answer` is what the server said of them."""
+class DownloadedFile:
+    """A temporary file with an object's bytes; `answer` is the server's answer."""
 
     path: Path
     size: int
@@ -30,20 +30,20 @@ class Downloaded:
 
 
 @asynccontextmanager
-async def downloaded(s3: S3, place: Place, *, limit: int | None = None) -> AsyncIterator[Downloaded]:
-    """The object's bytes in a file that is removed afterwards.
+async def download(s3: S3, place: Place, *, limit: int | None = None) -> AsyncIterator[DownloadedFile]:
+    """Download an object into a file that is removed when the context ends.
 
     Raises `NotFound`, `NotAllowed`, `TooLarge` beyond `limit` bytes, and `Unavailable` when it cannot be had whole in time,
     changed while it was read, or when there is no room for it.
     """
-    file = await _written(
+    file = await _use_file(
         place, tempfile.NamedTemporaryFile, "w+b", prefix=f"anchorage-s3-{os.getpid()}-", delete=False
     )
     try:
         async with s3.slots:
-            answer = await _receive(s3, place, file, limit)
-        await _written(place, file.flush)
-        yield Downloaded(Path(file.name), file.tell(), answer)
+            answer = await _receive_object(s3, place, file, limit)
+        await _use_file(place, file.flush)
+        yield DownloadedFile(Path(file.name), file.tell(), answer)
     finally:
         await asyncio.shield(asyncio.to_thread(_remove, file))
 
@@ -57,8 +57,8 @@ def _remove(file: IO[bytes]) -> None:
         Path(file.name).unlink(missing_ok=True)
 
 
-async def _written(place: Place, write: Any, *arguments: Any, **options: Any) -> Any:
-    """Do something with the temporary file. Raises `Unavailable` when the disk is full."""
+async def _use_file(place: Place, write: Any, *arguments: Any, **options: Any) -> Any:
+    """Run an operation on the temporary file in a thread. Raises `Unavailable` when the disk is full."""
     try:
         return await asyncio.to_thread(write, *arguments, **options)
     except OSError as error:
@@ -69,7 +69,7 @@ async def _written(place: Place, write: Any, *arguments: Any, **options: Any) ->
 
 
 class _Budget:
-    """Seconds that may be spent on waiting for the server, altogether: one that sends a byte now and then ends too."""
+    """The total seconds to wait for the server, so that one that sends a byte now and then comes to an end too."""
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
@@ -85,40 +85,40 @@ class _Budget:
             self._left -= clock() - started
 
     @property
-    def spent(self) -> bool:
+    def exhausted(self) -> bool:
         return self._left <= 0
 
 
-async def _receive(s3: S3, place: Place, file: IO[bytes], limit: int | None) -> dict[str, Any]:
+async def _receive_object(s3: S3, place: Place, file: IO[bytes], limit: int | None) -> dict[str, Any]:
     budget = _Budget(s3.config.transfer_timeout)
-    with s3.translated(place.uri, place.bucket):
+    with s3.translate_errors(place.uri, place.bucket):
         async with budget.spend():
-            first = answer = await s3.raw("get_object", Bucket=place.bucket, Key=place.key)
+            first = answer = await s3.call_library("get_object", Bucket=place.bucket, Key=place.key)
     size: int | None = first.get("ContentLength")
     received = failures = 0
     while True:
         trouble: AnchorageError | None = None
         try:
             _check_size(place, size or 0, limit)
-            async with aclosing(_pieces(answer["Body"], budget)) as pieces:
+            async with aclosing(_read_pieces(answer["Body"], budget)) as pieces:
                 async for piece in pieces:
                     received += len(piece)
                     _check_size(place, received, limit)
-                    await _written(place, file.write, piece)
-        except interruptions() as error:
-            trouble = translate(error, place.uri, place.bucket, s3.config.shown)
+                    await _use_file(place, file.write, piece)
+        except load_error_types() as error:
+            trouble = translate_error(error, place.uri, place.bucket, s3.config.shown)
         finally:
             answer["Body"].close()
         if received == size or (size is None and trouble is None):
             return first
         failures += 1
-        if failures > s3.config.retries or budget.spent or not first.get("ETag"):
+        if failures > s3.config.retries or budget.exhausted or not first.get("ETag"):
             raise trouble or Unavailable(f"{place.uri}: {s3.config.shown} sent {received} of {size} bytes. Try again.")
-        answer = await _resume(s3, place, first["ETag"], received, failures, budget)
+        answer = await _resume_download(s3, place, first["ETag"], received, failures, budget)
 
 
-async def _pieces(body: Any, budget: _Budget) -> AsyncGenerator[bytes, None]:
-    """The body in pieces of about a megabyte, so that small objects take one write."""
+async def _read_pieces(body: Any, budget: _Budget) -> AsyncGenerator[bytes, None]:
+    """Read the body in pieces of about a megabyte, so that a small object takes one write."""
     gathered = bytearray()
     while True:
         async with budget.spend():
@@ -131,12 +131,12 @@ async def _pieces(body: Any, budget: _Budget) -> AsyncGenerator[bytes, None]:
             return
 
 
-async def _resume(s3: S3, place: Place, etag: str, at: int, failures: int, budget: _Budget) -> dict[str, Any]:
-    """The rest of the very same bytes. Raises `Unavailable` when they have changed."""
-    with s3.translated(place.uri, place.bucket):
+async def _resume_download(s3: S3, place: Place, etag: str, at: int, failures: int, budget: _Budget) -> dict[str, Any]:
+    """Request the rest of the same version. Raises `Unavailable` when the object has changed."""
+    with s3.translate_errors(place.uri, place.bucket):
         async with budget.spend():
             await asyncio.sleep(_PAUSE * 2 ** (failures - 1))
-            answer = await s3.raw(
+            answer = await s3.call_library(
                 "get_object", Bucket=place.bucket, Key=place.key, Range=f"bytes={at}-", IfMatch=etag
             )  # fmt: skip
     if answer.get("ETag") != etag or not str(answer.get("ContentRange", "")).startswith(f"bytes {at}-"):

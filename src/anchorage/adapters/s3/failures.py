@@ -1,4 +1,4 @@
-"""What goes wrong with S3, told as our own errors: what happened to what, and what to do. Never a key or a signature."""
+"""Translates S3's errors into ours: what happened to what, and what to do. No message holds a key or a signature."""
 
 from __future__ import annotations
 
@@ -49,30 +49,30 @@ _LOGIN = (
 
 
 @contextmanager
-def translated(what: str, bucket: str, endpoint: str) -> Iterator[None]:
-    """Turn what the client library raises into an `AnchorageError` about `what`."""
+def translate_errors(what: str, bucket: str, endpoint: str) -> Iterator[None]:
+    """Translate what the client library raises into an `AnchorageError` about `what`."""
     try:
         yield
     except AnchorageError:  # first: where the library is missing, its errors cannot be named
         raise
-    except interruptions() as error:
-        raise translate(error, what, bucket, endpoint) from error
+    except load_error_types() as error:
+        raise translate_error(error, what, bucket, endpoint) from error
 
 
-def interruptions() -> tuple[type[Exception], ...]:
-    """All that the client library raises."""
+def load_error_types() -> tuple[type[Exception], ...]:
+    """Load the types of all errors that the client library raises."""
     from aiohttp import ClientError as HttpError
     from botocore.exceptions import BotoCoreError, ClientError
 
     return (ClientError, BotoCoreError, HttpError, OSError, TimeoutError)  # OSError: TLS and sockets
 
 
-def translate(error: Exception, what: str, bucket: str, endpoint: str) -> AnchorageError:
-    """Our error for one of the library's; the texts of the library's own are left out, since they may quote requests."""
+def translate_error(error: Exception, what: str, bucket: str, endpoint: str) -> AnchorageError:
+    """Our error for one of the library's. It leaves out the library's texts, since they may quote requests."""
     from botocore.exceptions import ClientError
 
     if isinstance(error, ClientError):
-        return _answered(error.response, what, bucket, endpoint)
+        return _translate_response(error.response, what, bucket, endpoint)
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if kinds & set(_WRONG_SETTINGS):
         return ConfigurationError(
@@ -100,7 +100,7 @@ def translate(error: Exception, what: str, bucket: str, endpoint: str) -> Anchor
     )
 
 
-def _answered(response: dict[str, Any], what: str, bucket: str, endpoint: str) -> AnchorageError:
+def _translate_response(response: dict[str, Any], what: str, bucket: str, endpoint: str) -> AnchorageError:
     code = str(response.get("Error", {}).get("Code", ""))
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0)
     if code == "NoSuchBucket":

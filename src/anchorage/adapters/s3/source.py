@@ -11,12 +11,12 @@ from email.header import decode_header, make_header
 from typing import Any
 
 from anchorage.adapters.s3.client import S3
-from anchorage.adapters.s3.download import downloaded
+from anchorage.adapters.s3.download import download
 from anchorage.adapters.s3.place import Place
 from anchorage.errors import NotAllowed, NotFound, Unavailable
 from anchorage.model import SourceEntry, SourceItem
 
-_NO_TYPE = {"", "application/octet-stream", "binary/octet-stream"}  # what S3 says when nobody told it
+_NO_TYPE = {"", "application/octet-stream", "binary/octet-stream"}  # what S3 says when no type was set
 _HADOOP_FOLDER = "_$folder$"
 
 
@@ -47,46 +47,46 @@ class S3Source:
         self._place = self._named
         is_named = bool(self._named.key) and not self._named.key.endswith("/")
         if is_named:
-            if found := await self._object():
-                yield SourceEntry(self.uri, _tag(found.get("ETag"), found.get("ContentLength")))
+            if found := await self._head_object():
+                yield SourceEntry(self.uri, _make_tag(found.get("ETag"), found.get("ContentLength")))
                 return
             self._place = Place(self._named.bucket, self._named.key + "/")
         is_there = False
-        async with aclosing(self._pages()) as pages:
+        async with aclosing(self._list_pages()) as pages:
             async for item in (item async for page in pages for item in page.get("Contents", ())):
                 is_there = True
                 if not _is_hidden(item["Key"], item.get("Size", 0), self._place.key):
                     place = Place(self._place.bucket, item["Key"])
-                    yield SourceEntry(place.uri, _tag(item.get("ETag"), item.get("Size")))
+                    yield SourceEntry(place.uri, _make_tag(item.get("ETag"), item.get("Size")))
         if is_named and not is_there:
             raise NotFound(f"{self.uri}: there is no such object, and nothing below it. Check its spelling.")
 
-    async def _object(self) -> Mapping[str, Any] | None:
+    async def _head_object(self) -> Mapping[str, Any] | None:
         try:
-            return await self._s3.head(self._place)
+            return await self._s3.head_object(self._place)
         except NotAllowed:
-            return None  # this answer has no body and so no reason: listing tells what is wrong
+            return None  # this answer has no body and gives no reason; listing will
 
-    async def _pages(self) -> AsyncGenerator[Mapping[str, Any], None]:
-        """The pages of the list, the next one always under way."""
+    async def _list_pages(self) -> AsyncGenerator[Mapping[str, Any], None]:
+        """List page by page; the next page is requested while this one is used."""
         token: str | None = None
-        coming: asyncio.Task[Mapping[str, Any]] | None = asyncio.create_task(self._page(None))
+        next_page: asyncio.Task[Mapping[str, Any]] | None = asyncio.create_task(self._list_page(None))
         try:
-            while coming:
-                page = await coming
+            while next_page:
+                page = await next_page
                 if page["IsTruncated"] and page.get("NextContinuationToken") in (None, token):
                     raise Unavailable(
                         f"The list of {self.uri} broke off: {self._s3.config.shown} says that there is more, but not where."
                     )
                 token = page.get("NextContinuationToken") if page["IsTruncated"] else None
-                coming = asyncio.create_task(self._page(token)) if token else None
+                next_page = asyncio.create_task(self._list_page(token)) if token else None
                 yield page
         finally:
-            if coming:
-                coming.cancel()
-                await asyncio.wait([coming])
+            if next_page:
+                next_page.cancel()
+                await asyncio.wait([next_page])
 
-    async def _page(self, token: str | None) -> Mapping[str, Any]:
+    async def _list_page(self, token: str | None) -> Mapping[str, Any]:
         further: dict[str, Any] = {"ContinuationToken": token} if token else {}
         page = await self._s3.call(
             "list_objects_v2", f"The list of {self.uri}", self._place.bucket, Prefix=self._place.key, **further
@@ -104,7 +104,7 @@ class S3Source:
         if not uri.startswith(root) or uri == root:
             raise NotFound(f"{uri} is not in {root}.")
         place = Place.parse(uri)
-        async with downloaded(self._s3, place, limit=self._max_bytes) as file:
+        async with download(self._s3, place, limit=self._max_bytes) as file:
             answer = file.answer
             kind = str(answer.get("ContentType", "")).partition(";")[0].strip().lower()
             yield SourceItem(
@@ -113,8 +113,8 @@ class S3Source:
                 path=str(file.path),
                 size=file.size,
                 media_type=None if kind in _NO_TYPE else kind,
-                tag=_tag(answer.get("ETag"), file.size),
-                metadata=_metadata(answer),
+                tag=_make_tag(answer.get("ETag"), file.size),
+                metadata=_read_metadata(answer),
             )
 
 
@@ -126,13 +126,13 @@ def _is_hidden(key: str, size: int, prefix: str) -> bool:
     return any(part.startswith(".") and part not in (".", "..") for part in parts)
 
 
-def _tag(etag: str | None, size: int | None) -> str | None:
+def _make_tag(etag: str | None, size: int | None) -> str | None:
     """What changes with the bytes: the server's ETag, and the size for servers whose ETags are weak."""
     return f"{etag.strip(chr(34))}-{size}" if etag else None
 
 
-def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """What S3 keeps beside the bytes; the owner's own metadata under `user`."""
+def _read_metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the metadata that S3 keeps beside the bytes; the owner's own is under `user`."""
     found: dict[str, Any] = {}
     if isinstance(modified := answer.get("LastModified"), datetime):
         found["last_modified"] = modified.astimezone(UTC).isoformat()
@@ -141,12 +141,12 @@ def _metadata(answer: Mapping[str, Any]) -> dict[str, Any]:
     if etag := answer.get("ETag"):
         found["etag"] = etag.strip('"')
     if user := answer.get("Metadata"):
-        found["user"] = {name: _decoded(value) for name, value in user.items()}
+        found["user"] = {name: _decode_value(value) for name, value in user.items()}
     return found
 
 
-def _decoded(value: str) -> str:
-    """S3 hands out what is not ASCII as RFC 2047 words."""
+def _decode_value(value: str) -> str:
+    """Decode RFC 2047 words, as which S3 returns what is not ASCII."""
     try:
         return str(make_header(decode_header(value))).replace("\0", "") if "=?" in value else value
     except (HeaderParseError, LookupError, ValueError):

@@ -43,9 +43,9 @@ def doctor(data: Data = None, json: Json = False) -> int:
 
 def _host_names(settings: Settings) -> Check:
     from anchorage.diagnosis import Check
-    from anchorage.faces.http.browser import rebinding_risk
+    from anchorage.faces.http.browser import describe_rebinding_risk
 
     http = settings.http
-    if risk := rebinding_risk(http.host, http.allowed_hosts):
+    if risk := describe_rebinding_risk(http.host, http.allowed_hosts):
         return Check("host names", "warning", risk)
     return Check("host names", "ok", http.allowed_hosts or f"this machine's alone: the server listens on {http.host}")

@@ -12,7 +12,7 @@ from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.cli.connection import connected
 from anchorage.faces.cli.options import Collection, Data, Json
 from anchorage.faces.cli.output import console, print_json, print_table
-from anchorage.faces.shapes import document_json, document_with_text
+from anchorage.faces.shapes import document_json, format_document_with_text
 from anchorage.model import Document
 
 app = typer.Typer(no_args_is_help=True, help="See and delete documents.")
@@ -49,7 +49,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
 
     async def run() -> dict[str, Any]:
         async with connected(data) as api:
-            return document_with_text(*await api.documents.show(document_id))
+            return format_document_with_text(*await api.documents.show(document_id))
 
     found = asyncio.run(run())
     if json:

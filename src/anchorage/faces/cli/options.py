@@ -24,7 +24,7 @@ def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[s
     """The settings, with what the command line says on top; sets up logging. Commands that end by themselves only warn."""
     import structlog
 
-    from anchorage.settings import load_settings, near_misses
+    from anchorage.settings import find_near_misses, load_settings
     from anchorage.settings.environment import data_dir
     from anchorage.telemetry import configure_logging
 
@@ -37,7 +37,7 @@ def settings_for(data: Path | None, *, quiet: bool = True, **sections: Mapping[s
         level = "WARNING"
     configure_logging(level, settings.log.format)
     if not quiet:
-        for name, meant in near_misses().items():
+        for name, meant in find_near_misses().items():
             structlog.get_logger(__name__).warning("misspelt_setting", name=name, did_you_mean=meant)
     return settings
 

@@ -76,17 +76,17 @@ def command(
 
 
 async def _stored(settings: Settings, collection: str, *, drop: bool) -> dict[str, Any]:
-    from anchorage.faces.reindexing import discard, status
+    from anchorage.faces.reindexing import discard_version, list_versions
     from anchorage.wiring.services import open_storage
 
     async with open_storage(settings) as storage:
         if drop:
-            await discard(storage, storage.principal, collection)
-        return await status(storage, storage.principal, collection)
+            await discard_version(storage, storage.principal, collection)
+        return await list_versions(storage, storage.principal, collection)
 
 
 async def _built(settings: Settings, plan: Plan, *, back: bool) -> dict[str, Any]:
-    from anchorage.faces.reindexing import go_back, reindex
+    from anchorage.faces.reindexing import reindex, switch_back
     from anchorage.wiring.services import open_services
 
     with Progress(*progress_columns(), console=errors, transient=True, disable=not errors.is_terminal) as progress:
@@ -97,7 +97,7 @@ async def _built(settings: Settings, plan: Plan, *, back: bool) -> dict[str, Any
 
         async with open_services(settings) as services:
             run = (
-                go_back(services, services.principal, plan.collection, told)
+                switch_back(services, services.principal, plan.collection, told)
                 if back
                 else reindex(services, services.principal, plan, told)
             )

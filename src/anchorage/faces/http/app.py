@@ -29,7 +29,7 @@ from anchorage.faces.http import (
     system,
     usage,
 )
-from anchorage.faces.http.browser import BrowserSafety, listed
+from anchorage.faces.http.browser import BrowserSafety, split_entries
 from anchorage.faces.http.direct import DirectRoute, DirectRoutes
 from anchorage.faces.http.mcp import McpEndpoint
 from anchorage.faces.http.middleware import BodyLimit, RequestContext, RootPath
@@ -46,7 +46,7 @@ _INGEST = (documents, jobs, sources)
 
 
 def create_probes(state: ProcessState) -> FastAPI:
-    """What a process that serves nobody shows to its probes and to Prometheus."""
+    """The application of a process without an API: only probes and metrics."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.state.process = state
     app.include_router(probes.router)
@@ -77,10 +77,10 @@ def create_app(
         redoc_url=None,
     )
     app.state.process = state
-    _add_parts(app, roles, mcp=mcp)
+    _add_routers(app, roles, mcp=mcp)
     problems.install(app)
     if roles.only in (None, "chat"):
-        app.add_middleware(DirectRoutes, state=state, routes=direct_routes())
+        app.add_middleware(DirectRoutes, state=state, routes=build_direct_routes())
     app.add_middleware(
         BodyLimit, limit=settings.max_body_bytes, upload_path="/api/documents", upload_limit=settings.max_upload_bytes
     )
@@ -88,7 +88,7 @@ def create_app(
         BrowserSafety, host=settings.host, allowed_hosts=settings.allowed_hosts, cors_origins=settings.cors_origins,
         vouched_by=TOKEN_HEADER if roles.only == "ingest" else None,
     )  # fmt: skip
-    if origins := listed(settings.cors_origins):
+    if origins := split_entries(settings.cors_origins):
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
@@ -101,26 +101,26 @@ def create_app(
     return app
 
 
-def direct_routes() -> dict[str, DirectRoute]:
-    """The two routes that are asked all the time, by path."""
+def build_direct_routes() -> dict[str, DirectRoute]:
+    """Build the direct routes of the two busiest paths."""
 
     async def answer_chat(body: Any, request: Request, services: Services, principal: Principal) -> Response:
         return await chat.chat(body, request, services, principal, request.headers.get("last-event-id"))
 
     return {
-        "/api/chat": DirectRoute(chat.ChatRequest, answer_chat, _route_of(chat.router, chat.chat)),
+        "/api/chat": DirectRoute(chat.ChatRequest, answer_chat, _find_route(chat.router, chat.chat)),
         "/v1/chat/completions": DirectRoute(
-            CompletionRequest, openai.completions, _route_of(openai.router, openai.completions)
+            CompletionRequest, openai.completions, _find_route(openai.router, openai.completions)
         ),
     }
 
 
-def _route_of(router: APIRouter, endpoint: Any) -> APIRoute:
+def _find_route(router: APIRouter, endpoint: Any) -> APIRoute:
     return next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is endpoint)
 
 
-def _add_parts(app: FastAPI, roles: RoleSettings, *, mcp: bool) -> None:
-    """What this role serves: everything, unless it is one of several."""
+def _add_routers(app: FastAPI, roles: RoleSettings, *, mcp: bool) -> None:
+    """Add the routers of this role; of all roles, unless only one is set."""
     whole = roles.only is None
     if whole or roles.only == "chat":
         for part in _CHAT:
@@ -130,7 +130,7 @@ def _add_parts(app: FastAPI, roles: RoleSettings, *, mcp: bool) -> None:
     elif whole or roles.only == "ingest":
         for part in _INGEST:
             app.include_router(part.router)
-        app.include_router(classic.adding)
+        app.include_router(classic.ingest_router)
     app.include_router(probes.router)
     if (mcp and (whole or roles.only == "chat")) or roles.only == "mcp":
         endpoint = McpEndpoint()

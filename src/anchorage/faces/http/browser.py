@@ -1,4 +1,4 @@
-"""Keeps web pages of strangers from using this server through the browser of somebody who may use it."""
+"""Keeps foreign web pages from using this server through the browser of somebody who may use it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from anchorage.faces.http.problems import PROBES, refusal, route_path
+from anchorage.faces.http.problems import PROBES, make_refusal, strip_root_path
 
 _PORT = re.compile(r":\d*$")
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
-def listed(text: str) -> list[str]:
-    """The entries of a setting that separates them by commas."""
+def split_entries(text: str) -> list[str]:
+    """Split a setting with entries separated by commas."""
     return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
@@ -26,18 +26,18 @@ class BrowserSafety:
     request names the page's host. Addresses cannot be resolved anew, so they are let through. What only reads needs no
     further check: other origins may not see the response. For all else this is the rule of Go's
     `net/http.CrossOriginProtection`: an allowed `Origin`, or what `Sec-Fetch-Site` says, or, from older browsers, an
-    `Origin` that names the host that was asked. Whoever sends neither is no browser. Requests with the header `vouched_by` name an
-    internal host; whether that header is right is found out when the principal is.
+    `Origin` that names the host that was asked. A client that sends neither is no browser. Requests with the header `vouched_by` name an
+    internal host; the header is checked when the principal is resolved.
     """
 
     def __init__(
         self, app: ASGIApp, *, host: str, allowed_hosts: str, cors_origins: str, vouched_by: str | None = None
     ) -> None:
         self._app, self._vouched_by = app, vouched_by
-        self._hosts: Sequence[str] | None = [entry.lower() for entry in listed(allowed_hosts)]
+        self._hosts: Sequence[str] | None = [entry.lower() for entry in split_entries(allowed_hosts)]
         if "*" in self._hosts or (not self._hosts and not is_local(host)):
             self._hosts = None
-        self._origins = set(listed(cors_origins))
+        self._origins = set(split_entries(cors_origins))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,15 +46,15 @@ class BrowserSafety:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         app = self._app
         host = None if self._vouched_by in headers else headers.get("host")
-        if not self._is_known(host) and route_path(scope) not in PROBES:
-            app = refusal(
+        if not self._is_known(host) and strip_root_path(scope) not in PROBES:
+            app = make_refusal(
                 scope, 421, "unknown_host",
                 f"This server does not answer to the host name {headers['host'][:200]!r}. If it is meant to, add the name to "
                 "ANCHORAGE_HTTP__ALLOWED_HOSTS.",
             )  # fmt: skip
         elif scope["method"] not in _SAFE and not self._is_wanted(headers):
             origin = headers.get("origin", "another site")[:200]
-            app = refusal(
+            app = make_refusal(
                 scope, 403, "cross_origin",
                 f"A page of {origin} may not send this request. If it is meant to, add its origin to CORS_ORIGINS.",
             )  # fmt: skip
@@ -80,9 +80,9 @@ class BrowserSafety:
         return origin is None or origin.lower().partition("://")[2] == headers.get("host", "").lower() != ""
 
 
-def rebinding_risk(host: str, allowed_hosts: str) -> str | None:
-    """What to say of a server that others can reach and that answers to any name; None where there is no such risk."""
-    if is_local(host) or listed(allowed_hosts):
+def describe_rebinding_risk(host: str, allowed_hosts: str) -> str | None:
+    """Describe the risk of a server that others can reach and that answers to any host name; None where there is none."""
+    if is_local(host) or split_entries(allowed_hosts):
         return None
     return (
         f"The server listens on {host} and answers to any host name, so a stranger's web page that is open in a browser on your network can reach it "
@@ -92,7 +92,7 @@ def rebinding_risk(host: str, allowed_hosts: str) -> str | None:
 
 
 def is_local(host: str) -> bool:
-    """Whether nobody but this machine can reach a server that listens there."""
+    """Whether only this machine can reach a server that listens on `host`."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     return _is_address(host) and ipaddress.ip_address(host).is_loopback

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, model_validator
 from anchorage.chat.state import Asked
 from anchorage.chat.streaming.events import answer_json, explained_json
 from anchorage.errors import BadRequest
-from anchorage.faces.http.connection import while_connected
-from anchorage.faces.http.described import answers
+from anchorage.faces.http.connection import run_while_connected
+from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.events import ChatEvent
 from anchorage.faces.http.shapes import AnswerShape, Hits, Stopping, StreamShape
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
@@ -23,7 +23,7 @@ from anchorage.ports.streams import Line
 from anchorage.telemetry import ANSWERS
 
 router = APIRouter(prefix="/api")
-_MOST = 2**63 - 1
+_MAX_EVENT = 2**63 - 1
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", description="as `after`; browsers send it")]
 
 
@@ -47,7 +47,7 @@ class ChatRequest(BaseModel, extra="forbid"):
     stream: bool = Field(False, description="answer as server-sent events")
 
     @model_validator(mode="after")
-    def _asks(self) -> ChatRequest:
+    def _check_question(self) -> ChatRequest:
         if self.message is None and self.instead_of is None:
             raise ValueError("message: write the question")
         if self.parent_message_id is not None and self.instead_of is not None:
@@ -71,10 +71,12 @@ class SearchRequest(BaseModel, extra="forbid"):
     k: int | None = Field(None, ge=1, le=100, description="how many passages")
 
 
-@router.post("/search", summary="Find passages", **answers(Hits))
+@router.post("/search", summary="Find passages", **describe_answer(Hits))
 async def search(body: SearchRequest, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The best passages for a question."""
-    hits = await services.asking.passages.search_passages(principal, body.question, _named(body.collection), body.k)
+    hits = await services.asking.passages.search_passages(
+        principal, body.question, _to_collections(body.collection), body.k
+    )
     return {"hits": [explained_json(hit) for hit in hits]}
 
 
@@ -87,23 +89,25 @@ async def chat(
     """An answer with its citations: whole, or as events (`start`, `hits`, `token`, `answer` or `error`, `done`)."""
     if body.stream:
 
-        async def prepared() -> Asked:
+        async def prepare_question() -> Asked:
             return await services.chat.prepare(
                 principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
-                collections=_named(body.collection), place=body.place,
+                collections=_to_collections(body.collection), place=body.place,
             )  # fmt: skip
 
-        return await _streamed(services.streams.ask(principal, prepared, after=_number(last_event_id)))
+        return await _respond_with_stream(
+            services.streams.ask(principal, prepare_question, after=_parse_event_id(last_event_id))
+        )
     answering = services.chat.ask(
         principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
-        collections=_named(body.collection), place=body.place,
+        collections=_to_collections(body.collection), place=body.place,
     )  # fmt: skip
-    answer = await while_connected(request.receive, answering)
+    answer = await run_while_connected(request.receive, answering)
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
     return Response(dumps(answer_json(answer)), media_type="application/json")
 
 
-@router.get("/chat/{conversation_id}", summary="What is being answered", **answers(StreamShape))
+@router.get("/chat/{conversation_id}", summary="What is being answered", **describe_answer(StreamShape))
 async def stream_state(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The answer that is being written in a conversation, or was streamed there last."""
     found = await services.streams.state(principal, conversation_id)
@@ -119,30 +123,32 @@ async def stream_state(conversation_id: str, services: CurrentServices, principa
             responses={200: {"model": ChatEvent}, 204: {"description": "nothing more will come"}})  # fmt: skip
 async def events(
     conversation_id: str, services: CurrentServices, principal: CurrentPrincipal,
-    after: Annotated[int | None, Query(ge=0, le=_MOST, description="the last event that you have; 0 for all that are kept")] = None,
+    after: Annotated[int | None, Query(ge=0, le=_MAX_EVENT, description="the last event that you have; 0 for all that are kept")] = None,
     last_event_id: LastEventId = None,
 ) -> Response:  # fmt: skip
     """The events after the given one, up to the next `done`, from whichever process writes them. Without a number, those of the last
     answer's last attempt.
     """
-    position = _number(last_event_id) if after is None else after
-    return await _streamed(services.streams.resume(principal, conversation_id, position))
+    position = _parse_event_id(last_event_id) if after is None else after
+    return await _respond_with_stream(services.streams.resume(principal, conversation_id, position))
 
 
-@router.post("/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer", **answers(Stopping, 202))
+@router.post(
+    "/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer", **describe_answer(Stopping, 202)
+)
 async def stop(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End the running answer, wherever it runs: what was written of it stays, with its citations. Does nothing where none is running."""
     found = await services.streams.stop(principal, conversation_id)
     return {"stopping": found is not None, "message_id": found.message_id if found else None}
 
 
-async def _streamed(lines: AsyncGenerator[Sequence[Line], None]) -> Response:
-    first = await anext(lines, None)  # what cannot be taken fails here, with a status of its own
+async def _respond_with_stream(lines: AsyncGenerator[Sequence[Line], None]) -> Response:
+    first = await anext(lines, None)  # what is refused fails here, with a status of its own
     # 204 tells an EventSource not to come again.
     return Response(status_code=204) if first is None else EventStream(first, lines)
 
 
-def _number(last_event_id: str | None) -> int | None:
+def _parse_event_id(last_event_id: str | None) -> int | None:
     if not last_event_id:
         return None
     if not last_event_id.isascii() or not last_event_id.isdigit() or len(last_event_id) > 18:
@@ -150,5 +156,5 @@ def _number(last_event_id: str | None) -> int | None:
     return int(last_event_id)
 
 
-def _named(collection: str | None) -> list[str] | None:
+def _to_collections(collection: str | None) -> list[str] | None:
     return [collection] if collection else None

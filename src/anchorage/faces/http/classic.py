@@ -16,14 +16,14 @@ from pydantic import BaseModel, Field
 
 from anchorage.chat.safety.question import strip_unstorable
 from anchorage.errors import BadRequest, DocumentRefused, Unavailable
-from anchorage.faces.http.connection import while_connected
+from anchorage.faces.http.connection import run_while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, CurrentState
 from anchorage.model import DEFAULT_COLLECTION, Failure, SourceEntry, SourceItem
 from anchorage.telemetry import ANSWERS
 
 router = APIRouter(tags=["Classic"])
-adding = APIRouter(tags=["Classic"])
-"""What writes documents, and so belongs to the ingest role."""
+ingest_router = APIRouter(tags=["Classic"])
+"""Routes that write documents, and so belong to the ingest role."""
 
 
 class Text(BaseModel):
@@ -67,7 +67,7 @@ async def query(
     question = q if q is not None else body.text if body is not None else None
     if question is None:
         raise BadRequest('There is no question. Send it as POST /query?q=..., or as JSON: {"text": "..."}.')
-    answer = await while_connected(request.receive, services.chat.ask(principal, question, history=()))
+    answer = await run_while_connected(request.receive, services.chat.ask(principal, question, history=()))
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
     if q is not None:
         return {"answer": answer.answer}
@@ -75,7 +75,7 @@ async def query(
     return {"response": answer.answer, "context": [hit.text for hit in passages]}
 
 
-@adding.post("/add_text", summary="Add a text, the classic way")
+@ingest_router.post("/add_text", summary="Add a text, the classic way")
 async def add_text(body: Text, services: CurrentServices, principal: CurrentPrincipal, state: CurrentState) -> str:
     """Ingest a text as a document of `default`. It can be asked about when this answers. The same text is added once."""
     text = strip_unstorable(body.text)
@@ -83,18 +83,18 @@ async def add_text(body: Text, services: CurrentServices, principal: CurrentPrin
         raise BadRequest("The text is empty: send what is to be found later.")
     store, settings = services.storage.catalog, services.settings
     source = _TextSource(text.encode(), settings.data.dir / "uploads")
-    async with state.adding_texts(settings.http.add_text_concurrency):
+    async with state.get_text_slots(settings.http.add_text_concurrency):
         await store.open_collection(principal, DEFAULT_COLLECTION, services.ingest.index)
         known = (await store.versions(principal, DEFAULT_COLLECTION, [source.uri])).get(source.uri)
         outcome = await services.ingest.ingester_for(principal).ingest_document(
             DEFAULT_COLLECTION, source, SourceEntry(source.uri), known
         )
     if outcome.error:
-        raise _refused(outcome.error)
+        raise _make_refusal(outcome.error)
     return "OK"
 
 
-def _refused(failure: Failure) -> DocumentRefused | Unavailable:
+def _make_refusal(failure: Failure) -> DocumentRefused | Unavailable:
     if failure.temporary:
         return Unavailable(failure.message)
     return DocumentRefused(failure.code, failure.message)

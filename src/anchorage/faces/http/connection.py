@@ -1,4 +1,4 @@
-"""Work that lasts no longer than the client's interest in it, and streams that keep their connection."""
+"""Runs work only while its client is connected, and reads streams in batches with heartbeats."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ T = TypeVar("T")
 _MAX_UNREAD = 256
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """The result of the work, which is cancelled when the client leaves. Raises `ClientDisconnect` then.
+async def run_while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Run the work and return its result. When the client leaves, cancel it and raise `ClientDisconnect`.
 
     The request's body must have been read.
     """
-    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_gone(receive))
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_wait_for_disconnect(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
@@ -31,15 +31,15 @@ async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
         await asyncio.wait({task, gone})
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def batched(events: AsyncGenerator[T, None], silence: float) -> AsyncGenerator[Sequence[T], None]:
-    """The events as they come, those together that came meanwhile; nothing after so many seconds of silence.
+async def batch_events(events: AsyncGenerator[T, None], silence: float) -> AsyncGenerator[Sequence[T], None]:
+    """Yield the events as they come, in batches of those that arrived meanwhile; an empty batch after `silence` seconds without one.
 
-    A reader that falls behind is waited for. Closing this closes `events`; what they raise is raised when all before it is read.
+    It waits for a reader that falls behind. Closing it closes `events`. An error of theirs is raised after all events before it.
     """
     waiting: list[T] = []
     wake, room = asyncio.Event(), asyncio.Event()

@@ -17,7 +17,7 @@ from anchorage.chat.safety.inert import inert
 from anchorage.chat.safety.question import strip_unstorable
 from anchorage.chat.streaming.events import explained_json
 from anchorage.errors import BadRequest, NotFound
-from anchorage.faces.http.described import answers
+from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import Conversations, ConversationShape, ConversationWithTurns, Hits
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import conversation_json, turn_json
@@ -25,10 +25,10 @@ from anchorage.model import Conversation, Principal, Turn
 from anchorage.ports.memory import Memory
 
 router = APIRouter(prefix="/api/conversations")
-_SHOWN = 1000
-_EXPORTED = 100_000
+_MAX_SHOWN = 1000
+_MAX_EXPORTED = 100_000
 _PAGE = 200
-_WORDS = 200
+_MAX_QUERY = 200
 
 
 class ConversationChange(BaseModel):
@@ -38,33 +38,33 @@ class ConversationChange(BaseModel):
     branch: str | None = Field(None, description="a message_id: the branch that it is on becomes the active one")
 
 
-@router.get("", summary="List conversations", **answers(Conversations))
+@router.get("", summary="List conversations", **describe_answer(Conversations))
 async def conversations(
-    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=_SHOWN), after: str | None = None,
-    q: Annotated[str, Query(max_length=_WORDS, description="words that title, a question or an answer holds")] = "",
+    services: CurrentServices, principal: CurrentPrincipal, limit: int = Query(100, ge=1, le=_MAX_SHOWN), after: str | None = None,
+    q: Annotated[str, Query(max_length=_MAX_QUERY, description="words that title, a question or an answer holds")] = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Your conversations, the newest first. `after` is the `next` of the page before."""
     found = await services.storage.memory.conversations(
-        principal, limit=limit + 1, after=_place(after) if after else None, matching=strip_unstorable(q).strip()
+        principal, limit=limit + 1, after=_parse_place(after) if after else None, matching=strip_unstorable(q).strip()
     )
     page = found[:limit]
     following = f"{page[-1].updated_at.isoformat()}/{page[-1].id}" if len(found) > limit else None
     return {"conversations": [conversation_json(item) for item in page], "next": following}
 
 
-@router.get("/{conversation_id}", summary="Show a conversation", **answers(ConversationWithTurns))
+@router.get("/{conversation_id}", summary="Show a conversation", **describe_answer(ConversationWithTurns))
 async def conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The turns of the active branch, oldest first; of a long one the last thousand. `siblings` names the messages that stand in the
     same place, in the order in which they were asked.
     """
     memory = services.storage.memory
     found = await memory.conversation(principal, conversation_id)
-    turns = await memory.window(principal, conversation_id, _SHOWN)
+    turns = await memory.window(principal, conversation_id, _MAX_SHOWN)
     branches = await memory.branches(principal, conversation_id)
     return {**conversation_json(found), "turns": [_turn_json(turn, branches) for turn in turns]}
 
 
-@router.patch("/{conversation_id}", summary="Change a conversation", **answers(ConversationShape))
+@router.patch("/{conversation_id}", summary="Change a conversation", **describe_answer(ConversationShape))
 async def change(
     conversation_id: str, body: ConversationChange, services: CurrentServices, principal: CurrentPrincipal
 ) -> dict[str, Any]:
@@ -84,12 +84,12 @@ async def export(
     found = await memory.conversation(principal, conversation_id)
     headers = {"Content-Disposition": f'attachment; filename="conversation.{form}"'}
     if form == "md":
-        turns = await memory.window(principal, conversation_id, _EXPORTED)
-        return Response(_markdown(found, turns), media_type="text/markdown; charset=utf-8", headers=headers)
-    return StreamingResponse(_json(memory, principal, found), media_type="application/json", headers=headers)
+        turns = await memory.window(principal, conversation_id, _MAX_EXPORTED)
+        return Response(_format_markdown(found, turns), media_type="text/markdown; charset=utf-8", headers=headers)
+    return StreamingResponse(_stream_json(memory, principal, found), media_type="application/json", headers=headers)
 
 
-@router.get("/{conversation_id}/messages/{message_id}/hits", summary="Passages of an answer", **answers(Hits))
+@router.get("/{conversation_id}/messages/{message_id}/hits", summary="Passages of an answer", **describe_answer(Hits))
 async def hits(
     conversation_id: str, message_id: str, services: CurrentServices, principal: CurrentPrincipal
 ) -> dict[str, Any]:
@@ -119,10 +119,10 @@ async def delete_conversations(services: CurrentServices, principal: CurrentPrin
     return Response(status_code=204)
 
 
-def _place(after: str) -> tuple[datetime, str]:
+def _parse_place(after: str) -> tuple[datetime, str]:
     moment, slash, key = after.partition("/")
     try:
-        found = datetime.fromisoformat(moment.replace(" ", "+"))  # a plus sign in an address that was not encoded
+        found = datetime.fromisoformat(moment.replace(" ", "+"))  # a plus sign of an address that was not encoded
     except ValueError:
         found = None
     if not slash or found is None or found.tzinfo is None:
@@ -134,7 +134,7 @@ def _turn_json(turn: Turn, branches: Mapping[int, Sequence[str]]) -> dict[str, A
     return {**turn_json(turn), "siblings": list(branches.get(turn.parent or 0, [turn.message_id]))}
 
 
-async def _json(memory: Memory, principal: Principal, found: Conversation) -> AsyncIterator[bytes]:
+async def _stream_json(memory: Memory, principal: Principal, found: Conversation) -> AsyncIterator[bytes]:
     """Page by page, however long it is."""
     head = json.dumps({**conversation_json(found), "head": found.head}, ensure_ascii=False)
     yield f'{head[:-1]}, "messages": ['.encode()
@@ -147,18 +147,18 @@ async def _json(memory: Memory, principal: Principal, found: Conversation) -> As
     yield b"\n]}\n"
 
 
-def _markdown(found: Conversation, turns: Sequence[Turn]) -> str:
-    parts = [f"# {_line(found.title)}"]
+def _format_markdown(found: Conversation, turns: Sequence[Turn]) -> str:
+    parts = [f"# {_format_line(found.title)}"]
     for turn in turns:
-        parts += [f"## {_line(turn.question)}", turn.answer + (" *(stopped)*" if turn.stopped else "")]
+        parts += [f"## {_format_line(turn.question)}", turn.answer + (" *(stopped)*" if turn.stopped else "")]
         notes = [
-            f"- [{item.marker}] {_line(item.title)}{f', page {item.page}' if item.page else ''}: “{_line(item.quote)}” <{item.uri}>"
+            f"- [{item.marker}] {_format_line(item.title)}{f', page {item.page}' if item.page else ''}: “{_format_line(item.quote)}” <{item.uri}>"
             for item in turn.citations
         ]
         parts += ["\n".join(notes)] if notes else []
     return "\n\n".join(parts) + "\n"
 
 
-def _line(text: str) -> str:
-    """A document's words, or a question's, which may be a document's, on one line with nothing active in them."""
+def _format_line(text: str) -> str:
+    """Put words of a document or a question on one line, with no active markup."""
     return inert(" ".join(text.split()), inline=True)

@@ -1,4 +1,4 @@
-"""What a route tells OpenAPI of its answers."""
+"""Describes the answers of routes to OpenAPI."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 from pydantic import BaseModel
 
 
-def answers(model: type[BaseModel], status: int = 200) -> dict[str, Any]:
-    """Arguments for a route that answers with this shape. It is told, not enforced: what is returned is sent as it is."""
+def describe_answer(model: type[BaseModel], status: int = 200) -> dict[str, Any]:
+    """Arguments for a route that answers with this shape. They only describe: what the route returns is sent as it is."""
     return {"response_model": None, "responses": {status: {"model": model}}}

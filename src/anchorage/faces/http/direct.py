@@ -1,7 +1,7 @@
-"""direct: the routes of a turn without the layers of the generic path, which cost a tenth of it.
+"""Direct routes for the requests of a turn, without the layers of the generic path, which cost a tenth of a turn.
 
-Only what is plain goes this way: a JSON object that its model takes. All else, whatever may be wrong with it, goes the generic path with the
-same bytes, and is refused there as ever. The endpoints are the same functions.
+Only plain requests go this way: a JSON object that the route's model accepts. All others go the generic path with the same bytes, and get
+their errors there. The endpoints are the same functions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anchorage.errors import AnchorageError
-from anchorage.faces.http.problems import respond_to_client_gone, respond_to_error, route_path
+from anchorage.faces.http.problems import respond_to_client_gone, respond_to_error, strip_root_path
 from anchorage.faces.http.state import ProcessState
 from anchorage.model import Principal
 from anchorage.wiring.services import Services
@@ -28,7 +28,7 @@ Answer = Callable[[Any, Request, Services, Principal], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class DirectRoute:
-    """What a POST there is taken as, and who answers it; `route` is the generic one, whose name the metrics have."""
+    """The model of a POST's body, and its endpoint; `route` is the generic route, by which metrics name it."""
 
     model: type[BaseModel]
     answer: Answer
@@ -36,13 +36,15 @@ class DirectRoute:
 
 
 class DirectRoutes:
-    """Answers what is plain at these paths; hands on the rest."""
+    """Answers plain requests at these paths, and passes the others on."""
 
     def __init__(self, app: ASGIApp, state: ProcessState, routes: Mapping[str, DirectRoute]) -> None:
         self._app, self._state, self._routes = app, state, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._routes.get(route_path(scope)) if scope["type"] == "http" and scope["method"] == "POST" else None
+        route = (
+            self._routes.get(strip_root_path(scope)) if scope["type"] == "http" and scope["method"] == "POST" else None
+        )
         services = self._state.services
         if route is None or services is None or not _is_json(scope):
             await self._app(scope, receive, send)
@@ -53,16 +55,16 @@ class DirectRoutes:
         except ClientDisconnect as error:
             await (await respond_to_client_gone(request, error))(scope, receive, send)
             return
-        body = _read(route.model, content)
+        body = _parse_body(route.model, content)
         if body is None:
-            await self._app(scope, _again(content, receive), send)
+            await self._app(scope, _replay_body(content, receive), send)
             return
         scope["route"] = route.route
-        response = await _answer(route, body, request, services)
+        response = await _run_endpoint(route, body, request, services)
         await response(scope, receive, send)
 
 
-async def _answer(route: DirectRoute, body: BaseModel, request: Request, services: Services) -> Response:
+async def _run_endpoint(route: DirectRoute, body: BaseModel, request: Request, services: Services) -> Response:
     try:
         principal = await services.principals(request.headers)
         return await route.answer(body, request, services, principal)
@@ -73,25 +75,25 @@ async def _answer(route: DirectRoute, body: BaseModel, request: Request, service
 
 
 def _is_json(scope: Scope) -> bool:
-    """Whether the client says so, in the one form that needs no closer look."""
+    """Whether the content type is plainly `application/json`."""
     return any(
         name == b"content-type" and value.lower().startswith(b"application/json") for name, value in scope["headers"]
     )
 
 
-def _read(model: type[BaseModel], content: bytes) -> BaseModel | None:
-    """What the body holds; None where the generic path has something to say about it."""
+def _parse_body(model: type[BaseModel], content: bytes) -> BaseModel | None:
+    """Parse the body into its model; None where it does not fit, and the generic path answers with the error."""
     try:
         return model.model_validate(json.loads(content))
     except (ValidationError, ValueError, RecursionError):
         return None
 
 
-def _again(content: bytes, receive: Receive) -> Receive:
-    """A `receive` that begins with the body which was read already."""
+def _replay_body(content: bytes, receive: Receive) -> Receive:
+    """A `receive` that begins with the body that was read already."""
     messages: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
 
-    async def replayed() -> Message:
+    async def receive_again() -> Message:
         return messages.pop() if messages else await receive()
 
-    return replayed
+    return receive_again

@@ -19,7 +19,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from anchorage.chat.safety.question import strip_unstorable
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
-from anchorage.faces.http.described import answers
+from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import (
     Chunks,
     Collections,
@@ -30,8 +30,8 @@ from anchorage.faces.http.shapes import (
     Queued,
 )
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
-from anchorage.faces.paging import document_page
-from anchorage.faces.shapes import detailed_document_json, document_with_text, read_document
+from anchorage.faces.paging import read_document_page
+from anchorage.faces.shapes import detailed_document_json, format_document_with_text, read_document
 from anchorage.ingest.jobs.upload import upload_job
 from anchorage.model import DEFAULT_COLLECTION, Principal
 from anchorage.ports.queue import NewJob
@@ -40,8 +40,8 @@ from anchorage.wiring.services import Services
 router = APIRouter(prefix="/api")
 _PIECE = 1024**2
 _NAME_LIMIT = 255
-_FOLDERS = 16
-_UNUSABLE = re.compile(r"[\x00-\x1f]|(^|/)\.{1,2}(/|$)")
+_MAX_FOLDERS = 16
+_UNUSABLE_NAME = re.compile(r"[\x00-\x1f]|(^|/)\.{1,2}(/|$)")
 _PAGE = 1000
 _FORM = {
     "requestBody": {
@@ -62,23 +62,27 @@ _FORM = {
 }
 
 
-@router.post("/documents", status_code=202, summary="Upload documents", openapi_extra=_FORM, **answers(Queued, 202))
+@router.post(
+    "/documents", status_code=202, summary="Upload documents", openapi_extra=_FORM, **describe_answer(Queued, 202)
+)
 async def upload(
     request: Request, services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None,
     paths: Annotated[bool, Query(description="keep the folders in the files' names; else only the last part counts")] = False,
 ) -> dict[str, Any]:  # fmt: skip
     """Keep the files and queue them for ingestion. Files of the same name replace each other."""
-    async with _received(request, services) as form:
+    async with _receive_form(request, services) as form:
         named = form.get("collection")
         target = collection or (named if isinstance(named, str) and named else DEFAULT_COLLECTION)
         files = [item for item in form.getlist("files") if isinstance(item, UploadFile)]
         if not files:
             raise BadRequest("No files came. Send them as multipart/form-data in the field `files`.")
-        names = [_checked_name(file, paths=paths) for file in files]
+        names = [_check_name(file, paths=paths) for file in files]
         for file in files:
             _check_size(file, services)
         await services.ingest.indexes.open(principal, target)
-        jobs = [await _kept(services, principal, target, name, file) for name, file in zip(names, files, strict=True)]
+        jobs = [
+            await _keep_file(services, principal, target, name, file) for name, file in zip(names, files, strict=True)
+        ]
     ids = await services.storage.queue.add(principal, jobs)
     queued = [
         {"uri": job.uri, "document_id": None, "status": "queued", "chunks": 0, "error": None, "job_id": job_id}
@@ -88,8 +92,8 @@ async def upload(
 
 
 @asynccontextmanager
-async def _received(request: Request, services: Services) -> AsyncIterator[FormData]:
-    """The form with its files, large ones in the folder for temporary files. Raises `Unavailable` where that is full."""
+async def _receive_form(request: Request, services: Services) -> AsyncIterator[FormData]:
+    """Receive the form with its files, large ones in the folder for temporary files. Raises `Unavailable` when that is full."""
     limits = services.settings.http
     try:
         form = await request.form(max_files=limits.max_upload_files, max_fields=10)
@@ -104,10 +108,14 @@ async def _received(request: Request, services: Services) -> AsyncIterator[FormD
         await form.close()
 
 
-def _checked_name(file: UploadFile, *, paths: bool) -> str:
+def _check_name(file: UploadFile, *, paths: bool) -> str:
     path = PurePosixPath((file.filename or "").replace("\\", "/"))
-    name = "/".join(path.parts[-_FOLDERS:]).lstrip("/") if paths else path.name.strip()
-    if not path.name.strip() or _UNUSABLE.search(name) or any(len(part.encode()) > _NAME_LIMIT for part in path.parts):
+    name = "/".join(path.parts[-_MAX_FOLDERS:]).lstrip("/") if paths else path.name.strip()
+    if (
+        not path.name.strip()
+        or _UNUSABLE_NAME.search(name)
+        or any(len(part.encode()) > _NAME_LIMIT for part in path.parts)
+    ):
         raise BadRequest(
             f"A file came without a usable name ({name[:60]!r}). Give each a name of 1 to {_NAME_LIMIT} bytes."
         )
@@ -123,8 +131,8 @@ def _check_size(file: UploadFile, services: Services) -> None:
         )
 
 
-async def _kept(services: Services, principal: Principal, collection: str, name: str, file: UploadFile) -> NewJob:
-    """Keep the file's bytes; returns the job that is to ingest them."""
+async def _keep_file(services: Services, principal: Principal, collection: str, name: str, file: UploadFile) -> NewJob:
+    """Store the file's bytes; returns the job that will ingest them."""
     uri = f"upload://{quote(collection, safe='')}/{quote(name, safe='/')}"
     folder = services.settings.data.dir / "uploads"
     try:
@@ -141,36 +149,36 @@ async def _kept(services: Services, principal: Principal, collection: str, name:
     return upload_job(principal, collection, uri, name, key)
 
 
-@router.get("/collections", summary="List collections", **answers(Collections))
+@router.get("/collections", summary="List collections", **describe_answer(Collections))
 async def collections(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The collections that you may read, by name."""
     found = await services.storage.catalog.collections(principal)
     return {"collections": [{"name": item.name, "documents": item.documents, "chunks": item.chunks} for item in found]}
 
 
-@router.get("/documents", summary="List documents", **answers(Documents))
+@router.get("/documents", summary="List documents", **describe_answer(Documents))
 async def documents(
     services: CurrentServices, principal: CurrentPrincipal, collection: str | None = None,
     limit: int = Query(_PAGE, ge=1, le=10_000), after: str | None = None, status: DocumentStatus | None = None,
     q: Annotated[str, Query(max_length=_NAME_LIMIT, description="what title or uri holds")] = "",
 ) -> dict[str, Any]:  # fmt: skip
     """Documents by collection and uri. `after` is the `next` of the page before."""
-    page, following = await document_page(
+    page, following = await read_document_page(
         services.storage.catalog, principal, collection=collection, limit=limit, after=after, status=status,
         matching=strip_unstorable(q).strip(),
     )  # fmt: skip
     return {"documents": [detailed_document_json(item) for item in page], "next": following}
 
 
-@router.get("/documents/{document_id}", summary="Show a document", **answers(DocumentWithText))
+@router.get("/documents/{document_id}", summary="Show a document", **describe_answer(DocumentWithText))
 async def document(
     document_id: str, services: CurrentServices, principal: CurrentPrincipal, version: str | None = None
 ) -> dict[str, Any]:
     """A document with its pages and its extracted text; with `version`, those of a version that was cited."""
-    return document_with_text(*await read_document(services.storage.catalog, principal, document_id, version))
+    return format_document_with_text(*await read_document(services.storage.catalog, principal, document_id, version))
 
 
-@router.get("/documents/{document_id}/chunks", summary="List a document's passages", **answers(Chunks))
+@router.get("/documents/{document_id}/chunks", summary="List a document's passages", **describe_answer(Chunks))
 async def chunks(
     document_id: str, services: CurrentServices, principal: CurrentPrincipal,
     after: Annotated[int, Query(ge=-1, le=2**31 - 1, description="the `next` of the page before")] = -1,
@@ -225,7 +233,7 @@ async def delete(document_id: str, services: CurrentServices, principal: Current
     return Response(status_code=204)
 
 
-@router.delete("/documents", summary="Delete all documents of a collection", **answers(Deleted))
+@router.delete("/documents", summary="Delete all documents of a collection", **describe_answer(Deleted))
 async def delete_all(collection: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Remove every document of one collection."""
     storage = services.storage

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from anchorage.chat.safety.question import strip_unstorable
 from anchorage.errors import BadRequest, TooLarge
-from anchorage.faces.http.described import answers
+from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import FeedbackShape, Ratings
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.shapes import feedback_json
@@ -33,7 +33,7 @@ class NewFeedback(BaseModel):
     comment: str = Field("", description="in your own words")
 
 
-@router.post("", summary="Rate an answer", **answers(FeedbackShape))
+@router.post("", summary="Rate an answer", **describe_answer(FeedbackShape))
 async def rate(body: NewFeedback, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Keep a rating of an answer in one of your conversations; a later one replaces it."""
     limit = services.settings.feedback.comment_limit
@@ -44,28 +44,28 @@ async def rate(body: NewFeedback, services: CurrentServices, principal: CurrentP
             "Shorten it."
         )
     kept = await services.storage.feedback.rate(
-        principal, body.message_id, _value(body.rating), comment, conversation_id=body.conversation_id
+        principal, body.message_id, _parse_rating(body.rating), comment, conversation_id=body.conversation_id
     )
     FEEDBACK.labels("up" if kept.rating > 0 else "down").inc()
     return feedback_json(kept)
 
 
-@router.get("", summary="List ratings", **answers(Ratings))
+@router.get("", summary="List ratings", **describe_answer(Ratings))
 async def ratings(
     services: CurrentServices, principal: CurrentPrincipal, rating: Literal["up", "down"] | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100, after: str | None = None, conversation_id: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Your ratings with the answers as they were rated, the newest first. `after` is the `next` of the page before."""
-    place = _place(after) if after is not None else None
+    place = _parse_mark(after) if after is not None else None
     found = await services.storage.feedback.ratings(
         principal,
-        rating=_value(rating) if rating else None,
+        rating=_parse_rating(rating) if rating else None,
         conversation_id=conversation_id,
         limit=limit + 1,
         after=place,
     )
     page = found[:limit]
-    following = _mark(page[-1]) if len(found) > limit else None
+    following = _make_mark(page[-1]) if len(found) > limit else None
     return {"feedback": [feedback_json(item) for item in page], "next": following}
 
 
@@ -78,14 +78,14 @@ async def withdraw(
     return Response(status_code=204)
 
 
-def _mark(item: Feedback) -> str:
-    """Where a page ends. It holds the moment too, since the rating may be taken back, or given again, before the next page."""
+def _make_mark(item: Feedback) -> str:
+    """Make the mark of a page's end. It holds the time too, since the rating may be withdrawn or repeated before the next page."""
     moment = (item.created_at - _EPOCH) // timedelta(microseconds=1)
     return f"{moment}/{item.conversation_id}/{item.message_id}"
 
 
-def _place(after: str) -> Place:
-    """The place of a mark. Raises `BadRequest` for one that no list gave out."""
+def _parse_mark(after: str) -> Place:
+    """Parse a mark into its place. Raises `BadRequest` for one that no list returned."""
     moment, _, rest = strip_unstorable(after).partition("/")
     conversation, slash, message = rest.partition("/")
     try:
@@ -96,5 +96,5 @@ def _place(after: str) -> Place:
         raise BadRequest("`after` is no place in this list: take it from `next` of the page before.") from error
 
 
-def _value(rating: Rating) -> int:
+def _parse_rating(rating: Rating) -> int:
     return _VALUES[rating] if isinstance(rating, str) else rating

@@ -1,4 +1,4 @@
-"""What this process leaves to the ingest role: the request goes on as it was understood, the answer comes back as it comes."""
+"""Forwards requests to the ingest role: the parsed request goes there, and the answer is streamed back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from anchorage.errors import AnchorageError, NotFound
-from anchorage.faces.http.connection import while_connected
-from anchorage.faces.http.problems import route_path
-from anchorage.faces.http.state import principal, services
+from anchorage.faces.http.connection import run_while_connected
+from anchorage.faces.http.problems import strip_root_path
+from anchorage.faces.http.state import get_principal, get_services
 from anchorage.model import Principal
 from anchorage.ports.forwarder import Forwarded, Forwarder, Reply
 
@@ -25,9 +25,9 @@ PLACES = ("/api/documents", "/api/collections", "/api/jobs", "/api/sources")
 """With all that is below them; and /add_text."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-_WITH_BODY = ("POST", "PUT", "PATCH")
-# Whatever else a client sends stays here: who it is was found out already, and lengths and encodings are the connection's own.
-_PASSED_ON = (
+_METHODS_WITH_BODY = ("POST", "PUT", "PATCH")
+# Other headers of a client are not forwarded: its principal is known already, and lengths and encodings belong to the connection.
+_REQUEST_HEADERS = (
     "accept",
     "accept-language",
     "content-type",
@@ -36,7 +36,7 @@ _PASSED_ON = (
     "if-modified-since",
     "range",
 )
-_KEPT_BACK = {
+_DROPPED_HEADERS = {
     "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding",
     "upgrade", "date", "server", "x-request-id", "x-content-type-options",
 }  # fmt: skip
@@ -47,27 +47,27 @@ def install(app: FastAPI) -> None:
     """Forward what belongs to the ingest role."""
     below = [f"{place}/{{rest:path}}" for place in PLACES]
     for path in (*PLACES, *below, "/add_text"):
-        app.router.routes.append(Route(path, endpoint=_Forward(path), include_in_schema=False))
+        app.router.routes.append(Route(path, endpoint=_ForwardEndpoint(path), include_in_schema=False))
 
 
 @dataclass(frozen=True, slots=True)
-class _Forward:
+class _ForwardEndpoint:
     path: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["route"] = self  # what metrics name it by
+        scope["route"] = self  # metrics name the request by it
         request = Request(scope, receive)
-        opened, who = await services(request), await principal(request)
+        opened, who = await get_services(request), await get_principal(request)
         if scope["method"] not in _METHODS:
             raise HTTPException(405, headers={"Allow": ", ".join(_METHODS)})
         if opened.forwarder is None:
             raise AssertionError("forwarding without a forwarder")
-        if scope["method"] not in _WITH_BODY:  # a body that came all the same is read and dropped
-            await while_connected(receive, _passed_on(opened.forwarder, who, _understood(request, None), send))
+        if scope["method"] not in _METHODS_WITH_BODY:  # a body is read and dropped
+            await run_while_connected(receive, _pass_on(opened.forwarder, who, _build_request(request, None), send))
             return
         body = _Body(receive)
         try:
-            await _passed_on(opened.forwarder, who, _understood(request, aiter(body)), send)
+            await _pass_on(opened.forwarder, who, _build_request(request, aiter(body)), send)
         except AnchorageError:
             if body.left:
                 raise ClientDisconnect from None
@@ -93,24 +93,24 @@ class _Body:
             more = message.get("more_body", False)
 
 
-def _understood(request: Request, body: AsyncIterator[bytes] | None) -> Forwarded:
-    path = route_path(request.scope)
+def _build_request(request: Request, body: AsyncIterator[bytes] | None) -> Forwarded:
+    path = strip_root_path(request.scope)
     if any(part in (".", "..") for part in path.split("/")):
         raise NotFound(f"There is nothing at {path[:200]}. See /docs for what there is.")
     query = request.scope["query_string"].decode("latin-1")
-    headers = {name: value for name in _PASSED_ON if (value := request.headers.get(name)) is not None}
+    headers = {name: value for name in _REQUEST_HEADERS if (value := request.headers.get(name)) is not None}
     headers["x-request-id"] = request.scope["state"]["request_id"]
     return Forwarded(
         request.method, quote(path, safe="/:@!$&'()*+,;=~"), quote(query, safe="/:@!$&'()*+,;=~?%"), headers, body
     )
 
 
-async def _passed_on(forwarder: Forwarder, who: Principal, request: Forwarded, send: Send) -> None:
+async def _pass_on(forwarder: Forwarder, who: Principal, request: Forwarded, send: Send) -> None:
     begun = False
     try:
         async with AsyncExitStack() as stack:
             reply = await stack.enter_async_context(forwarder.forward(who, request))
-            await send({"type": "http.response.start", "status": reply.status, "headers": _headers(reply)})
+            await send({"type": "http.response.start", "status": reply.status, "headers": _select_headers(reply)})
             begun = True
             async for piece in reply.body:
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
@@ -123,10 +123,10 @@ async def _passed_on(forwarder: Forwarder, who: Principal, request: Forwarded, s
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _headers(reply: Reply) -> list[tuple[bytes, bytes]]:
+def _select_headers(reply: Reply) -> list[tuple[bytes, bytes]]:
     named = {name.strip().lower() for name in reply.headers.get("connection", "").split(",")}
     return [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in reply.headers.items()
-        if name not in _KEPT_BACK | named
+        if name not in _DROPPED_HEADERS | named
     ]

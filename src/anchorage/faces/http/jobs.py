@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from anchorage.errors import NotFound
-from anchorage.faces.http.described import answers
+from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import Jobs, JobShape
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, ProcessState
 from anchorage.faces.shapes import job_json
@@ -27,7 +27,7 @@ _AT_ONCE = 1000
 _ENDED = ("done", "failed", "cancelled")
 
 
-@router.get("", summary="List or follow jobs", **answers(Jobs))
+@router.get("", summary="List or follow jobs", **describe_answer(Jobs))
 async def jobs(
     request: Request, services: CurrentServices, principal: CurrentPrincipal, status: str | None = None,
     source_id: str | None = None, limit: int = Query(100, ge=1, le=10_000), accept: Annotated[str, Header()] = "",
@@ -38,12 +38,12 @@ async def jobs(
     queue = services.storage.queue
     found = await queue.jobs(principal, status=status, source_id=source_id, limit=limit)
     if "text/event-stream" in accept:
-        stream = _changes(request, queue, principal, services.settings.http.sse_heartbeat, source_id)
+        stream = _stream_changes(request, queue, principal, services.settings.http.sse_heartbeat, source_id)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     return JSONResponse({"jobs": [job_json(job) for job in found], "counts": dict(await queue.counts(principal))})
 
 
-@router.get("/{job_id}", summary="Show or follow a job", **answers(JobShape))
+@router.get("/{job_id}", summary="Show or follow a job", **describe_answer(JobShape))
 async def job(
     job_id: str, request: Request, services: CurrentServices, principal: CurrentPrincipal,
     accept: Annotated[str, Header()] = "",
@@ -52,46 +52,46 @@ async def job(
     queue = services.storage.queue
     found = await queue.job(principal, job_id)
     if "text/event-stream" in accept:
-        stream = _until_ended(request, queue, principal, job_id, services.settings.http.sse_heartbeat)
+        stream = _stream_job(request, queue, principal, job_id, services.settings.http.sse_heartbeat)
         return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     return JSONResponse(job_json(found))
 
 
-@router.post("/{job_id}/retry", summary="Retry a job", **answers(JobShape))
+@router.post("/{job_id}/retry", summary="Retry a job", **describe_answer(JobShape))
 async def retry(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Queue a failed or cancelled job anew."""
     return job_json(await services.storage.queue.retry(principal, job_id))
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a job", **answers(JobShape))
+@router.post("/{job_id}/cancel", summary="Cancel a job", **describe_answer(JobShape))
 async def cancel(job_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End a job that waits or runs. A document that it has stored already stays."""
     return job_json(await services.storage.queue.cancel(principal, job_id))
 
 
-def _ending(request: Request) -> bool:
+def _is_ending(request: Request) -> bool:
     process: ProcessState = request.app.state.process
     return process.ending
 
 
-async def _changes(
+async def _stream_changes(
     request: Request, queue: Queue, principal: Principal, heartbeat: float, source_id: str | None
 ) -> AsyncIterator[bytes]:
     # A change may be committed after a later one: each is looked for again for some seconds, and sent once.
     after, silent, sent = datetime.now(UTC) - _WINDOW, 0.0, dict[str, datetime | None]()
     for item in await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE):
         sent[item.id] = item.updated_at
-    yield _event("counts", dict(await queue.counts(principal)))
-    while not _ending(request):
+    yield _format_event("counts", dict(await queue.counts(principal)))
+    while not _is_ending(request):
         changed = await queue.jobs(principal, source_id=source_id, changed_after=after, limit=_AT_ONCE)
         changed = [item for item in changed if sent.get(item.id) != item.updated_at]
         for item in changed:
-            yield _event("job", job_json(item))
+            yield _format_event("job", job_json(item))
             sent[item.id] = item.updated_at
             after = max(after, (item.updated_at or after) - _WINDOW)
         sent = {job_id: moment for job_id, moment in sent.items() if moment and moment > after}
         if changed:
-            yield _event("counts", dict(await queue.counts(principal)))
+            yield _format_event("counts", dict(await queue.counts(principal)))
         silent = 0.0 if changed else silent + _PAUSE
         if silent >= heartbeat:
             silent = 0.0
@@ -99,19 +99,19 @@ async def _changes(
         await asyncio.sleep(_PAUSE)
 
 
-async def _until_ended(
+async def _stream_job(
     request: Request, queue: Queue, principal: Principal, job_id: str, heartbeat: float
 ) -> AsyncIterator[bytes]:
     last, silent = None, 0.0
-    while not _ending(request):
+    while not _is_ending(request):
         try:
             found = await queue.job(principal, job_id)
         except NotFound as error:  # its source was removed
-            yield _event("gone", {"id": job_id, "detail": error.message})
+            yield _format_event("gone", {"id": job_id, "detail": error.message})
             return
         if found.updated_at != last:
             last, silent = found.updated_at, 0.0
-            yield _event("job", job_json(found))
+            yield _format_event("job", job_json(found))
         if found.status in _ENDED:
             return
         silent += _PAUSE
@@ -121,5 +121,5 @@ async def _until_ended(
         await asyncio.sleep(_PAUSE)
 
 
-def _event(name: str, data: dict[str, Any]) -> bytes:
+def _format_event(name: str, data: dict[str, Any]) -> bytes:
     return format_sse_event(event=name, data_str=json.dumps(data))

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from anchorage.faces.http.connection import while_connected
-from anchorage.faces.http.state import principal, services
+from anchorage.faces.http.connection import run_while_connected
+from anchorage.faces.http.state import get_principal, get_services
 from anchorage.faces.mcp import load_documents_server
 from anchorage.wiring.services import Services
 
@@ -21,7 +21,7 @@ class McpEndpoint:
     def __init__(self) -> None:
         self._module: Any = None
         self._server: Any = None
-        self._of: Services | None = None
+        self._services: Services | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":  # there are no sessions to end, and no streams to open
@@ -29,41 +29,44 @@ class McpEndpoint:
             await response(scope, receive, send)
             return
         request = Request(scope, receive)
-        opened = await services(request)
-        scope["state"]["principal"] = await principal(request)
-        if self._of is not opened:
+        opened = await get_services(request)
+        scope["state"]["principal"] = await get_principal(request)
+        if self._services is not opened:
             self._module = await asyncio.to_thread(load_documents_server)
-            self._server = self._module.documents_server(opened, lambda context: context.request.state.principal)
-            self._of = opened
+            self._server = self._module.create_documents_server(opened, lambda context: context.request.state.principal)
+            self._services = opened
         body = await request.body()
         answered = False
 
-        async def noted(message: Message) -> None:
+        async def send_and_note_end(message: Message) -> None:
             nonlocal answered
             answered = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
-        async def watched() -> Message:
+        async def receive_until_end() -> Message:
             message = await receive()
-            return await _never() if answered else message  # the end of the response is no client that left
+            # After the response, a disconnect does not say that the client left.
+            return await _wait_forever() if answered else message
 
-        await while_connected(watched, self._module.serve_http(self._server, scope, _replaying(body), noted))
+        await run_while_connected(
+            receive_until_end, self._module.serve_http(self._server, scope, _replay_body(body), send_and_note_end)
+        )
 
 
-async def _never() -> Message:
+async def _wait_forever() -> Message:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-def _replaying(body: bytes) -> Receive:
-    """What the SDK receives: the body that was read already, then nothing more; whether the client leaves is watched outside."""
-    given = False
+def _replay_body(body: bytes) -> Receive:
+    """A `receive` for the SDK: the body that was read already, then nothing. The caller watches whether the client leaves."""
+    replayed = False
 
     async def replay() -> Message:
-        nonlocal given
-        if given:
-            return await _never()
-        given = True
+        nonlocal replayed
+        if replayed:
+            return await _wait_forever()
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
     return replay

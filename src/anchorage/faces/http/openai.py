@@ -18,18 +18,18 @@ from anchorage.chat.safety.question import check_question
 from anchorage.chat.streaming.events import Event
 from anchorage.chat.turn import AskOptions, Chat, check_id
 from anchorage.errors import AnchorageError
-from anchorage.faces.http.connection import batched, while_connected
+from anchorage.faces.http.connection import batch_events, run_while_connected
 from anchorage.faces.http.openai_shapes import (
     MODEL,
     CompletionRequest,
     UnknownModel,
-    about,
+    choose_finish_reason,
     citations_json,
-    conversation_of,
-    finish_reason,
+    extension_json,
+    read_conversation,
     usage_json,
 )
-from anchorage.faces.http.problems import OPENAI_PREFIX, openai_error
+from anchorage.faces.http.problems import OPENAI_PREFIX, make_openai_error
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.fastjson import dumps
 from anchorage.model import Answer, Principal, Turn
@@ -46,16 +46,16 @@ def _model_json(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": 0, "owned_by": "anchorage"}
 
 
-async def _models(services: Services, principal: Principal) -> list[str]:
+async def _list_models(services: Services, principal: Principal) -> list[str]:
     found = await services.storage.catalog.collections(principal)
     return [MODEL, *(f"{MODEL}/{collection.name}" for collection in found)]
 
 
-async def _collections(services: Services, principal: Principal, model: str) -> Sequence[str] | None:
-    """What a model's name covers; None for everything. Raises `UnknownModel`."""
+async def _resolve_collections(services: Services, principal: Principal, model: str) -> Sequence[str] | None:
+    """Resolve a model's name to its collections; None for all. Raises `UnknownModel`."""
     if model == MODEL:
         return None
-    if model not in await _models(services, principal):
+    if model not in await _list_models(services, principal):
         raise UnknownModel(
             f"There is no model {model[:200]!r}. Take `{MODEL}`, or `{MODEL}/NAME` for one collection; GET /v1/models lists all."
         )
@@ -65,19 +65,19 @@ async def _collections(services: Services, principal: Principal, model: str) -> 
 @router.get("/models", summary="List models")
 async def models(services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """`anchorage` for all that you may read, and one model for each collection."""
-    return {"object": "list", "data": [_model_json(name) for name in await _models(services, principal)]}
+    return {"object": "list", "data": [_model_json(name) for name in await _list_models(services, principal)]}
 
 
 @router.get("/models/{model:path}", summary="Show a model")
 async def model(model: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """One of them."""
-    await _collections(services, principal, model)
+    await _resolve_collections(services, principal, model)
     return _model_json(model)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request that can be answered."""
+class _AskedCompletion:
+    """A completion request that was checked."""
 
     chat: Chat
     principal: Principal
@@ -88,26 +88,26 @@ class _Asked:
     history: Sequence[Turn] | None
     max_tokens: int | None
     head: Mapping[str, Any]
-    """What every piece of the response says."""
+    """The fields that every piece of the response repeats."""
 
-    def arguments(self) -> AskOptions:
+    def build_options(self) -> AskOptions:
         return {
             "conversation_id": self.conversation_id, "message_id": self.message_id, "collections": self.collections,
             "history": self.history, "max_tokens": self.max_tokens,
         }  # fmt: skip
 
-    def events(self) -> AsyncGenerator[Event, None]:
-        return self.chat.ask_events(self.principal, self.question, **self.arguments())
+    def stream_events(self) -> AsyncGenerator[Event, None]:
+        return self.chat.ask_events(self.principal, self.question, **self.build_options())
 
-    def frame(self, kind: str, **rest: Any) -> dict[str, Any]:
+    def build_frame(self, kind: str, **rest: Any) -> dict[str, Any]:
         return {**self.head, "object": kind, **rest}
 
 
-async def _asked(services: Services, principal: Principal, body: CompletionRequest) -> _Asked:
-    """Raises `UnknownModel` and `BadRequest`."""
+async def _prepare_question(services: Services, principal: Principal, body: CompletionRequest) -> _AskedCompletion:
+    """Check a request and prepare its question. Raises `UnknownModel` and `BadRequest`."""
     body.require_supported()
-    question, history = conversation_of(body.messages)
-    collections = await _collections(services, principal, body.model)
+    question, history = read_conversation(body.messages)
+    collections = await _resolve_collections(services, principal, body.model)
     chat, metadata = services.chat, body.metadata or {}
     limit = body.max_completion_tokens or body.max_tokens or None
     # A client that names a conversation wants it kept here; all others keep it themselves, and send it with each question.
@@ -117,7 +117,7 @@ async def _asked(services: Services, principal: Principal, body: CompletionReque
         "id": f"chatcmpl-{message}", "object": "", "created": int(time.time()), "model": body.model,
         "system_fingerprint": f"fp_{chat.fingerprint.of(limit)}",
     }  # fmt: skip
-    return _Asked(
+    return _AskedCompletion(
         chat, principal, check_question(question, chat.limits.question_limit),
         check_id(conversation, "metadata.conversation_id") if conversation else None,
         message, collections, None if conversation else history, limit, head,
@@ -130,71 +130,73 @@ async def completions(
     body: CompletionRequest, request: Request, services: CurrentServices, principal: CurrentPrincipal
 ) -> Response:
     """An answer with its citations in `choices[0].message.citations`; in a stream, in the last chunk with a choice."""
-    asked = await _asked(services, principal, body)
+    asked = await _prepare_question(services, principal, body)
     if not body.stream:
-        answer = await while_connected(request.receive, asked.chat.ask(principal, asked.question, **asked.arguments()))
-        _count(answer)
-        return Response(dumps(_completion(asked, answer)), media_type="application/json")
+        answer = await run_while_connected(
+            request.receive, asked.chat.ask(principal, asked.question, **asked.build_options())
+        )
+        _count_answer(answer)
+        return Response(dumps(_build_completion(asked, answer)), media_type="application/json")
     live = services.settings.openai.stream == "live"
-    source = batched(asked.events(), services.settings.http.sse_heartbeat)
+    source = batch_events(asked.stream_events(), services.settings.http.sse_heartbeat)
     try:
-        begun = await while_connected(request.receive, _begun(source, live))
+        begun = await run_while_connected(request.receive, _read_first_events(source, live))
     except BaseException:
         await source.aclose()
         raise
     with_usage = bool(body.stream_options and body.stream_options.include_usage)
     return StreamingResponse(
-        _stream(asked, begun, source, live, with_usage), media_type="text/event-stream", headers=_HEADERS
+        _stream_chunks(asked, begun, source, live, with_usage), media_type="text/event-stream", headers=_HEADERS
     )
 
 
-def _count(answer: Answer) -> None:
+def _count_answer(answer: Answer) -> None:
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
 
 
-def _completion(asked: _Asked, answer: Answer) -> dict[str, Any]:
+def _build_completion(asked: _AskedCompletion, answer: Answer) -> dict[str, Any]:
     message = {
         "role": "assistant", "content": answer.answer, "refusal": None, "citations": citations_json(answer),
     }  # fmt: skip
-    return asked.frame(
+    return asked.build_frame(
         "chat.completion",
-        choices=[{"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason(answer)}],
+        choices=[{"index": 0, "message": message, "logprobs": None, "finish_reason": choose_finish_reason(answer)}],
         usage=usage_json(answer.usage),
-        anchorage=about(answer, kept=asked.history is None),
+        anchorage=extension_json(answer, kept=asked.history is None),
     )
 
 
-async def _begun(source: _Source, live: bool) -> list[Event]:
-    """The events before there is something to send, or before the first heartbeat is due.
+async def _read_first_events(source: _Source, live: bool) -> list[Event]:
+    """Read the events until there is something to send, or the first heartbeat is due.
 
-    What fails by then fails with a status of its own, which clients act on: they try a 503 again.
+    An error until then has a status of its own, on which clients act: they retry a 503.
     """
     found: list[Event] = []
     async for batch in source:
         found += batch
         if failed := next((event for event in batch if event.type == "error"), None):
-            raise _error(failed)
+            raise _get_error(failed)
         if not batch or any(event.type == "answer" or (live and event.type == "token") for event in batch):
             break
     return found
 
 
-def _error(event: Event) -> AnchorageError:
+def _get_error(event: Event) -> AnchorageError:
     error: AnchorageError = event.data["error"]
     return error
 
 
-async def _stream(
-    asked: _Asked, begun: Sequence[Event], source: _Source, live: bool, with_usage: bool
+async def _stream_chunks(
+    asked: _AskedCompletion, begun: Sequence[Event], source: _Source, live: bool, with_usage: bool
 ) -> AsyncIterator[bytes]:
-    """The chunks of an answer on the wire."""
+    """Stream the chunks of an answer."""
     STREAMS.inc()
     try:
         async with aclosing(source):
             writer = _Writer(asked, live, with_usage)
-            yield writer.chunk({"role": "assistant", "content": ""}) + writer.frames(begun)
+            yield writer.write_chunk({"role": "assistant", "content": ""}) + writer.write_events(begun)
             async for batch in source:
-                if frames := writer.frames(batch) if batch else KEEPALIVE_COMMENT:
+                if frames := writer.write_events(batch) if batch else KEEPALIVE_COMMENT:
                     yield frames
     finally:
         STREAMS.dec()
@@ -204,52 +206,56 @@ async def _stream(
 class _Writer:
     """Turns events into chunks."""
 
-    asked: _Asked
+    asked: _AskedCompletion
     live: bool
     with_usage: bool
     sent: str = ""
     overtaken: bool = False
 
-    def frames(self, events: Sequence[Event]) -> bytes:
-        """The chunks of events that came together; several tokens are one."""
+    def write_events(self, events: Sequence[Event]) -> bytes:
+        """The chunks for a batch of events; tokens next to each other become one chunk."""
         out, text = [], ""
         for event in events:
             if event.type == "token":
                 text += event.data["text"] if self.live and not self.overtaken else ""
                 continue
-            out.append(self._text(text))
+            out.append(self._write_text(text))
             text = ""
             if event.type == "reset":
-                self.overtaken = bool(self.sent)  # it stays on the client's screen: the new attempt is sent whole
+                self.overtaken = bool(self.sent)  # what was sent stays on the screen, so the new attempt is sent whole
             elif event.type == "answer":
-                out.append(self._end(event.data["answer"]))
+                out.append(self._write_end(event.data["answer"]))
             elif event.type == "error":
-                error = _error(event)
-                out.append(_frame(openai_error(error.status, error.code, error.message)))
-        return b"".join((*out, self._text(text)))
+                error = _get_error(event)
+                out.append(_encode_frame(make_openai_error(error.status, error.code, error.message)))
+        return b"".join((*out, self._write_text(text)))
 
-    def chunk(self, delta: dict[str, Any], finish: str | None = None, **rest: Any) -> bytes:
+    def write_chunk(self, delta: dict[str, Any], finish: str | None = None, **rest: Any) -> bytes:
         choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
         usage = {"usage": None} if self.with_usage else {}
-        return _frame(self.asked.frame("chat.completion.chunk", choices=choices, **usage, **rest))
+        return _encode_frame(self.asked.build_frame("chat.completion.chunk", choices=choices, **usage, **rest))
 
-    def _text(self, text: str) -> bytes:
+    def _write_text(self, text: str) -> bytes:
         self.sent += text
-        return self.chunk({"content": text}) if text else b""
+        return self.write_chunk({"content": text}) if text else b""
 
-    def _end(self, answer: Answer) -> bytes:
-        _count(answer)
-        out = self._text(_remainder(answer, self.sent, self.overtaken))
-        extension = about(answer, kept=self.asked.history is None, streamed=self.sent)
-        out += self.chunk({"citations": citations_json(answer)}, finish_reason(answer), anchorage=extension)
+    def _write_end(self, answer: Answer) -> bytes:
+        _count_answer(answer)
+        out = self._write_text(_find_remainder(answer, self.sent, self.overtaken))
+        extension = extension_json(answer, kept=self.asked.history is None, streamed=self.sent)
+        out += self.write_chunk(
+            {"citations": citations_json(answer)}, choose_finish_reason(answer), anchorage=extension
+        )
         if self.with_usage:
-            out += _frame(self.asked.frame("chat.completion.chunk", choices=[], usage=usage_json(answer.usage)))
+            out += _encode_frame(
+                self.asked.build_frame("chat.completion.chunk", choices=[], usage=usage_json(answer.usage))
+            )
         return out + b"data: [DONE]\n\n"
 
 
-def _remainder(answer: Answer, sent: str, overtaken: bool) -> str:
-    """What of the verified answer is to be sent after what was sent. Text cannot be taken back: an answer that came to
-    nothing is followed by the words that say so; smaller corrections are in the extension field.
+def _find_remainder(answer: Answer, sent: str, overtaken: bool) -> str:
+    """Find the rest of the verified answer to send. Text that was sent cannot be taken back: after an answer that was withdrawn, the
+    abstention is sent; smaller corrections are in the extension field.
     """
     if sent.strip() == answer.answer:
         return ""
@@ -258,5 +264,5 @@ def _remainder(answer: Answer, sent: str, overtaken: bool) -> str:
     return f"\n\n{answer.answer}" if answer.abstained or overtaken else ""
 
 
-def _frame(value: dict[str, Any]) -> bytes:
+def _encode_frame(value: dict[str, Any]) -> bytes:
     return b"data: " + dumps(value) + b"\n\n"

@@ -1,4 +1,4 @@
-"""What OpenAI's chat completions look like: the request as far as it is understood, and the pieces of a response."""
+"""The shapes of OpenAI's chat completions: the request, as far as it is supported, and the pieces of a response."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class CompletionRequest(BaseModel):
     )
 
     def require_supported(self) -> None:
-        """Raises `NotSupported` for what would silently be something else than was asked for."""
+        """Raises `NotSupported` for parameters that cannot be honoured."""
         only_text = "Anchorage answers in plain text. Leave it out."
         format_type = self.response_format.type if self.response_format else "text"
         for param, wanted, message in (
@@ -97,8 +97,8 @@ class CompletionRequest(BaseModel):
                 raise NotSupported(param, message)
 
 
-def conversation_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
-    """The question, and the turns before it. System messages are left out: they are not the documents', nor a question.
+def read_conversation(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
+    """Read the question and the turns before it. System messages are left out: they are neither document nor question.
 
     Raises `BadRequest` where there is no question at the end, and `NotSupported` for what is not text.
     """
@@ -110,7 +110,7 @@ def conversation_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
             raise NotSupported(
                 f"messages[{number}].role", "Results of tools are not understood. Leave these messages out."
             )
-        text = _text(message, number)
+        text = _read_text(message, number)
         if merged and merged[-1][0] == message.role:
             merged[-1] = (message.role, f"{merged[-1][1]}\n\n{text}".strip())
         elif merged or message.role == "user":  # a greeting before the first question is no answer
@@ -124,7 +124,7 @@ def conversation_of(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
     return merged[-1][1], turns
 
 
-def _text(message: ChatMessage, number: int) -> str:
+def _read_text(message: ChatMessage, number: int) -> str:
     if not isinstance(message.content, list):
         return strip_unstorable(message.content or "")
     pieces = []
@@ -140,7 +140,7 @@ def _text(message: ChatMessage, number: int) -> str:
     return strip_unstorable("\n".join(pieces))
 
 
-def finish_reason(answer: Answer) -> str:
+def choose_finish_reason(answer: Answer) -> str:
     """`length` where the model ended at its limit of tokens, or the client's."""
     return "length" if answer.usage.cut else "stop"
 
@@ -158,7 +158,7 @@ def citations_json(answer: Answer) -> list[dict[str, Any]]:
     return [citation_json(citation) for citation in answer.citations]
 
 
-def about(answer: Answer, *, kept: bool, streamed: str | None = None) -> dict[str, Any]:
+def extension_json(answer: Answer, *, kept: bool, streamed: str | None = None) -> dict[str, Any]:
     """Our extension: what OpenAI's shape has no room for. `answer` where the text that was streamed is not the verified one."""
     ids = {"conversation_id": answer.conversation_id, "message_id": answer.message_id} if kept else {}
     corrected = {} if streamed is None or streamed.strip() == answer.answer else {"answer": answer.answer}

@@ -10,15 +10,15 @@ from anchorage.faces.http.state import ProcessState
 from anchorage.settings.sections import HttpSettings
 
 
-def description() -> dict[str, Any]:
-    """The description of this release, without its number, which changes nothing."""
+def describe_api() -> dict[str, Any]:
+    """Describe the API of this release, without the release's number."""
     found = create_app(HttpSettings(), ProcessState()).openapi()
     return {**found, "info": {**found["info"], "version": "0"}}
 
 
-def description_text() -> str:
-    return json.dumps(description(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+def format_description() -> str:
+    return json.dumps(describe_api(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    print(description_text(), end="")  # noqa: T201
+    print(format_description(), end="")  # noqa: T201

@@ -1,4 +1,4 @@
-"""The web page: built files of the package, packed beforehand, under a policy that runs no script but these."""
+"""Serves the web page: built, compressed files of the package, under a policy that runs no other script."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ import anchorage
 
 BUILT = Path(anchorage.__file__).parent / "static"
 PLACES = ("/", "/c/{id}", "/documents", "/documents/{id}", "/sources", "/system")
-"""What the page itself shows; deep links to these get it."""
+"""The paths of the page; a deep link to one of them gets it."""
 
 _POLICY = "; ".join([
     "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data: blob:", "font-src 'self'",
     "connect-src 'self'", "worker-src 'self'", "base-uri 'self'", "form-action 'none'", "frame-ancestors 'none'",
 ])  # fmt: skip
-_GUARDED = {
+_SECURITY_HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}  # names carry a hash
-_PACKED = (("br", ".br"), ("gzip", ".gz"))  # the better first
-_UNBUILT = (
+_CACHED_FOREVER = {
+    "Cache-Control": "public, max-age=31536000, immutable",
+    "Vary": "Accept-Encoding",
+}  # names carry a hash
+_ENCODINGS = (("br", ".br"), ("gzip", ".gz"))  # the better first
+_UNBUILT_PAGE = (
     "<!doctype html><title>Anchorage</title><p>The web page of this installation was not built. In the source tree, "
     "<code>make setup</code> builds it. The API works: see <a href='docs'>its description</a>."
 )
@@ -41,19 +44,19 @@ _UNBUILT = (
 def install(app: FastAPI, folder: Path = BUILT) -> None:
     """Serve the page at its places, and its files below /assets."""
 
-    async def page(request: Request) -> Response:
+    async def serve_page(request: Request) -> Response:
         source = folder / "index.html"
         if not source.is_file():
-            return HTMLResponse(_UNBUILT, 503)
+            return HTMLResponse(_UNBUILT_PAGE, 503)
         root_path = request.scope.get("root_path", "")
         first = request.url.path.removeprefix(root_path) in ("", "/")
-        body, tag = _rendered(source, source.stat().st_mtime_ns, root_path, first)
-        headers = {**_GUARDED, "Cache-Control": "no-cache", "ETag": tag}
+        body, tag = _render_page(source, source.stat().st_mtime_ns, root_path, first)
+        headers = {**_SECURITY_HEADERS, "Cache-Control": "no-cache", "ETag": tag}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return HTMLResponse(body, headers=headers)
 
-    async def asset(request: Request) -> Response:
+    async def serve_asset(request: Request) -> Response:
         name = request.path_params["name"]
         assets = (folder / "assets").resolve()
         try:
@@ -65,29 +68,29 @@ def install(app: FastAPI, folder: Path = BUILT) -> None:
             raise HTTPException(404)
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         accepted = request.headers.get("accept-encoding", "")
-        for encoding, suffix in _PACKED:
+        for encoding, suffix in _ENCODINGS:
             packed = path.with_name(path.name + suffix)
             if encoding in accepted and packed.is_file():
-                return FileResponse(packed, media_type=kind, headers={**_FOREVER, "Content-Encoding": encoding})
-        return FileResponse(path, media_type=kind, headers=_FOREVER)
+                return FileResponse(packed, media_type=kind, headers={**_CACHED_FOREVER, "Content-Encoding": encoding})
+        return FileResponse(path, media_type=kind, headers=_CACHED_FOREVER)
 
     for place in PLACES:
-        app.add_route(place, page, include_in_schema=False)
-    app.add_route("/assets/{name:path}", asset, include_in_schema=False)
+        app.add_route(place, serve_page, include_in_schema=False)
+    app.add_route("/assets/{name:path}", serve_asset, include_in_schema=False)
 
 
 @cache
-def _rendered(source: Path, changed: int, root_path: str, first: bool) -> tuple[str, str]:
-    """The page for this prefix, to which all its addresses are relative, and its tag. `changed` tells a new build from an older one."""
+def _render_page(source: Path, changed: int, root_path: str, first: bool) -> tuple[str, str]:
+    """Render the page for this prefix, to which its addresses are relative; returns it with its ETag. `changed` tells builds apart."""
     base = f'<base href="{html.escape(root_path.rstrip("/"))}/">'
     body = source.read_text("utf-8").replace("<head>", f"<head>{base}", 1)
     if not first:
-        body = body.replace("</head>", f"{_ahead(source.with_name('manifest.json'))}</head>", 1)
+        body = body.replace("</head>", f"{_build_preload_links(source.with_name('manifest.json'))}</head>", 1)
     return body, f'"{hashlib.sha256(body.encode()).hexdigest()[:20]}"'
 
 
-def _ahead(manifest: Path) -> str:
-    """Links to what every place but the first needs: asked for with the page's script, not when that has run."""
+def _build_preload_links(manifest: Path) -> str:
+    """Build links that load what all paths but the first need together with the page's script, and not after it has run."""
     if not manifest.is_file():
         return ""
     rest = json.loads(manifest.read_text("utf-8")).get("src/rest.ts", {})

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from anchorage.errors import AnchorageError
-from anchorage.faces.http.described import answers
+from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import Health
 from anchorage.faces.http.state import CurrentState, ProcessState
 from anchorage.telemetry import QUEUE_OLDEST, REGISTRY
@@ -41,9 +41,9 @@ async def startupz(state: CurrentState, response: Response) -> str:
 async def readyz(state: CurrentState, response: Response) -> str:
     """Requests can be answered now: everything is loaded, what is needed answers, there is room, and nobody is shutting down."""
     reason = "draining" if state.draining else f"waiting for {state.waiting_for}" if state.waiting_for else ""
-    reason = reason or state.saturation.reason()
+    reason = reason or state.saturation.check()
     if not reason:
-        vector, memory, retrieval = await _needed(state)
+        vector, memory, retrieval = await _ping_needed(state)
         if (vector, memory) != _CONNECTED:
             reason = f"vector_db {vector}, state_db {memory}"
         elif retrieval == "disconnected":
@@ -53,13 +53,13 @@ async def readyz(state: CurrentState, response: Response) -> str:
     return reason or "ok"
 
 
-async def _needed(state: ProcessState) -> tuple[str, str, str | None]:
-    """A word on each database, and on the retrieval role (None where this process does that itself)."""
+async def _ping_needed(state: ProcessState) -> tuple[str, str, str | None]:
+    """Ping each database and the retrieval role, and describe each in a word (None where this process retrieves itself)."""
     if state.services is None:
         return "starting", "starting", None
     storage, role = state.services.storage, state.services.role
 
-    async def word(ping: Any) -> str:
+    async def describe_ping(ping: Any) -> str:
         try:
             async with asyncio.timeout(_PING):
                 await ping()
@@ -68,12 +68,12 @@ async def _needed(state: ProcessState) -> tuple[str, str, str | None]:
         return "connected"
 
     pings = [storage.catalog.ping, storage.memory.ping, *([role.ping] if role else [])]
-    vector, memory, *rest = await asyncio.gather(*map(word, pings))
+    vector, memory, *rest = await asyncio.gather(*map(describe_ping, pings))
     return vector, memory, rest[0] if rest else None
 
 
-async def _queue_oldest(state: ProcessState) -> float:
-    """One query for each scrape; a database that is away must not take the other metrics along."""
+async def _measure_queue_age(state: ProcessState) -> float:
+    """Measure with one query for each scrape. A database that is down must not take the other metrics with it."""
     if state.services is None:
         return math.nan
     try:
@@ -83,17 +83,17 @@ async def _queue_oldest(state: ProcessState) -> float:
         return math.nan
 
 
-@router.get("/api/health", **answers(Health))
-@router.get("/health", **answers(Health))
+@router.get("/api/health", **describe_answer(Health))
+@router.get("/health", **describe_answer(Health))
 async def health(state: CurrentState) -> JSONResponse:
     """The state of each part, for people and for older probes; 503 when a database is down."""
-    body = await health_of(state)
+    body = await collect_health(state)
     return JSONResponse(body, 503 if body["status"] == "unhealthy" else 200)
 
 
-async def health_of(state: ProcessState) -> dict[str, str]:
-    """The state of each part in a word."""
-    vector, memory, retrieval = await _needed(state)
+async def collect_health(state: ProcessState) -> dict[str, str]:
+    """Collect the state of each part, in a word."""
+    vector, memory, retrieval = await _ping_needed(state)
     generator = state.services.models.generator if state.services else None
     model = await generator.ping() if generator else "not_configured"
     embedder = await state.services.models.embedder.ping() if state.services else "starting"
@@ -113,5 +113,5 @@ async def health_of(state: ProcessState) -> dict[str, str]:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(state: CurrentState) -> Response:
     """Prometheus metrics."""
-    QUEUE_OLDEST.set(await _queue_oldest(state))
+    QUEUE_OLDEST.set(await _measure_queue_age(state))
     return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)

@@ -24,13 +24,13 @@ _log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 OPENAI_PREFIX = "/v1"
 PROBES = {"/livez", "/readyz", "/startupz", "/health", "/api/health", "/metrics"}
-"""What machines ask all the time, by the address of the process."""
-_CLIENT_LEFT = 499  # nginx's number for it; nobody receives it, but logs and metrics tell it from our own failures
+"""Paths that machines ask all the time, at the address of the process."""
+_CLIENT_LEFT = 499  # as nginx has it; nobody receives it, but logs and metrics tell it from our own failures
 _RETRY_AFTER = "5"
 _OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
-def problem(status: int, code: str, detail: str, request_id: str | None, **extra: Any) -> JSONResponse:
+def make_problem(status: int, code: str, detail: str, request_id: str | None, **extra: Any) -> JSONResponse:
     """The response for an error."""
     body = {
         "type": f"urn:anchorage:problem:{code}",
@@ -41,41 +41,41 @@ def problem(status: int, code: str, detail: str, request_id: str | None, **extra
         "request_id": request_id,
         **extra,
     }
-    return JSONResponse(body, status, _headers(status), MEDIA_TYPE)
+    return JSONResponse(body, status, _make_headers(status), MEDIA_TYPE)
 
 
-def openai_error(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
+def make_openai_error(status: int, code: str, message: str, param: str | None = None) -> dict[str, Any]:
     """The body of an error as OpenAI's API gives it."""
     kind = _OPENAI_TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
-def route_path(scope: Scope) -> str:
+def strip_root_path(scope: Scope) -> str:
     """The path without the prefix of an ingress."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
-def refusal(
+def make_refusal(
     scope: Scope, status: int, code: str, detail: str, *, param: str | None = None, **extra: Any
 ) -> JSONResponse:
     """The response for an error, in the shape of the API that was asked."""
-    if route_path(scope).startswith(f"{OPENAI_PREFIX}/"):
-        return JSONResponse(openai_error(status, code, detail, param), status, _headers(status))
-    return problem(status, code, detail, scope.get("state", {}).get("request_id"), **extra)
+    if strip_root_path(scope).startswith(f"{OPENAI_PREFIX}/"):
+        return JSONResponse(make_openai_error(status, code, detail, param), status, _make_headers(status))
+    return make_problem(status, code, detail, scope.get("state", {}).get("request_id"), **extra)
 
 
-def _headers(status: int) -> Mapping[str, str]:
+def _make_headers(status: int) -> Mapping[str, str]:
     return {"Retry-After": _RETRY_AFTER} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
 
 
 def install(app: FastAPI) -> None:
     """Turn every error that a handler raises into a response."""
     app.add_exception_handler(AnchorageError, respond_to_error)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _respond_to_invalid)
+    app.add_exception_handler(HTTPException, _respond_to_http_error)
     app.add_exception_handler(ClientDisconnect, respond_to_client_gone)
-    app.add_exception_handler(Exception, _unexpected)
+    app.add_exception_handler(Exception, _respond_to_crash)
 
 
 async def respond_to_error(request: Request, error: Exception) -> JSONResponse:
@@ -85,13 +85,13 @@ async def respond_to_error(request: Request, error: Exception) -> JSONResponse:
         _log.error("request_failed", code=error.code, reason=error.message, path=request.url.path)
     extra = {"rule": error.rule} if isinstance(error, Blocked) else {}
     param = getattr(error, "param", None)
-    response = refusal(request.scope, error.status, error.code, error.message, param=param, **extra)
+    response = make_refusal(request.scope, error.status, error.code, error.message, param=param, **extra)
     if isinstance(error, Unavailable) and error.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after))
     return response
 
 
-async def _invalid(request: Request, error: Exception) -> JSONResponse:
+async def _respond_to_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = [
         {"field": ".".join(str(part) for part in item["loc"] if part != "body") or "body", "reason": item["msg"]}
@@ -103,13 +103,15 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
         found = [{"field": "body", "reason": "send the header `content-type: application/json` with a JSON body"}]
     elif any(item["type"] == "json_invalid" for item in error.errors()):
         found = [{"field": "body", "reason": f"it is not JSON (near character {found[0]['field']})"}]
-    told = "; ".join(f"{item['field']}: {item['reason']}" for item in found)
-    detail = f"The request cannot be taken: {told}. See /docs for its form."
-    status = 400 if route_path(request.scope).startswith(f"{OPENAI_PREFIX}/") else 422  # each as its clients expect it
-    return refusal(request.scope, status, "invalid_request", detail, param=found[0]["field"], errors=found)
+    reasons = "; ".join(f"{item['field']}: {item['reason']}" for item in found)
+    detail = f"The request cannot be taken: {reasons}. See /docs for its form."
+    status = (
+        400 if strip_root_path(request.scope).startswith(f"{OPENAI_PREFIX}/") else 422
+    )  # as the clients of each API expect
+    return make_refusal(request.scope, status, "invalid_request", detail, param=found[0]["field"], errors=found)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def _respond_to_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "http_error")
     detail = str(error.detail)
@@ -123,17 +125,17 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
             "invalid_request",
             "The body is not JSON in UTF-8 of a sane depth. Send a JSON object; see /docs for its form.",
         )
-    response = refusal(request.scope, error.status_code, code, detail)
+    response = make_refusal(request.scope, error.status_code, code, detail)
     response.headers.update(error.headers or {})
     return response
 
 
 async def respond_to_client_gone(request: Request, error: Exception) -> Response:
-    """For logs and metrics; nobody receives it."""
+    """The response for logs and metrics when the client has left. Nobody receives it."""
     return Response(status_code=_CLIENT_LEFT)
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # Starlette raises it once more for the server to log; its text may hold what is nobody's business.
+async def _respond_to_crash(request: Request, error: Exception) -> JSONResponse:
+    # Starlette raises the error again, and the server logs it. Its text may be confidential, so it is not sent.
     detail = "Something unexpected failed; the server's log has the details under this request id."
-    return refusal(request.scope, 500, "internal", detail)
+    return make_refusal(request.scope, 500, "internal", detail)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ValidationError
 
 from anchorage.errors import BadRequest
-from anchorage.faces.http.connection import while_connected
+from anchorage.faces.http.connection import run_while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.ports.retrieval_role import Found
 from anchorage.ports.roles import asked_form, found_form
@@ -26,6 +26,6 @@ async def retrieve(request: Request, services: CurrentServices, principal: Curre
     known = np.asarray(asked.vector, dtype=np.float32) if asked.vector and asked.embedder == own else None
     finder = services.asking.finder
     search = finder.find_candidates(principal, asked.question, asked.collections, asked.k, vector=known)
-    ranking, vector = await while_connected(request.receive, search)
-    told = None if vector is None else tuple(map(float, vector))
-    return Response(found_form().dump_json(Found(ranking, told, own)), media_type="application/json")
+    ranking, vector = await run_while_connected(request.receive, search)
+    used = None if vector is None else tuple(map(float, vector))
+    return Response(found_form().dump_json(Found(ranking, used, own)), media_type="application/json")

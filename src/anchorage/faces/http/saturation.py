@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from anchorage.telemetry import inflight_streams
 
-_RECOVERED = 0.8  # of the limit: a process that came and went with every stream would be worse than one that is full
+_RECOVERED = 0.8  # of the limit, so that the state does not change with every stream
 
 
 @dataclass(slots=True)
@@ -16,8 +16,8 @@ class Saturation:
     limit: int | None = None
     saturated: bool = False
 
-    def reason(self) -> str:
-        """What to say of it; empty where there is room."""
+    def check(self) -> str:
+        """Check the number of streams; returns why there is no room, or an empty text."""
         if self.limit is None:
             return ""
         streams = inflight_streams()

@@ -16,8 +16,8 @@ import uvicorn
 from anchorage.chat.streaming.tidy import tidy_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
-from anchorage.faces.http.browser import rebinding_risk
-from anchorage.faces.http.heads import bounded_http
+from anchorage.faces.http.browser import describe_rebinding_risk
+from anchorage.faces.http.heads import make_bounded_http
 from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
 from anchorage.faces.running import announced, this_server
@@ -25,9 +25,9 @@ from anchorage.settings import Settings
 from anchorage.wiring.services import Services, open_services
 
 _log = structlog.get_logger(__name__)
-_LAST_WORDS = 4.0  # seconds for handing streams over, within the time that requests get
+_HANDOVER_TIME = 4.0  # seconds for handing streams over, within the time that requests get
 Prepare = Callable[[Services], Awaitable[None]]
-"""What must be done before the first request is answered."""
+"""What must be done before the process is ready for requests."""
 
 
 class _Server(uvicorn.Server):
@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._state, self._linger = state, linger
         self._signals = 0
-        self._hurry = asyncio.Event()
+        self._skip_linger = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -48,10 +48,10 @@ class _Server(uvicorn.Server):
         yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first request to end lets it linger, another one does not."""
+        """The first signal lets it linger; a second one ends that."""
         self._signals += 1
         if self._signals > 1:
-            self._hurry.set()
+            self._skip_linger.set()
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -61,10 +61,10 @@ class _Server(uvicorn.Server):
         """
         self._state.draining = True
         if self._signals and self._linger:
-            # Nobody is refused yet: load balancers send here until they have seen that this process is not ready.
+            # Requests are still accepted: load balancers send them until they see that this process is not ready.
             _log.info("lingering", seconds=self._linger)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), self._linger)
+                await asyncio.wait_for(self._skip_linger.wait(), self._linger)
         self._state.ending = True
         handing_over = asyncio.create_task(self._hand_over())
         try:
@@ -80,7 +80,7 @@ class _Server(uvicorn.Server):
             return
         services.streams.draining = True
         limits = services.settings.http
-        await asyncio.sleep(max(0.0, min(limits.drain_timeout, limits.shutdown_timeout - _LAST_WORDS)))
+        await asyncio.sleep(max(0.0, min(limits.drain_timeout, limits.shutdown_timeout - _HANDOVER_TIME)))
         await services.streams.hand_over()
 
 
@@ -93,13 +93,13 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
     state = ProcessState(saturation=Saturation(settings.http.max_streams), lingers=settings.http.linger > 0)
     listener = _listen(settings.http.host, settings.http.port, shared=settings.http.reuse_port)
     host, port = listener.getsockname()[:2]
-    if api and (risk := rebinding_risk(settings.http.host, settings.http.allowed_hosts)):
+    if api and (risk := describe_rebinding_risk(settings.http.host, settings.http.allowed_hosts)):
         _log.warning("answers_any_host_name", reason=risk)
     config = uvicorn.Config(
         create_app(settings.http, state, mcp=settings.mcp.enabled, roles=settings.roles)
         if api
         else create_probes(state),
-        http=bounded_http(settings.http.max_head_bytes, settings.http.head_timeout),  # type: ignore[arg-type]
+        http=make_bounded_http(settings.http.max_head_bytes, settings.http.head_timeout),  # type: ignore[arg-type]
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -118,7 +118,7 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
         if on_ready:
             on_ready(f"http://{_shown(host)}:{port}")
 
-    working = asyncio.create_task(_work(settings, state, worker, prepare, ready))
+    working = asyncio.create_task(_run_services(settings, state, worker, prepare, ready))
     try:
         await asyncio.wait({serving, working}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
@@ -165,7 +165,7 @@ def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
     return listener
 
 
-async def _tidy(services: Services) -> None:
+async def _tidy_conversations(services: Services) -> None:
     storage, days = services.storage, services.settings.conversation.ttl_days
     ttl = None if days is None else days * 86400
     await tidy_forever(
@@ -173,14 +173,14 @@ async def _tidy(services: Services) -> None:
     )
 
 
-def _settle() -> None:
-    """Have the collector of garbage pass over all that stays as long as the process, and look after requests less often."""
+def _freeze_garbage() -> None:
+    """Exclude all objects that live as long as the process from garbage collection, and collect less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
 
 
-async def _work(
+async def _run_services(
     settings: Settings,
     state: ProcessState,
     worker: bool,
@@ -196,8 +196,8 @@ async def _work(
                 await prepare(services)
             state.waiting_for = None
             on_ready()
-            _settle()
-            tidying = asyncio.create_task(_tidy(services))
+            _freeze_garbage()
+            tidying = asyncio.create_task(_tidy_conversations(services))
             try:
                 if worker:
                     await services.worker.work(settings.ingest.concurrency)

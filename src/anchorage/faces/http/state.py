@@ -1,4 +1,4 @@
-"""What the routes share: the services, and whether the process is ready for requests."""
+"""State that the routes share: the services, and whether the process is ready for requests."""
 
 from __future__ import annotations
 
@@ -30,31 +30,31 @@ class ProcessState:
     running: Running | None = None
     """What this process has said of itself in its data directory."""
     saturation: Saturation = field(default_factory=Saturation)
-    _adding: asyncio.Semaphore | None = None
+    _text_slots: asyncio.Semaphore | None = None
 
-    def adding_texts(self, most: int) -> asyncio.Semaphore:
-        """What lets so many texts be ingested at once by requests that wait for it."""
-        self._adding = self._adding or asyncio.Semaphore(most)
-        return self._adding
+    def get_text_slots(self, most: int) -> asyncio.Semaphore:
+        """The semaphore that bounds how many texts are ingested at once by requests that wait for it."""
+        self._text_slots = self._text_slots or asyncio.Semaphore(most)
+        return self._text_slots
 
 
-async def process_state(request: Request) -> ProcessState:
+async def get_process_state(request: Request) -> ProcessState:
     return cast(ProcessState, request.app.state.process)
 
 
-async def services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """Raises `Unavailable` before the services are open."""
-    found = (await process_state(request)).services
+    found = (await get_process_state(request)).services
     if found is None:
         raise Unavailable("The server is starting. Try again in a moment.")
     return found
 
 
-async def principal(request: Request) -> Principal:
+async def get_principal(request: Request) -> Principal:
     """Who asks. Raises what the resolver raises."""
-    return await (await services(request)).principals(request.headers)
+    return await (await get_services(request)).principals(request.headers)
 
 
-CurrentServices = Annotated[Services, Depends(services)]
-CurrentPrincipal = Annotated[Principal, Depends(principal)]
-CurrentState = Annotated[ProcessState, Depends(process_state)]
+CurrentServices = Annotated[Services, Depends(get_services)]
+CurrentPrincipal = Annotated[Principal, Depends(get_principal)]
+CurrentState = Annotated[ProcessState, Depends(get_process_state)]

@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 from anchorage.chat.streaming.events import sent
 from anchorage.errors import AnchorageError
-from anchorage.faces.http.connection import while_connected
-from anchorage.faces.http.middleware import AFTERWARDS
+from anchorage.faces.http.connection import run_while_connected
+from anchorage.faces.http.middleware import DEFERRED_STREAM
 from anchorage.ports.streams import Line
 from anchorage.telemetry import STREAMS
 
@@ -33,32 +33,32 @@ class EventStream(Response):
         self._first, self._rest = first, rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope["state"][AFTERWARDS] = partial(self._stream, receive, send)
+        scope["state"][DEFERRED_STREAM] = partial(self._stream, receive, send)
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         STREAMS.inc()
         try:
             async with aclosing(self._rest):
-                await while_connected(receive, self._send(send))
+                await run_while_connected(receive, self._send_lines(send))
         except ClientDisconnect:
-            pass  # it comes back for the rest, or not
+            pass  # the client may come back for the rest
         except AnchorageError as error:
-            # The status is sent already. The end without `done` makes the client come back, and then it is told.
+            # The status is sent already. A stream without `done` makes the client come back, and then it gets the error.
             _log.warning("stream_broken", code=error.code, reason=error.message)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             STREAMS.dec()
 
-    async def _send(self, send: Send) -> None:
+    async def _send_lines(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": _frames(self._first), "more_body": True})
+        await send({"type": "http.response.body", "body": _encode_frames(self._first), "more_body": True})
         self._first = ()
         async for lines in self._rest:
-            await send({"type": "http.response.body", "body": _frames(lines), "more_body": True})
+            await send({"type": "http.response.body", "body": _encode_frames(lines), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _frames(lines: Sequence[Line]) -> bytes:
+def _encode_frames(lines: Sequence[Line]) -> bytes:
     if not lines:
         return KEEPALIVE_COMMENT
     frames = []

@@ -11,13 +11,13 @@ from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 
-from anchorage.faces.http.described import answers
-from anchorage.faces.http.probes import health_of
+from anchorage.faces.http.described import describe_answer
+from anchorage.faces.http.probes import collect_health
 from anchorage.faces.http.shapes import System
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, CurrentState
 
 router = APIRouter(prefix="/api")
-_BEAT = 0.4  # seconds between the two events of the check
+_PAUSE = 0.4  # seconds between the two events of the check
 
 
 class _Model(Protocol):
@@ -27,13 +27,13 @@ class _Model(Protocol):
     async def ping(self) -> str: ...
 
 
-@router.get("/system", summary="What is running", **answers(System))
+@router.get("/system", summary="What is running", **describe_answer(System))
 async def system(state: CurrentState, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Databases, models, queue and limits. No model that charges for it is asked anything."""
-    health, counts = await asyncio.gather(health_of(state), services.storage.queue.counts(principal))
+    health, counts = await asyncio.gather(collect_health(state), services.storage.queue.counts(principal))
     models, settings = services.models, services.settings
     asked = (models.generator, models.reranker, models.judge)
-    generating, reranking, guarding = await asyncio.gather(*map(_model, asked))
+    generating, reranking, guarding = await asyncio.gather(*map(_describe_model, asked))
     return {
         "version": version("anchorage"),
         "status": health["status"],
@@ -59,16 +59,16 @@ async def system(state: CurrentState, services: CurrentServices, principal: Curr
 async def stream_check() -> StreamingResponse:
     """Two events, 0.4 seconds apart. Where both come at once, a proxy on the way holds streams back until they end."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_beats(), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(_stream_beats(), media_type="text/event-stream", headers=headers)
 
 
-async def _beats() -> AsyncIterator[bytes]:
+async def _stream_beats() -> AsyncIterator[bytes]:
     yield format_sse_event(event="first", data_str="{}")
-    await asyncio.sleep(_BEAT)
+    await asyncio.sleep(_PAUSE)
     yield format_sse_event(event="second", data_str="{}")
 
 
-async def _model(model: _Model | None) -> dict[str, str | None]:
+async def _describe_model(model: _Model | None) -> dict[str, str | None]:
     if model is None:
         return {"model": None, "state": "not_configured"}
     return {"model": model.model, "state": await model.ping()}

@@ -37,30 +37,30 @@ _INSTRUCTIONS = (
 _Context = ServerRequestContext[Any, Any]
 
 
-def documents_server(services: Services, principal: Callable[[_Context], Principal]) -> Server[Any]:
-    """The server over these services; `principal` says for whom a request is."""
+def create_documents_server(services: Services, principal: Callable[[_Context], Principal]) -> Server[Any]:
+    """Create the server over these services; `principal` says who sent a request."""
 
     async def list_tools(context: _Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=tools.listing())
+        return ListToolsResult(tools=tools.list_tools())
 
     async def call_tool(context: _Context, params: CallToolRequestParams) -> CallToolResult:
-        return await tools.call(services, principal(context), params.name, params.arguments or {})
+        return await tools.call_tool(services, principal(context), params.name, params.arguments or {})
 
     async def list_resources(context: _Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
         cursor = params.cursor if params else None
         try:
-            return await resources.listing(services, principal(context), cursor)
+            return await resources.list_resources(services, principal(context), cursor)
         except AnchorageError as error:
-            raise _protocol_error(error) from error
+            raise _make_protocol_error(error) from error
 
     async def list_templates(context: _Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        return ListResourceTemplatesResult(resource_templates=resources.templates())
+        return ListResourceTemplatesResult(resource_templates=resources.list_templates())
 
     async def read_resource(context: _Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         try:
-            return await resources.read(services, principal(context), str(params.uri))
+            return await resources.read_resource(services, principal(context), str(params.uri))
         except AnchorageError as error:
-            raise _protocol_error(error) from error
+            raise _make_protocol_error(error) from error
 
     return Server(
         "anchorage",
@@ -75,7 +75,7 @@ def documents_server(services: Services, principal: Callable[[_Context], Princip
     )
 
 
-def _protocol_error(error: AnchorageError) -> MCPError:
+def _make_protocol_error(error: AnchorageError) -> MCPError:
     code = INVALID_PARAMS if isinstance(error, BadRequest | NotFound) else INTERNAL_ERROR
     return MCPError(code, error.message, {"code": error.code})
 
@@ -90,6 +90,6 @@ async def serve_http(server: Server[Any], scope: Scope, receive: Receive, send: 
 
 async def serve_stdio(services: Services) -> None:
     """Answer on stdin and stdout, for the owner of this machine's data, until stdin ends."""
-    server = documents_server(services, lambda context: services.principal)
+    server = create_documents_server(services, lambda context: services.principal)
     async with stdio_server() as (reading, writing):
         await server.run(reading, writing, server.create_initialization_options())

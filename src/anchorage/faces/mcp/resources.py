@@ -7,7 +7,7 @@ import re
 from mcp_types import ListResourcesResult, ReadResourceResult, Resource, ResourceTemplate, TextResourceContents
 
 from anchorage.errors import BadRequest, NotFound
-from anchorage.faces.paging import document_page
+from anchorage.faces.paging import read_document_page
 from anchorage.model import Principal
 from anchorage.wiring.services import Services
 
@@ -17,9 +17,9 @@ _URI = re.compile(r"anchorage://documents/(?P<id>[^/]{1,200})(?:/text/(?P<start>
 _PAGE = 100
 
 
-async def listing(services: Services, principal: Principal, cursor: str | None) -> ListResourcesResult:
+async def list_resources(services: Services, principal: Principal, cursor: str | None) -> ListResourcesResult:
     """A page of the documents that have a text."""
-    page, following = await document_page(services.storage.catalog, principal, limit=_PAGE, after=cursor)
+    page, following = await read_document_page(services.storage.catalog, principal, limit=_PAGE, after=cursor)
     return ListResourcesResult(
         resources=[
             Resource(uri=f"{_PREFIX}{item.id}", name=item.title or item.id, description=f"{item.collection}: {item.uri}",
@@ -30,8 +30,8 @@ async def listing(services: Services, principal: Principal, cursor: str | None) 
     )  # fmt: skip
 
 
-def templates() -> list[ResourceTemplate]:
-    """How the addresses of texts are made."""
+def list_templates() -> list[ResourceTemplate]:
+    """List the templates of the addresses of texts."""
     return [
         ResourceTemplate(
             uri_template=_PREFIX + "{document_id}", name="document", mime_type=_PLAIN,
@@ -44,8 +44,8 @@ def templates() -> list[ResourceTemplate]:
     ]  # fmt: skip
 
 
-async def read(services: Services, principal: Principal, uri: str) -> ReadResourceResult:
-    """The text at an address, cut at the limit; `_meta` says what part of the text it is.
+async def read_resource(services: Services, principal: Principal, uri: str) -> ReadResourceResult:
+    """Read the text at an address, cut at the limit; `_meta` says which part of the text it is.
 
     Raises `NotFound` for what is no document of the principal's.
     """

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anchorage.chat.streaming.events import answer_json, hit_json
 from anchorage.errors import AnchorageError
-from anchorage.faces.paging import document_page
+from anchorage.faces.paging import read_document_page
 from anchorage.faces.shapes import document_json
 from anchorage.model import Principal
 from anchorage.telemetry import ANSWERS
@@ -47,30 +47,32 @@ class ListDocuments(_Arguments):
     after: str | None = Field(None, description="`next` of the page before")
 
 
-async def _search(services: Services, principal: Principal, given: Search) -> dict[str, Any]:
-    hits = await services.asking.passages.search_passages(principal, given.question, _named(given.collection), given.k)
+async def _search(services: Services, principal: Principal, asked: Search) -> dict[str, Any]:
+    hits = await services.asking.passages.search_passages(
+        principal, asked.question, _to_collections(asked.collection), asked.k
+    )
     return {"hits": [hit_json(hit) for hit in hits]}
 
 
-async def _ask(services: Services, principal: Principal, given: Ask) -> dict[str, Any]:
-    kept = given.conversation_id is not None
+async def _ask(services: Services, principal: Principal, asked: Ask) -> dict[str, Any]:
+    is_kept = asked.conversation_id is not None
     answer = await services.chat.ask(
-        principal, given.question, conversation_id=given.conversation_id,
-        collections=_named(given.collection), history=None if kept else (),
+        principal, asked.question, conversation_id=asked.conversation_id,
+        collections=_to_collections(asked.collection), history=None if is_kept else (),
     )  # fmt: skip
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
-    left_out = {"hits"} if kept else {"hits", "conversation_id", "message_id"}  # of a turn that is not kept, no ids
+    left_out = {"hits"} if is_kept else {"hits", "conversation_id", "message_id"}  # of a turn that is not kept, no ids
     return {key: value for key, value in answer_json(answer).items() if key not in left_out}
 
 
 async def _list_documents(services: Services, principal: Principal, given: ListDocuments) -> dict[str, Any]:
-    page, following = await document_page(
+    page, following = await read_document_page(
         services.storage.catalog, principal, collection=given.collection, limit=given.limit, after=given.after
     )
     return {"documents": [document_json(document) for document in page], "next": following}
 
 
-def _named(collection: str | None) -> list[str] | None:
+def _to_collections(collection: str | None) -> list[str] | None:
     return [collection] if collection else None
 
 
@@ -101,8 +103,8 @@ _TOOLS: Mapping[str, _Tool] = {
 }  # fmt: skip
 
 
-def listing() -> list[Tool]:
-    """All tools, as the protocol shows them."""
+def list_tools() -> list[Tool]:
+    """List all tools, in the protocol's form."""
     return [
         Tool(
             name=name, title=tool.title, description=tool.description, input_schema=tool.arguments.model_json_schema(),
@@ -114,8 +116,10 @@ def listing() -> list[Tool]:
     ]  # fmt: skip
 
 
-async def call(services: Services, principal: Principal, name: str, arguments: Mapping[str, Any]) -> CallToolResult:
-    """Run a tool. What goes wrong in it is its result, for the model to read. Raises `MCPError` for a tool that does not exist."""
+async def call_tool(
+    services: Services, principal: Principal, name: str, arguments: Mapping[str, Any]
+) -> CallToolResult:
+    """Run a tool. An error in it becomes its result, for the model to read. Raises `MCPError` for an unknown tool."""
     tool = _TOOLS.get(name)
     if tool is None:
         raise MCPError(INVALID_PARAMS, f"There is no tool {name[:80]!r}. There are {', '.join(_TOOLS)}.")
@@ -123,14 +127,14 @@ async def call(services: Services, principal: Principal, name: str, arguments: M
         result = await tool.run(services, principal, tool.arguments.model_validate(arguments))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        return _failure(f"The arguments cannot be taken: {wrong}.")
+        return _make_failure(f"The arguments cannot be taken: {wrong}.")
     except AnchorageError as error:
-        return _failure(error.message)
-    except Exception:  # noqa: BLE001  a model is told that it failed, whatever it was
+        return _make_failure(error.message)
+    except Exception:  # noqa: BLE001  the model must learn of any failure
         _log.exception("tool_crashed", tool=name)
-        return _failure("Something unexpected failed; the server's log has the details.")
+        return _make_failure("Something unexpected failed; the server's log has the details.")
     return CallToolResult(content=[TextContent(text=json.dumps(result, ensure_ascii=False))], structured_content=result)
 
 
-def _failure(message: str) -> CallToolResult:
+def _make_failure(message: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(text=message)], is_error=True)

