@@ -33,15 +33,15 @@ from anchorage.model import Hit
 from anchorage.settings import load_settings
 from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_answer
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.text.analyser import analyser_name, analyser_named
-from anchorage.text.hidden import visible
+from anchorage.text.analyser import format_analyser_name, load_analyser
+from anchorage.text.hidden import strip_hidden_characters
 from anchorage.wiring import Services, open_services
 from bench.chat import LONG_ANSWER
 from bench.support import made_up_text, report
 
 
 def folded(text: str) -> str:
-    return " ".join(visible(text).split())
+    return " ".join(strip_hidden_characters(text).split())
 
 
 def says(quote: str, made: MadeSentence) -> bool:
@@ -195,7 +195,7 @@ async def processor_times(folder: Path) -> dict[str, float]:
         "long": made_answers(folder, _LONG, 6),
         "repeated": [("What was opened?", LONG_ANSWER, made_up)],
     }
-    analyser = analyser_named(analyser_name("english"))
+    analyser = load_analyser(format_analyser_name("english"))
     found = {}
     for kind, answers in kinds.items():
         least = float("inf")

@@ -35,7 +35,7 @@ from anchorage.ports.llm import Generator
 from anchorage.ports.source import Source
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
-from anchorage.text.analyser import analyser_name
+from anchorage.text.analyser import format_analyser_name
 from anchorage.wiring import Services, Storage
 from anchorage.wiring.chat import ChatParts, build_chat
 from anchorage.wiring.services import Models, PrincipalResolver
@@ -131,7 +131,7 @@ async def open_world(pool: Pool, database: str, folder: Path) -> AsyncIterator[W
         open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser,
         open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
     ):
-        index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
+        index = IndexSpec(parser.version, "c/1 64/8", "r/1", format_analyser_name("english"), embedder.spec)
         chat = chat_services(pool)
         assert isinstance(chat.catalog, PgvectorStore)
         ingest = IngestServices(chat.catalog, blobs, parser, chat.embedders, queue, index, batch_chunks=16)

@@ -25,7 +25,7 @@ from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, Inde
 from anchorage.model.indexing import IndexedDocument
 from anchorage.model.search import Query, Span
 from anchorage.testing.hashing import hashed_vectors
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
 ANNA, BEN = Principal("anna"), Principal("ben")
 DIMENSION = 32
@@ -33,7 +33,7 @@ WORDS = [f"word{number}" for number in range(60)]
 
 
 def spec(dimension: int = DIMENSION, embedder: str = "hash") -> IndexSpec:
-    return IndexSpec("p/1", "c/1", "r/1", analyser_name("english"), EmbedderSpec(embedder, "1", dimension))
+    return IndexSpec("p/1", "c/1", "r/1", format_analyser_name("english"), EmbedderSpec(embedder, "1", dimension))
 
 
 def document(uri: str, *passages: str, version: str = "v1") -> IndexedDocument:
@@ -62,11 +62,11 @@ async def search(
 
 def reference_bm25(passages: dict[str, str], question: str) -> dict[str, float]:
     """BM25 by the book over live passages."""
-    analyser = analyser_named(analyser_name("english"))
-    counts = {key: analyser.counts(text) for key, text in passages.items()}
+    analyser = load_analyser(format_analyser_name("english"))
+    counts = {key: analyser.count_terms(text) for key, text in passages.items()}
     average = sum(sum(item.values()) for item in counts.values()) / len(counts)
     scores: dict[str, float] = {}
-    for term, weight in Counter(analyser.terms(question)).items():
+    for term, weight in Counter(analyser.extract_terms(question)).items():
         df = sum(term in item for item in counts.values())
         idf = math.log(1 + (len(counts) - df + 0.5) / (df + 0.5))
         for key, item in counts.items():

@@ -15,9 +15,9 @@ from anchorage.chat.turn import check_id
 from anchorage.errors import BadRequest
 from anchorage.model import Hit, Turn
 from anchorage.testing.hashing import hashed_vectors
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 
 
 def hit(text: str, score: float = 1.0, title: str = "Doc", **more: object) -> Hit:

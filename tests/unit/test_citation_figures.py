@@ -8,9 +8,9 @@ from anchorage.evaluation.citations import judge_citations
 from anchorage.model import Hit
 from anchorage.testing.citing import MARKERS, cited_answer
 from anchorage.testing.model_behaviour import Behaviour
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 
 
 def hit(number: int, text: str) -> Hit:

@@ -6,10 +6,10 @@ import pytest
 
 from anchorage.chat.verification.verify import verify
 from anchorage.model import Hit
-from anchorage.text.analyser import analyser_name, analyser_named
-from anchorage.text.languages import KNOWN, language_named, language_of
+from anchorage.text.analyser import format_analyser_name, load_analyser
+from anchorage.text.languages import KNOWN, detect_language, load_language
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 """That of the settings: what an answer is written in is found out."""
 
 
@@ -63,18 +63,18 @@ def test_the_cases_are_balanced_and_few_are_judged_wrongly() -> None:
     ],
 )  # fmt: skip
 def test_the_language_of_a_text_is_told(text: str, name: str) -> None:
-    assert language_of(text, language_named("english")).name == name
+    assert detect_language(text, load_language("english")).name == name
 
 
 def test_the_expected_language_is_kept_where_little_speaks_against_it() -> None:
-    german = language_named("german")
-    assert language_of("Hafen Gent 1827", german) is german
-    assert language_of("Port 1827", language_named("finnish")).name == "none"
+    german = load_language("german")
+    assert detect_language("Hafen Gent 1827", german) is german
+    assert detect_language("Port 1827", load_language("finnish")).name == "none"
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_tables_do_not_contradict_themselves(name: str) -> None:
-    table = language_named(name)
+    table = load_language(name)
     assert table.common and table.negators
     assert not table.rising & table.falling and not table.must & (table.may | table.can)
     ranked = [word for words in table.degrees for word in words]

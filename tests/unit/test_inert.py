@@ -8,7 +8,7 @@ from anchorage.chat.generation.prompt import instructions
 from anchorage.chat.safety.inert import InertStream, inert
 from anchorage.chat.safety.secrecy import recites, without_recital
 from anchorage.chat.state import ABSTENTION
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 from support.markdown import active
 
 
@@ -124,9 +124,9 @@ def test_plain_text_is_streamed_without_delay() -> None:
 
 
 def test_hidden_characters_go_and_spelling_stays() -> None:
-    assert visible("می\u200cخواهم") == "می\u200cخواهم"
-    assert visible("a\u200cb c\ufe0f \x1b[31m\r\nd") == "ab c [31m\nd"
-    assert visible("Plain text.\n\tStays.") == "Plain text.\n\tStays."
+    assert strip_hidden_characters("می\u200cخواهم") == "می\u200cخواهم"
+    assert strip_hidden_characters("a\u200cb c\ufe0f \x1b[31m\r\nd") == "ab c [31m\nd"
+    assert strip_hidden_characters("Plain text.\n\tStays.") == "Plain text.\n\tStays."
 
 
 def test_the_instructions_are_not_recited() -> None:

@@ -15,7 +15,7 @@ from anchorage.ports.memory import Summary, Thread
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.memory import InMemoryMemory
 from anchorage.testing.obedient import OBEYED, obedient, outside
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 from support.injections import CARRIERS, FACT, ORDERS, QUESTION, QUESTIONS
 
 
@@ -36,7 +36,7 @@ def test_orders_stay_inside_their_passage(what: str, how: str) -> None:
     assert outside(messages).strip() == ""
     assert content.count("<passage ") == content.count("</passage>") == 2
     assert content.endswith(f"\n\nQuestion: {QUESTION}")
-    assert visible(content) == content, "no hidden characters"
+    assert strip_hidden_characters(content) == content, "no hidden characters"
     for forged in ("<|im_start", "[INST]", "<<SYS>>", "[1]:", "\nSystem:"):
         assert forged not in content
     assert [item["role"] for item in messages] == ["system", "user"]
@@ -47,7 +47,7 @@ def test_orders_stay_inside_their_passage(what: str, how: str) -> None:
 def test_questions_forge_no_passage_and_no_role(question: str) -> None:
     content = sent(prompt(question, [hit(FACT)], ()))[-1]["content"]
     assert content.count("<passage ") == content.count("</passage>") == 1
-    assert "<|im_start" not in content and "\nSystem:" not in content and visible(content) == content
+    assert "<|im_start" not in content and "\nSystem:" not in content and strip_hidden_characters(content) == content
 
 
 def test_earlier_answers_are_data_too() -> None:
@@ -84,7 +84,7 @@ async def test_every_step_that_asks_a_model_shows_it_strangers_text_as_data(step
     content = await _asked_of(ScriptedGenerator(["fine"]), step)
     assert "HIJACKED" in content, "it is shown"
     assert "</passage>" not in content and "<|" not in content and "\nSystem:" not in content
-    assert visible(content) == content
+    assert strip_hidden_characters(content) == content
     if step == "summary":
         lines = content.splitlines()
         assert [line.split(":")[0] for line in lines] == ["Summary so far", *["User", "Assistant"] * (len(lines) // 2)]

@@ -7,9 +7,9 @@ from anchorage.chat.verification.verify import Verified, verify
 from anchorage.errors import ModelUnavailable
 from anchorage.model import Hit
 from anchorage.testing.fakes import HashEmbedder
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 HARBOUR = (
     "The harbour of Ghent was opened in 1827. It has three docks and 1,200 workers. King William I paid for it. "
     "The harbour was not closed during the war."
@@ -194,7 +194,7 @@ async def test_hidden_characters_do_not_hide_the_support() -> None:
 
 
 async def test_german_nouns_are_not_names() -> None:
-    german = analyser_named(analyser_name("german"))
+    german = load_analyser(format_analyser_name("german"))
     text = "Der Hafen von Gent wurde im Jahr 1827 eröffnet. Er hat drei Becken."
     found = await verify("Im Jahr 1827 wurde in Gent der Hafen eröffnet.", [passage(1, text)], "", german)
     assert [item.marker for item in found.statements] == [1]
@@ -235,7 +235,7 @@ async def test_names_numbers_months_and_units_that_changed_places(claim: str, ri
 
 async def test_a_sentence_that_denies_a_claim_outweighs_one_that_is_merely_alike() -> None:
     text = "Der Hafen von Gent wurde 1827 eröffnet. Der Hafen wurde im Krieg nicht geschlossen."
-    german = analyser_named(analyser_name("german"))
+    german = load_analyser(format_analyser_name("german"))
     found = await verify("Der Hafen wurde im Krieg geschlossen.", [passage(1, text)], "", german)
     assert found.unsupported and not found.statements
 
@@ -298,7 +298,7 @@ async def test_a_name_that_was_added_is_seen_among_many_names(added: str) -> Non
 async def test_what_numbers_a_wrong_item_goes_with_it_and_a_day_is_no_such_number() -> None:
     found = await verified("1. Bread is made of flour and water.\n2. Bread is made of gold.", withhold=True)
     assert found.text == "1. Bread is made of flour and water [3]." and len(found.unsupported) == 1
-    german = analyser_named(analyser_name("german"))
+    german = load_analyser(format_analyser_name("german"))
     passages = [passage(1, "Der Hafen von Gent wurde am 1. Juni 1827 eröffnet.")]
     assert (await verify("2. Juni 1827: Der Hafen von Gent wurde eröffnet.", passages, "", german)).unsupported
 

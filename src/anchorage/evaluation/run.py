@@ -29,7 +29,7 @@ from anchorage.model.search import Ranking
 from anchorage.ports.catalog import Catalog
 from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import find_sentence_spans
 
 DEPTH = 100
 _STALE = timedelta(days=1)
@@ -228,7 +228,7 @@ def _judge_grounds(analyser: Analyser, query: EvalQuery, draft: Draft, figures: 
 
 
 def _first_sentence(text: str) -> str:
-    span = next(sentence_spans(text), (0, 0))
+    span = next(find_sentence_spans(text), (0, 0))
     return text[slice(*span)]
 
 

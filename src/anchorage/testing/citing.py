@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import find_sentence_spans
 
 Markers = Literal["", "right", "wrong", "missing", "swapped", "mixed"]
 MARKERS = get_args(Markers)
@@ -76,7 +76,7 @@ def _true_sentences(question: str, passages: Sequence[tuple[int, str, str]], rng
     asked = set(re.findall(r"\w{4,}", question.lower()))
     best = []
     for number, title, body in passages:
-        sentences = [body[start:end] for start, end in sentence_spans(body)]
+        sentences = [body[start:end] for start, end in find_sentence_spans(body)]
         whole = [text for text in sentences if text[-1] in ".!?" and 40 <= len(text) <= 400 and "\n" not in text]
         if whole:
             text = max(whole, key=lambda item: len(asked & set(re.findall(r"\w{4,}", item.lower()))))

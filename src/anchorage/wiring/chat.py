@@ -38,7 +38,7 @@ from anchorage.ports.retrieval_role import RetrievalRole
 from anchorage.ports.search import Search
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings
-from anchorage.text.analyser import Analyser, analyser_name, analyser_named
+from anchorage.text.analyser import Analyser, format_analyser_name, load_analyser
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ def _build_retriever(
 
 
 def _analyser(parts: ChatParts) -> Analyser:
-    return analyser_named(analyser_name(parts.language))
+    return load_analyser(format_analyser_name(parts.language))
 
 
 def chat_limits(settings: Settings) -> ChatLimits:

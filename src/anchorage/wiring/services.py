@@ -52,7 +52,7 @@ from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings, child_environment
 from anchorage.settings.sections import IngestSettings
-from anchorage.text.analyser import analyser_name
+from anchorage.text.analyser import format_analyser_name
 from anchorage.wiring.cache import open_caching
 from anchorage.wiring.chat import ChatParts, ChatUseCases, build_chat, chat_limits
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
@@ -181,7 +181,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
             settings.chunk.max_tokens or min(_MAX_CHUNK_TOKENS, embedder.max_tokens), settings.chunk.overlap_tokens
         ),
         recipe=_RECIPE,
-        analyser=analyser_name(settings.retrieval.language),
+        analyser=format_analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
     )
     ingest = IngestServices(

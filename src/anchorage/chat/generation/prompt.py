@@ -10,7 +10,7 @@ from importlib.resources import files
 from anchorage.chat.state import ABSTENTION
 from anchorage.chat.verification.markers import unmarked, without_markers
 from anchorage.model import Hit, Message, Turn
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _TITLE = 200
 _ROLES = "system|user|assistant|human|developer|tool|model|question"
@@ -48,7 +48,7 @@ def prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> l
     for number, hit in enumerate(passages, 1):
         page = f' page="{hit.page}"' if hit.page else ""
         blocks.append(
-            f'<passage number="{number}" title="{as_attribute(hit.title)}"{page}>\n{as_data(unmarked(visible(hit.text)))}\n</passage>'
+            f'<passage number="{number}" title="{as_attribute(hit.title)}"{page}>\n{as_data(unmarked(strip_hidden_characters(hit.text)))}\n</passage>'
         )
     messages = [Message("system", instructions())]
     for turn in history:
@@ -59,7 +59,7 @@ def prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> l
 
 def as_data(text: str) -> str:
     """A stranger's text for a prompt: without hidden characters, delimiters, role tags and the tokens of chat templates."""
-    text = visible(text)
+    text = strip_hidden_characters(text)
     folded = text if text.isascii() else text.translate(_folding())
     out, at = [], 0
     for match in _forged(folded):
@@ -80,7 +80,7 @@ def _forged(folded: str) -> Iterable[re.Match[str]]:
 
 def as_attribute(title: str) -> str:
     """A stranger's title as the value of an attribute: one line, no quotes, no brackets."""
-    line = " ".join(re.sub(r"[\"<>\[\]＂＜＞“”]", " ", visible(title)).split())
+    line = " ".join(re.sub(r"[\"<>\[\]＂＜＞“”]", " ", strip_hidden_characters(title)).split())
     return as_data(line[:_TITLE])
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from anchorage.chat.quoting.prose import Kind, kinds
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import statement_spans
+from anchorage.text.sentences import find_statement_spans
 
 # What a question is made of besides its subject and the words of asking; matching it says nothing.
 _QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
@@ -96,7 +96,7 @@ def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
     found = []
     for place, hit in enumerate(hits):
         headings = {hit.title, *hit.heading_path}
-        spans = list(statement_spans(hit.text))
+        spans = list(find_statement_spans(hit.text))
         for (start, end), kind in zip(spans, kinds(hit.text, spans, hit.start > 0), strict=True):
             key = (hit.version, hit.start + start, hit.start + end, hit.text[start:end])
             if key not in seen and " ".join(hit.text[start:end].split()) not in headings:
@@ -116,13 +116,14 @@ def extract(
     if not sentences:
         return Extraction([], 0.0)
     wanted = _content_terms(question, analyser)
-    terms = [set(analyser.terms(sentence.text)) for sentence in sentences]
+    terms = [set(analyser.extract_terms(sentence.text)) for sentence in sentences]
     by_passage: dict[int, list[int]] = {}
     for number, sentence in enumerate(sentences):
         by_passage.setdefault(sentence.place, []).append(number)
     in_passage = {
         place: _share(
-            wanted, set(analyser.terms(f"{_header(sentences[numbers[0]].hit)} {sentences[numbers[0]].hit.text}"))
+            wanted,
+            set(analyser.extract_terms(f"{_header(sentences[numbers[0]].hit)} {sentences[numbers[0]].hit.text}")),
         )
         for place, numbers in by_passage.items()
     }
@@ -157,8 +158,8 @@ def _header(hit: Hit) -> str:
 
 
 def _content_terms(question: str, analyser: Analyser) -> set[str]:
-    terms = set(analyser.asked(question))
-    return terms - set(analyser.terms(_QUESTION_WORDS)) or terms
+    terms = set(analyser.extract_question_terms(question))
+    return terms - set(analyser.extract_terms(_QUESTION_WORDS)) or terms
 
 
 def _defined(question: str, analyser: Analyser) -> set[str]:
@@ -172,7 +173,7 @@ def _defines(sentence: str, terms: set[str], analyser: Analyser) -> bool:
     says = _SAYS_WHAT.search(sentence)
     if says is None:
         return False
-    before = analyser.terms(sentence[: says.start()])
+    before = analyser.extract_terms(sentence[: says.start()])
     return terms <= set(before) and before[0] in terms and len(before) <= len(terms) + _BESIDE
 
 

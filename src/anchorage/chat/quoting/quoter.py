@@ -16,7 +16,7 @@ from anchorage.chat.state import ABSTENTION, DECLINES, ChatLimits, Draft, Statem
 from anchorage.chat.verification.markers import unmarked
 from anchorage.model import Hit, Principal
 from anchorage.text.analyser import Analyser
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _SPACES = re.compile(r"\s+")
 
@@ -48,7 +48,9 @@ class Quoter:
         embedded = await vectors.of([sentence.text for sentence in sentences])
         found = extract(question, sentences, vector, embedded, self._analyser)
         # A document that says "I could not find an answer" must not speak for us.
-        chosen = [sentence for sentence in found.sentences if not DECLINES.search(visible(sentence.text))]
+        chosen = [
+            sentence for sentence in found.sentences if not DECLINES.search(strip_hidden_characters(sentence.text))
+        ]
         statements = [
             Statement(
                 self._shown(sentence.text, (sentence.hit.uri,)), sentence.hit, sentence.start, sentence.end, marker
@@ -62,6 +64,6 @@ class Quoter:
 
     def _shown(self, text: str, cited: Collection[str]) -> str:
         """A document's sentence as part of an answer: on one line, inert, and without anything that looks like a marker."""
-        line = unmarked(_SPACES.sub(" ", visible(text)).strip())
+        line = unmarked(_SPACES.sub(" ", strip_hidden_characters(text)).strip())
         links = self._limits.links
         return line if links == "all" else inert(line, linked_addresses(links, cited), inline=True)

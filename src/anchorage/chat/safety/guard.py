@@ -22,7 +22,7 @@ from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
 from anchorage.model import EmbedderSpec, Principal, Turn, Unsupported
 from anchorage.ports.guard import Guard
 from anchorage.telemetry import GUARD_FINDINGS, degraded
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _log = structlog.get_logger(__name__)
 Side = Literal["question", "answer"]
@@ -169,8 +169,8 @@ class TurnGuard:
         for turn in history:
             await asyncio.sleep(0)  # there may be many, and this process writes other answers
             with suppress(Blocked):  # counted, and told in the log
-                question = check(visible(turn.question), "question", self._guards)
-                answer = check(visible(turn.answer), "answer", self._guards)
+                question = check(strip_hidden_characters(turn.question), "question", self._guards)
+                answer = check(strip_hidden_characters(turn.answer), "answer", self._guards)
                 passed.append(replace(turn, question=question, answer=answer))
         return passed
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
 _IN = r"[^\s<>`|]"  # a bar ends the cell of a table, and what stands in it
@@ -44,7 +44,7 @@ class InertStream:
 
     def feed(self, piece: str) -> str:
         """What can be shown of the text so far, and was not yet."""
-        self._held += visible(piece)
+        self._held += strip_hidden_characters(piece)
         out = []
         while (at := self._held.find("\n")) >= 0:
             line, self._held = self._held[:at], self._held[at + 1 :]
@@ -116,7 +116,7 @@ def linked_addresses(links: str, cited: Collection[str]) -> Collection[str]:
 
 def inert(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
     """The whole text made inert. Addresses in `cited` stay links and stay bare; images never stay."""
-    if "`" not in text and "~~~" not in text and _is_plain(seen := visible(text)):
+    if "`" not in text and "~~~" not in text and _is_plain(seen := strip_hidden_characters(text)):
         return seen
     stream = InertStream(cited, inline=inline)
     return stream.feed(text) + stream.end()

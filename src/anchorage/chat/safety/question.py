@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from anchorage.errors import BadRequest, TooLarge
-from anchorage.text.hidden import parted, visible
+from anchorage.text.hidden import replace_zero_width_spaces, strip_hidden_characters
 
 
 def strip_unstorable(text: str) -> str:
@@ -13,7 +13,7 @@ def strip_unstorable(text: str) -> str:
 
 def clean_question(question: str) -> str:
     """The question as it is read: without outer white space and hidden characters, which would hide from the guards what a model reads."""
-    return visible(parted(strip_unstorable(question))).strip()
+    return strip_hidden_characters(replace_zero_width_spaces(strip_unstorable(question))).strip()
 
 
 def check_question(question: str, limit: int) -> str:

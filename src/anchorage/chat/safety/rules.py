@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ def injection(text: str) -> Iterator[Finding]:
     """Orders to drop or reveal the instructions, as attempts to take over word them; a heuristic that can be got around."""
     plain, lines = text, ""
     if not text.isascii():  # letters that only look like letters, and what nobody sees
-        plain = visible(unicodedata.normalize("NFKC", text))
+        plain = strip_hidden_characters(unicodedata.normalize("NFKC", text))
     plain = plain.lower().replace("’", "'")
     for groups, what, pattern in _INJECTIONS:
         if not all([_any(group, plain) for group in groups]):  # noqa: C419  see `_any`

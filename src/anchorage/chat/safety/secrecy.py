@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from anchorage.chat.generation.prompt import instructions
 from anchorage.chat.state import ABSTENTION
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import find_sentence_spans
 
 _WINDOW = 32  # characters that coincide with the instructions by recital only
 _STEP = 8
@@ -20,9 +20,9 @@ def recites(tail: str) -> bool:
 
 def without_recital(text: str) -> str:
     """The text without its sentences that recite the instructions."""
-    if not any(_recites(text[start:end]) for start, end in sentence_spans(text)):
+    if not any(_recites(text[start:end]) for start, end in find_sentence_spans(text)):
         return text
-    return " ".join(text[start:end] for start, end in sentence_spans(text) if not _recites(text[start:end]))
+    return " ".join(text[start:end] for start, end in find_sentence_spans(text) if not _recites(text[start:end]))
 
 
 def _recites(sentence: str) -> bool:

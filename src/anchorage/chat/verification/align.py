@@ -17,7 +17,7 @@ from anchorage.chat.verification.bindings import rebound
 from anchorage.chat.verification.passage import Passage
 from anchorage.chat.verification.reading import Reading
 from anchorage.chat.verification.sense import opposed, same_trend
-from anchorage.text.analyser import Analyser, words
+from anchorage.text.analyser import Analyser, find_words
 from anchorage.text.languages import Language
 from anchorage.text.numbers import Number
 
@@ -109,8 +109,10 @@ class Claim:
     def number_terms(self) -> frozenset[str]:
         """The terms that its numbers are written with."""
         text = self.reading.text
-        spelled = [word.lower() for item in self.reading.numbers for word, _, _ in words(text[item.start : item.end])]
-        return frozenset(self.analyser.stems(spelled))
+        spelled = [
+            word.lower() for item in self.reading.numbers for word, _, _ in find_words(text[item.start : item.end])
+        ]
+        return frozenset(self.analyser.stem_words(spelled))
 
     @cached_property
     def _number_share(self) -> float:
@@ -150,7 +152,7 @@ class Claim:
         return not self.short or least < SUPPORTED or self.reading.content <= passage.vocabulary
 
     def _has_numbers(self, passage: Passage) -> bool:
-        return all(number.among(passage.values) for number in self._strict)
+        return all(number.is_among(passage.values) for number in self._strict)
 
     def _best(self, number: int, passage: Passage, *, close: bool) -> Support | None:
         found = self._shares(passage)
@@ -206,7 +208,7 @@ class Claim:
                 begin, stop, other = passage.sentences[near]
                 start, end = min(start, begin), max(end, stop)
                 held, values, others = held | other.terms, values | other.values, [*others, other]
-        if self.number_terms and all(number.among(values) for number in self.reading.numbers):
+        if self.number_terms and all(number.is_among(values) for number in self.reading.numbers):
             held |= self.number_terms  # `3` for `three`
         context = passage.terms
         points = self._points(held)
@@ -284,9 +286,11 @@ class Claim:
             return True
         mine = {value for number in self.reading.numbers for value in number.values}
         instead = any(not number.loose and mine.isdisjoint(number.values) for number in reading.numbers)
-        missing = [number for number in self.reading.numbers if not number.loose and not number.among(reading.values)]
+        missing = [
+            number for number in self.reading.numbers if not number.loose and not number.is_among(reading.values)
+        ]
         if missing:
-            return instead or not all(number.among(values) for number in missing)
+            return instead or not all(number.is_among(values) for number in missing)
         # "14 ... 14" for "6 ... 14": each is there, but one of them in the place of another.
         ours, theirs = (Counter(number.values for number in item.numbers) for item in (self.reading, reading))
         return instead and any(count > theirs[number] > 0 for number, count in ours.items())
@@ -316,7 +320,7 @@ class Claim:
         mine = {word for group in self.reading.names for word in group} | set(self.reading.plain)
         strangers = [group for group in named if mine.isdisjoint(group) and not _initials(group) & mine]
         back = any(reading.points_back for reading in readings)
-        stems = self.analyser.stems
+        stems = self.analyser.stem_words
         for group in self.reading.names:
             alike = [other for other in named if not set(group).isdisjoint(other)]
             if alike and not any(set(group) <= set(other) | plain or set(other) <= mine for other in alike):

@@ -13,8 +13,8 @@ from anchorage.chat.verification.align import Claim, Support
 from anchorage.chat.verification.passage import passage_of
 from anchorage.chat.verification.reading import Reading
 from anchorage.model import Hit
-from anchorage.text.analyser import Analyser, analyser_name, analyser_named
-from anchorage.text.languages import KNOWN, Language, language_named, language_of
+from anchorage.text.analyser import Analyser, format_analyser_name, load_analyser
+from anchorage.text.languages import KNOWN, Language, detect_language, load_language
 
 _BESIDE = 0.1  # a second marked passage is kept if it supports a claim about as well as the first
 _MARGIN = 0.2  # a marked passage that supports a claim is kept unless another does so much better
@@ -149,11 +149,11 @@ class Judge:
 
 def _language(passages: Sequence[Hit], answer: str, analyser: Analyser) -> tuple[Language, Analyser]:
     """The language that an answer is in, as far as it shows, and the analyser for it."""
-    expected = language_named(analyser.language)
+    expected = load_language(analyser.language)
     if passages:
-        expected = language_of(passages[0].text, expected)
-    language = language_of(answer, expected)
+        expected = detect_language(passages[0].text, expected)
+    language = detect_language(answer, expected)
     if language.name == analyser.language or language.name not in KNOWN:
         return language, analyser
     stemmed = language.name not in ("vietnamese", "chinese", "japanese")
-    return language, analyser_named(analyser_name(language.name if stemmed else "none"))
+    return language, load_analyser(format_analyser_name(language.name if stemmed else "none"))

@@ -8,10 +8,10 @@ from functools import cached_property, lru_cache
 from anchorage.chat.verification.reading import Reading, terms_of, vocabulary_of
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
-from anchorage.text.hidden import visible
-from anchorage.text.languages import Language, language_of
-from anchorage.text.numbers import values_of
-from anchorage.text.sentences import statement_spans
+from anchorage.text.hidden import strip_hidden_characters
+from anchorage.text.languages import Language, detect_language
+from anchorage.text.numbers import find_number_values
+from anchorage.text.sentences import find_statement_spans
 
 _KEPT, _KEPT_LENGTH = (
     100,
@@ -30,11 +30,11 @@ class Passage:
 
     @cached_property
     def language(self) -> Language:
-        return language_of(self.text, self._expected)
+        return detect_language(self.text, self._expected)
 
     @cached_property
     def spans(self) -> Sequence[tuple[int, int]]:
-        return list(statement_spans(self.text))
+        return list(find_statement_spans(self.text))
 
     @cached_property
     def sentences(self) -> Sequence[tuple[int, int, Reading]]:
@@ -73,7 +73,7 @@ class Passage:
     @cached_property
     def values(self) -> set[float]:
         """All that its numbers may mean."""
-        return values_of(visible(self.text), self.language)
+        return find_number_values(strip_hidden_characters(self.text), self.language)
 
     @cached_property
     def terms(self) -> frozenset[str]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from anchorage.text.analyser import Analyser, lowered_words, words
-from anchorage.text.hidden import visible
+from anchorage.text.analyser import Analyser, find_lowercase_words, find_words
+from anchorage.text.hidden import strip_hidden_characters
 from anchorage.text.languages import Language
-from anchorage.text.numbers import MONTHS, Number, months_of, numbers, values_of
+from anchorage.text.numbers import MONTHS, Number, find_months, find_number_values, find_numbers
 
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;:.!?()—–]")
 _PARTS = re.compile(r"[,;:—–()，、；：]")
@@ -47,17 +47,17 @@ class Reading:
     """A sentence read. Everything but its words is worked out when it is first asked for."""
 
     def __init__(self, text: str, analyser: Analyser, language: Language) -> None:
-        self.text = _undotted(visible(text))
+        self.text = _undotted(strip_hidden_characters(text))
         self.language = language
         self._analyser = analyser
         # Few sentences are looked at closely enough to need the places of their words.
-        self.lowered = lowered_words(self.text)
-        self.stems = analyser.stems(self.lowered)
+        self.lowered = find_lowercase_words(self.text)
+        self.stems = analyser.stem_words(self.lowered)
         self.terms = frozenset(self.stems)
 
     @cached_property
     def _words(self) -> list[tuple[str, int, int]]:
-        return words(self.text)
+        return find_words(self.text)
 
     @cached_property
     def weights(self) -> Mapping[str, float]:
@@ -81,15 +81,15 @@ class Reading:
 
     @cached_property
     def numbers(self) -> list[Number]:
-        return numbers(self.text, self.language)
+        return find_numbers(self.text, self.language)
 
     @cached_property
     def values(self) -> set[float]:
-        return values_of(self.text, self.language)
+        return find_number_values(self.text, self.language)
 
     @cached_property
     def months(self) -> set[float]:
-        return months_of(self.text, self.language) if self.numbers else set()
+        return find_months(self.text, self.language) if self.numbers else set()
 
     @cached_property
     def names(self) -> list[tuple[str, ...]]:
@@ -161,7 +161,7 @@ class Reading:
             elif self._negates(low):
                 marks.append(len(clause))
             elif not is_light(low, self.language):
-                clause.append(self._analyser.stems([low])[0])
+                clause.append(self._analyser.stem_words([low])[0])
         return frozenset(strict - affirmed), frozenset(wide)
 
     @cached_property
@@ -238,15 +238,15 @@ class Reading:
 
 def terms_of(text: str, analyser: Analyser) -> frozenset[str]:
     """The terms of a text, as a reading of it has them."""
-    return frozenset(analyser.stems(lowered_words(_undotted(visible(text)))))
+    return frozenset(analyser.stem_words(find_lowercase_words(_undotted(strip_hidden_characters(text)))))
 
 
 def vocabulary_of(text: str, analyser: Analyser) -> frozenset[str]:
     """All terms that readings of the text's sentences may have: `U.S.` is two words, or one if more follows."""
-    text = visible(text)
-    found = frozenset(analyser.stems(lowered_words(text)))
+    text = strip_hidden_characters(text)
+    found = frozenset(analyser.stem_words(find_lowercase_words(text)))
     other = _undotted(text)
-    return found if other == text else found.union(analyser.stems(lowered_words(other)))
+    return found if other == text else found.union(analyser.stem_words(find_lowercase_words(other)))
 
 
 def _undotted(text: str) -> str:
@@ -280,7 +280,7 @@ def _month_names(language: Language) -> frozenset[str]:
 def _opposites(analyser: Analyser, language: Language) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for pair in language.opposites.split(",") if language.opposites else ():
-        one, other = analyser.stems(pair.split())
+        one, other = analyser.stem_words(pair.split())
         if one != other:
             found.setdefault(one, set()).add(other)
             found.setdefault(other, set()).add(one)

@@ -12,7 +12,7 @@ from anchorage.chat.state import ABSTENTION, DECLINES, ChatLimits, Draft, TurnCo
 from anchorage.chat.verification.verify import Verified, verify
 from anchorage.model import Hit, Principal, Usage
 from anchorage.text.analyser import Analyser
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _SETTLING = 4  # rounds after which an answer that is still not inert is given up
 
@@ -40,7 +40,7 @@ class Verifier:
         """What a generator wrote, as a draft whose markers are right; an abstention where that is all it says."""
         limits = self._limits
         vectors = self._vectors.on_account_of(principal, self._usage) if limits.align_meaning else None
-        seen = without_recital(visible(text)).strip()
+        seen = without_recital(strip_hidden_characters(text)).strip()
         said = DECLINES.sub("", seen).strip()
         declined = said != seen
 

@@ -21,7 +21,7 @@ from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Unsupported
 from anchorage.telemetry import degraded
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import is_ordinal, statement_spans
+from anchorage.text.sentences import find_statement_spans, is_ordinal
 
 _CANDIDATES = 8  # sentences of passages that one claim is compared with by meaning
 _DOUBTS = 4  # claims of one answer that are
@@ -129,7 +129,7 @@ async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
 def _placed(marks: Marks) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
     """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
     bare = marks.bare
-    spans = list(statement_spans(bare))
+    spans = list(find_statement_spans(bare))
     starts = [start for start, _ in spans]
     cited: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
     for place, numbers in marks.places if spans else ():

@@ -18,7 +18,7 @@ from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.errors import NotFound, Superseded
 from anchorage.model import Chunk, Document, DocumentStatus, DocumentText, Failure, Page, Principal
 from anchorage.model.indexing import IndexedDocument
-from anchorage.text.analyser import analyser_named
+from anchorage.text.analyser import load_analyser
 
 # A document of 20 million characters takes minutes to index; questions keep the shorter limit of the settings.
 WRITE_TIMEOUT = "SET LOCAL statement_timeout = '15min'"
@@ -113,7 +113,7 @@ async def write_passages(
     new, removed = await _reconcile_chunks(connection, index, changed) if changed else ([], {})
     new += [(row_id, item, range(len(item.chunks))) for row_id, item in fresh]
     added = await _write_chunks(connection, index, new)
-    await add_segment(connection, index.tables, analyser_named(index.spec.analyser), added, removed)
+    await add_segment(connection, index.tables, load_analyser(index.spec.analyser), added, removed)
     if changed and not added and not removed:
         await touch(connection, index.tables)
 
@@ -280,7 +280,7 @@ async def delete(connection: AsyncConnection[Any], indexes: Sequence[LiveIndex],
     found = [row[0] for row in await cursor.fetchall()]
     for index in indexes:
         removed = await _remove_chunks(connection, index, found)
-        await add_segment(connection, index.tables, analyser_named(index.spec.analyser), {}, removed)
+        await add_segment(connection, index.tables, load_analyser(index.spec.analyser), {}, removed)
     await connection.execute("DELETE FROM anchorage.documents WHERE id = ANY(%s)", (found,))
     return [str(item) for item in found]
 

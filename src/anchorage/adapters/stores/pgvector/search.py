@@ -28,7 +28,7 @@ from anchorage.adapters.stores.pgvector.tables import LiveIndex
 from anchorage.model import Principal
 from anchorage.model.search import Query, Ranking
 from anchorage.telemetry import DENSE_PROBES
-from anchorage.text.analyser import analyser_named
+from anchorage.text.analyser import load_analyser
 
 SETTINGS = "SELECT set_config('hnsw.ef_search', %s, false), set_config('hnsw.iterative_scan', 'strict_order', false)"
 
@@ -151,7 +151,7 @@ class Search:
     def _asked(self, principal: Principal, live: LiveIndex, query: Query) -> Asked:
         """What a collection is asked for a question."""
         vector = query.vectors[live.spec.embedder]
-        terms = Counter(analyser_named(live.spec.analyser).asked(query.text))
+        terms = Counter(load_analyser(live.spec.analyser).extract_question_terms(query.text))
         return Asked(
             live,
             Words(self._terms, live.tables, terms, self._limits.max_postings),
