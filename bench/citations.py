@@ -25,8 +25,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.generation.prompt import prompt
-from anchorage.chat.verification.verify import verify
+from anchorage.chat.generation.prompt import build_prompt
+from anchorage.chat.verification.verify import verify_sentences
 from anchorage.evaluation.dataset import passages, read_dataset
 from anchorage.evaluation.run import evaluation_collection, ingest_corpora
 from anchorage.model import Hit
@@ -139,7 +139,7 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
             for query in queries:
                 ranking, _ = await retriever.retrieve(services.principal, query.text, [collection])
                 passages = ranking.hits[: services.chat.limits.passages]
-                messages = prompt(query.text, passages, ())
+                messages = build_prompt(query.text, passages, ())
                 for style, tally in tallies.items():
                     server.behaviour = Behaviour(markers=style)  # type: ignore[arg-type]
                     text = "".join([piece async for piece in generator.stream(messages) if isinstance(piece, str)])
@@ -178,7 +178,7 @@ def made_answers(folder: Path, sentences: int, count: int) -> list[tuple[str, st
         pieces: list[str] = []
         made = number = 0
         while made < sentences:
-            messages = prompt(f"{query.text} {number}", hits, ())
+            messages = build_prompt(f"{query.text} {number}", hits, ())
             sent = [{"role": item.role, "content": item.content} for item in messages]
             answer = cited_answer(sent, MARKERS[1 + number % (len(MARKERS) - 1)])
             pieces.append(answer.text)
@@ -202,7 +202,7 @@ async def processor_times(folder: Path) -> dict[str, float]:
         for _ in range(_ROUNDS):
             started = time.process_time()
             for question, text, hits in answers:
-                await verify(text, hits, question, analyser)
+                await verify_sentences(text, hits, question, analyser)
             least = min(least, time.process_time() - started)
         found[kind] = round(1000 * least / len(answers), 2)
     return found

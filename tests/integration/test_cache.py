@@ -15,7 +15,7 @@ from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.memory.recall import Caching
-from anchorage.chat.streaming.tidy import tidy_forever
+from anchorage.chat.streaming.tidy import sweep_forever
 from anchorage.diagnosis import _answer_cache
 from anchorage.errors import ConfigurationError, NotFound, Unavailable
 from anchorage.ingest.pipeline import ingest_source
@@ -382,7 +382,9 @@ async def test_a_deleted_conversation_leaves_nothing_in_redis(
                 "UPDATE anchorage.conversations SET updated_at = now() - interval '2 h' WHERE id = 'two'"
             )
         storage = api.services.storage
-        tidying = asyncio.create_task(tidy_forever(storage.stream_log, storage.memory, caching, retention=60, ttl=3600))
+        tidying = asyncio.create_task(
+            sweep_forever(storage.stream_log, storage.memory, caching, retention=60, ttl=3600)
+        )
         async with asyncio.timeout(10):
             while await answers() != 1:
                 await asyncio.sleep(0.02)

@@ -239,5 +239,5 @@ async def test_sentences_that_an_answer_waits_for_get_to_the_next_server_in_time
             for server in (hanging, fine)
         ]
         embedder = RestedEmbedder(FallbackEmbedder(servers)).hurried()
-        assert (await SentenceVectors(embedder, wait=20).of(["a harbour"])).shape == (1, 64)
+        assert (await SentenceVectors(embedder, wait=20).embed_sentences(["a harbour"])).shape == (1, 64)
         assert fine.count("/v1/embeddings") == 1

@@ -11,7 +11,7 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.folder import LocalSource
-from anchorage.chat.generation.prompt import instructions
+from anchorage.chat.generation.prompt import read_instructions
 from anchorage.chat.state import ABSTENTION
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer
@@ -25,7 +25,9 @@ from support.markdown import active
 from .conftest import World
 
 CASES = list(documents())
-RULES = [line.removeprefix("- ") for line in instructions().splitlines() if len(line) > 30 and ABSTENTION not in line]
+RULES = [
+    line.removeprefix("- ") for line in read_instructions().splitlines() if len(line) > 30 and ABSTENTION not in line
+]
 
 
 @pytest.fixture

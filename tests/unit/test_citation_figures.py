@@ -2,7 +2,7 @@
 
 import pytest
 
-from anchorage.chat.generation.prompt import prompt
+from anchorage.chat.generation.prompt import build_prompt
 from anchorage.chat.state import Draft, Statement
 from anchorage.evaluation.citations import judge_citations
 from anchorage.model import Hit
@@ -49,7 +49,9 @@ def test_the_careless_model_knows_what_is_true_of_its_answer(style: str) -> None
         hit(n, f"The tower of town {n} was built in {1800 + n} by the guild of masons, who lived nearby.")
         for n in (1, 2, 3)
     ]
-    messages = [{"role": item.role, "content": item.content} for item in prompt("When was the tower built?", long, ())]
+    messages = [
+        {"role": item.role, "content": item.content} for item in build_prompt("When was the tower built?", long, ())
+    ]
     answer = cited_answer(messages, style)  # type: ignore[arg-type]
     assert Behaviour().with_text(f"markers={style}").text(messages) == answer.text
     true = [item for item in answer.sentences if item.passage]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchorage.chat.verification.markers import without_markers
+from anchorage.chat.verification.markers import extract_markers
 from anchorage.errors import ConfigurationError
 from anchorage.text.analyser import format_analyser_name, load_analyser
 from anchorage.text.sentences import find_sentence_spans, find_statement_spans
@@ -93,12 +93,12 @@ def test_long_runs_of_punctuation_are_read_in_linear_time(text: str) -> None:
 
 def test_long_runs_of_spaces_are_searched_for_markers_in_linear_time() -> None:
     text = " " * 300_000 + "x  [1]"
-    assert without_markers(text).bare == text.removesuffix("  [1]")
+    assert extract_markers(text).bare == text.removesuffix("  [1]")
 
 
 @pytest.mark.parametrize("code", ["```\nx = a[1]\n```", "~~~\nx = a[1]\n~~~", "`a[1]`"])
 def test_what_looks_like_a_marker_in_code_is_code(code: str) -> None:
-    found = without_markers(f"{code}\nSo it is [2].")
+    found = extract_markers(f"{code}\nSo it is [2].")
     assert found.bare == f"{code}\nSo it is." and [numbers for _, numbers in found.places] == [(2,)]
 
 

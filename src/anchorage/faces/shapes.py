@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from anchorage.chat.streaming.events import citation_json
+from anchorage.chat.streaming.events import serialise_citation
 from anchorage.model import Document, Failure, Feedback, Job, Outcome, Principal, RegisteredSource
 from anchorage.ports.store import Store
 from anchorage.ports.usage import Allowance, UsageRow
@@ -118,7 +118,7 @@ def feedback_json(item: Feedback) -> dict[str, Any]:
         "standalone_question": item.standalone_question,
         "answer": item.answer,
         "abstained": item.abstained,
-        "citations": [citation_json(citation) for citation in item.citations],
+        "citations": [serialise_citation(citation) for citation in item.citations],
         "trace": dict(item.trace),
         "created_at": _time(item.created_at),
     }

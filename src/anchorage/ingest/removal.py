@@ -11,7 +11,7 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 
 class Kept(Protocol):
@@ -46,7 +46,7 @@ async def forget_blobs(kept: Kept, keys: Sequence[str]) -> None:
         if unused:
             await kept.queue.forget_blobs(unused)
     except AnchorageError as error:
-        degraded("forgetting_originals", error.message)
+        record_degradation("forgetting_originals", error.message)
 
 
 async def sweep_blobs(kept: Kept, grace: float) -> int:

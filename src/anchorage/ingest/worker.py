@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from anchorage.batching import Batcher
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.errors import AnchorageError, NotFound
 from anchorage.ingest.pipeline import Ingester, IngestServices, failure_of
 from anchorage.ingest.removal import delete_documents, sweep_blobs
@@ -31,7 +31,7 @@ from anchorage.ports.queue import DELETED, UNWATCHED, JobResult, NewJob, Progres
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.source import Source
 from anchorage.ports.store import Store
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
@@ -278,7 +278,7 @@ async def _schedule_forever(services: WorkerServices) -> None:
                 await services.queue.add(Principal(source.owner), [sync_job(source)])
             except AnchorageError as error:  # removed in this moment, or Postgres is away: its next turn comes
                 _log.warning("scheduling_failed", source=source.location, reason=error.message)
-        heed_cancellation()
+        raise_if_cancelled()
         await asyncio.sleep(_SCHEDULE_PAUSE)
 
 
@@ -290,7 +290,7 @@ async def _sweep_forever(services: WorkerServices) -> None:
             await sweep_blobs(services.ingest, _GRACE)
         except AnchorageError as error:
             _log.warning("sweeping_failed", reason=error.message)
-        heed_cancellation()
+        raise_if_cancelled()
         await asyncio.sleep(_SWEEP_PAUSE)
 
 
@@ -298,7 +298,7 @@ async def maintain_forever(store: Store) -> None:
     """Merge index segments in the background, piece by piece; trouble is logged and tried again."""
     while True:
         done = await maintain_once(store)
-        heed_cancellation()
+        raise_if_cancelled()
         if not done:
             await asyncio.sleep(_MAINTENANCE_PAUSE)
 
@@ -308,6 +308,6 @@ async def maintain_once(store: Store, *, settled: bool = False) -> int:
     try:
         return await store.maintain(settled=settled)
     except AnchorageError as error:
-        heed_cancellation()  # it may have broken its connection by that
-        degraded("index_maintenance", error.message)
+        raise_if_cancelled()  # it may have broken its connection by that
+        record_degradation("index_maintenance", error.message)
         return 0

@@ -24,7 +24,7 @@ from anchorage.adapters.sources.web_memory import WebMemory
 from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.chat.memory.recall import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.streaming.streams import StreamLimits, Streams
@@ -154,7 +154,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             caching=await open_caching(settings, state, stack),
             principal=LOCAL_OWNER,
         )
-        heed_cancellation()
+        raise_if_cancelled()
         yield storage
 
 

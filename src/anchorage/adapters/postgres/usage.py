@@ -13,11 +13,11 @@ from typing import Literal
 import structlog
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.errors import AnchorageError, BudgetExceeded, ModelBudgetSpent
 from anchorage.model import Principal, Usage
 from anchorage.ports.usage import Allowance, UsageRow
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _log = structlog.get_logger(__name__)
 _FRESH = 10.0  # seconds for which sums read from the database are trusted; other processes add to them too
@@ -238,9 +238,9 @@ class PostgresLedger:
             try:
                 await self.flush()
             except AnchorageError as error:
-                degraded("usage_not_written", error.message)
+                record_degradation("usage_not_written", error.message)
                 self._something.set()
-            heed_cancellation()
+            raise_if_cancelled()
 
 
 @asynccontextmanager

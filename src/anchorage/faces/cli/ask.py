@@ -29,7 +29,7 @@ def search(
 ) -> None:
     """Find the passages that fit a question best."""
     from anchorage.chat.safety.question import check_question
-    from anchorage.chat.streaming.events import hit_json
+    from anchorage.chat.streaming.events import serialise_hit
     from anchorage.wiring import open_services
 
     settings = settings_for(data)
@@ -43,7 +43,7 @@ def search(
             if not hits:
                 await _tell_if_empty(services)
         if json:
-            print_json({"hits": [hit_json(hit) for hit in hits]})
+            print_json({"hits": [serialise_hit(hit) for hit in hits]})
         else:
             print_hits(hits)
 
@@ -59,7 +59,7 @@ def ask(
 ) -> None:
     """Answer a question, with a citation for every sentence."""
     from anchorage.chat.safety.question import check_question
-    from anchorage.chat.streaming.events import answer_json
+    from anchorage.chat.streaming.events import serialise_answer
     from anchorage.wiring import open_services
 
     settings = settings_for(data)
@@ -76,7 +76,7 @@ def ask(
             if not answer.hits:
                 await _tell_if_empty(services)
         if json:
-            print_json(answer_json(answer))
+            print_json(serialise_answer(answer))
         else:
             print_answer(answer)
 

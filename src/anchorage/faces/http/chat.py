@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.state import Asked
-from anchorage.chat.streaming.events import answer_json, explained_json
+from anchorage.chat.state import PreparedQuestion
+from anchorage.chat.streaming.events import serialise_answer, serialise_explained_hit
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import while_connected
 from anchorage.faces.http.described import answers
@@ -75,7 +75,7 @@ class SearchRequest(BaseModel, extra="forbid"):
 async def search(body: SearchRequest, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The best passages for a question."""
     hits = await services.asking.passages.search_passages(principal, body.question, _named(body.collection), body.k)
-    return {"hits": [explained_json(hit) for hit in hits]}
+    return {"hits": [serialise_explained_hit(hit) for hit in hits]}
 
 
 @router.post("/chat", summary="Ask", response_model=None,
@@ -87,26 +87,26 @@ async def chat(
     """An answer with its citations: whole, or as events (`start`, `hits`, `token`, `answer` or `error`, `done`)."""
     if body.stream:
 
-        async def prepared() -> Asked:
-            return await services.chat.prepare(
+        async def prepared() -> PreparedQuestion:
+            return await services.chat.prepare_question(
                 principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
                 collections=_named(body.collection), place=body.place,
             )  # fmt: skip
 
-        return await _streamed(services.streams.ask(principal, prepared, after=_number(last_event_id)))
+        return await _streamed(services.streams.follow_answer(principal, prepared, after=_number(last_event_id)))
     answering = services.chat.ask(
         principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
         collections=_named(body.collection), place=body.place,
     )  # fmt: skip
     answer = await while_connected(request.receive, answering)
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
-    return Response(dumps(answer_json(answer)), media_type="application/json")
+    return Response(dumps(serialise_answer(answer)), media_type="application/json")
 
 
 @router.get("/chat/{conversation_id}", summary="What is being answered", **answers(StreamShape))
 async def stream_state(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The answer that is being written in a conversation, or was streamed there last."""
-    found = await services.streams.state(principal, conversation_id)
+    found = await services.streams.find_state(principal, conversation_id)
     return {
         "conversation_id": conversation_id,
         "message_id": found.message_id if found else None,
@@ -126,13 +126,13 @@ async def events(
     answer's last attempt.
     """
     position = _number(last_event_id) if after is None else after
-    return await _streamed(services.streams.resume(principal, conversation_id, position))
+    return await _streamed(services.streams.resume_stream(principal, conversation_id, position))
 
 
 @router.post("/chat/{conversation_id}/stop", status_code=202, summary="Stop an answer", **answers(Stopping, 202))
 async def stop(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End the running answer, wherever it runs: what was written of it stays, with its citations. Does nothing where none is running."""
-    found = await services.streams.stop(principal, conversation_id)
+    found = await services.streams.stop_answer(principal, conversation_id)
     return {"stopping": found is not None, "message_id": found.message_id if found else None}
 
 

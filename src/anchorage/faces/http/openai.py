@@ -97,7 +97,7 @@ class _Asked:
         }  # fmt: skip
 
     def events(self) -> AsyncGenerator[Event, None]:
-        return self.chat.ask_events(self.principal, self.question, **self.arguments())
+        return self.chat.stream_answer(self.principal, self.question, **self.arguments())
 
     def frame(self, kind: str, **rest: Any) -> dict[str, Any]:
         return {**self.head, "object": kind, **rest}
@@ -115,7 +115,7 @@ async def _asked(services: Services, principal: Principal, body: CompletionReque
     message = check_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
     head = {
         "id": f"chatcmpl-{message}", "object": "", "created": int(time.time()), "model": body.model,
-        "system_fingerprint": f"fp_{chat.fingerprint.of(limit)}",
+        "system_fingerprint": f"fp_{chat.fingerprint.compute(limit)}",
     }  # fmt: skip
     return _Asked(
         chat, principal, check_question(question, chat.limits.question_limit),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchorage.telemetry import inflight_streams
+from anchorage.telemetry import count_inflight_streams
 
 _RECOVERED = 0.8  # of the limit: a process that came and went with every stream would be worse than one that is full
 
@@ -20,7 +20,7 @@ class Saturation:
         """What to say of it; empty where there is room."""
         if self.limit is None:
             return ""
-        streams = inflight_streams()
+        streams = count_inflight_streams()
         self.saturated = streams > self.limit * (_RECOVERED if self.saturated else 1)
         if not self.saturated:
             return ""
