@@ -27,11 +27,11 @@ from typing import Any
 
 from anchorage.chat.generation.prompt import build_prompt
 from anchorage.chat.verification.verify import verify_sentences
-from anchorage.evaluation.dataset import passages, read_dataset
-from anchorage.evaluation.run import evaluation_collection, ingest_corpora
+from anchorage.evaluation.dataset import read_corpus, read_dataset
+from anchorage.evaluation.run import ingest_corpora, open_evaluation_collection
 from anchorage.model import Hit
 from anchorage.settings import load_settings
-from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_answer
+from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, write_cited_answer
 from anchorage.testing.model_server import Behaviour, model_server
 from anchorage.text.analyser import format_analyser_name, load_analyser
 from anchorage.text.hidden import strip_hidden_characters
@@ -129,7 +129,7 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
         ) as services,
     ):
         generator, retriever = services.models.generator, services.asking.retriever
-        async with evaluation_collection(
+        async with open_evaluation_collection(
             services.storage.store, services.principal, services.ingest, None
         ) as collection:
             await ingest_corpora(
@@ -144,7 +144,7 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
                     server.behaviour = Behaviour(markers=style)  # type: ignore[arg-type]
                     text = "".join([piece async for piece in generator.stream(messages) if isinstance(piece, str)])
                     sent = [{"role": item.role, "content": item.content} for item in messages]
-                    answer = cited_answer(sent, style)  # type: ignore[arg-type]
+                    answer = write_cited_answer(sent, style)  # type: ignore[arg-type]
                     assert text == answer.text
                     count_before(tally, answer)
                     wrong += await count_after(tally, services, query.text, answer, text, passages)
@@ -166,7 +166,7 @@ _ROUNDS, _SHORT, _LONG = 12, 3, 72
 def made_answers(folder: Path, sentences: int, count: int) -> list[tuple[str, str, list[Hit]]]:
     """Questions of a set, each with an answer of so many sentences and eight passages that lie beside one another."""
     dataset = read_dataset(folder)
-    corpus = list(passages(dataset.corpus))
+    corpus = list(read_corpus(dataset.corpus))
     rng = random.Random(7)
     found = []
     for query in rng.sample(list(dataset.queries), count):
@@ -180,7 +180,7 @@ def made_answers(folder: Path, sentences: int, count: int) -> list[tuple[str, st
         while made < sentences:
             messages = build_prompt(f"{query.text} {number}", hits, ())
             sent = [{"role": item.role, "content": item.content} for item in messages]
-            answer = cited_answer(sent, MARKERS[1 + number % (len(MARKERS) - 1)])
+            answer = write_cited_answer(sent, MARKERS[1 + number % (len(MARKERS) - 1)])
             pieces.append(answer.text)
             made, number = made + len(answer.sentences), number + 1
         found.append((query.text, " ".join(pieces), hits))

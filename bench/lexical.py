@@ -13,7 +13,7 @@ import Stemmer
 
 from anchorage.adapters.stores.pgvector.lexical import analyse
 from anchorage.adapters.stores.pgvector.postings import Block, Statistics, encode, invert, score, weighed
-from anchorage.evaluation.dataset import passages, read_dataset
+from anchorage.evaluation.dataset import read_corpus, read_dataset
 from anchorage.evaluation.metrics import ndcg
 from anchorage.text.analyser import format_analyser_name, load_analyser
 from bench.support import report
@@ -21,7 +21,7 @@ from bench.support import report
 
 def main(folder: Path) -> None:
     dataset = read_dataset(folder)
-    corpus = list(passages(dataset.corpus))
+    corpus = list(read_corpus(dataset.corpus))
     texts = [f"{title}\n{text}" if title else text for _, title, text in corpus]
     queries = [query for query in dataset.queries if query.relevant]
     ours, our_seconds = _ours(texts, [query.text for query in queries])

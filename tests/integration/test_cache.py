@@ -16,7 +16,7 @@ from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_a
 from anchorage.adapters.sources.folder import LocalSource
 from anchorage.chat.memory.recall import Caching
 from anchorage.chat.streaming.tidy import sweep_forever
-from anchorage.diagnosis import _answer_cache
+from anchorage.diagnosis import _check_answer_cache
 from anchorage.errors import ConfigurationError, NotFound, Unavailable
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer, Principal
@@ -295,7 +295,7 @@ async def test_the_settings(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None
 
 async def test_the_doctor_asks_redis(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> None:
     async def told() -> list[tuple[str, str]]:
-        return [(check.status, check.detail) for check in await _answer_cache(load_settings())]
+        return [(check.status, check.detail) for check in await _check_answer_cache(load_settings())]
 
     assert await told() == []
     monkeypatch.setenv("ANCHORAGE_CACHE__BACKEND", "redis")

@@ -16,7 +16,13 @@ from anchorage.chat.state import ABSTENTION
 from anchorage.ingest.pipeline import ingest_source
 from anchorage.model import Answer
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.testing.obedient import OBEYED, malicious, obedient, outside, reciting
+from anchorage.testing.obedient import (
+    OBEYED,
+    answer_maliciously,
+    obey_orders,
+    read_outside_passages,
+    recite_instructions,
+)
 from anchorage.wiring.chat import ChatParts
 from support.asking import ask_events
 from support.injections import FACT, QUESTION, QUESTIONS, Injection, documents
@@ -97,11 +103,11 @@ def probing(case: Injection) -> str:
 
 async def test_no_document_changes_what_a_model_is_told(poisoned: World) -> None:
     """An obedient model sees no order, for none leaves its passage; what it quotes is cited or flagged, and inert."""
-    async with answered_by(poisoned, obedient) as (services, requests):
+    async with answered_by(poisoned, obey_orders) as (services, requests):
         for answer, _ in await ask_all(services, poisoned, [probing(case) for case in CASES[::4]]):
             assert not answer.answer.startswith(OBEYED)
         for request in requests:
-            assert outside(request.body["messages"]).strip() == ""  # type: ignore[attr-defined]
+            assert read_outside_passages(request.body["messages"]).strip() == ""  # type: ignore[attr-defined]
 
 
 async def test_no_quotation_is_active_or_forged(poisoned: World) -> None:
@@ -117,7 +123,7 @@ async def test_no_quotation_is_active_or_forged(poisoned: World) -> None:
 
 async def test_what_a_hijacked_model_adds_is_neither_active_nor_cited(poisoned: World) -> None:
     """The worst case: the model does all that the documents want."""
-    async with answered_by(poisoned, malicious) as (services, _):
+    async with answered_by(poisoned, answer_maliciously) as (services, _):
         for answer, _ in await ask_all(services, poisoned, [QUESTION, *QUESTIONS]):
             flagged = " ".join(item.text for item in answer.unsupported)
             assert not any("4711" in citation.claim for citation in answer.citations)
@@ -133,7 +139,7 @@ async def test_what_a_hijacked_model_adds_is_neither_active_nor_cited(poisoned: 
 
 
 async def test_a_model_that_tells_its_instructions_is_cut_short(poisoned: World) -> None:
-    async with answered_by(poisoned, reciting) as (services, _):
+    async with answered_by(poisoned, recite_instructions) as (services, _):
         for answer, shown in await ask_all(services, poisoned, [QUESTION, QUESTIONS[0]]):
             assert not any(rule in shown for rule in RULES)
             assert not any("passage" in citation.claim for citation in answer.citations)

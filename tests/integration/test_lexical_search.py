@@ -14,7 +14,7 @@ from anchorage.adapters.stores.pgvector.search import SearchLimits
 from anchorage.adapters.stores.pgvector.store import PgvectorStore
 from anchorage.model.search import Query
 from anchorage.telemetry import REGISTRY
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 
 from .test_store import ANNA, DIMENSION, WORDS, document, spec
 
@@ -29,7 +29,7 @@ async def opened(pool: Pool, limits: SearchLimits) -> PgvectorStore:
 
 async def by_words(store: PgvectorStore, text: str, names: Sequence[str] | None = ("c",)) -> list[tuple[str, float]]:
     """The passages with their scores by words."""
-    query = Query(text, {spec().embedder: hashed_vectors([text], DIMENSION)[0]}, 100, lists=True)
+    query = Query(text, {spec().embedder: hash_texts([text], DIMENSION)[0]}, 100, lists=True)
     found = await store.search(ANNA, query, names)
     hits = {hit.chunk_id: hit for hit in found.hits}
     return [(hits[key].text, round(hits[key].lexical_score or 0.0, 5)) for key, _ in found.lexical]

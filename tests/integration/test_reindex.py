@@ -14,7 +14,7 @@ from anchorage.adapters.stores.pgvector import vector_index
 from anchorage.adapters.stores.pgvector.tables import IndexTables
 from anchorage.adapters.stores.pgvector.versions import PgvectorIndexVersions
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
-from anchorage.evaluation.golden import compare, read_golden
+from anchorage.evaluation.golden import compare_index_versions, read_golden
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.pipeline import Ingester, ingest_source
 from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
@@ -363,10 +363,12 @@ async def test_a_golden_set_compares_two_versions(
     (tmp_path / "queries.jsonl").write_text("\n".join(rows))
     (tmp_path / "qrels.tsv").write_text("q\td\ts\n" + "\n".join(f"{n}\t{n}.md\t1" for n in range(3)))
     queries = read_golden(tmp_path)
-    check = await compare(build_chat(world.chat).retriever, world.principal, "c", queries, live.id, version.id)
-    assert check.questions == 3 and check.before["ndcg@10"] == check.after["ndcg@10"] == 1 and check.worse_by() == 0
+    check = await compare_index_versions(
+        build_chat(world.chat).retriever, world.principal, "c", queries, live.id, version.id
+    )
+    assert check.questions == 3 and check.before["ndcg@10"] == check.after["ndcg@10"] == 1 and check.compute_loss() == 0
     (tmp_path / "qrels.tsv").write_text("q\td\ts\n0\telsewhere.md\t1\n")
     with pytest.raises(BadRequest, match="qrels"):
-        await compare(
+        await compare_index_versions(
             build_chat(world.chat).retriever, world.principal, "c", read_golden(tmp_path), live.id, version.id
         )

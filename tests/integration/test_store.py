@@ -24,7 +24,7 @@ from anchorage.errors import NotAllowed, NotFound, Superseded
 from anchorage.model import Block, BlockKind, Chunk, EmbedderSpec, Failure, IndexSpec, ParsedDocument, Principal
 from anchorage.model.indexing import IndexedDocument
 from anchorage.model.search import Query, Span
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
 ANNA, BEN = Principal("anna"), Principal("ben")
@@ -43,7 +43,7 @@ def document(uri: str, *passages: str, version: str = "v1") -> IndexedDocument:
         chunks.append(Chunk(number, passage, at, at + len(passage)))
         at += len(passage) + 1
     parsed = ParsedDocument(text, "", (Block(BlockKind.PARAGRAPH, 0, len(text)),))
-    return IndexedDocument(uri, version, parsed, chunks, hashed_vectors(passages, DIMENSION), [""] * len(passages))
+    return IndexedDocument(uri, version, parsed, chunks, hash_texts(passages, DIMENSION), [""] * len(passages))
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ async def store(pool: Pool) -> PgvectorStore:
 async def search(
     store: PgvectorStore, text: str, *, k: int = 10, principal: Principal = ANNA, names: Sequence[str] | None = ("c",)
 ):
-    vectors = {spec().embedder: hashed_vectors([text], DIMENSION)[0]}
+    vectors = {spec().embedder: hash_texts([text], DIMENSION)[0]}
     return await store.search(principal, Query(text, vectors, k, lists=True), names)
 
 
@@ -216,9 +216,9 @@ async def test_collections_of_two_embedders_are_searched_together(store: Pgvecto
     await store.open_collection(ANNA, "d", other)
     passages = ["harbour of Ghent", "bread and flour", "purring cats"]
     await store.replace(ANNA, "c", [document(f"c{n}", text) for n, text in enumerate(passages)])
-    items = [replace(document(f"d{n}", text), vectors=hashed_vectors([text], 16)) for n, text in enumerate(passages)]
+    items = [replace(document(f"d{n}", text), vectors=hash_texts([text], 16)) for n, text in enumerate(passages)]
     await store.replace(ANNA, "d", items)
-    vectors = {item.embedder: hashed_vectors(["harbour Ghent"], item.embedder.dimension)[0] for item in (spec(), other)}
+    vectors = {item.embedder: hash_texts(["harbour Ghent"], item.embedder.dimension)[0] for item in (spec(), other)}
     found = await store.search(ANNA, Query("harbour Ghent", vectors, 6), ["c", "d"])
     assert {hit.uri for hit in found.hits[:2]} == {"c0", "d0"}
     assert [hit.score for hit in found.hits[:2]] == pytest.approx([1, 1])  # each on the scale of its own embedder
@@ -436,7 +436,7 @@ async def test_a_search_and_a_collection_that_is_dropped_do_not_block_one_anothe
 ) -> None:
     """Both lock the tables of an index in the same order: the search, which comes second, holds none that the other wants."""
     await store.replace(ANNA, "c", [document("a", "the harbour")])
-    vectors = {spec().embedder: None if by_words else hashed_vectors(["harbour"], DIMENSION)[0]}
+    vectors = {spec().embedder: None if by_words else hash_texts(["harbour"], DIMENSION)[0]}
     query = Query("harbour", vectors, 5)
     await store.search(ANNA, query, ["c"])
     async with pool.connection() as holder, holder.transaction():

@@ -14,7 +14,7 @@ from anchorage.chat.state import ABSTENTION
 from anchorage.chat.turn import check_id
 from anchorage.errors import BadRequest
 from anchorage.model import Hit, Turn
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
 ENGLISH = load_analyser(format_analyser_name("english"))
@@ -80,8 +80,8 @@ def test_recount_lists_the_questions() -> None:
 
 def ranked(question: str, hits: list[Hit]) -> list[str]:
     sentences = split_into_sentences(hits)
-    vectors = hashed_vectors([item.text for item in sentences], 64)
-    found = rank_sentences(question, sentences, hashed_vectors([question], 64)[0], vectors, ENGLISH)
+    vectors = hash_texts([item.text for item in sentences], 64)
+    found = rank_sentences(question, sentences, hash_texts([question], 64)[0], vectors, ENGLISH)
     return [item.text for item in found.sentences]
 
 
@@ -214,8 +214,8 @@ def test_evidence_is_higher_for_a_question_that_the_passage_answers() -> None:
     sentences = split_into_sentences([passage])
 
     def evidence(question: str) -> float:
-        vectors = hashed_vectors([item.text for item in sentences], 64)
-        return rank_sentences(question, sentences, hashed_vectors([question], 64)[0], vectors, ENGLISH).evidence
+        vectors = hash_texts([item.text for item in sentences], 64)
+        return rank_sentences(question, sentences, hash_texts([question], 64)[0], vectors, ENGLISH).evidence
 
     assert evidence("When was the harbour of Ghent opened?") > evidence("Who won the cup final?")
     assert rank_sentences("x", [], np.zeros(64), np.zeros((0, 64), dtype=np.float32), ENGLISH).evidence == 0

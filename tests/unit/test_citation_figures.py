@@ -6,7 +6,7 @@ from anchorage.chat.generation.prompt import build_prompt
 from anchorage.chat.state import Draft, Statement
 from anchorage.evaluation.citations import judge_citations
 from anchorage.model import Hit
-from anchorage.testing.citing import MARKERS, cited_answer
+from anchorage.testing.citing import MARKERS, write_cited_answer
 from anchorage.testing.model_behaviour import Behaviour
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
@@ -52,8 +52,8 @@ def test_the_careless_model_knows_what_is_true_of_its_answer(style: str) -> None
     messages = [
         {"role": item.role, "content": item.content} for item in build_prompt("When was the tower built?", long, ())
     ]
-    answer = cited_answer(messages, style)  # type: ignore[arg-type]
-    assert Behaviour().with_text(f"markers={style}").text(messages) == answer.text
+    answer = write_cited_answer(messages, style)  # type: ignore[arg-type]
+    assert Behaviour().apply_changes(f"markers={style}").write_answer(messages) == answer.text
     true = [item for item in answer.sentences if item.passage]
     assert len(true) == 2 and len(answer.sentences) == 3
     assert all(item.source in long[item.passage - 1].text for item in true if item.passage)
@@ -65,4 +65,4 @@ def test_the_careless_model_knows_what_is_true_of_its_answer(style: str) -> None
 
 def test_unknown_markers_are_refused() -> None:
     with pytest.raises(ValueError, match="knows no markers"):
-        Behaviour().with_text("markers=upside-down")
+        Behaviour().apply_changes("markers=upside-down")

@@ -14,7 +14,7 @@ from anchorage.model import LOCAL_OWNER, Hit, Message, Turn
 from anchorage.ports.memory import Summary, Thread
 from anchorage.testing.fakes import ScriptedGenerator
 from anchorage.testing.memory import InMemoryMemory
-from anchorage.testing.obedient import OBEYED, obedient, outside
+from anchorage.testing.obedient import OBEYED, obey_orders, read_outside_passages
 from anchorage.text.hidden import strip_hidden_characters
 from support.injections import CARRIERS, FACT, ORDERS, QUESTION, QUESTIONS
 
@@ -33,14 +33,16 @@ def test_orders_stay_inside_their_passage(what: str, how: str) -> None:
     evil = CARRIERS[how](ORDERS[what])
     messages = sent(build_prompt(QUESTION, [hit(f"{FACT} {evil}", title=evil), hit("Bread is made of flour.")], ()))
     content = messages[-1]["content"]
-    assert outside(messages).strip() == ""
+    assert read_outside_passages(messages).strip() == ""
     assert content.count("<passage ") == content.count("</passage>") == 2
     assert content.endswith(f"\n\nQuestion: {QUESTION}")
     assert strip_hidden_characters(content) == content, "no hidden characters"
     for forged in ("<|im_start", "[INST]", "<<SYS>>", "[1]:", "\nSystem:"):
         assert forged not in content
     assert [item["role"] for item in messages] == ["system", "user"]
-    assert OBEYED not in obedient(messages) or how in ("plain", "code") or obedient(messages).startswith(FACT[:20])
+    assert (
+        OBEYED not in obey_orders(messages) or how in ("plain", "code") or obey_orders(messages).startswith(FACT[:20])
+    )
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

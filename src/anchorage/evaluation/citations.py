@@ -36,16 +36,16 @@ def judge_citations(draft: Draft, question: str, analyser: Analyser) -> Citation
         if not claim.says_something:
             continue
         cited = [markers.index(number) + 1 for number in numbers if number in hits]
-        recall = _entail(judge, claim, cited)
+        recall = _is_entailed(judge, claim, cited)
         figures.recall.append(float(recall))
         for number in cited:
             others = [other for other in cited if other != number]
-            needed = _entail(judge, claim, [number]) or not _entail(judge, claim, others)
+            needed = _is_entailed(judge, claim, [number]) or not _is_entailed(judge, claim, others)
             figures.precision.append(float(recall and needed))
         figures.precision.extend(0.0 for number in numbers if number not in hits)
     return figures
 
 
-def _entail(judge: Judge, claim: Claim, cited: Sequence[int]) -> bool:
+def _is_entailed(judge: Judge, claim: Claim, cited: Sequence[int]) -> bool:
     """Whether these passages together entail the claim: one of them as a whole, or each clause one of them."""
     return bool(judge.find_supports(claim, cited) or judge.judge_clauses(claim, cited, only=True))

@@ -35,7 +35,7 @@ class Drafter:
         draft = await self.verifier.verify_text(principal, question, text, hits[: self._passages])
         return draft, not draft.abstained
 
-    async def cite(self, principal: Principal, draft: Draft) -> list[Citation]:
+    async def cite_draft(self, principal: Principal, draft: Draft) -> list[Citation]:
         """The citations of a draft."""
         return await self._citer.resolve_citations(principal, draft.statements)
 

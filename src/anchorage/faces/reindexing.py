@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anchorage.evaluation.golden import compare, read_golden
+from anchorage.evaluation.golden import compare_index_versions, read_golden
 from anchorage.ingest.reindex import ReindexServices, build, check_cut, other_version, switch, target_spec
 from anchorage.model import IndexVersion, Principal
 from anchorage.wiring import Services, Storage
@@ -54,8 +54,10 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
     await build(_services(services), principal, version, progress)
     check = None
     if queries:
-        check = await compare(services.asking.retriever, principal, plan.collection, queries, live.id, version.id)
-    refused = check is not None and check.worse_by() > plan.tolerance
+        check = await compare_index_versions(
+            services.asking.retriever, principal, plan.collection, queries, live.id, version.id
+        )
+    refused = check is not None and check.compute_loss() > plan.tolerance
     if plan.switch and not refused:
         await switch(_services(services), principal, version, progress)
     return {
