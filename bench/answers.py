@@ -25,7 +25,7 @@ async def answered(services: Services, collection: str, questions: Sequence[str]
         assert vector is not None
         draft, evident = await drafter.draft_answer(principal, question, vector, ranking.hits)
         given += evident
-        for citation in await drafter.cite(principal, draft):
+        for citation in await drafter.cite_draft(principal, draft):
             text = (await store.text(principal, citation.document_id, citation.version)).text
             quotes.append(text[citation.start : citation.end] == citation.quote)
     return given / len(questions)

@@ -25,23 +25,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from anchorage.chat.generation.prompt import prompt
-from anchorage.chat.verification.verify import verify
-from anchorage.evaluation.dataset import passages, read_dataset
-from anchorage.evaluation.run import evaluation_collection, ingest_corpora
+from anchorage.chat.generation.prompt import build_prompt
+from anchorage.chat.verification.verify import verify_sentences
+from anchorage.evaluation.dataset import read_corpus, read_dataset
+from anchorage.evaluation.run import ingest_corpora
 from anchorage.model import Hit
 from anchorage.settings import load_settings
-from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, cited_answer
+from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, write_cited_answer
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.text.analyser import analyser_name, analyser_named
-from anchorage.text.hidden import visible
+from anchorage.text.analyser import format_analyser_name, load_analyser
+from anchorage.text.hidden import strip_hidden_characters
 from anchorage.wiring.services import Services, open_services
 from bench.chat import LONG_ANSWER
 from bench.support import made_up_text, report
 
 
 def folded(text: str) -> str:
-    return " ".join(visible(text).split())
+    return " ".join(strip_hidden_characters(text).split())
 
 
 def says(quote: str, made: MadeSentence) -> bool:
@@ -130,7 +130,7 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
     ):
         generator, retriever = services.models.generator, services.asking.retriever
         catalog, index = services.storage.catalog, services.ingest.index
-        async with evaluation_collection(catalog, services.principal, index, None) as collection:
+        async with open_evaluation_collection(catalog, services.principal, index, None) as collection:
             ingester = services.ingest.ingester_for(services.principal)
             await ingest_corpora(
                 ingester, services.ingest.upkeep, collection, [dataset.corpus], lambda what, number: None
@@ -139,12 +139,12 @@ async def measure(data: Path, folder: Path, count: int, show: int, settings: dic
             for query in queries:
                 ranking, _ = await retriever.retrieve(services.principal, query.text, [collection])
                 passages = ranking.hits[: services.chat.limits.passages]
-                messages = prompt(query.text, passages, ())
+                messages = build_prompt(query.text, passages, ())
                 for style, tally in tallies.items():
                     server.behaviour = Behaviour(markers=style)  # type: ignore[arg-type]
                     text = "".join([piece async for piece in generator.stream(messages) if isinstance(piece, str)])
                     sent = [{"role": item.role, "content": item.content} for item in messages]
-                    answer = cited_answer(sent, style)  # type: ignore[arg-type]
+                    answer = write_cited_answer(sent, style)  # type: ignore[arg-type]
                     assert text == answer.text
                     count_before(tally, answer)
                     wrong += await count_after(tally, services, query.text, answer, text, passages)
@@ -166,7 +166,7 @@ _ROUNDS, _SHORT, _LONG = 12, 3, 72
 def made_answers(folder: Path, sentences: int, count: int) -> list[tuple[str, str, list[Hit]]]:
     """Questions of a set, each with an answer of so many sentences and eight passages that lie beside one another."""
     dataset = read_dataset(folder)
-    corpus = list(passages(dataset.corpus))
+    corpus = list(read_corpus(dataset.corpus))
     rng = random.Random(7)
     found = []
     for query in rng.sample(list(dataset.queries), count):
@@ -178,9 +178,9 @@ def made_answers(folder: Path, sentences: int, count: int) -> list[tuple[str, st
         pieces: list[str] = []
         made = number = 0
         while made < sentences:
-            messages = prompt(f"{query.text} {number}", hits, ())
+            messages = build_prompt(f"{query.text} {number}", hits, ())
             sent = [{"role": item.role, "content": item.content} for item in messages]
-            answer = cited_answer(sent, MARKERS[1 + number % (len(MARKERS) - 1)])
+            answer = write_cited_answer(sent, MARKERS[1 + number % (len(MARKERS) - 1)])
             pieces.append(answer.text)
             made, number = made + len(answer.sentences), number + 1
         found.append((query.text, " ".join(pieces), hits))
@@ -195,14 +195,14 @@ async def processor_times(folder: Path) -> dict[str, float]:
         "long": made_answers(folder, _LONG, 6),
         "repeated": [("What was opened?", LONG_ANSWER, made_up)],
     }
-    analyser = analyser_named(analyser_name("english"))
+    analyser = load_analyser(format_analyser_name("english"))
     found = {}
     for kind, answers in kinds.items():
         least = float("inf")
         for _ in range(_ROUNDS):
             started = time.process_time()
             for question, text, hits in answers:
-                await verify(text, hits, question, analyser)
+                await verify_sentences(text, hits, question, analyser)
             least = min(least, time.process_time() - started)
         found[kind] = round(1000 * least / len(answers), 2)
     return found

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from anchorage.adapters.models.minilm import MiniLMEmbedder, open_minilm
-from anchorage.evaluation.dataset import EvalQuery, passages, read_dataset
+from anchorage.evaluation.dataset import EvalQuery, read_corpus, read_dataset
 from anchorage.evaluation.metrics import ndcg
 from bench.support import made_up_text, report
 
@@ -74,7 +74,7 @@ async def _ndcg(
 def main(arguments: Sequence[str]) -> None:
     if arguments:
         dataset = read_dataset(Path(arguments[0]))
-        corpus = [(key, f"{title}\n{text}" if title else text) for key, title, text in passages(dataset.corpus)]
+        corpus = [(key, f"{title}\n{text}" if title else text) for key, title, text in read_corpus(dataset.corpus)]
         queries = [query for query in dataset.queries if query.relevant]
     else:
         corpus, queries = [(str(number), made_up_text(number, 8)) for number in range(400)], []

@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 
 
 class Request(BaseModel):
@@ -41,7 +41,7 @@ async def _prepare(url: str, folder: Path, dimension: int, passage: int) -> None
             sentences = path.read_text("utf-8").split(". ")
             size = passage or len(sentences)
             bodies = [". ".join(sentences[at : at + size]) for at in range(0, len(sentences), size)]
-            rows = zip(bodies, hashed_vectors(bodies, dimension), strict=True)
+            rows = zip(bodies, hash_texts(bodies, dimension), strict=True)
             async with connection.cursor() as cursor:
                 await cursor.executemany(
                     "INSERT INTO floor_passages (body, embedding) VALUES (%s, %s::halfvec)",

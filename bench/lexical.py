@@ -13,15 +13,15 @@ import Stemmer
 
 from anchorage.adapters.postgres.lexical.postings import Block, Statistics, encode, invert, score, weighed
 from anchorage.adapters.postgres.lexical.segments import analyse
-from anchorage.evaluation.dataset import passages, read_dataset
+from anchorage.evaluation.dataset import read_corpus, read_dataset
 from anchorage.evaluation.metrics import ndcg
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 from bench.support import report
 
 
 def main(folder: Path) -> None:
     dataset = read_dataset(folder)
-    corpus = list(passages(dataset.corpus))
+    corpus = list(read_corpus(dataset.corpus))
     texts = [f"{title}\n{text}" if title else text for _, title, text in corpus]
     queries = [query for query in dataset.queries if query.relevant]
     ours, our_seconds = _ours(texts, [query.text for query in queries])
@@ -50,7 +50,7 @@ def main(folder: Path) -> None:
 
 
 def _ours(texts: list[str], questions: list[str]) -> tuple[list[list[int]], float]:
-    analyser = analyser_named(analyser_name("english"))
+    analyser = load_analyser(format_analyser_name("english"))
     counts = analyse(analyser, dict(enumerate(texts)))
     terms, postings = invert(counts)
     blocks: dict[str, list[Block]] = {term: [] for term in terms}
@@ -60,7 +60,7 @@ def _ours(texts: list[str], questions: list[str]) -> tuple[list[list[int]], floa
     started = time.perf_counter()
     found = []
     for question in questions:
-        query = {term: count for term, count in Counter(analyser.terms(question)).items() if term in blocks}
+        query = {term: count for term, count in Counter(analyser.extract_terms(question)).items() if term in blocks}
         frequencies = {term: sum(len(block.frequencies) for block in blocks[term]) for term in query}
         read = [(term, block) for term in query for block in blocks[term]]
         postings = weighed(statistics, [term for term, _ in read], [block for _, block in read])

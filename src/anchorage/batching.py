@@ -30,7 +30,7 @@ class Batcher(Generic[T, R]):
         at_once: int = 1,
         pause: float = 0,
     ) -> None:
-        self._pause, self._next_start, self._held = pause, 0.0, False
+        self._pause, self._next_start, self._is_holding = pause, 0.0, False
         self._run, self._limit, self._weight, self._free = run, limit, weight, at_once
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,32 +38,34 @@ class Batcher(Generic[T, R]):
     async def __call__(self, item: T) -> R:
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        asyncio.get_running_loop().call_soon(self._start)  # after all who call in this very moment
+        asyncio.get_running_loop().call_soon(self._start_batches)  # after all who call in this very moment
         return await future
 
-    def _release(self) -> None:
-        self._held = False
-        self._start()
+    def _end_hold(self) -> None:
+        self._is_holding = False
+        self._start_batches()
 
     def _must_wait(self) -> bool:
         """Whether the next batch is too early; then it is started in time."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._next_start or sum(self._weight(item) for item, _ in self._waiting) >= self._limit:
             return False
-        if not self._held:
-            self._held = True
-            loop.call_at(self._next_start, self._release)
+        if not self._is_holding:
+            self._is_holding = True
+            loop.call_at(self._next_start, self._end_hold)
         return True
 
-    def _start(self) -> None:
-        while self._free and self._waiting and not (self._pause and self._must_wait()) and (batch := self._next()):
+    def _start_batches(self) -> None:
+        while (
+            self._free and self._waiting and not (self._pause and self._must_wait()) and (batch := self._take_batch())
+        ):
             self._free -= 1
             self._next_start = asyncio.get_running_loop().time() + self._pause
-            task = asyncio.create_task(self._work(batch))
+            task = asyncio.create_task(self._run_batch(batch))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _next(self) -> list[tuple[T, asyncio.Future[R]]]:
+    def _take_batch(self) -> list[tuple[T, asyncio.Future[R]]]:
         batch: list[tuple[T, asyncio.Future[R]]] = []
         total = 0
         while self._waiting:
@@ -76,23 +78,23 @@ class Batcher(Generic[T, R]):
             self._waiting.popleft()
         return batch
 
-    async def _work(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _run_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
-            await self._settle(batch)
+            await self._settle_batch(batch)
         finally:
             for _, future in batch:
                 if not future.done():  # this task itself was cancelled
                     future.set_exception(Unavailable("The work was stopped before its end. It is tried again."))
             self._free += 1
-            self._start()
+            self._start_batches()
 
-    async def _settle(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
+    async def _settle_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             results = await self._run([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
             if len(batch) > 1 and isinstance(error, AnchorageError) and not error.temporary:
                 for pair in batch:
-                    await self._settle([pair])
+                    await self._settle_batch([pair])
                 return
             for _, future in batch:
                 if not future.done():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-def heed_cancellation() -> None:
+def raise_if_cancelled() -> None:
     """Raise `CancelledError` in a task that was cancelled and still runs.
 
     `asyncio.wait_for` of Python 3.11 (bpo-37658), which the database's driver waits with, returns its result where a cancellation comes in

@@ -22,7 +22,7 @@ _ADVICE = {
     "wrong_address": ". Its API answers below /v1 only: end its address in /v1 (OPENAI_BASE_URL, or the BASE_URL of this part)",
     "unauthorized": ". It does not take the key, or wants one: check OPENAI_API_KEY, or the API_KEY of this part",
 }
-_ROOM = 2 * 1024**3
+_LEAST_FREE_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class Check:
 async def diagnose(settings: Settings) -> list[Check]:
     """All checks, in the order in which to mend them."""
     return [
-        await asyncio.to_thread(_data_directory, settings),
-        *await _databases(settings),
-        *await _originals(settings),
-        await _embedder(settings),
-        await _generator(settings),
-        await _reranker(settings),
-        await _guard(settings),
-        *await _answer_cache(settings),
+        await asyncio.to_thread(_check_data_directory, settings),
+        *await _check_databases(settings),
+        *await _check_originals(settings),
+        await _check_embedder(settings),
+        await _check_generator(settings),
+        await _check_reranker(settings),
+        await _check_guard(settings),
+        *await _check_answer_cache(settings),
     ]
 
 
-def _data_directory(settings: Settings) -> Check:
+def _check_data_directory(settings: Settings) -> Check:
     folder = settings.data.dir
     place = folder
     while not os.path.exists(place):  # noqa: PTH110  Path.exists raises where a parent is closed
@@ -61,27 +61,27 @@ def _data_directory(settings: Settings) -> Check:
     room = f"{folder}, {free / 1024**3:.1f} GB free"
     return (
         Check("data directory", "ok", room)
-        if free > _ROOM
+        if free > _LEAST_FREE_BYTES
         else Check("data directory", "warning", f"{room}. Free some space.")
     )
 
 
-async def _databases(settings: Settings) -> list[Check]:
+async def _check_databases(settings: Settings) -> list[Check]:
     try:
         async with asyncio.timeout(settings.database.embedded_start_timeout + _TIMEOUT), AsyncExitStack() as stack:
             urls = await stack.enter_async_context(open_databases(settings))
             waiting = await pending_migrations(urls)
             storage = await stack.enter_async_context(open_storage(settings, migrated=False))
-            return [await _ping("vector database", storage), await _ping("state database", storage),
-                    _migrations(waiting),
-                    *([] if waiting else [await _collections(storage)])]  # fmt: skip
+            return [await _check_database("vector database", storage), await _check_database("state database", storage),
+                    _check_migrations(waiting),
+                    *([] if waiting else [await _check_collections(storage)])]  # fmt: skip
     except AnchorageError as error:
         return [Check("databases", "failed", error.message)]
     except TimeoutError:
         return [Check("databases", "failed", "They did not answer in time. Check VECTOR_DB_URL and STATE_DB_URL.")]
 
 
-def _migrations(waiting: list[str]) -> Check:
+def _check_migrations(waiting: list[str]) -> Check:
     if not waiting:
         return Check("migrations", "ok", "up to date")
     return Check(
@@ -91,7 +91,7 @@ def _migrations(waiting: list[str]) -> Check:
     )
 
 
-async def _ping(name: str, storage: Storage) -> Check:
+async def _check_database(name: str, storage: Storage) -> Check:
     database = storage.settings.database
     url = database.vector_url if name.startswith("vector") else database.state_url
     try:
@@ -103,13 +103,13 @@ async def _ping(name: str, storage: Storage) -> Check:
     )
 
 
-async def _collections(storage: Storage) -> Check:
+async def _check_collections(storage: Storage) -> Check:
     found = await storage.catalog.collections(storage.principal)
     told = ", ".join(f"{item.name}: {item.documents} documents, {item.chunks} passages" for item in found)
     return Check("collections", "ok", told or "none yet; `anchorage ingest FOLDER` makes one")
 
 
-async def _originals(settings: Settings) -> list[Check]:
+async def _check_originals(settings: Settings) -> list[Check]:
     """Whether the bucket of the originals answers, where they are kept in one."""
     url = settings.blobs.url
     if not url:
@@ -122,7 +122,7 @@ async def _originals(settings: Settings) -> list[Check]:
     return [Check("originals", "ok", f"kept in {url}")]
 
 
-async def _embedder(settings: Settings) -> Check:
+async def _check_embedder(settings: Settings) -> Check:
     try:
         async with open_client(settings) as client:
             embedder = await open_embedder(settings, client)
@@ -137,7 +137,7 @@ async def _embedder(settings: Settings) -> Check:
     )
 
 
-async def _generator(settings: Settings) -> Check:
+async def _check_generator(settings: Settings) -> Check:
     try:
         async with open_client(settings) as client:
             generator = open_generator(settings.llm, client)
@@ -166,7 +166,7 @@ async def _generator(settings: Settings) -> Check:
     return Check("generator", "ok" if fine else "failed", f"{generator.model}: {word}{advice}")
 
 
-async def _reranker(settings: Settings) -> Check:
+async def _check_reranker(settings: Settings) -> Check:
     try:
         async with open_client(settings) as client:
             reranking = await open_reranking(settings, client)
@@ -179,7 +179,7 @@ async def _reranker(settings: Settings) -> Check:
     return Check("reranker", "ok" if word == "available" else "warning", f"{reranking.reranker.model}: {word}{advice}")
 
 
-async def _guard(settings: Settings) -> Check:
+async def _check_guard(settings: Settings) -> Check:
     try:
         async with open_client(settings) as client:
             guards = open_guards(settings, client)
@@ -197,7 +197,7 @@ async def _guard(settings: Settings) -> Check:
     return Check("guard", "ok" if fine else "failed", f"rules, and {guards.judge.model}: {word}{advice}")
 
 
-async def _answer_cache(settings: Settings) -> list[Check]:
+async def _check_answer_cache(settings: Settings) -> list[Check]:
     """Whether Redis answers, where it is asked for; Postgres was tried before."""
     if settings.cache.backend != "redis":
         return []

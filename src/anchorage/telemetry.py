@@ -29,8 +29,10 @@ GUARD_FINDINGS = Counter(
     "anchorage_guard_findings", "Findings of the guards, by what was checked, rule and what followed",
     ["side", "rule", "action"], registry=REGISTRY,
 )  # fmt: skip
-CACHED = Counter("anchorage_answer_cache", "Look-ups of earlier answers, by outcome", ["outcome"], registry=REGISTRY)
-TERMS_LOOKED_UP = Counter(
+ANSWER_CACHE_LOOKUPS = Counter(
+    "anchorage_answer_cache", "Look-ups of earlier answers, by outcome", ["outcome"], registry=REGISTRY
+)
+TERM_LOOKUPS = Counter(
     "anchorage_index_terms", "Words of questions looked up in a lexical index, by whether their postings were kept or read", ["outcome"],
     registry=REGISTRY,
 )  # fmt: skip
@@ -56,22 +58,22 @@ QUEUE_OLDEST = Gauge(
 )
 
 
-def inflight_streams() -> int:
+def count_inflight_streams() -> int:
     """How many answer streams are being sent."""
     return int(next(iter(next(iter(STREAMS.collect())).samples)).value)
 
 
 _log = structlog.get_logger(__name__)
-_warned: set[str] = set()
+_logged_degradations: set[str] = set()
 # Without the values of local variables: they hold connection strings, keys and people's documents.
 _EXCEPTIONS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
-def degraded(which: str, reason: str) -> None:
+def record_degradation(which: str, reason: str) -> None:
     """Something was done in a lesser way: counted always, logged the first time."""
     DEGRADATIONS.labels(which).inc()
-    if which not in _warned:
-        _warned.add(which)
+    if which not in _logged_degradations:
+        _logged_degradations.add(which)
         _log.warning("degraded", which=which, reason=reason)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
@@ -85,7 +85,7 @@ class Proxy:
             yield piece
 
     async def run(self, ready: threading.Event) -> None:
-        async with serving(self) as self.url:  # type: ignore[arg-type]
+        async with serve_app(self) as self.url:  # type: ignore[arg-type]
             ready.set()
             await self.ended.wait()
         if self._client:

@@ -35,7 +35,7 @@ from anchorage.testing.conformance.embedder import EmbedderConformance
 from anchorage.testing.conformance.generator import GeneratorConformance
 from anchorage.testing.conformance.memory import MemoryConformance
 from anchorage.testing.conformance.reranker import RerankerConformance
-from anchorage.testing.conformance.source import NAMES, SourceConformance, SourceWorld, content_of
+from anchorage.testing.conformance.source import NAMES, SourceConformance, SourceWorld, make_content
 from anchorage.testing.cross_encoder import write_cross_encoder
 from anchorage.testing.fakes import HashEmbedder, ScriptedGenerator
 from anchorage.testing.memory import InMemoryMemory
@@ -55,7 +55,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         for name in NAMES:
-            self._write(folder / name, content_of(name))
+            self._write(folder / name, make_content(name))
         self._folder = folder
         self.source = LocalSource(folder, max_bytes=10**6)
 
@@ -96,7 +96,7 @@ class TestS3Source(SourceConformance):
     async def world(self, s3: S3, bucket: str) -> SourceWorld:
         world = Bucket(s3, bucket)
         for name in NAMES:
-            await world.write(name, content_of(name))
+            await world.write(name, make_content(name))
         return world
 
 

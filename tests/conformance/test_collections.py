@@ -11,7 +11,7 @@ from anchorage.testing.conformance.catalog import CatalogConformance
 from anchorage.testing.conformance.search import SearchConformance
 from anchorage.testing.conformance.upkeep import UpkeepConformance
 from anchorage.testing.conformance.vector_crashes import VectorCrashConformance
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.testing.memory_vectors import MemoryVectors
 from anchorage.testing.troubled_vectors import TroubledVectors
 from support.stores import collection_world
@@ -75,7 +75,7 @@ class TestCrashes(VectorCrashConformance):
         await world.catalog.replace(ANNA, "c", [document("a", *(f"harbour {n}" for n in range(9)))])
         (index_id,) = await server.spaces()
         await server.delete(Space(index_id, DIMENSION), list(range(1, 6)))
-        await server.put(Space(index_id, DIMENSION), [Point(1000, "d", hashed_vectors(["x"], DIMENSION)[0])])
-        await server.put(Space(99, DIMENSION), [Point(1, "d", hashed_vectors(["x"], DIMENSION)[0])])
+        await server.put(Space(index_id, DIMENSION), [Point(1000, "d", hash_texts(["x"], DIMENSION)[0])])
+        await server.put(Space(99, DIMENSION), [Point(1, "d", hash_texts(["x"], DIMENSION)[0])])
         await world.tidy()
         assert {kind: mended(kind) - count for kind, count in before.items()} == {"foreign": 1, "lost": 5, "space": 1}

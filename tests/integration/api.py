@@ -16,7 +16,7 @@ from anchorage.faces.http.state import ProcessState
 from anchorage.model import Principal
 from anchorage.ports.llm import Generator
 from anchorage.settings import load_settings
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 from anchorage.wiring.services import Services
 
 from .conftest import World, services_of, storage_of
@@ -50,7 +50,7 @@ async def running_api(
     services = services_of(world, storage_of(world, pool, settings), by_header, generator)
     state = ProcessState(services, None)
     app = create_app(settings.http, state, mcp=settings.mcp.enabled)
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with serve_app(app) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         yield Api(url, services, client, state)
 
 

@@ -33,7 +33,7 @@ from anchorage.ports.source import Source
 from anchorage.ports.vector_index import VectorServer
 from anchorage.settings import Settings, load_settings
 from anchorage.testing.fakes import FixedEmbedders, HashEmbedder
-from anchorage.text.analyser import analyser_name
+from anchorage.text.analyser import format_analyser_name
 from anchorage.wiring.chat import ChatParts, build_chat
 from anchorage.wiring.ingest import Ingestion
 from anchorage.wiring.services import Models, PrincipalResolver, Services, Storage
@@ -142,7 +142,7 @@ async def open_world(
         open_sandboxed_parser(ParseLimits(30, 1024**3, 5_000_000), 2) as parser,
         open_queue(database, pool, QueueLimits(30, 5, 7)) as queue,
     ):
-        index = IndexSpec(parser.version, "c/1 64/8", "r/1", analyser_name("english"), embedder.spec)
+        index = IndexSpec(parser.version, "c/1 64/8", "r/1", format_analyser_name("english"), embedder.spec)
         if server:
             index = replace(index, vectors="server")
         found = stores(pool, server)

@@ -79,7 +79,7 @@ async def test_files_from_the_future_are_read_until_it_has_come(world: World, tm
 
 async def test_a_page_that_was_changed_in_the_future_is_always_read() -> None:
     async with web_site() as site:
-        site.page("/a", "A", headers={"last-modified": "Fri, 01 Jan 2999 00:00:00 GMT"})
+        site.add_page("/a", "A", headers={"last-modified": "Fri, 01 Jan 2999 00:00:00 GMT"})
         source = WebSource(f"{site.url}/a", WebClient(WebLimits(1000, pause=0, allow_private=True)))
         assert [entry.tag async for entry in source.list()] == [None]
         source.close()
@@ -90,7 +90,7 @@ async def test_a_confluence_that_drips_ends_at_its_deadline() -> None:
         page = real.add("DOCS", "Page", "<p>Text</p>")
         real.attach(page, "plan.txt", b"x" * 1000, "text/plain").elsewhere = f"{site.url}/drip"
         for path in ("/wiki/api/v2/spaces?keys=DOCS", "/drip"):
-            site.endless(path, b" ", pause=0.01, headers={"content-type": "application/json"})
+            site.add_endless_page(path, b" ", pause=0.01, headers={"content-type": "application/json"})
         for url in (site.url, real.url):
             access = ConfluenceAccess(url, "ada@example.org", TOKEN, "cloud", timeout=20, download_timeout=0.5)
             if url == site.url:

@@ -15,8 +15,8 @@ from anchorage.adapters.postgres.pool import Pool, open_pool
 from anchorage.adapters.redis.answer_cache import RedisAnswerCache, open_redis_answer_cache
 from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.chat.memory.recall import Caching
-from anchorage.chat.streaming.tidy import tidy_forever
-from anchorage.diagnosis import _answer_cache
+from anchorage.chat.streaming.tidy import sweep_forever
+from anchorage.diagnosis import _check_answer_cache
 from anchorage.errors import ConfigurationError, NotFound, Unavailable
 from anchorage.model import Answer, Principal
 from anchorage.ports.cache import AnswerCache, Slot
@@ -294,7 +294,7 @@ async def test_the_settings(monkeypatch: pytest.MonkeyPatch, pool: Pool) -> None
 
 async def test_the_doctor_asks_redis(monkeypatch: pytest.MonkeyPatch, redis_url: str, tmp_path: Path) -> None:
     async def told() -> list[tuple[str, str]]:
-        return [(check.status, check.detail) for check in await _answer_cache(load_settings())]
+        return [(check.status, check.detail) for check in await _check_answer_cache(load_settings())]
 
     assert await told() == []
     monkeypatch.setenv("ANCHORAGE_CACHE__BACKEND", "redis")
@@ -381,7 +381,9 @@ async def test_a_deleted_conversation_leaves_nothing_in_redis(
                 "UPDATE anchorage.conversations SET updated_at = now() - interval '2 h' WHERE id = 'two'"
             )
         storage = api.services.storage
-        tidying = asyncio.create_task(tidy_forever(storage.stream_log, storage.memory, caching, retention=60, ttl=3600))
+        tidying = asyncio.create_task(
+            sweep_forever(storage.stream_log, storage.memory, caching, retention=60, ttl=3600)
+        )
         async with asyncio.timeout(10):
             while await answers() != 1:
                 await asyncio.sleep(0.02)

@@ -18,7 +18,7 @@ from anchorage.model import Principal, Turn
 from anchorage.settings import load_settings
 from anchorage.telemetry import STREAMS
 from anchorage.testing.model_server import Behaviour, ModelServer, model_server
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 from anchorage.wiring.services import Services, open_services
 from support.markdown import active
 
@@ -76,7 +76,7 @@ async def api(database: str, tmp_path: Path) -> AsyncIterator[Api]:
             assert found == ["indexed"]
             state = ProcessState(services, None)
             async with (
-                serving(create_app(settings.http, state)) as address,
+                serve_app(create_app(settings.http, state)) as address,
                 httpx.AsyncClient(base_url=address, timeout=30) as client,
             ):
                 yield Api(client, model, services)

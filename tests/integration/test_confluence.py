@@ -210,7 +210,7 @@ async def test_an_attachment_kept_elsewhere_is_fetched_without_credentials(
 ) -> None:
     file = server.attach(server.pages[0], "plan.txt", b"The whole plan", "text/plain")
     async with web_site() as store:
-        store.page("/media?token=x", b"The whole plan", "text/plain")
+        store.add_page("/media?token=x", b"The whole plan", "text/plain")
         for more in ({}, {"username": None}):  # a password, a token
             server.user = None if more else "ada@example.org"
             file.elsewhere = f"{store.url}/media?token=x"
@@ -219,7 +219,7 @@ async def test_an_attachment_kept_elsewhere_is_fetched_without_credentials(
             async with opened.fetch(uri) as item:
                 assert Path(item.path).read_bytes() == b"The whole plan"
             assert "authorization" not in store.requests[-1].headers
-        store.page("/other", "cut short", "text/plain")
+        store.add_page("/other", "cut short", "text/plain")
         for place, kind in [
             (f"{store.url}/other", Unavailable), (f"{server.url}/login.action?to=x", NotAllowed), ("ftp://h/x", AnchorageError),
             ("https://[", AnchorageError), (f"{store.url}/gone", NotFound),

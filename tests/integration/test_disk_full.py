@@ -92,9 +92,9 @@ async def test_originals_in_a_folder(full: Path, tmp_path: Path) -> None:
 
 async def test_web_pages(temporary: Path) -> None:
     async with web_site() as site:
-        site.page("/docs/", '<a href="large">l</a><a href="small">s</a>')
-        site.page("/docs/large", LARGE)
-        site.page("/docs/small", "fits")
+        site.add_page("/docs/", '<a href="large">l</a><a href="small">s</a>')
+        site.add_page("/docs/large", LARGE)
+        site.add_page("/docs/small", "fits")
         client = WebClient(WebLimits(10**8, pause=0, allow_private=True))
         source = WebSource(f"{site.url}/docs/", client, WebOptions("crawl"))
         found = [entry.uri async for entry in source.list()]

@@ -70,7 +70,7 @@ async def test_a_blocked_question_reaches_nobody_and_leaves_no_trace(asked: Worl
         await ask(chat, asked.principal, question, conversation_id="g1")
     found = [event async for event in ask_events(chat, asked.principal, question, conversation_id="g1")]
     assert [event.type for event in found] == ["start", "error", "done"]
-    assert found[1].payload()["code"] == "blocked" and found[1].payload()["temporary"] is False
+    assert found[1].build_payload()["code"] == "blocked" and found[1].build_payload()["temporary"] is False
     assert await chat.memory.window(asked.principal, "g1", 10) == []
 
 

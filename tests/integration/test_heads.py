@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from anchorage.faces.http.heads import make_bounded_http
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 
 MOST = 16_384
 
@@ -25,7 +25,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    async with serving(app, http=make_bounded_http(MOST, 0.5)) as address:
+    async with serve_app(app, http=make_bounded_http(MOST, 0.5)) as address:
         yield int(address.rsplit(":", 1)[1])
 
 

@@ -11,11 +11,17 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import open_model_client
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.sources.files.folder import LocalSource
-from anchorage.chat.generation.prompt import instructions
+from anchorage.chat.generation.prompt import read_instructions
 from anchorage.chat.state import ABSTENTION
 from anchorage.model import Answer
 from anchorage.testing.model_server import Behaviour, model_server
-from anchorage.testing.obedient import OBEYED, malicious, obedient, outside, reciting
+from anchorage.testing.obedient import (
+    OBEYED,
+    answer_maliciously,
+    obey_orders,
+    read_outside_passages,
+    recite_instructions,
+)
 from anchorage.wiring.chat import ChatParts
 from support.asking import ask_events
 from support.injections import FACT, QUESTION, QUESTIONS, Injection, documents
@@ -24,7 +30,9 @@ from support.markdown import active
 from .conftest import World
 
 CASES = list(documents())
-RULES = [line.removeprefix("- ") for line in instructions().splitlines() if len(line) > 30 and ABSTENTION not in line]
+RULES = [
+    line.removeprefix("- ") for line in read_instructions().splitlines() if len(line) > 30 and ABSTENTION not in line
+]
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ async def asked(services: ChatParts, world: World, question: str) -> tuple[Answe
 
 
 async def check(world: World, answer: Answer) -> None:
-    """What holds of every answer: inert, silent on its instructions, and each citation verbatim and in place."""
+    """What holds of every answer: inert, silent on its read_instructions, and each citation verbatim and in place."""
     assert not active(answer.answer), answer.answer
     assert not any(rule in answer.answer for rule in RULES)
     for citation in answer.citations:
@@ -94,11 +102,11 @@ def probing(case: Injection) -> str:
 
 async def test_no_document_changes_what_a_model_is_told(poisoned: World) -> None:
     """An obedient model sees no order, for none leaves its passage; what it quotes is cited or flagged, and inert."""
-    async with answered_by(poisoned, obedient) as (services, requests):
+    async with answered_by(poisoned, obey_orders) as (services, requests):
         for answer, _ in await ask_all(services, poisoned, [probing(case) for case in CASES[::4]]):
             assert not answer.answer.startswith(OBEYED)
         for request in requests:
-            assert outside(request.body["messages"]).strip() == ""  # type: ignore[attr-defined]
+            assert read_outside_passages(request.body["messages"]).strip() == ""  # type: ignore[attr-defined]
 
 
 async def test_no_quotation_is_active_or_forged(poisoned: World) -> None:
@@ -114,7 +122,7 @@ async def test_no_quotation_is_active_or_forged(poisoned: World) -> None:
 
 async def test_what_a_hijacked_model_adds_is_neither_active_nor_cited(poisoned: World) -> None:
     """The worst case: the model does all that the documents want."""
-    async with answered_by(poisoned, malicious) as (services, _):
+    async with answered_by(poisoned, answer_maliciously) as (services, _):
         for answer, _ in await ask_all(services, poisoned, [QUESTION, *QUESTIONS]):
             flagged = " ".join(item.text for item in answer.unsupported)
             assert not any("4711" in citation.claim for citation in answer.citations)
@@ -130,7 +138,7 @@ async def test_what_a_hijacked_model_adds_is_neither_active_nor_cited(poisoned: 
 
 
 async def test_a_model_that_tells_its_instructions_is_cut_short(poisoned: World) -> None:
-    async with answered_by(poisoned, reciting) as (services, _):
+    async with answered_by(poisoned, recite_instructions) as (services, _):
         for answer, shown in await ask_all(services, poisoned, [QUESTION, QUESTIONS[0]]):
             assert not any(rule in shown for rule in RULES)
             assert not any("passage" in citation.claim for citation in answer.citations)

@@ -75,7 +75,7 @@ def test_a_download_that_is_killed_leaves_what_is_found_later(tmp_path: Path, mo
         "from anchorage.testing.web_site import web_site\n"
         "async def main():\n"
         "    async with web_site() as site:\n"
-        "        site.page('/', 'text')\n"
+        "        site.add_page('/', 'text')\n"
         "        page = await download_page(WebClient(WebLimits(1000, pause=0, allow_private=True)), site.url + '/')\n"
         "        os.kill(os.getpid(), signal.SIGKILL)\n"
         "asyncio.run(main())\n"

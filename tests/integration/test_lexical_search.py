@@ -14,7 +14,7 @@ from anchorage.adapters.postgres.search.search import SearchLimits
 from anchorage.model.search import Query
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.collections import ANNA, DIMENSION, WORDS, CollectionWorld, document, spec
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from support.stores import collection_world
 
 ASKED = SearchLimits(1_000_000, 2**25)
@@ -26,7 +26,7 @@ async def opened(pool: Pool, limits: SearchLimits) -> CollectionWorld:
 
 async def by_words(store: CollectionWorld, text: str, names: Sequence[str] | None = ("c",)) -> list[tuple[str, float]]:
     """The passages with their scores by words."""
-    query = Query(text, {spec().embedder: hashed_vectors([text], DIMENSION)[0]}, 100, lists=True)
+    query = Query(text, {spec().embedder: hash_texts([text], DIMENSION)[0]}, 100, lists=True)
     found = await store.search.search(ANNA, query, names)
     hits = {hit.chunk_id: hit for hit in found.hits}
     return [(hits[key].text, round(hits[key].lexical_score or 0.0, 5)) for key, _ in found.lexical]

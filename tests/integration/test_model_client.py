@@ -14,7 +14,7 @@ from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.langchain_models import LangChainGenerator
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
-from anchorage.diagnosis import _embedder, _generator, _guard
+from anchorage.diagnosis import _check_embedder, _check_generator, _check_guard
 from anchorage.errors import ConfigurationError, ModelError, ModelUnavailable
 from anchorage.model import Message, Usage
 from anchorage.settings import load_settings
@@ -199,7 +199,9 @@ async def test_an_address_without_v1_is_told_with_what_to_change(server: ModelSe
             "guard": {"guard": {"base_url": url, "model": "m"}},
         }
         settings = load_settings(**sections[part])
-        check = await {"generator": _generator, "embedder": _embedder, "guard": _guard}[part](settings)
+        check = await {"generator": _check_generator, "embedder": _check_embedder, "guard": _check_guard}[part](
+            settings
+        )
         assert check.status == status, check
         if status == "failed":
             assert "below /v1" in check.detail and "end its address in /v1" in check.detail
@@ -207,7 +209,7 @@ async def test_an_address_without_v1_is_told_with_what_to_change(server: ModelSe
 
 async def test_a_page_for_people_is_no_api(server: ModelServer) -> None:
     async with web_site() as site, open_model_client() as client:
-        site.page("/models", "<html>Welcome</html>")
+        site.add_page("/models", "<html>Welcome</html>")
         assert await OpenAIGenerator(client, Endpoint(site.url), "m").ping() == "failing"
         assert (
             await OpenAIGenerator(client, Endpoint(f"{site.url}/api/v1"), "m").ping() == "available"

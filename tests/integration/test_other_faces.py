@@ -12,7 +12,7 @@ import pytest
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.errors import BadRequest
-from anchorage.evaluation.dataset import passages, read_dataset
+from anchorage.evaluation.dataset import read_corpus, read_dataset
 from anchorage.evaluation.feedback import export_feedback
 from anchorage.testing.fakes import ScriptedGenerator
 
@@ -148,7 +148,7 @@ async def test_feedback(world: World, pool: Pool, tmp_path: Path) -> None:
         first = next(query for query in dataset.queries if query.text == "What is bread made of?")
         assert list(first.relevant) == [kept["citations"][0]["document_id"]]
         assert list(first.answers) == ["Bread is made of flour and water."]
-        corpus = {document: text for document, _, text in passages(dataset.corpus)}
+        corpus = {document: text for document, _, text in read_corpus(dataset.corpus)}
         assert set(first.relevant) <= set(corpus) and "flour" in corpus[next(iter(first.relevant))]
         with pytest.raises(BadRequest, match="not empty"):
             await export_feedback(

@@ -13,7 +13,7 @@ from anchorage.adapters.postgres.tables import IndexTables
 from anchorage.adapters.sources.files.folder import LocalSource
 from anchorage.adapters.vectors import pgvector
 from anchorage.errors import BadRequest, Conflict, IndexMismatch, ModelUnavailable, NotAllowed, NotFound
-from anchorage.evaluation.golden import compare, read_golden
+from anchorage.evaluation.golden import compare_index_versions, read_golden
 from anchorage.ingest.indexing import chunker_name
 from anchorage.ingest.reindex import Reindexer, check_chunk_size, find_other_version, target_spec
 from anchorage.model import EmbedderSpec, IndexVersion, Outcome, Principal, SourceEntry
@@ -448,10 +448,12 @@ async def test_a_golden_set_compares_two_versions(shop: tuple[World, Reindexing]
     (tmp_path / "queries.jsonl").write_text("\n".join(rows))
     (tmp_path / "qrels.tsv").write_text("q\td\ts\n" + "\n".join(f"{n}\t{n}.md\t1" for n in range(3)))
     queries = read_golden(tmp_path)
-    check = await compare(build_chat(world.chat).retriever, world.principal, "c", queries, live.id, version.id)
-    assert check.questions == 3 and check.before["ndcg@10"] == check.after["ndcg@10"] == 1 and check.worse_by() == 0
+    check = await compare_index_versions(
+        build_chat(world.chat).retriever, world.principal, "c", queries, live.id, version.id
+    )
+    assert check.questions == 3 and check.before["ndcg@10"] == check.after["ndcg@10"] == 1 and check.compute_loss() == 0
     (tmp_path / "qrels.tsv").write_text("q\td\ts\n0\telsewhere.md\t1\n")
     with pytest.raises(BadRequest, match="qrels"):
-        await compare(
+        await compare_index_versions(
             build_chat(world.chat).retriever, world.principal, "c", read_golden(tmp_path), live.id, version.id
         )

@@ -15,7 +15,7 @@ from anchorage.adapters.s3.blobs import S3BlobStore
 from anchorage.adapters.s3.client import S3, S3Config, open_s3
 from anchorage.adapters.s3.place import Place
 from anchorage.adapters.s3.source import S3Source
-from anchorage.diagnosis import _originals
+from anchorage.diagnosis import _check_originals
 from anchorage.errors import AnchorageError, BadRequest, ConfigurationError, NotAllowed, NotFound, TooLarge, Unavailable
 from anchorage.settings import load_settings
 from anchorage.wiring.sources import open_blobs, open_location
@@ -228,7 +228,7 @@ async def test_originals_reach_other_machines(
     settings = load_settings()
     async with open_s3(configured(settings.s3)) as other:
         key = await open_blobs(settings, other).put(tmp_path / "a")
-    (check,) = await _originals(settings)
+    (check,) = await _check_originals(settings)
     assert check.status == "ok"
     found = await s3.call("list_objects_v2", "it", bucket)
     assert [item["Key"] for item in found["Contents"]] == [f"originals/{key[:2]}/{key}"]
@@ -237,12 +237,12 @@ async def test_originals_reach_other_machines(
 
 
 async def test_originals_that_cannot_be_kept_are_told_by_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await _originals(load_settings()) == []
+    assert await _check_originals(load_settings()) == []
     for name, value in {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b", "ENDPOINT_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("ANCHORAGE_BLOBS__URL", "s3://some-bucket")
     monkeypatch.setenv("ANCHORAGE_S3__RETRIES", "0")
-    (check,) = await _originals(load_settings())
+    (check,) = await _check_originals(load_settings())
     assert check.status == "failed" and "AWS_ENDPOINT_URL" in check.detail
 
 

@@ -19,7 +19,7 @@ from anchorage.adapters.vectors import pgvector
 from anchorage.errors import NotFound
 from anchorage.model.search import Query
 from anchorage.testing.collections import ANNA, DIMENSION, WORDS, CollectionWorld, document
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.testing.memory_vectors import MemoryVectors
 from support.stores import collection_world
 
@@ -96,9 +96,9 @@ async def test_wide_vectors_lie_in_their_rows(in_postgres: CollectionWorld, pool
     """Where they fit, so that a scan need not fetch each from elsewhere; a text of any length is beside them."""
     await in_postgres.catalog.open_collection(ANNA, "wide", in_postgres.spec(dimension, "wide"))
     text = " ".join(random.Random(1).choices([*WORDS, *(str(n) for n in range(10**5))], k=3000))
-    item = replace(document("a", text, "short"), vectors=hashed_vectors([text, "short"], dimension))
+    item = replace(document("a", text, "short"), vectors=hash_texts([text, "short"], dimension))
     await in_postgres.catalog.replace(ANNA, "wide", [item])
-    query = Query("short", {in_postgres.spec(dimension, "wide").embedder: hashed_vectors(["short"], dimension)[0]}, 5)
+    query = Query("short", {in_postgres.spec(dimension, "wide").embedder: hash_texts(["short"], dimension)[0]}, 5)
     found = await in_postgres.search.search(ANNA, query, ["wide"])
     assert found.hits[0].text == "short" and found.hits[0].dense_score == pytest.approx(1, abs=1e-3)
     async with pool.connection() as connection:
@@ -186,7 +186,7 @@ async def test_a_search_and_a_collection_that_is_dropped_do_not_block_one_anothe
 ) -> None:
     """Both lock the tables of an index in the same order: the search, which comes second, holds none that the other wants."""
     await world.catalog.replace(ANNA, "c", [document("a", "the harbour")])
-    vectors = {world.spec().embedder: None if by_words else hashed_vectors(["harbour"], DIMENSION)[0]}
+    vectors = {world.spec().embedder: None if by_words else hash_texts(["harbour"], DIMENSION)[0]}
     query = Query("harbour", vectors, 5)
     await world.search.search(ANNA, query, ["c"])
     async with pool.connection() as holder, holder.transaction():

@@ -14,9 +14,9 @@ import pytest
 from anchorage.adapters.postgres.memory import PostgresMemory
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.adapters.postgres.streams import PostgresStreamLog
-from anchorage.chat.state import Asked
-from anchorage.chat.streaming.events import sent
-from anchorage.chat.streaming.streams import StreamLimits, stored_request
+from anchorage.chat.state import PreparedQuestion
+from anchorage.chat.streaming.events import format_sent_event
+from anchorage.chat.streaming.streams import StreamLimits, build_stored_request
 from anchorage.errors import BadRequest, Conflict, DatabaseUnavailable, ModelUnavailable, NotFound, Unavailable
 from anchorage.model import Message, Principal, Usage
 from anchorage.ports.memory import Place
@@ -80,15 +80,15 @@ class Process:
     ) -> "Client":  # fmt: skip
         who = principal or self.principal
 
-        async def prepared() -> Asked:
+        async def prepared() -> PreparedQuestion:
             return await prepare(
                 self.chat, who, question, conversation_id=conversation, message_id=message, place=place
             )
 
-        return Client(self.streams.ask(who, prepared, after=after))
+        return Client(self.streams.follow_answer(who, prepared, after=after))
 
     def resume(self, after: int | None = None, conversation: str = "c", principal: Principal | None = None) -> "Client":
-        return Client(self.streams.resume(principal or self.principal, conversation, after))
+        return Client(self.streams.resume_stream(principal or self.principal, conversation, after))
 
     async def die(self) -> None:
         """As kill -9 ends it: nothing more is written, nothing is released."""
@@ -113,7 +113,7 @@ class Client:
     async def _more(self) -> bool:
         batch: Sequence[Line] | None = await anext(self._lines, None)
         for n, logged in batch or ():
-            event = json.loads(sent(n, logged)[1])
+            event = json.loads(format_sent_event(n, logged)[1])
             assert not self.events or n == self.events[-1]["n"] + 1, (self.events, event)
             self.events.append(event)
         return batch is not None
@@ -327,7 +327,7 @@ async def test_a_question_that_is_blocked_is_not_written_down_and_blocked_wherev
         asked = await prepare(first.chat, bakery.principal, evil, conversation_id="c", message_id="m")
         # As its process left it that died before it said so.
         await first.log.open(
-            bakery.principal, "c", "m", stored_request(build_chat(first.chat).guard, asked), 1, str(uuid4())
+            bakery.principal, "c", "m", build_stored_request(build_chat(first.chat).guard, asked), 1, str(uuid4())
         )
         async with bakery.pool.connection() as connection:
             rows = await (await connection.execute("SELECT request::text FROM anchorage.streams")).fetchall()
@@ -345,9 +345,9 @@ async def test_who_was_given_up_and_comes_back_is_refused(bakery: Bakery) -> Non
         first = await one.ask().until("hits")
         async with bakery.pool.connection() as connection:  # as if it had been frozen for longer than its lease
             await connection.execute("UPDATE anchorage.stream_holders SET beat_at = beat_at - interval '1 h'")
-        one.streams._beaten = float("inf")
-        assert one.streams._heart
-        one.streams._heart.cancel()
+        one.streams._last_heartbeat = float("inf")
+        assert one.streams._heartbeat
+        one.streams._heartbeat.cancel()
         second = await two.ask(after=first.last).until("reset")
         one.generator.go()
         await eventually(lambda: not one.streams._lives)
@@ -392,7 +392,7 @@ async def test_a_process_that_shuts_down_hands_over_at_once(bakery: Bakery) -> N
 async def test_who_waits_where_streams_are_handed_over_is_not_told_that_nothing_will_come(bakery: Bakery) -> None:
     async with processes(bakery) as (one, two):
         client = await one.ask().until("hits")
-        waiting = two.streams.resume(two.principal, "c", client.last)
+        waiting = two.streams.resume_stream(two.principal, "c", client.last)
         first = asyncio.create_task(anext(waiting, None))
         await eventually(lambda: two.streams._hub.has_readers("c"))
         await two.streams.hand_over()
@@ -404,12 +404,12 @@ async def test_a_question_that_comes_in_while_streams_are_handed_over_is_answere
     async with processes(bakery, lease=60) as (one, two):
         coming, ready = asyncio.Event(), asyncio.Event()
 
-        async def prepared() -> Asked:
+        async def prepared() -> PreparedQuestion:
             coming.set()
             await ready.wait()
             return await prepare(one.chat, one.principal, QUESTION, conversation_id="c", message_id="m")
 
-        client = Client(one.streams.ask(one.principal, prepared))
+        client = Client(one.streams.follow_answer(one.principal, prepared))
         asking = asyncio.create_task(client.all())
         await coming.wait()
         await one.streams.hand_over()
@@ -455,19 +455,19 @@ async def test_a_stopped_answer_keeps_what_was_written(bakery: Bakery, elsewhere
         while client.shown != "Flour and ":
             await client._more()
         process = two if elsewhere else one
-        assert (await process.streams.stop(process.principal, "c")) is not None
+        assert (await process.streams.stop_answer(process.principal, "c")) is not None
         await client.all()
         answer = next(event for event in client.events if event["type"] == "answer")
         assert answer["stopped"] and answer["answer"].startswith("Flour and")
         (turn,) = await bakery.chat.memory.window(bakery.principal, "c", 5)
         assert turn.stopped and one.generator.closed == 1
-        assert (await process.streams.stop(process.principal, "c")) is None
+        assert (await process.streams.stop_answer(process.principal, "c")) is None
 
 
 async def test_an_answer_that_is_stopped_before_its_first_word(bakery: Bakery) -> None:
     async with processes(bakery, 1) as (one,):
         client = await one.ask().until("hits")
-        await one.streams.stop(one.principal, "c")
+        await one.streams.stop_answer(one.principal, "c")
         await client.all()
         assert client.kinds[-2:] == ["error", "done"] and client.events[-2]["code"] == "stopped"
         assert not await bakery.chat.memory.window(bakery.principal, "c", 5)
@@ -478,7 +478,7 @@ async def test_a_stop_while_nobody_holds_the_stream(bakery: Bakery) -> None:
         client = await one.ask().until("hits")
         await one.die()
         await asyncio.sleep(0.5)
-        assert await two.streams.stop(two.principal, "c")
+        assert await two.streams.stop_answer(two.principal, "c")
         rest = await two.resume(client.last).all()
         assert rest.kinds[-2:] == ["error", "done"] and rest.events[-2]["code"] == "stopped"
 
@@ -529,7 +529,7 @@ async def test_strangers_and_absurd_numbers(bakery: Bakery) -> None:
             with pytest.raises(NotFound):
                 await attempt.all()
         with pytest.raises(NotFound):
-            await one.streams.stop(stranger, "c")
+            await one.streams.stop_answer(stranger, "c")
         for absurd in (client.last + 1, 10**30, -1):
             with pytest.raises(BadRequest, match="they go"):
                 await one.resume(absurd).all()
@@ -580,8 +580,8 @@ async def test_a_deleted_conversation_ends_where_it_is_written(bakery: Bakery) -
     async with processes(bakery, 1) as (one,):
         first, other = await one.ask().until("hits"), await one.ask(conversation="d").until("hits")
         await bakery.chat.memory.delete(bakery.principal, "c")
-        one.streams.gone(Principal("stranger"), ["c"])
-        one.streams.gone(bakery.principal, ["c"])
+        one.streams.drop_conversations(Principal("stranger"), ["c"])
+        one.streams.drop_conversations(bakery.principal, ["c"])
         await first.all()
         await eventually(lambda: one.generator.closed == 1 and list(one.streams._lives) == ["d"])
         assert first.kinds[-2:] == ["error", "done"] and first.events[-2]["code"] == "deleted"
@@ -596,7 +596,7 @@ async def test_an_end_by_deletion_is_of_the_attempt_that_was_read(bakery: Bakery
         await one.die()
         await reader.until("reset")
         await bakery.chat.memory.delete(bakery.principal, "c")
-        two.streams.gone(bakery.principal, ["c"])
+        two.streams.drop_conversations(bakery.principal, ["c"])
         await reader.all()
         assert reader.kinds[-2:] == ["error", "done"] and {event["attempt"] for event in reader.events[-2:]} == {2}
         assert [event["n"] for event in reader.events] == list(range(1, reader.last + 1))

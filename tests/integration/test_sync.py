@@ -226,11 +226,11 @@ async def test_a_page_that_vanishes_vanishes_from_answers_and_one_that_never_was
             found = await office.sync(source)
             assert found.status == "synced" and not await office.uris()
             assert await office.world.catalog.failures(office.world.principal, [source.id]) == {source.id: 1}
-            site.page("/page", "The quay of Ghent is long.", "text/plain")
+            site.add_page("/page", "The quay of Ghent is long.", "text/plain")
             await office.sync(source)
             assert await office.uris() == {"page"} and await office.texts("quay")
             assert not await office.world.catalog.failures(office.world.principal, [source.id])
-            site.page("/page", "gone", status=410)
+            site.add_page("/page", "gone", status=410)
             held = await office.sync(source)
             assert held.status == "held" and held.error and "gone" in held.error.message and await office.uris()
             assert (await office.sync(source, confirmed=True)).report["deleted"] == 1

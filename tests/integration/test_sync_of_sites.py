@@ -29,10 +29,10 @@ def source_of(site: WebSite, path: str, mode: str) -> Source:
 
 def town(site: WebSite) -> None:
     """Six pages that only the hub names."""
-    site.page("/", PAGE.format("Home", "<a href=/hub>hub</a>"))
-    site.page("/hub", PAGE.format("Hub", " ".join(f"<a href=/p{number}>p</a>" for number in range(6))))
+    site.add_page("/", PAGE.format("Home", "<a href=/hub>hub</a>"))
+    site.add_page("/hub", PAGE.format("Hub", " ".join(f"<a href=/p{number}>p</a>" for number in range(6))))
     for number in range(6):
-        site.page(f"/p{number}", PAGE.format(f"Town{number}", ""))
+        site.add_page(f"/p{number}", PAGE.format(f"Town{number}", ""))
 
 
 async def synced(office: Office, *, confirmed: bool = False) -> tuple[str, int | None]:
@@ -55,13 +55,13 @@ async def test_pages_that_a_crawl_does_not_reach_stay_while_they_are_there(offic
             await office.idle()
             assert len(await office.uris()) == 8
             if trouble == "busy":
-                site.page("/hub", "busy", status=503)
+                site.add_page("/hub", "busy", status=503)
             elif trouble == "robots":
-                site.page("/robots.txt", "User-agent: *\nDisallow: /hub\n", "text/plain")
+                site.add_page("/robots.txt", "User-agent: *\nDisallow: /hub\n", "text/plain")
             else:
-                site.page("/hub", PAGE.format("Hub", ""))
-            site.page("/p0", "gone", status=410)
-            site.redirect("/p1", "/", 301)
+                site.add_page("/hub", PAGE.format("Hub", ""))
+            site.add_page("/p0", "gone", status=410)
+            site.add_redirect("/p1", "/", 301)
             assert await synced(office) == ("synced", 2)
             held = {document.uri.removeprefix(site.url) for document in await office.documents()}
     assert held == {"/", "/hub", "/p2", "/p3", "/p4", "/p5"}
@@ -69,19 +69,19 @@ async def test_pages_that_a_crawl_does_not_reach_stay_while_they_are_there(offic
 
 async def test_a_page_that_fails_at_its_own_address_stays_under_the_one_it_is_known_by(office: Office) -> None:
     async with web_site() as site:
-        site.redirect("/guide", "/guide/", 301)
-        site.page("/guide/", PAGE.format("Ghent", ""))
+        site.add_redirect("/guide", "/guide/", 301)
+        site.add_page("/guide/", PAGE.format("Ghent", ""))
         office.wrap = lambda _: source_of(site, "/guide", "page")
         await office.register()
         async with office.working():
             assert await synced(office) == ("synced", 0)
             await office.idle()
             for path in ("/guide", "/guide/"):
-                site.page(path, "busy", status=500)
+                site.add_page(path, "busy", status=500)
             assert await synced(office) == ("synced", 0)
             assert f"{site.url}/guide/" in {document.uri for document in await office.documents() if document.version}
-            site.redirect("/guide", "/guide/", 301)
-            site.page("/guide/", PAGE.format("Ghent", ""))
+            site.add_redirect("/guide", "/guide/", 301)
+            site.add_page("/guide/", PAGE.format("Ghent", ""))
             await office.idle()  # what failed was tried again, and leads there
             await synced(office)
             assert [document.uri for document in await office.documents()] == [f"{site.url}/guide/"]

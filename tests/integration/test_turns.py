@@ -59,7 +59,7 @@ async def test_events_are_numbered_and_end_with_done(asked: World) -> None:
     assert [event.type for event in found] == ["start", "hits", "token", "answer", "done"]
     assert [event.n for event in found] == [1, 2, 3, 4, 5]
     assert {event.turn for event in found} == {1}
-    assert found[3].payload()["citations"]
+    assert found[3].build_payload()["citations"]
 
 
 async def test_a_repeated_message_is_answered_once(asked: World) -> None:
@@ -91,8 +91,8 @@ async def test_what_nothing_supports_is_told_kept_and_withheld(asked: World) -> 
     assert (again.answer, again.unsupported) == (answer.answer, answer.unsupported)
     withholding = replace(services, limits=replace(services.limits, unsupported="withhold"))
     found = await events(withholding, asked.principal, "What is bread made of?")
-    payload = found[-2].payload()
-    assert [event.payload()["text"] for event in found if event.type == "token"] == [payload["answer"]]
+    payload = found[-2].build_payload()
+    assert [event.build_payload()["text"] for event in found if event.type == "token"] == [payload["answer"]]
     assert payload["answer"].startswith("Bread is made of flour and water [") and "Otto" not in str(payload)
     assert payload["unsupported"] == [{"start": len(payload["answer"]), "end": len(payload["answer"]), "text": ""}]
 
@@ -127,7 +127,7 @@ async def test_a_rewrite_that_fails_falls_back_and_an_answer_that_fails_is_told(
     )
     found = await events(services, asked.principal, "Who designed the Hôtel Tassel?", conversation_id="t5")
     assert [event.type for event in found][-2:] == ["error", "done"]
-    assert found[-2].payload()["message"] == away.message
+    assert found[-2].build_payload()["message"] == away.message
     assert not await asked.chat.memory.window(asked.principal, "t5", 5)
 
 

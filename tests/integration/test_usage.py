@@ -185,7 +185,7 @@ async def test_turns_are_counted_and_stopped(world: World, pool: Pool, tmp_path:
         ledger.default = Allowance(daily_tokens=20)
         found = [event async for event in ask_events(chat, world.principal, "When?", conversation_id="u")]
         assert [event.type for event in found] == ["start", "error", "done"]
-        assert found[1].payload()["code"] == "budget_exceeded"
+        assert found[1].build_payload()["code"] == "budget_exceeded"
         with pytest.raises(BudgetExceeded):
             await ask(chat, world.principal, "When?")
         assert len(await chat.memory.window(world.principal, "u", 10)) == 2

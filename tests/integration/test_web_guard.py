@@ -102,7 +102,7 @@ def test_addresses_that_are_public(address: str) -> None:
 
 
 async def test_a_public_name_is_read_under_its_own_name(site: WebSite) -> None:
-    site.page("/a", "public")
+    site.add_page("/a", "public")
     dialler, names = Dialler(site), Names(docs_example=[[PUBLIC]])
     source = WebSource("http://docs.example/a", guarded(dialler, names))
     assert await body(source, "http://docs.example/a") == "public"
@@ -113,7 +113,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(site: WebSite) ->
     for number, target in enumerate(
         ["http://127.0.0.1/", "http://inside.example/", "http://169.254.169.254/latest/meta-data/"]
     ):
-        site.redirect(f"/{number}", target)
+        site.add_redirect(f"/{number}", target)
     names = Names(docs_example=[[PUBLIC]], inside_example=[["10.0.0.7"]])
     dialler = Dialler(site)
     source = WebSource("http://docs.example/", guarded(dialler, names))
@@ -126,8 +126,8 @@ async def test_a_redirect_to_a_private_address_is_not_followed(site: WebSite) ->
 
 async def test_a_name_that_changes_to_a_private_address_gains_nothing(site: WebSite) -> None:
     """DNS rebinding: what was checked is what is dialled, and each new connection is checked anew."""
-    site.page("/robots.txt", "", "text/plain", headers={"connection": "close"})
-    site.page("/a", "public", headers={"connection": "close"})
+    site.add_page("/robots.txt", "", "text/plain", headers={"connection": "close"})
+    site.add_page("/a", "public", headers={"connection": "close"})
     names = Names(evil_example=[[PUBLIC], [PUBLIC], ["127.0.0.1"]])
     dialler = Dialler(site)
     source = WebSource("http://evil.example/a", guarded(dialler, names))
@@ -141,7 +141,7 @@ async def test_a_name_that_changes_to_a_private_address_gains_nothing(site: WebS
 
 
 async def test_only_the_public_ones_of_several_addresses_are_dialled(site: WebSite) -> None:
-    site.page("/a", "public")
+    site.add_page("/a", "public")
     dialler = Dialler(site, dead=[OTHER])
     names = Names(mixed_example=[["10.0.0.1", OTHER, "127.0.0.1", PUBLIC]])
     assert await body(WebSource("http://mixed.example/", guarded(dialler, names)), "http://mixed.example/a") == "public"
@@ -149,13 +149,13 @@ async def test_only_the_public_ones_of_several_addresses_are_dialled(site: WebSi
 
 
 async def test_robots_sitemaps_and_links_are_guarded_too(site: WebSite) -> None:
-    site.redirect("/robots.txt", "http://127.0.0.1/robots.txt")
-    site.page("/", '<a href="/a">a</a>')
+    site.add_redirect("/robots.txt", "http://127.0.0.1/robots.txt")
+    site.add_page("/", '<a href="/a">a</a>')
     source = WebSource("http://docs.example/", guarded(Dialler(site), Names(docs_example=[[PUBLIC]])))
     with pytest.raises(DocumentRefused) as raised:
         await body(source, "http://docs.example/")
     assert raised.value.code == "private_address"
-    site.page("/robots.txt", "Sitemap: http://127.0.0.1/sitemap.xml", "text/plain")
+    site.add_page("/robots.txt", "Sitemap: http://127.0.0.1/sitemap.xml", "text/plain")
     source = WebSource(
         "http://docs.example/", guarded(Dialler(site), Names(docs_example=[[PUBLIC]])), WebOptions("sitemap")
     )

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from anchorage.chat.generation.stop import Stop
-from anchorage.chat.retrieval.candidates import Found
-from anchorage.chat.state import Asked, Emit
+from anchorage.chat.retrieval.candidates import RankedCandidates
+from anchorage.chat.state import Emit, PreparedQuestion
 from anchorage.chat.streaming.events import Event
 from anchorage.chat.streaming.streams import StreamLimits, Streams
 from anchorage.model import Answer, Hit, Principal
@@ -20,21 +20,23 @@ async def ask(parts: ChatParts, principal: Principal, question: str | None, **op
 def ask_events(
     parts: ChatParts, principal: Principal, question: str | None, **options: Any
 ) -> AsyncGenerator[Event, None]:
-    return build_chat(parts).chat.ask_events(principal, question, **options)
+    return build_chat(parts).chat.stream_answer(principal, question, **options)
 
 
-async def prepare(parts: ChatParts, principal: Principal, question: str | None, **options: Any) -> Asked:
-    return await build_chat(parts).chat.prepare(principal, question, **options)
+async def prepare(parts: ChatParts, principal: Principal, question: str | None, **options: Any) -> PreparedQuestion:
+    return await build_chat(parts).chat.prepare_question(principal, question, **options)
 
 
-async def run(parts: ChatParts, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None) -> Answer:
+async def run(
+    parts: ChatParts, principal: Principal, asked: PreparedQuestion, emit: Emit, stop: Stop | None = None
+) -> Answer:
     return await build_chat(parts).chat.answer_turn(principal, asked, emit, stop)
 
 
 async def retrieve(
     parts: ChatParts, principal: Principal, question: str, collections: Sequence[str] | None, k: int | None = None,
     **options: Any,
-) -> Found:  # fmt: skip
+) -> RankedCandidates:  # fmt: skip
     return await build_chat(parts).retriever.retrieve(principal, question, collections, k, **options)
 
 

@@ -9,7 +9,7 @@ from anchorage.model import EmbedderSpec
 from anchorage.model.indexes import IN_POSTGRES
 from anchorage.ports.vector_index import VectorServer
 from anchorage.testing.collections import CollectionWorld
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.wiring.stores import Stores, stores_on
 
 LIMITS = SearchLimits(1_000_000, 2**25)
@@ -21,7 +21,7 @@ def stores(pool: Pool, server: VectorServer | None = None, limits: SearchLimits 
     found = stores_on(pool, indexes | ({"server": server} if server else {}), limits, compared=0.0)
 
     async def embed(spec: EmbedderSpec, texts: Sequence[str]):  # type: ignore[no-untyped-def]
-        return hashed_vectors(texts, spec.dimension)
+        return hash_texts(texts, spec.dimension)
 
     found.upkeep.restore_with(embed)
     return found

@@ -2,15 +2,15 @@
 
 import pytest
 
-from anchorage.chat.generation.prompt import prompt
+from anchorage.chat.generation.prompt import build_prompt
 from anchorage.chat.state import Draft, Statement
 from anchorage.evaluation.citations import judge_citations
 from anchorage.model import Hit
-from anchorage.testing.citing import MARKERS, cited_answer
+from anchorage.testing.citing import MARKERS, write_cited_answer
 from anchorage.testing.model_behaviour import Behaviour
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 
 
 def hit(number: int, text: str) -> Hit:
@@ -49,9 +49,11 @@ def test_the_careless_model_knows_what_is_true_of_its_answer(style: str) -> None
         hit(n, f"The tower of town {n} was built in {1800 + n} by the guild of masons, who lived nearby.")
         for n in (1, 2, 3)
     ]
-    messages = [{"role": item.role, "content": item.content} for item in prompt("When was the tower built?", long, ())]
-    answer = cited_answer(messages, style)  # type: ignore[arg-type]
-    assert Behaviour().with_text(f"markers={style}").text(messages) == answer.text
+    messages = [
+        {"role": item.role, "content": item.content} for item in build_prompt("When was the tower built?", long, ())
+    ]
+    answer = write_cited_answer(messages, style)  # type: ignore[arg-type]
+    assert Behaviour().apply_changes(f"markers={style}").write_answer(messages) == answer.text
     true = [item for item in answer.sentences if item.passage]
     assert len(true) == 2 and len(answer.sentences) == 3
     assert all(item.source in long[item.passage - 1].text for item in true if item.passage)
@@ -63,4 +65,4 @@ def test_the_careless_model_knows_what_is_true_of_its_answer(style: str) -> None
 
 def test_unknown_markers_are_refused() -> None:
     with pytest.raises(ValueError, match="knows no markers"):
-        Behaviour().with_text("markers=upside-down")
+        Behaviour().apply_changes("markers=upside-down")

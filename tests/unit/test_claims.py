@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from anchorage.chat.verification.verify import verify
+from anchorage.chat.verification.verify import verify_sentences
 from anchorage.model import Hit
-from anchorage.text.analyser import analyser_name, analyser_named
-from anchorage.text.languages import KNOWN, language_named, language_of
+from anchorage.text.analyser import format_analyser_name, load_analyser
+from anchorage.text.languages import KNOWN, detect_language, load_language
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 """That of the settings: what an answer is written in is found out."""
 
 
@@ -32,7 +32,7 @@ def passage(text: str) -> Hit:
 
 @pytest.mark.parametrize(("source", "claim", "holds"), cases())
 async def test_claims(source: str, claim: str, holds: bool) -> None:
-    found = await verify(claim, [passage(source)], "", ENGLISH)
+    found = await verify_sentences(claim, [passage(source)], "", ENGLISH)
     assert bool(found.statements) is holds and bool(found.unsupported) is not holds
 
 
@@ -63,18 +63,18 @@ def test_the_cases_are_balanced_and_few_are_judged_wrongly() -> None:
     ],
 )  # fmt: skip
 def test_the_language_of_a_text_is_told(text: str, name: str) -> None:
-    assert language_of(text, language_named("english")).name == name
+    assert detect_language(text, load_language("english")).name == name
 
 
 def test_the_expected_language_is_kept_where_little_speaks_against_it() -> None:
-    german = language_named("german")
-    assert language_of("Hafen Gent 1827", german) is german
-    assert language_of("Port 1827", language_named("finnish")).name == "none"
+    german = load_language("german")
+    assert detect_language("Hafen Gent 1827", german) is german
+    assert detect_language("Port 1827", load_language("finnish")).name == "none"
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_tables_do_not_contradict_themselves(name: str) -> None:
-    table = language_named(name)
+    table = load_language(name)
     assert table.common and table.negators
     assert not table.rising & table.falling and not table.must & (table.may | table.can)
     ranked = [word for words in table.degrees for word in words]
@@ -89,7 +89,7 @@ async def test_names_and_numbers_alone_are_asked_for_more_likeness() -> None:
     """What shares names and numbers is near in meaning too, whatever it says."""
 
     class Alike:
-        async def of(self, texts: list[str]) -> object:
+        async def embed_sentences(self, texts: list[str]) -> object:
             import numpy as np
 
             angle = np.arccos(0.85)
@@ -101,7 +101,7 @@ async def test_names_and_numbers_alone_are_asked_for_more_likeness() -> None:
         ("Mayor Hart died in March 1889.", 0.7, True),
         ("Mayor Hart inaugurated a brand new iron crossing.", 0.8, True),
     ):
-        found = await verify(claim, source, "", ENGLISH, vectors=Alike(), likeness=likeness)  # type: ignore[arg-type]
+        found = await verify_sentences(claim, source, "", ENGLISH, vectors=Alike(), likeness=likeness)  # type: ignore[arg-type]
         assert bool(found.statements) is holds
 
 
@@ -109,7 +109,7 @@ async def test_answers_in_another_language_than_the_passages_are_read_by_their_o
     source = [
         passage("Die Brücke wurde im März 1889 eröffnet. Sie hat drei Bögen. Hunde sind auf der Brücke nicht erlaubt.")
     ]
-    found = await verify("Die Brücke hat 3 Bögen.", source, "How many arches does it have?", ENGLISH)
+    found = await verify_sentences("Die Brücke hat 3 Bögen.", source, "How many arches does it have?", ENGLISH)
     assert found.statements and not found.unsupported
-    found = await verify("Hunde sind auf der Brücke erlaubt.", source, "Are dogs allowed?", ENGLISH)
+    found = await verify_sentences("Hunde sind auf der Brücke erlaubt.", source, "Are dogs allowed?", ENGLISH)
     assert found.unsupported and not found.statements

@@ -7,7 +7,7 @@ from typing import cast
 
 import pytest
 
-from anchorage.chat.streaming.hub import Hub, Reader, Sign
+from anchorage.chat.streaming.hub import Hub, Reader, Signal
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, Progress, StreamLog
 
@@ -29,18 +29,18 @@ def lines(*numbers: int) -> list[Line]:
 async def test_each_event_comes_once_and_in_order(pushed: list[list[Line]], given: list[Line], behind: bool) -> None:
     reader = Reader("owner", 3, quiet=0.01)
     for batch in pushed:
-        reader.push(batch)
+        reader.push_lines(batch)
     if given:
-        assert await reader.next() == given
+        assert await reader.read_next() == given
         reader.position = given[-1][0]
-    assert await reader.next() is (Sign.BEHIND if behind else Sign.QUIET)
+    assert await reader.read_next() is (Signal.BEHIND if behind else Signal.QUIET)
 
 
 async def test_a_reader_that_falls_behind_reads_the_log() -> None:
     reader = Reader("owner", 0, quiet=0.01)
-    reader.push(lines(*range(1, 150)))
-    reader.push(lines(*range(150, 300)))
-    assert await reader.next() is Sign.BEHIND
+    reader.push_lines(lines(*range(1, 150)))
+    reader.push_lines(lines(*range(150, 300)))
+    assert await reader.read_next() is Signal.BEHIND
 
 
 class SlowLog:
@@ -65,10 +65,10 @@ async def test_what_was_asked_before_a_reader_came_is_not_for_it(answer: Mapping
     """The conversation of the first one was deleted, and the second one reads another by the same id."""
     log = SlowLog(answer)
     hub = Hub(cast(StreamLog, log), lambda _: False, poll=10, quiet=0.05, note=10)
-    with hub.reading(Principal("owner"), "c", 2) as first:
+    with hub.open_reader(Principal("owner"), "c", 2) as first:
         await log.asked.wait()
-        with hub.reading(Principal("other"), "c", 0) as second:
+        with hub.open_reader(Principal("other"), "c", 0) as second:
             log.go_on.set()
-            assert await first.next() in (Sign.DELETED, Sign.GONE)
-            assert await second.next() is Sign.QUIET
+            assert await first.read_next() in (Signal.DELETED, Signal.GONE)
+            assert await second.read_next() is Signal.QUIET
     hub.close()

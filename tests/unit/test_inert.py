@@ -4,16 +4,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from anchorage.chat.generation.prompt import instructions
-from anchorage.chat.safety.inert import InertStream, inert
-from anchorage.chat.safety.secrecy import recites, without_recital
+from anchorage.chat.generation.prompt import read_instructions
+from anchorage.chat.safety.inert import MarkupNeutraliser, neutralise_markup
+from anchorage.chat.safety.secrecy import begins_recital, strip_recital
 from anchorage.chat.state import ABSTENTION
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 from support.markdown import active
 
 
 def streamed(text: str, size: int) -> str:
-    stream = InertStream()
+    stream = MarkupNeutraliser()
     return "".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.end()
 
 
@@ -45,9 +45,9 @@ def streamed(text: str, size: int) -> str:
 )  # fmt: skip
 def test_what_is_active_becomes_inert(written: str, shown: str) -> None:
     if written.startswith("`a\n"):
-        assert not active(inert(written))
+        assert not active(neutralise_markup(written))
         return
-    assert inert(written) == shown
+    assert neutralise_markup(written) == shown
     assert streamed(written, 1) == streamed(written, 3) == shown
     assert not active(shown)
 
@@ -62,10 +62,10 @@ PIECES = st.sampled_from(
 def settles(text: str) -> bool:
     """Whether it stays as it is, soon: an answer is made inert until it does."""
     for _ in range(3):
-        text, before = inert(text), text
+        text, before = neutralise_markup(text), text
         if text == before:
             return True
-    return inert(text) == text
+    return neutralise_markup(text) == text
 
 
 @settings(max_examples=200, deadline=None)
@@ -89,8 +89,8 @@ def settles(text: str) -> bool:
 @example(["```", "\n", "\t", "```", "\n", "```", "\n", "![", "](", "x", ")"], 2)
 def test_nothing_gets_through_whole_or_in_pieces(pieces: list[str], size: int) -> None:
     text = "".join(pieces)
-    assert not active(inert(text)) and settles(text)
-    stream, shown = InertStream(), ""
+    assert not active(neutralise_markup(text)) and settles(text)
+    stream, shown = MarkupNeutraliser(), ""
     for at in range(0, len(text), size):
         shown += stream.feed(text[at : at + size])
         assert not active(shown)
@@ -101,7 +101,7 @@ def test_nothing_gets_through_whole_or_in_pieces(pieces: list[str], size: int) -
 @pytest.mark.parametrize("cut", range(12))
 def test_a_line_that_is_longer_than_what_is_held_back(before: str, cut: int) -> None:
     text = "a" * 4001 + "![x](u) <b> ```\n```\n![x](u)"
-    stream = InertStream()
+    stream = MarkupNeutraliser()
     shown = stream.feed(before + text[: 4001 + cut]) + stream.feed(text[4001 + cut :]) + stream.end()
     assert not active(shown)
 
@@ -109,29 +109,32 @@ def test_a_line_that_is_longer_than_what_is_held_back(before: str, cut: int) -> 
 def test_links_to_what_is_cited_may_stay_but_no_image() -> None:
     cited = {"https://e.com/x"}
     kept = "See [a](https://e.com/x) or https://e.com/x, "
-    assert inert(kept, cited) == kept
-    assert inert("[a](https://e.com/x?q=1) https://e.com/xy", cited) == "[a] (`https://e.com/x?q=1`) `https://e.com/xy`"
-    assert "![a] (" in inert("![a](https://e.com/x)", cited)
+    assert neutralise_markup(kept, cited) == kept
+    assert (
+        neutralise_markup("[a](https://e.com/x?q=1) https://e.com/xy", cited)
+        == "[a] (`https://e.com/x?q=1`) `https://e.com/xy`"
+    )
+    assert "![a] (" in neutralise_markup("![a](https://e.com/x)", cited)
 
 
 def test_plain_text_is_streamed_without_delay() -> None:
-    stream = InertStream()
+    stream = MarkupNeutraliser()
     assert [stream.feed(piece) for piece in ("The", " harbour", " of Ghent", ".", " [1", "]", " It")] == [
         "The", " harbour", " of Ghent", ".", " [1", "", "] It",
     ]  # fmt: skip
-    endless = InertStream()
+    endless = MarkupNeutraliser()
     assert len(endless.feed("`" + "x" * 10_000)) > 9_000, "what is held back is bounded"
 
 
 def test_hidden_characters_go_and_spelling_stays() -> None:
-    assert visible("می\u200cخواهم") == "می\u200cخواهم"
-    assert visible("a\u200cb c\ufe0f \x1b[31m\r\nd") == "ab c [31m\nd"
-    assert visible("Plain text.\n\tStays.") == "Plain text.\n\tStays."
+    assert strip_hidden_characters("می\u200cخواهم") == "می\u200cخواهم"
+    assert strip_hidden_characters("a\u200cb c\ufe0f \x1b[31m\r\nd") == "ab c [31m\nd"
+    assert strip_hidden_characters("Plain text.\n\tStays.") == "Plain text.\n\tStays."
 
 
 def test_the_instructions_are_not_recited() -> None:
-    rules = instructions()
-    assert without_recital(f"The harbour is old. {rules}") != f"The harbour is old. {rules}"
-    assert "Use only what" not in without_recital(f"The harbour is old. {rules}")
-    assert without_recital(ABSTENTION) == ABSTENTION
-    assert recites(rules[:120]) and not recites("The harbour of Ghent was opened in 1827 by the king.")
+    rules = read_instructions()
+    assert strip_recital(f"The harbour is old. {rules}") != f"The harbour is old. {rules}"
+    assert "Use only what" not in strip_recital(f"The harbour is old. {rules}")
+    assert strip_recital(ABSTENTION) == ABSTENTION
+    assert begins_recital(rules[:120]) and not begins_recital("The harbour of Ghent was opened in 1827 by the king.")

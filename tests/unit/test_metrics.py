@@ -2,7 +2,7 @@
 
 import pytest
 
-from anchorage.evaluation.metrics import contains, ndcg, percentiles, recall, reciprocal_rank
+from anchorage.evaluation.metrics import contains_answer, ndcg, percentiles, recall, reciprocal_rank
 
 
 def test_metrics() -> None:
@@ -17,8 +17,8 @@ def test_metrics() -> None:
 
 
 def test_containment_ignores_case_and_spacing() -> None:
-    assert contains("It was in  NEW\nYork.", ["new york"])
-    assert not contains("York", ["new york"])
+    assert contains_answer("It was in  NEW\nYork.", ["new york"])
+    assert not contains_answer("York", ["new york"])
 
 
 def test_percentiles() -> None:

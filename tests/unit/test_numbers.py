@@ -2,8 +2,8 @@
 
 import pytest
 
-from anchorage.text.languages import language_named
-from anchorage.text.numbers import numbers, values_of
+from anchorage.text.languages import load_language
+from anchorage.text.numbers import find_number_values, find_numbers
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from anchorage.text.numbers import numbers, values_of
     ],
 )  # fmt: skip
 def test_values(text: str, values: set[float]) -> None:
-    assert values_of(text) == values
+    assert find_number_values(text) == values
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_values(text: str, values: set[float]) -> None:
     ],
 )  # fmt: skip
 def test_what_is_called_approximate_may_round(said: str, written: str, same: bool) -> None:
-    (number,) = numbers(said)
-    assert number.among(values_of(written)) is same
+    (number,) = find_numbers(said)
+    assert number.is_among(find_number_values(written)) is same
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_what_is_called_approximate_may_round(said: str, written: str, same: boo
     ],
 )  # fmt: skip
 def test_values_in_other_languages(language: str, text: str, values: set[float]) -> None:
-    assert values_of(text, language_named(language)) == values
+    assert find_number_values(text, load_language(language)) == values
 
 
 def test_a_scale_is_shared_by_the_numbers_of_a_list() -> None:
-    assert values_of("14, 22 and 31 million") == {14, 22, 14e6, 22e6, 31e6}
-    assert values_of("5 trucks and 3 million tonnes") == {5, 3e6}
+    assert find_number_values("14, 22 and 31 million") == {14, 22, 14e6, 22e6, 31e6}
+    assert find_number_values("5 trucks and 3 million tonnes") == {5, 3e6}

@@ -23,7 +23,7 @@ from anchorage.model.search import Ranking
 from anchorage.ports.retrieval_role import Found, Retrieval
 from anchorage.ports.roles import PRINCIPAL_HEADER, TOKEN_HEADER, found_form
 from anchorage.settings import load_settings
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 from anchorage.wiring.roles import principals_of
 
 NOBODY = "http://127.0.0.1:1"
@@ -71,14 +71,18 @@ async def front(url: str, **http: Any) -> AsyncIterator[str]:
     async with open_model_client(2, decompress=False) as client:
         forwarder = HttpForwarder(client, url, TOKEN, silence=5)
         services: Any = SimpleNamespace(principals=anna, forwarder=forwarder)
-        async with serving(create_app(settings.http, ProcessState(services, None), roles=settings.roles)) as address:
+        async with serve_app(create_app(settings.http, ProcessState(services, None), roles=settings.roles)) as address:
             yield address
 
 
 @asynccontextmanager
 async def both(answer: Answer | None = None, **http: Any) -> AsyncIterator[tuple[Seen, httpx.AsyncClient]]:
     seen = Seen(answer)
-    async with serving(seen) as behind, front(behind, **http) as address, httpx.AsyncClient(base_url=address) as client:
+    async with (
+        serve_app(seen) as behind,
+        front(behind, **http) as address,
+        httpx.AsyncClient(base_url=address) as client,
+    ):
         yield seen, client
 
 
@@ -241,7 +245,7 @@ HIT = Hit("c1", "d1", "v1", "c", "file:///a", "A", 0, 3, 0.5, "abc", 1, ("H",), 
 async def retriever(answer: Answer) -> AsyncIterator[tuple[Seen, HttpRetrievalRole]]:
     seen = Seen(answer)
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(serving(seen))
+        url = await stack.enter_async_context(serve_app(seen))
         client = await stack.enter_async_context(open_model_client(2))
         yield seen, HttpRetrievalRole(client, f"{url}/", TOKEN, timeout=10)
 

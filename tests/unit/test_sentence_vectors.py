@@ -29,11 +29,12 @@ async def test_what_is_known_is_not_embedded_again() -> None:
     vectors = SentenceVectors(embedder, size=3)
     for sentences in (["a b", "c d", "a b"], ["c d", "e f"], []):
         assert np.array_equal(
-            await vectors.of(sentences), (await HashEmbedder().embed_passages(sentences)).reshape(len(sentences), 64)
+            await vectors.embed_sentences(sentences),
+            (await HashEmbedder().embed_passages(sentences)).reshape(len(sentences), 64),
         )
     assert embedder.asked == ["a b", "c d", "e f"]
-    await vectors.of(["g", "h", "i", "j"])
-    await vectors.of(["a b"])
+    await vectors.embed_sentences(["g", "h", "i", "j"])
+    await vectors.embed_sentences(["a b"])
     assert embedder.asked[-5:] == ["g", "h", "i", "j", "a b"]
 
 
@@ -44,10 +45,10 @@ async def test_what_is_embedded_goes_on_an_account_and_what_is_known_does_not() 
         def add(self, principal: Principal, usage: Usage) -> None:
             spent.append(usage.prompt_tokens)
 
-    mine = shared.on_account_of(LOCAL_OWNER, UsageRecorder(cast(Any, Account()), lambda spec: True))
-    await mine.of(["a harbour", "a quay"])
-    await mine.of(["a harbour"])
-    await shared.of(["a quay", "a ship"])
+    mine = shared.charge_to(LOCAL_OWNER, UsageRecorder(cast(Any, Account()), lambda spec: True))
+    await mine.embed_sentences(["a harbour", "a quay"])
+    await mine.embed_sentences(["a harbour"])
+    await shared.embed_sentences(["a quay", "a ship"])
     assert len(spent) == 1 and spent[0] == sum(
         len(HashEmbedder().token_starts(text)) for text in ("a harbour", "a quay")
     )
@@ -60,4 +61,4 @@ async def test_an_embedder_that_hangs_is_waited_for_no_longer_than_said() -> Non
             raise AssertionError
 
     with pytest.raises(ModelUnavailable, match="QUERY_TIMEOUT"):
-        await SentenceVectors(Hanging(), wait=0.01).of(["a"])
+        await SentenceVectors(Hanging(), wait=0.01).embed_sentences(["a"])

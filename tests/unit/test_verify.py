@@ -3,13 +3,13 @@
 import pytest
 
 from anchorage.chat.quoting.sentences import SentenceVectors
-from anchorage.chat.verification.verify import Verified, verify
+from anchorage.chat.verification.verify import Verified, verify_sentences
 from anchorage.errors import ModelUnavailable
 from anchorage.model import Hit
 from anchorage.testing.fakes import HashEmbedder
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
-ENGLISH = analyser_named(analyser_name("english"))
+ENGLISH = load_analyser(format_analyser_name("english"))
 HARBOUR = (
     "The harbour of Ghent was opened in 1827. It has three docks and 1,200 workers. King William I paid for it. "
     "The harbour was not closed during the war."
@@ -28,7 +28,7 @@ PASSAGES = [passage(1, HARBOUR, "Ghent"), passage(2, HORTA), passage(3, BREAD)]
 
 
 async def verified(text: str, question: str = "", **more: object) -> Verified:
-    return await verify(text, PASSAGES, question, ENGLISH, **more)  # type: ignore[arg-type]
+    return await verify_sentences(text, PASSAGES, question, ENGLISH, **more)  # type: ignore[arg-type]
 
 
 def quotes(found: Verified) -> list[str]:
@@ -188,25 +188,25 @@ async def test_an_embedder_that_is_away_leaves_it_open() -> None:
 
 async def test_hidden_characters_do_not_hide_the_support() -> None:
     text = "The har\u200bbour of Ghent was ope\u00adned in 1827."
-    found = await verify("The harbour of Ghent was opened in 1827.", [passage(1, text)], "", ENGLISH)
+    found = await verify_sentences("The harbour of Ghent was opened in 1827.", [passage(1, text)], "", ENGLISH)
     (statement,) = found.statements
     assert text[statement.start : statement.end] == text
 
 
 async def test_german_nouns_are_not_names() -> None:
-    german = analyser_named(analyser_name("german"))
+    german = load_analyser(format_analyser_name("german"))
     text = "Der Hafen von Gent wurde im Jahr 1827 eröffnet. Er hat drei Becken."
-    found = await verify("Im Jahr 1827 wurde in Gent der Hafen eröffnet.", [passage(1, text)], "", german)
+    found = await verify_sentences("Im Jahr 1827 wurde in Gent der Hafen eröffnet.", [passage(1, text)], "", german)
     assert [item.marker for item in found.statements] == [1]
-    found = await verify("Der Hafen von Gent wurde 1828 eröffnet [1].", [passage(1, text)], "", german)
+    found = await verify_sentences("Der Hafen von Gent wurde 1828 eröffnet [1].", [passage(1, text)], "", german)
     assert not found.statements and found.unsupported
 
 
 async def test_who_did_what_to_whom_matters() -> None:
     hits = [passage(1, "Ajax defeated Hector in the final. The match was played in Ghent.")]
-    assert (await verify("Ajax defeated Hector in the final.", hits, "", ENGLISH)).statements
-    assert (await verify("In the final, Hector was defeated by Ajax.", hits, "", ENGLISH)).statements
-    assert (await verify("Hector defeated Ajax in the final [1].", hits, "", ENGLISH)).unsupported
+    assert (await verify_sentences("Ajax defeated Hector in the final.", hits, "", ENGLISH)).statements
+    assert (await verify_sentences("In the final, Hector was defeated by Ajax.", hits, "", ENGLISH)).statements
+    assert (await verify_sentences("Hector defeated Ajax in the final [1].", hits, "", ENGLISH)).unsupported
 
 
 PLACES = (
@@ -229,14 +229,14 @@ PLACES = (
     ],
 )
 async def test_names_numbers_months_and_units_that_changed_places(claim: str, right: bool) -> None:
-    found = await verify(claim, [passage(1, PLACES)], "", ENGLISH)
+    found = await verify_sentences(claim, [passage(1, PLACES)], "", ENGLISH)
     assert bool(found.statements) is right and bool(found.unsupported) is not right
 
 
 async def test_a_sentence_that_denies_a_claim_outweighs_one_that_is_merely_alike() -> None:
     text = "Der Hafen von Gent wurde 1827 eröffnet. Der Hafen wurde im Krieg nicht geschlossen."
-    german = analyser_named(analyser_name("german"))
-    found = await verify("Der Hafen wurde im Krieg geschlossen.", [passage(1, text)], "", german)
+    german = load_analyser(format_analyser_name("german"))
+    found = await verify_sentences("Der Hafen wurde im Krieg geschlossen.", [passage(1, text)], "", german)
     assert found.unsupported and not found.statements
 
 
@@ -280,7 +280,7 @@ async def test_a_second_marker_stays_only_where_its_passage_says_as_much() -> No
     ]
     for written, shown in (("[1][2]", "[1]"), ("[2][1]", "[1]"), ("[1][3]", "[1][3]"), ("[2]", "[2]")):
         text = f"The iron bridge of Ghent was opened in March 1889 by the mayor {written}."
-        assert (await verify(text, source, "", ENGLISH)).text == text.replace(written, shown)
+        assert (await verify_sentences(text, source, "", ENGLISH)).text == text.replace(written, shown)
 
 
 @pytest.mark.parametrize("written", ["**Gold** [3]", "# Gold", "Gold:", "Gold? [1]", "**Bread is made of gold**"])
@@ -298,9 +298,11 @@ async def test_a_name_that_was_added_is_seen_among_many_names(added: str) -> Non
 async def test_what_numbers_a_wrong_item_goes_with_it_and_a_day_is_no_such_number() -> None:
     found = await verified("1. Bread is made of flour and water.\n2. Bread is made of gold.", withhold=True)
     assert found.text == "1. Bread is made of flour and water [3]." and len(found.unsupported) == 1
-    german = analyser_named(analyser_name("german"))
+    german = load_analyser(format_analyser_name("german"))
     passages = [passage(1, "Der Hafen von Gent wurde am 1. Juni 1827 eröffnet.")]
-    assert (await verify("2. Juni 1827: Der Hafen von Gent wurde eröffnet.", passages, "", german)).unsupported
+    assert (
+        await verify_sentences("2. Juni 1827: Der Hafen von Gent wurde eröffnet.", passages, "", german)
+    ).unsupported
 
 
 async def test_brackets_that_hold_no_passage_stay() -> None:

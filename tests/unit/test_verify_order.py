@@ -9,9 +9,9 @@ _JUDGE = """
 import asyncio, hashlib, sys
 from anchorage.chat.verification.judge import Judge
 from anchorage.model import Hit
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
-analyser = analyser_named(analyser_name("english"))
+analyser = load_analyser(format_analyser_name("english"))
 lines = open(sys.argv[1], encoding="utf-8").read().splitlines()
 texts = [line.partition(" = ")[2] for line in lines if line[:2] not in ("+ ", "- ") and line[:1] not in "?#"]
 claims = [line[2:] for line in lines if line[:2] in ("+ ", "- ")]
@@ -19,10 +19,10 @@ found = []
 for start in range(0, len(texts) - 4, 4):
     hits = [Hit(str(n), "d", "v", "c", "u", text[:20], 0, len(text), 1.0, text) for n, text in enumerate(texts[start:start + 4])]
     judge = Judge(hits, "What is it, and when was it opened?", analyser, claims[start])
-    for claim in map(judge.claim, claims[4 * start:4 * start + 40]):
-        near = [claim.nearest(number, passage) for number, passage in enumerate(judge.passages)]
+    for claim in map(judge.make_claim, claims[4 * start:4 * start + 40]):
+        near = [claim.find_nearest(number, passage) for number, passage in enumerate(judge.passages)]
         found.append([item and (item.start, item.end, item.score.hex(), item.conflict) for item in near])
-        found.append([(item.passage, item.score.hex()) for item in judge.hold(claim, [1, 2]).supports])
+        found.append([(item.passage, item.score.hex()) for item in judge.judge_claim(claim, [1, 2]).supports])
 print(hashlib.sha256(repr(found).encode()).hexdigest(), len(found))
 """
 

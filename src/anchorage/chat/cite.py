@@ -21,9 +21,9 @@ class Citer:
         if state.get("recalled"):
             return {}
         keep = context.history is None  # where the caller keeps the conversation, nothing of it lasts here
-        return {"citations": await self.cite(context.principal, state["statements"], keep=keep)}
+        return {"citations": await self.resolve_citations(context.principal, state["statements"], keep=keep)}
 
-    async def cite(
+    async def resolve_citations(
         self, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
     ) -> list[Citation]:
         """One citation a statement; one whose document has gone meanwhile is left out.

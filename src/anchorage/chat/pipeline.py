@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.chat.answer import Answerer
 from anchorage.chat.cite import Citer
 from anchorage.chat.memory.recall import AnswerRecall
@@ -45,5 +45,5 @@ class Pipeline:
         known: TurnState = {**state}
         for step in self.steps:
             known.update(await step(known, context))
-            heed_cancellation()  # one that came in the moment of an answer of the database got lost
+            raise_if_cancelled()  # one that came in the moment of an answer of the database got lost
         return known

@@ -14,7 +14,7 @@ from anchorage.ports.cache import Slot
 from anchorage.ports.memory import Thread
 
 ABSTENTION = "I could not find an answer to this in these documents."
-DECLINES = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
+ABSTENTION_PATTERN = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
 """Where a text says so."""
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Takes an event's type and data."""
@@ -42,7 +42,7 @@ class ChatLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PreparedQuestion:
     """A question with the conversation that it stands in, ready to be answered."""
 
     question: str

@@ -20,7 +20,7 @@ from anchorage.chat.memory.trace import SettingsFingerprint
 from anchorage.chat.pipeline import Pipeline
 from anchorage.chat.safety.guard import TurnGuard
 from anchorage.chat.safety.question import check_question, clean_question
-from anchorage.chat.state import Asked, ChatLimits, Emit, TurnContext, TurnState
+from anchorage.chat.state import ChatLimits, Emit, PreparedQuestion, TurnContext, TurnState
 from anchorage.chat.streaming.events import Event
 from anchorage.errors import AnchorageError, BadRequest
 from anchorage.model import Answer, Principal, Turn, Usage
@@ -29,7 +29,7 @@ from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@-]{1,128}")
-_MAX_WAITING = 256  # events that a slow reader may leave unread before the turn waits for it
+_MAX_UNREAD_EVENTS = 256  # events that a slow reader may leave unread before the turn waits for it
 _PASSAGE_TOKENS = 512  # of the longest
 
 
@@ -73,12 +73,12 @@ class Chat:
     def limits(self) -> ChatLimits:
         return self.fingerprint.limits
 
-    async def prepare(
+    async def prepare_question(
         self,
         principal: Principal,
         question: str | None,
         **options: Unpack[AskOptions],
-    ) -> Asked:
+    ) -> PreparedQuestion:
         """Check what is asked and read the conversation. Without a question, that of the message which is replaced is asked again.
 
         Raises `BadRequest`, `TooLarge`, and `NotFound` for a conversation of another owner or a place that is not in it.
@@ -103,7 +103,7 @@ class Chat:
             most = ALL_TURNS if about else turns_to_read(self.limits.history_turns)
             thread = await self._memory.thread(principal, conversation, message, place=place, limit=most)
         question = check_question(question or thread.replaced or "", limit)
-        return Asked(
+        return PreparedQuestion(
             question, conversation, message, options.get("collections"), thread,
             parent=thread.parent if place.chosen else None,
             history=history,
@@ -111,7 +111,9 @@ class Chat:
             max_tokens=options.get("max_tokens"),
         )  # fmt: skip
 
-    async def answer_turn(self, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None) -> Answer:
+    async def answer_turn(
+        self, principal: Principal, asked: PreparedQuestion, emit: Emit, stop: Stop | None = None
+    ) -> Answer:
         """Answer what was prepared and remember it; a message that was answered before gets the answer that it got."""
         if asked.thread.earlier:
             return replay_answer(asked.thread.earlier, asked.conversation_id)
@@ -128,9 +130,9 @@ class Chat:
         }
         context = TurnContext(principal, emit, asked.history, stop, self._guard.holds_text, asked.max_tokens)
         async with self._hold_budget(principal, asked):
-            return _answer_of(await self._pipeline.run(state, context), stop)
+            return _build_answer(await self._pipeline.run(state, context), stop)
 
-    def _hold_budget(self, principal: Principal, asked: Asked) -> AbstractAsyncContextManager[None]:
+    def _hold_budget(self, principal: Principal, asked: PreparedQuestion) -> AbstractAsyncContextManager[None]:
         """For what a turn uses at most, about; nothing where answers are quotations. Raises `BudgetExceeded`."""
         limits, model = self.limits, self.fingerprint.model
         if model is None:
@@ -140,7 +142,7 @@ class Chat:
         return self._usage.hold_budget(principal, Usage(model, read, most))
 
     async def emit_turn(
-        self, principal: Principal, asked: Asked, emit: Emit, stop: Stop | None = None
+        self, principal: Principal, asked: PreparedQuestion, emit: Emit, stop: Stop | None = None
     ) -> Answer | None:
         """Run the turn and emit `answer` or `error`; returns the answer if there is one."""
         conversation = asked.conversation_id
@@ -150,19 +152,21 @@ class Chat:
             return answer
         except AnchorageError as error:
             _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
-            await emit("error", error_data(error))
+            await emit("error", describe_error(error))
         except Exception as error:  # noqa: BLE001  the stream must end with a word on it, whatever it was
             _log.exception("turn_crashed", conversation_id=conversation)
             unexpected = AnchorageError("The answer failed unexpectedly; the server's log has the details.")
             unexpected.__cause__ = error
-            await emit("error", error_data(unexpected))
+            await emit("error", describe_error(unexpected))
         return None
 
     async def ask(self, principal: Principal, question: str | None, **options: Unpack[AskOptions]) -> Answer:
         """The whole answer at once; takes what `prepare` takes. Raises what `ask_events` raises, and what its `error` event would tell."""
-        return await self.answer_turn(principal, await self.prepare(principal, question, **options), _ignore_event)
+        return await self.answer_turn(
+            principal, await self.prepare_question(principal, question, **options), _ignore_event
+        )
 
-    async def ask_events(
+    async def stream_answer(
         self, principal: Principal, question: str | None, **options: Unpack[AskOptions]
     ) -> AsyncGenerator[Event, None]:
         """Answer a question, as events; takes what `prepare` takes. The last but one is `answer` or `error`, the last is `done`.
@@ -173,8 +177,8 @@ class Chat:
 
         With `history` the caller keeps the conversation: the question is read against these turns, and nothing is remembered.
         """
-        asked = await self.prepare(principal, question, **options)
-        queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_WAITING)
+        asked = await self.prepare_question(principal, question, **options)
+        queue: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue(_MAX_UNREAD_EVENTS)
 
         async def emit(kind: str, data: dict[str, Any]) -> None:
             waited_for = queue.empty()
@@ -202,7 +206,7 @@ class Chat:
                 await task
 
 
-def error_data(error: AnchorageError) -> dict[str, Any]:
+def describe_error(error: AnchorageError) -> dict[str, Any]:
     """What an `error` event says."""
     return {"code": error.code, "message": error.message, "temporary": error.temporary, "error": error}
 
@@ -219,7 +223,7 @@ def replay_answer(turn: Turn, conversation: str) -> Answer:
     )  # fmt: skip
 
 
-def _answer_of(state: TurnState, stop: Stop | None) -> Answer:
+def _build_answer(state: TurnState, stop: Stop | None) -> Answer:
     return Answer(
         answer=state["answer"],
         abstained=state["abstained"],

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from anchorage.chat.state import Draft
 from anchorage.chat.verification.align import Claim
 from anchorage.chat.verification.judge import Judge
-from anchorage.chat.verification.verify import cited_sentences
+from anchorage.chat.verification.verify import split_cited_sentences
 from anchorage.text.analyser import Analyser
 
 
@@ -31,21 +31,21 @@ def judge_citations(draft: Draft, question: str, analyser: Analyser) -> Citation
     markers = sorted(hits)
     judge = Judge([hits[marker] for marker in markers], question, analyser, draft.text)
     figures = CitationFigures()
-    for text, numbers in cited_sentences(draft.text):
-        claim = judge.claim(text)
+    for text, numbers in split_cited_sentences(draft.text):
+        claim = judge.make_claim(text)
         if not claim.says_something:
             continue
         cited = [markers.index(number) + 1 for number in numbers if number in hits]
-        recall = _entail(judge, claim, cited)
+        recall = _is_entailed(judge, claim, cited)
         figures.recall.append(float(recall))
         for number in cited:
             others = [other for other in cited if other != number]
-            needed = _entail(judge, claim, [number]) or not _entail(judge, claim, others)
+            needed = _is_entailed(judge, claim, [number]) or not _is_entailed(judge, claim, others)
             figures.precision.append(float(recall and needed))
         figures.precision.extend(0.0 for number in numbers if number not in hits)
     return figures
 
 
-def _entail(judge: Judge, claim: Claim, cited: Sequence[int]) -> bool:
+def _is_entailed(judge: Judge, claim: Claim, cited: Sequence[int]) -> bool:
     """Whether these passages together entail the claim: one of them as a whole, or each clause one of them."""
-    return bool(judge.among(claim, cited) or judge.clauses(claim, cited, only=True))
+    return bool(judge.find_supports(claim, cited) or judge.judge_clauses(claim, cited, only=True))

@@ -45,9 +45,9 @@ def read_dataset(folder: Path) -> Dataset:
 
 def read_queries(folder: Path) -> list[EvalQuery]:
     """The questions of a set with what is judged of them. Raises `BadRequest` naming file and line."""
-    judged = _judgements(folder / "qrels.tsv")
+    judged = _read_judgements(folder / "qrels.tsv")
     queries = []
-    for row in _rows(folder / "queries.jsonl", ("_id", "text")):
+    for row in _read_rows(folder / "queries.jsonl", ("_id", "text")):
         answers = [str(answer) for answer in row.get("answers") or [] if str(answer).strip()]
         impossible = bool(row.get("is_impossible", False))
         queries.append(
@@ -57,15 +57,15 @@ def read_queries(folder: Path) -> list[EvalQuery]:
     return queries
 
 
-def passages(path: Path) -> Iterator[tuple[str, str, str]]:
+def read_corpus(path: Path) -> Iterator[tuple[str, str, str]]:
     """(id, title, text) of each line of a corpus file."""
-    for row in _rows(path, ("_id", "text")):
+    for row in _read_rows(path, ("_id", "text")):
         yield str(row["_id"]), str(row.get("title") or ""), str(row["text"])
 
 
-def _judgements(path: Path) -> dict[str, dict[str, int]]:
+def _read_judgements(path: Path) -> dict[str, dict[str, int]]:
     judged: dict[str, dict[str, int]] = defaultdict(dict)
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(_read_lines(path), 1):
         parts = line.rstrip("\n").split("\t")
         if number == 1 or not line.strip():
             continue
@@ -80,8 +80,8 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
     return judged
 
 
-def _rows(path: Path, required: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(_lines(path), 1):
+def _read_rows(path: Path, required: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(_read_lines(path), 1):
         if not line.strip():
             continue
         try:
@@ -93,7 +93,7 @@ def _rows(path: Path, required: Sequence[str]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _read_lines(path: Path) -> Iterator[str]:
     try:
         with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
             yield from file

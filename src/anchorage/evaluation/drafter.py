@@ -28,16 +28,16 @@ class Drafter:
     ) -> tuple[Draft, bool]:
         """The answer, and whether it would be given with abstention on."""
         if self._writer is None:
-            return await self._quoter.quote(principal, question, vector, hits)
+            return await self._quoter.quote_sentences(principal, question, vector, hits)
         if not hits:
             return Draft(ABSTENTION, True), False
         text, _ = await self._writer.write_text(TurnContext(principal, _ignore_event), question, PackableHits(hits), ())
         draft = await self.verifier.verify_text(principal, question, text, hits[: self._passages])
         return draft, not draft.abstained
 
-    async def cite(self, principal: Principal, draft: Draft) -> list[Citation]:
+    async def cite_draft(self, principal: Principal, draft: Draft) -> list[Citation]:
         """The citations of a draft."""
-        return await self._citer.cite(principal, draft.statements)
+        return await self._citer.resolve_citations(principal, draft.statements)
 
 
 async def _ignore_event(kind: str, data: dict[str, Any]) -> None:

@@ -26,33 +26,33 @@ async def export_feedback(
     the question impossible. One that was found bad is a question without a judgement, for a person to judge. The corpus is
     every document that retrieval found for the questions, as far as it still exists. Raises `BadRequest`.
     """
-    ratings = await _all(feedback, principal)
+    ratings = await _read_ratings(feedback, principal)
     if not ratings:
         raise BadRequest("There are no rated answers to export. POST /api/feedback rates one.")
-    await asyncio.to_thread(_prepare, folder)
+    await asyncio.to_thread(_prepare_folder, folder)
     documents: dict[str, str | None] = {}  # id -> the version that was cited
     for item in ratings:
         for hit in item.trace.get("hits", []):
             documents.setdefault(hit[0], None)
         for citation in item.citations:
             documents[citation.document_id] = documents.get(citation.document_id) or citation.version
-    with _writing(folder / "corpus.jsonl") as corpus:
+    with _open_for_writing(folder / "corpus.jsonl") as corpus:
         written = {
             key for key, version in documents.items() if await _write_document(catalog, principal, key, version, corpus)
         }
     judged = 0
-    with _writing(folder / "queries.jsonl") as queries, _writing(folder / "qrels.tsv") as qrels:
+    with _open_for_writing(folder / "queries.jsonl") as queries, _open_for_writing(folder / "qrels.tsv") as qrels:
         qrels.write("query-id\tcorpus-id\tscore\n")
         for item in ratings:
-            query = _query(item)
+            query = _build_query(item)
             cited = sorted({citation.document_id for citation in item.citations} & written) if item.rating > 0 else []
             judged += bool(cited)
-            _line(queries, query)
+            _write_line(queries, query)
             qrels.writelines(f"{query['_id']}\t{document}\t1\n" for document in cited)
     return {"queries": len(ratings), "judged": judged, "documents": len(written)}
 
 
-async def _all(feedback: FeedbackStore, principal: Principal) -> list[Feedback]:
+async def _read_ratings(feedback: FeedbackStore, principal: Principal) -> list[Feedback]:
     """Each once, the newest first, also what is rated again while they are read."""
     found: dict[tuple[str, str], Feedback] = {}
     after: Place | None = None
@@ -65,7 +65,7 @@ async def _all(feedback: FeedbackStore, principal: Principal) -> list[Feedback]:
     return list(reversed(found.values()))
 
 
-def _prepare(folder: Path) -> None:
+def _prepare_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -74,11 +74,11 @@ def _prepare(folder: Path) -> None:
         raise BadRequest(f"{folder} cannot be written to: {error.strerror}. Name another folder.") from error
 
 
-def _writing(path: Path) -> TextIO:
+def _open_for_writing(path: Path) -> TextIO:
     return path.open("w", encoding="utf-8")
 
 
-def _line(file: TextIO, value: Mapping[str, Any]) -> None:
+def _write_line(file: TextIO, value: Mapping[str, Any]) -> None:
     file.write(json.dumps(value, ensure_ascii=False) + "\n")
 
 
@@ -89,12 +89,12 @@ async def _write_document(
     with suppress(NotFound):
         document = await catalog.document(principal, key)
         text = await catalog.text(principal, key, version)
-        await asyncio.to_thread(_line, corpus, {"_id": key, "title": document.title, "text": text.text})
+        await asyncio.to_thread(_write_line, corpus, {"_id": key, "title": document.title, "text": text.text})
         return True
     return False
 
 
-def _query(item: Feedback) -> dict[str, Any]:
+def _build_query(item: Feedback) -> dict[str, Any]:
     good = item.rating > 0
     return {
         "_id": f"{item.conversation_id}/{item.message_id}",

@@ -16,14 +16,14 @@ _DEPTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class IndexComparison:
     """nDCG@10 and recall@10 of two versions over the judged questions."""
 
     questions: int
     before: dict[str, float | None]
     after: dict[str, float | None]
 
-    def worse_by(self) -> float:
+    def compute_loss(self) -> float:
         """How much nDCG@10 the new version loses; negative where it gains."""
         return (self.before["ndcg@10"] or 0) - (self.after["ndcg@10"] or 0)
 
@@ -42,32 +42,34 @@ def read_golden(folder: Path) -> list[EvalQuery]:
     return judged
 
 
-async def compare(
+async def compare_index_versions(
     retriever: Retriever, principal: Principal, collection: str, queries: list[EvalQuery], before: int, after: int
-) -> Check:
+) -> IndexComparison:
     """Ask both index versions all questions. Raises `BadRequest` when the collection holds none of the judged documents."""
-    figures = [await _figures(retriever, principal, collection, queries, index_id) for index_id in (before, after)]
+    figures = [
+        await _measure_version(retriever, principal, collection, queries, index_id) for index_id in (before, after)
+    ]
     if not any(item["recall@100"] for item in figures):
         raise BadRequest(
             f"None of the documents that the golden set names was found in {collection!r}. Name documents in qrels.tsv by their "
             "id, their uri, or the last part of it."
         )
-    return Check(len(queries), *figures)
+    return IndexComparison(len(queries), *figures)
 
 
-async def _figures(
+async def _measure_version(
     retriever: Retriever, principal: Principal, collection: str, queries: list[EvalQuery], index_id: int
 ) -> dict[str, float | None]:
     found: dict[str, list[float]] = {"ndcg@10": [], "recall@10": [], "recall@100": []}
     for query in queries:
         ranking, _ = await retriever.retrieve(principal, query.text, [collection], _DEPTH, index_id=index_id)
-        ranked = list(dict.fromkeys(_judged_name(hit, query) for hit in ranking.hits))
+        ranked = list(dict.fromkeys(_find_judged_name(hit, query) for hit in ranking.hits))
         found["ndcg@10"].append(ndcg(ranked, query.relevant, 10))
         for depth in (10, 100):
             found[f"recall@{depth}"].append(recall(ranked, query.relevant, depth))
     return {name: mean(values) for name, values in found.items()}
 
 
-def _judged_name(hit: Hit, query: EvalQuery) -> str:
+def _find_judged_name(hit: Hit, query: EvalQuery) -> str:
     names = (hit.document_id, hit.uri, hit.uri.rstrip("/").rsplit("/", 1)[-1])
     return next((name for name in names if name in query.relevant), hit.document_id)

@@ -26,7 +26,7 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Mapping[str, int], depth: i
     return next((1 / (place + 1) for place, item in enumerate(ranked[:depth]) if item in relevant), 0.0)
 
 
-def contains(text: str, answers: Sequence[str]) -> bool:
+def contains_answer(text: str, answers: Sequence[str]) -> bool:
     """Whether one of the gold answers occurs in the text, letter case and spacing aside."""
     folded = " ".join(text.casefold().split())
     return any(" ".join(answer.casefold().split()) in folded for answer in answers)

@@ -20,9 +20,9 @@ from anchorage.chat.retrieval.retrieve import Retriever
 from anchorage.chat.state import Draft
 from anchorage.errors import AnchorageError, BadRequest, NotFound
 from anchorage.evaluation.citations import judge_citations
-from anchorage.evaluation.dataset import Dataset, EvalQuery, passages
+from anchorage.evaluation.dataset import Dataset, EvalQuery, read_corpus
 from anchorage.evaluation.drafter import Drafter
-from anchorage.evaluation.metrics import contains, mean, ndcg, percentiles, recall, reciprocal_rank
+from anchorage.evaluation.metrics import contains_answer, mean, ndcg, percentiles, recall, reciprocal_rank
 from anchorage.ingest.ingester import Ingester
 from anchorage.model import Block, BlockKind, Citation, IndexSpec, ParsedDocument, Principal, SourceItem, Usage
 from anchorage.model.search import Ranking
@@ -30,11 +30,11 @@ from anchorage.ports.catalog import Catalog
 from anchorage.ports.upkeep import Upkeep
 from anchorage.ports.usage import Ledger
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import find_sentence_spans
 
 DEPTH = 100
-_STALE = timedelta(days=1)
-_THROWAWAY = re.compile(r"eval-\d{8}T\d{6}-[0-9a-f-]{36}")
+_STALE_AFTER = timedelta(days=1)
+_THROWAWAY_NAME = re.compile(r"eval-\d{8}T\d{6}-[0-9a-f-]{36}")
 Progress = Callable[[str, int], None]
 """Is told what is being done, and how much of it is."""
 
@@ -74,35 +74,35 @@ async def evaluation_collection(
 
 async def drop_stale_evaluations(store: Catalog, principal: Principal) -> int:
     """Drop the collections of evaluations that were killed: those begun more than a day ago. Returns how many."""
-    before = f"eval-{datetime.now(UTC) - _STALE:%Y%m%dT%H%M%S}"
+    before = f"eval-{datetime.now(UTC) - _STALE_AFTER:%Y%m%dT%H%M%S}"
     names = [item.name for item in await store.collections(principal, kinds=("eval",))]
-    stale = [name for name in names if _THROWAWAY.fullmatch(name) and name < before]
+    stale = [name for name in names if _THROWAWAY_NAME.fullmatch(name) and name < before]
     for name in stale:
         with suppress(NotFound):  # another worker was faster
             await store.drop_collection(principal, name)
     return len(stale)
 
 
-EVALUATION = Principal("evaluation")
+EVALUATION_PRINCIPAL = Principal("evaluation")
 """On whose account the models of an evaluation are, which is nobody's budget."""
 
 
 @dataclass(frozen=True, slots=True)
-class _OwnAccount:
+class _EvaluationLedger:
     """A `Ledger` that puts everything on one account."""
 
     ledger: Ledger
 
     def add(self, principal: Principal, usage: Usage) -> None:
-        self.ledger.add(EVALUATION, usage)
+        self.ledger.add(EVALUATION_PRINCIPAL, usage)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.ledger, name)
 
 
-def on_own_account(ledger: Ledger | None) -> Ledger | None:
-    """The ledger, with everything on the account of `EVALUATION`."""
-    return cast(Ledger, _OwnAccount(ledger)) if ledger else None
+def charge_to_evaluation(ledger: Ledger | None) -> Ledger | None:
+    """The ledger, with everything on the account of `EVALUATION_PRINCIPAL`."""
+    return cast(Ledger, _EvaluationLedger(ledger)) if ledger else None
 
 
 class Evaluator:
@@ -132,27 +132,27 @@ class Evaluator:
             figures = _Figures()
             ids: dict[str, str] = {}
             for number, query in enumerate(dataset.queries, 1):
-                await self._ask(principal, collection, query, k, figures, ids)
+                await self._ask_query(principal, collection, query, k, figures, ids)
                 progress("questions", number)
-        return {**_retrieval_report(figures), **_answer_report(figures), "ingest": ingested,
+        return {**_report_retrieval(figures), **_report_answers(figures), "ingest": ingested,
                 "latency_ms": percentiles(figures.seconds)}  # fmt: skip
 
-    async def _ask(
+    async def _ask_query(
         self, principal: Principal, collection: str, query: EvalQuery, k: int, figures: _Figures, ids: dict[str, str]
     ) -> None:
         started = time.perf_counter()
         ranking, vector = await self.retriever.retrieve(principal, query.text, [collection], DEPTH, lists=True)
         figures.seconds.append(time.perf_counter() - started)
-        ids.update({hit.document_id: _corpus_id(hit.uri) for hit in ranking.hits})
+        ids.update({hit.document_id: _read_corpus_id(hit.uri) for hit in ranking.hits})
         if query.relevant:
             await self._judge_retrieval(principal, query, ranking, figures, ids)
         if query.asks_answer:
             assert vector is not None  # an embedder that is away is an error where the rankings are wanted
             draft, evident = await self.drafter.draft_answer(principal, query.text, vector, ranking.hits[:k])
-            citations = await self.drafter.cite(principal, draft)
+            citations = await self.drafter.cite_draft(principal, draft)
             _judge_answer(query, draft, evident, citations, figures)
             if evident and not draft.abstained:
-                _judge_grounds(self._analyser, query, draft, figures)
+                _judge_grounding(self._analyser, query, draft, figures)
 
     async def _judge_retrieval(
         self, principal: Principal, query: EvalQuery, ranking: Ranking, figures: _Figures, ids: dict[str, str]
@@ -160,7 +160,7 @@ class Evaluator:
         lists = {"": [hit.document_id for hit in ranking.hits]}
         lists |= {"dense": [pair[1] for pair in ranking.dense], "lexical": [pair[1] for pair in ranking.lexical]}
         for document_id in {item for ranked in lists.values() for item in ranked} - set(ids):
-            ids[document_id] = _corpus_id((await self._catalog.document(principal, document_id)).uri)
+            ids[document_id] = _read_corpus_id((await self._catalog.document(principal, document_id)).uri)
         # A document's score is its best chunk's: its first place counts.
         ranked = {name: list(dict.fromkeys(ids[item] for item in items)) for name, items in lists.items()}
         figures.add("ndcg@10", ndcg(ranked[""], query.relevant, 10))
@@ -178,7 +178,7 @@ async def ingest_corpora(
 
     async def documents() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
         for part, corpus in zip(("set", "distractors"), corpora, strict=False):
-            for key, title, text in passages(corpus):
+            for key, title, text in read_corpus(corpus):
                 # Set and distractors may number their passages alike.
                 uri = f"eval:///{part}/{percent(key, safe='')}"
                 block = Block(BlockKind.PARAGRAPH, 0, len(text))
@@ -189,7 +189,7 @@ async def ingest_corpora(
     count = chunks = 0
     async for outcome in ingester.ingest_texts(collection, documents()):
         if outcome.error:
-            raise AnchorageError(f"{_corpus_id(outcome.uri)} could not be ingested: {outcome.error.message}")
+            raise AnchorageError(f"{_read_corpus_id(outcome.uri)} could not be ingested: {outcome.error.message}")
         count += 1
         chunks += outcome.chunks
         progress("documents", count)
@@ -199,7 +199,7 @@ async def ingest_corpora(
     return {"documents": count, "chunks": chunks, "chunks_per_second": round(chunks / seconds, 1)}
 
 
-def _corpus_id(uri: str) -> str:
+def _read_corpus_id(uri: str) -> str:
     """The id in the set; a distractor's keeps its mark, since it may be numbered like a passage of the set."""
     return unquote(uri.removeprefix("eval:///").removeprefix("set/"))
 
@@ -211,18 +211,18 @@ def _judge_answer(
         figures.impossible_abstained.append(not evident)
         return
     shown = "" if draft.abstained else draft.text
-    first = draft.statements[0].claim if draft.statements else _first_sentence(shown)
-    figures.contained.append(contains(shown, query.answers))
-    figures.contained_first.append(contains(first, query.answers))
+    first = draft.statements[0].claim if draft.statements else _find_first_sentence(shown)
+    figures.contained.append(contains_answer(shown, query.answers))
+    figures.contained_first.append(contains_answer(first, query.answers))
     figures.answered.append(evident)
     if evident:
         figures.citations += [
-            _corpus_id(citation.uri) in query.relevant and contains(citation.quote, query.answers)
+            _read_corpus_id(citation.uri) in query.relevant and contains_answer(citation.quote, query.answers)
             for citation in citations
         ]
 
 
-def _judge_grounds(analyser: Analyser, query: EvalQuery, draft: Draft, figures: _Figures) -> None:
+def _judge_grounding(analyser: Analyser, query: EvalQuery, draft: Draft, figures: _Figures) -> None:
     """Of every answer that would be shown, also of those to questions that have none."""
     found = judge_citations(draft, query.text, analyser)
     figures.alce_precision += found.precision
@@ -230,12 +230,12 @@ def _judge_grounds(analyser: Analyser, query: EvalQuery, draft: Draft, figures: 
     figures.grounded += [1.0] * (draft.claims - len(draft.unsupported)) + [0.0] * len(draft.unsupported)
 
 
-def _first_sentence(text: str) -> str:
-    span = next(sentence_spans(text), (0, 0))
+def _find_first_sentence(text: str) -> str:
+    span = next(find_sentence_spans(text), (0, 0))
     return text[slice(*span)]
 
 
-def _retrieval_report(figures: _Figures) -> dict[str, Any]:
+def _report_retrieval(figures: _Figures) -> dict[str, Any]:
     report: dict[str, Any] = {
         name: mean(figures.retrieval.get(name, [])) for name in ("ndcg@10", "recall@10", "recall@100", "mrr@10")
     }
@@ -243,7 +243,7 @@ def _retrieval_report(figures: _Figures) -> dict[str, Any]:
     return report
 
 
-def _answer_report(figures: _Figures) -> dict[str, Any]:
+def _report_answers(figures: _Figures) -> dict[str, Any]:
     if not figures.contained and not figures.impossible_abstained:
         return {}
     wrongly = len(figures.answered) - int(np.sum(figures.answered))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anchorage.evaluation.golden import compare, read_golden
+from anchorage.evaluation.golden import compare_index_versions, read_golden
 from anchorage.ingest.reindex import Reindexer, check_chunk_size, find_other_version, target_spec
 from anchorage.model import IndexVersion, Principal
 from anchorage.wiring.services import Services, Storage
@@ -51,8 +51,10 @@ async def reindex(services: Services, principal: Principal, plan: Plan, progress
     await _reindexer(services).build(principal, version, progress)
     check = None
     if queries:
-        check = await compare(services.asking.retriever, principal, plan.collection, queries, live.id, version.id)
-    refused = check is not None and check.worse_by() > plan.tolerance
+        check = await compare_index_versions(
+            services.asking.retriever, principal, plan.collection, queries, live.id, version.id
+        )
+    refused = check is not None and check.compute_loss() > plan.tolerance
     if plan.switch and not refused:
         await _reindexer(services).switch(principal, version, progress)
     return {

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from anchorage.chat.streaming.events import citation_json
+from anchorage.chat.streaming.events import serialise_citation
 from anchorage.model import (
     Conversation,
     Document,
@@ -108,7 +108,7 @@ def turn_json(turn: Turn) -> dict[str, Any]:
         "answer": turn.answer,
         "abstained": turn.abstained,
         "stopped": turn.stopped,
-        "citations": [citation_json(citation) for citation in turn.citations],
+        "citations": [serialise_citation(citation) for citation in turn.citations],
         "unsupported": [asdict(item) for item in turn.unsupported],
         "created_at": _format_time(turn.created_at),
     }
@@ -164,7 +164,7 @@ def feedback_json(item: Feedback) -> dict[str, Any]:
         "standalone_question": item.standalone_question,
         "answer": item.answer,
         "abstained": item.abstained,
-        "citations": [citation_json(citation) for citation in item.citations],
+        "citations": [serialise_citation(citation) for citation in item.citations],
         "trace": dict(item.trace),
         "created_at": _format_time(item.created_at),
     }

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.model import BlockKind, Chunk, Page, ParsedDocument
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import find_sentence_spans
 
 CHUNKER = "structure/2"
 
@@ -149,7 +149,7 @@ def _split_block(text: str, start: int, end: int, kind: BlockKind) -> Iterator[t
     elif kind in (BlockKind.HEADING, BlockKind.TABLE_ROW):
         yield start, end
     else:
-        yield from sentence_spans(text, start, end)
+        yield from find_sentence_spans(text, start, end)
 
 
 def _split_to_fit(text: str, start: int, end: int, tokens: Sequence[int], budget: int) -> Iterator[tuple[int, int]]:

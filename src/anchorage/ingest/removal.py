@@ -10,7 +10,7 @@ from anchorage.ports.blob import BlobStore
 from anchorage.ports.catalog import Catalog
 from anchorage.ports.queue import Queue
 from anchorage.ports.source import Source
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 
 class Remover:
@@ -38,7 +38,7 @@ class Remover:
             if unused:
                 await self._queue.forget_blobs(unused)
         except AnchorageError as error:
-            degraded("forgetting_originals", error.message)
+            record_degradation("forgetting_originals", error.message)
 
     async def delete_unlisted(
         self, principal: Principal, collection: str, source: Source, listed: set[str]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.errors import AnchorageError
 from anchorage.ingest.jobs.registered import OpenSources
 from anchorage.ingest.jobs.runner import JobRunner
@@ -17,7 +17,7 @@ from anchorage.model import Principal
 from anchorage.ports.queue import Queue
 from anchorage.ports.registry import SourceRegistry
 from anchorage.ports.upkeep import Upkeep
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _log = structlog.get_logger(__name__)
 _MAINTENANCE_PAUSE = 5.0
@@ -69,7 +69,7 @@ class Scheduler:
                     await self._queue.add(Principal(source.owner), [sync_job(source)])
                 except AnchorageError as error:  # removed in this moment, or Postgres is away: its next turn comes
                     _log.warning("scheduling_failed", source=source.location, reason=error.message)
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(_SCHEDULE_PAUSE)
 
 
@@ -87,7 +87,7 @@ class Sweeper:
                 await self._blobs.sweep_blobs(_GRACE)
             except AnchorageError as error:
                 _log.warning("sweeping_failed", reason=error.message)
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(_SWEEP_PAUSE)
 
 
@@ -95,7 +95,7 @@ async def maintain_forever(upkeep: Upkeep) -> None:
     """Merge index segments in the background, piece by piece; trouble is logged and tried again."""
     while True:
         done = await maintain_once(upkeep)
-        heed_cancellation()
+        raise_if_cancelled()
         if not done:
             await asyncio.sleep(_MAINTENANCE_PAUSE)
 
@@ -105,6 +105,6 @@ async def maintain_once(upkeep: Upkeep, *, settled: bool = False) -> int:
     try:
         return await upkeep.maintain(settled=settled)
     except AnchorageError as error:
-        heed_cancellation()  # it may have broken its connection by that
-        degraded("index_maintenance", error.message)
+        raise_if_cancelled()  # it may have broken its connection by that
+        record_degradation("index_maintenance", error.message)
         return 0

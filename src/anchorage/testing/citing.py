@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from anchorage.text.sentences import sentence_spans
+from anchorage.text.sentences import find_sentence_spans
 
 Markers = Literal["", "right", "wrong", "missing", "swapped", "mixed"]
 MARKERS = get_args(Markers)
@@ -54,29 +54,31 @@ class MadeAnswer:
     sentences: Sequence[MadeSentence]
 
 
-def cited_answer(messages: Sequence[Mapping[str, Any]], markers: Markers) -> MadeAnswer:
+def write_cited_answer(messages: Sequence[Mapping[str, Any]], markers: Markers) -> MadeAnswer:
     """The answer to these messages; the same for the same messages."""
     prompt = str(messages[-1].get("content") or "")
     passages = [(int(number), title, body) for number, title, body in _PASSAGE.findall(prompt)]
     question = found.group(1) if (found := _QUESTION.search(prompt)) else prompt
     rng = random.Random(zlib.crc32(f"{question}{markers}".encode("utf-8", "replace")))
-    true = _true_sentences(question, passages, rng)
+    true = _write_true_sentences(question, passages, rng)
     if not true:
         return MadeAnswer("There is no passage in this prompt.", ())
-    made = [*true, *_untrue_sentences(true, rng)]
+    made = [*true, *_write_untrue_sentences(true, rng)]
     rng.shuffle(made)
-    marked = _with_markers(made, [number for number, _, _ in passages], markers, rng)
+    marked = _add_markers(made, [number for number, _, _ in passages], markers, rng)
     text = " ".join(
         f"{item.text[:-1]} [{item.marker}]{item.text[-1]}" if item.marker is not None else item.text for item in marked
     )
     return MadeAnswer(text, marked)
 
 
-def _true_sentences(question: str, passages: Sequence[tuple[int, str, str]], rng: random.Random) -> list[MadeSentence]:
+def _write_true_sentences(
+    question: str, passages: Sequence[tuple[int, str, str]], rng: random.Random
+) -> list[MadeSentence]:
     asked = set(re.findall(r"\w{4,}", question.lower()))
     best = []
     for number, title, body in passages:
-        sentences = [body[start:end] for start, end in sentence_spans(body)]
+        sentences = [body[start:end] for start, end in find_sentence_spans(body)]
         whole = [text for text in sentences if text[-1] in ".!?" and 40 <= len(text) <= 400 and "\n" not in text]
         if whole:
             text = max(whole, key=lambda item: len(asked & set(re.findall(r"\w{4,}", item.lower()))))
@@ -100,7 +102,7 @@ def _paraphrase(text: str, title: str, rng: random.Random) -> str:
     return text
 
 
-def _untrue_sentences(true: Sequence[MadeSentence], rng: random.Random) -> list[MadeSentence]:
+def _write_untrue_sentences(true: Sequence[MadeSentence], rng: random.Random) -> list[MadeSentence]:
     """Sentences that are near the true ones and say otherwise, or that are about something else."""
     source = rng.choice(true).source
     numbers, names, verbs = _DIGITS.search(source), _NAME.search(source), _VERB.search(source)
@@ -115,7 +117,7 @@ def _untrue_sentences(true: Sequence[MadeSentence], rng: random.Random) -> list[
     return [MadeSentence(rng.choice(ways), None, source, None)]
 
 
-def _with_markers(
+def _add_markers(
     made: Sequence[MadeSentence], numbers: Sequence[int], markers: Markers, rng: random.Random
 ) -> list[MadeSentence]:
     true = [item.passage for item in made if item.passage is not None]

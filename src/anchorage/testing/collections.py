@@ -14,8 +14,8 @@ from anchorage.model.search import Query, Ranking
 from anchorage.ports.catalog import Catalog
 from anchorage.ports.search import Search
 from anchorage.ports.upkeep import Upkeep
-from anchorage.testing.hashing import hashed_vectors
-from anchorage.text.analyser import analyser_name
+from anchorage.testing.hashing import hash_texts
+from anchorage.text.analyser import format_analyser_name
 
 ANNA, BEN = Principal("anna"), Principal("ben")
 DIMENSION = 32
@@ -24,7 +24,7 @@ WORDS = [f"word{number}" for number in range(60)]
 
 def spec(dimension: int = DIMENSION, embedder: str = "hash") -> IndexSpec:
     """An index of bags of words."""
-    return IndexSpec("p/1", "c/1", "r/1", analyser_name("english"), EmbedderSpec(embedder, "1", dimension))
+    return IndexSpec("p/1", "c/1", "r/1", format_analyser_name("english"), EmbedderSpec(embedder, "1", dimension))
 
 
 def document(uri: str, *passages: str, version: str = "v1") -> IndexedDocument:
@@ -35,7 +35,7 @@ def document(uri: str, *passages: str, version: str = "v1") -> IndexedDocument:
         chunks.append(Chunk(number, passage, at, at + len(passage)))
         at += len(passage) + 1
     parsed = ParsedDocument(text, "", (Block(BlockKind.PARAGRAPH, 0, len(text)),))
-    return IndexedDocument(uri, version, parsed, chunks, hashed_vectors(passages, DIMENSION), [""] * len(passages))
+    return IndexedDocument(uri, version, parsed, chunks, hash_texts(passages, DIMENSION), [""] * len(passages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,7 @@ class CollectionWorld:
         self, text: str, *, k: int = 10, principal: Principal = ANNA, names: Sequence[str] | None = ("c",)
     ) -> Ranking:
         """Search, both lists included."""
-        vectors: dict[EmbedderSpec, NDArray[np.float32] | None] = {
-            spec().embedder: hashed_vectors([text], DIMENSION)[0]
-        }
+        vectors: dict[EmbedderSpec, NDArray[np.float32] | None] = {spec().embedder: hash_texts([text], DIMENSION)[0]}
         return await self.search.search(principal, Query(text, vectors, k, lists=True), names)
 
     async def tidy(self) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 
 TOKEN = "secret-token"  # noqa: S105  it opens nothing
 
@@ -104,7 +104,7 @@ class ConfluenceServer:
         if self.script:
             return self.script.popleft()
         expired = self.expires_after is not None and len(self.requests) > self.expires_after
-        known = not expired and headers.get("authorization", "") == self._expected()
+        known = not expired and headers.get("authorization", "") == self._build_authorization()
         if not known and not self.strangers:
             return 401, {}, b'{"message": "Unauthorized"}'
         pages = [page for page in self.pages if known and page.status == "current"]
@@ -122,15 +122,18 @@ class ConfluenceServer:
             return 302, {"location": file.elsewhere}, b""
         return 200, {"content-type": file.media_type}, file.data
 
-    def _attachments(self, path: str, page: FakePage, query: Mapping[str, str]) -> Any:
+    def _list_attachments(self, path: str, page: FakePage, query: Mapping[str, str]) -> Any:
         cloud = path.startswith("/wiki/")
         start = int(query.get("cursor", "c0==").strip("c=") if cloud else query.get("start", "0"))
         shown = page.files[start : start + self.page_size]
         following = f"{path}?cursor=c{start + self.page_size}%3D%3D&start={start + self.page_size}"
         links = {"next": following} if start + self.page_size < len(page.files) else {}
-        return {"results": [(_cloud_file if cloud else _center_file)(page, file) for file in shown], "_links": links}
+        return {
+            "results": [(_format_cloud_file if cloud else _format_center_file)(page, file) for file in shown],
+            "_links": links,
+        }
 
-    def _expected(self) -> str:
+    def _build_authorization(self) -> str:
         if self.token is None:
             return ""
         if self.user is None:
@@ -147,14 +150,14 @@ class ConfluenceServer:
         if path.startswith("/wiki/api/v2/spaces/") and path.endswith("/pages"):
             number = int(path.split("/")[5].removeprefix("9"))
             inside = [page for page in pages if spaces.index(page.space) == number]
-            return (200, self._cloud_list(path, inside, query)) if inside else (404, {"errors": []})
+            return (200, self._list_cloud_pages(path, inside, query)) if inside else (404, {"errors": []})
         if path == "/wiki/api/v2/users-bulk":
             asked = json.loads(body)["accountIds"]
             return 200, {"results": [{"accountId": account, "displayName": "Ada Lovelace"} for account in asked]}
         if path == f"/rest/api/space/{last}":
             return (200, {"key": last}) if last in spaces else (404, {"message": "No space"})
         if path == "/rest/api/content":
-            return 200, self._center_list([page for page in pages if page.space == query["spaceKey"]], query)
+            return 200, self._list_center_pages([page for page in pages if page.space == query["spaceKey"]], query)
         attached = path.endswith(("/attachments", "/child/attachment"))
         last = path.split("/")[-2 if path.endswith("/attachments") else -3] if attached else last
         page = next((page for page in self.pages if page.id == last and page in pages), None)
@@ -163,11 +166,11 @@ class ConfluenceServer:
         if page.hidden:
             return 403, {"message": "Not permitted"}
         if attached:
-            return 200, self._attachments(path, page, query)
+            return 200, self._list_attachments(path, page, query)
         cloud = path.startswith("/wiki/")
-        return 200, _cloud_page(page, spaces) if cloud else _center_page(page)
+        return 200, _format_cloud_page(page, spaces) if cloud else _format_center_page(page)
 
-    def _cloud_list(self, path: str, pages: list[FakePage], query: Mapping[str, str]) -> Any:
+    def _list_cloud_pages(self, path: str, pages: list[FakePage], query: Mapping[str, str]) -> Any:
         start = int(query.get("cursor", "c0==").strip("c="))
         shown = pages[start : start + self.page_size]
         links = {"base": self.cloud_url}
@@ -180,7 +183,7 @@ class ConfluenceServer:
         ]
         return {"results": results, "_links": links}
 
-    def _center_list(self, pages: list[FakePage], query: Mapping[str, str]) -> Any:
+    def _list_center_pages(self, pages: list[FakePage], query: Mapping[str, str]) -> Any:
         start = int(query["start"])
         shown = pages[start : start + self.page_size]
         links = {"base": self.url}
@@ -188,8 +191,8 @@ class ConfluenceServer:
             links["next"] = f"/rest/api/content?spaceKey={query['spaceKey']}&limit=100&start={start + self.page_size}"
         results = [
             {
-                **_center_page(page),
-                "children": {"attachment": self._attachments(f"/rest/api/content/{page.id}", page, {})},
+                **_format_center_page(page),
+                "children": {"attachment": self._list_attachments(f"/rest/api/content/{page.id}", page, {})},
             }
             for page in shown
             if not page.hidden
@@ -197,7 +200,7 @@ class ConfluenceServer:
         return {"results": results, "start": start, "size": len(results), "_links": links}
 
 
-def _cloud_page(page: FakePage, spaces: list[str]) -> Any:
+def _format_cloud_page(page: FakePage, spaces: list[str]) -> Any:
     return {
         "id": page.id, "status": page.status, "title": page.title, "spaceId": f"9{spaces.index(page.space)}",
         "version": {"number": page.version, "createdAt": "2026-01-02T03:04:05Z", "authorId": "5b10:ada"},
@@ -206,7 +209,7 @@ def _cloud_page(page: FakePage, spaces: list[str]) -> Any:
     }  # fmt: skip
 
 
-def _center_page(page: FakePage) -> Any:
+def _format_center_page(page: FakePage) -> Any:
     return {
         "id": page.id, "type": "page", "status": page.status, "title": page.title, "space": {"key": page.space},
         "version": {"number": page.version, "when": "2026-01-02T03:04:05Z", "by": {"displayName": "Ada Lovelace"}},
@@ -215,7 +218,7 @@ def _center_page(page: FakePage) -> Any:
     }  # fmt: skip
 
 
-def _cloud_file(page: FakePage, file: FakeFile) -> Any:
+def _format_cloud_file(page: FakePage, file: FakeFile) -> Any:
     return {
         "id": f"att{file.id}", "title": file.title, "status": "current", "pageId": page.id, "mediaType": file.media_type,
         "fileSize": len(file.data), "version": {"number": file.version, "createdAt": "2026-01-02T03:04:05Z"},
@@ -223,7 +226,7 @@ def _cloud_file(page: FakePage, file: FakeFile) -> Any:
     }  # fmt: skip
 
 
-def _center_file(page: FakePage, file: FakeFile) -> Any:
+def _format_center_file(page: FakePage, file: FakeFile) -> Any:
     return {
         "id": file.id, "type": "attachment", "title": file.title, "status": "current",
         "version": {"number": file.version, "when": "2026-01-02T03:04:05Z", "by": {"displayName": "Ada Lovelace"}},
@@ -238,6 +241,6 @@ async def confluence_server(
 ) -> AsyncIterator[ConfluenceServer]:
     """Run one on a free port of 127.0.0.1 inside the running loop, until the context ends."""
     server = ConfluenceServer(user=user, token=token, page_size=page_size)
-    async with serving(server) as address:
+    async with serve_app(server) as address:
         server.url = address
         yield server

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from anchorage.errors import AnchorageError, IndexMismatch
 from anchorage.model import EmbedderSpec, Message, Usage
 from anchorage.ports.embedder import Embedder, Vectors
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class HashEmbedder:
         return np.array([match.start() for match in re.finditer(r"\S+", text)], dtype=np.int64)
 
     async def embed_passages(self, texts: Sequence[str]) -> Vectors:
-        return hashed_vectors(texts, self.dimension)
+        return hash_texts(texts, self.dimension)
 
     async def embed_query(self, text: str) -> NDArray[Any]:
-        vector: NDArray[Any] = hashed_vectors([text], self.dimension)[0]
+        vector: NDArray[Any] = hash_texts([text], self.dimension)[0]
         return vector
 
     async def ping(self) -> str:

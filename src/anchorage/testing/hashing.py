@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 _WORD = re.compile(r"\w+")
 
 
-def hashed_vectors(texts: Sequence[str], dimension: int) -> NDArray[np.float32]:
+def hash_texts(texts: Sequence[str], dimension: int) -> NDArray[np.float32]:
     """One unit vector a text; a text without words gets the first axis."""
     vectors = np.zeros((len(texts), dimension), dtype=np.float64)
     for row, text in zip(vectors, texts, strict=True):

@@ -12,7 +12,7 @@ from anchorage.ports.memory import Place, Summary, Thread
 
 
 @dataclass(slots=True)
-class _Kept:
+class _StoredThread:
     owner: str
     title: str
     turns: list[Turn] = field(default_factory=list)
@@ -20,7 +20,7 @@ class _Kept:
     summaries: dict[int, Summary] = field(default_factory=dict)
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
-    def number(self, message_id: str | None) -> int:
+    def find_number(self, message_id: str | None) -> int:
         found = next((turn.number for turn in self.turns if turn.message_id == message_id), None)
         if found is None:
             raise NotFound(f"No message {message_id!r} in this conversation.")
@@ -30,7 +30,7 @@ class _Kept:
         texts = [self.title, *(text for turn in self.turns for text in (turn.question, turn.answer))]
         return any(words.lower() in text.lower() for text in texts)
 
-    def branch(self, end: int, limit: int) -> tuple[Turn, ...]:
+    def read_branch(self, end: int, limit: int) -> tuple[Turn, ...]:
         found: list[Turn] = []
         while end and len(found) < limit:
             found.append(self.turns[end - 1])
@@ -46,32 +46,32 @@ def _newest_first(item: Conversation) -> tuple[float, str]:
 class InMemoryMemory:
     """Lasts as long as its process."""
 
-    _threads: dict[str, _Kept] = field(default_factory=dict)
+    _threads: dict[str, _StoredThread] = field(default_factory=dict)
 
-    def _kept(self, principal: Principal, conversation_id: str) -> _Kept:
+    def _get_thread(self, principal: Principal, conversation_id: str) -> _StoredThread:
         kept = self._threads.get(conversation_id)
         if kept is None or kept.owner != principal.id:
             raise NotFound(f"No conversation {conversation_id!r} of yours.")
         return kept
 
-    def _perhaps(self, principal: Principal, conversation_id: str) -> _Kept | None:
-        return self._kept(principal, conversation_id) if conversation_id in self._threads else None
+    def _find_thread(self, principal: Principal, conversation_id: str) -> _StoredThread | None:
+        return self._get_thread(principal, conversation_id) if conversation_id in self._threads else None
 
     async def thread(
         self, principal: Principal, conversation_id: str, message_id: str, *, place: Place, limit: int
     ) -> Thread:
-        kept = self._perhaps(principal, conversation_id)
+        kept = self._find_thread(principal, conversation_id)
         if kept is None:
             if place.after is not None or place.instead_of is not None:
                 raise NotFound(f"No conversation {conversation_id!r} of yours.")
             return Thread()
         parent, replaced = kept.head if place.number is None else place.number, None
         if place.after is not None:
-            parent = kept.number(place.after)
+            parent = kept.find_number(place.after)
         elif place.instead_of is not None:
-            beside = kept.turns[kept.number(place.instead_of) - 1]
+            beside = kept.turns[kept.find_number(place.instead_of) - 1]
             parent, replaced = beside.parent or 0, beside.question
-        history = kept.branch(parent, limit)
+        history = kept.read_branch(parent, limit)
         summary = next(
             (kept.summaries[item.number] for item in reversed(history) if item.number in kept.summaries), None
         )
@@ -79,11 +79,11 @@ class InMemoryMemory:
         return Thread(True, len(kept.turns), parent, history, summary, earlier, replaced)
 
     async def append(self, principal: Principal, conversation_id: str, turn: Turn, *, begun: bool = False) -> Turn:
-        kept = self._perhaps(principal, conversation_id)
+        kept = self._find_thread(principal, conversation_id)
         if kept is None:
             if begun:
                 raise NotFound(f"No conversation {conversation_id!r} of yours.")
-            kept = self._threads[conversation_id] = _Kept(principal.id, turn.question[:80])
+            kept = self._threads[conversation_id] = _StoredThread(principal.id, turn.question[:80])
         known = next((item for item in kept.turns if item.message_id == turn.message_id), None)
         if known:
             return known
@@ -93,22 +93,22 @@ class InMemoryMemory:
         return kept.turns[-1]
 
     async def window(self, principal: Principal, conversation_id: str, limit: int) -> Sequence[Turn]:
-        kept = self._perhaps(principal, conversation_id)
-        return kept.branch(kept.head, limit) if kept else ()
+        kept = self._find_thread(principal, conversation_id)
+        return kept.read_branch(kept.head, limit) if kept else ()
 
     async def turns(self, principal: Principal, conversation_id: str, *, after: int, limit: int) -> Sequence[Turn]:
-        kept = self._perhaps(principal, conversation_id)
+        kept = self._find_thread(principal, conversation_id)
         return kept.turns[after : after + limit] if kept else []
 
     async def branches(self, principal: Principal, conversation_id: str) -> Mapping[int, Sequence[str]]:
-        kept = self._perhaps(principal, conversation_id)
+        kept = self._find_thread(principal, conversation_id)
         found: dict[int, list[str]] = {}
         for turn in kept.turns if kept else ():
             found.setdefault(turn.parent or 0, []).append(turn.message_id)
         return {parent: messages for parent, messages in found.items() if len(messages) > 1}
 
     async def find(self, principal: Principal, conversation_id: str, message_id: str) -> Turn | None:
-        kept = self._perhaps(principal, conversation_id)
+        kept = self._find_thread(principal, conversation_id)
         return next((turn for turn in kept.turns if turn.message_id == message_id), None) if kept else None
 
     async def summarise(self, principal: Principal, conversation_id: str, message_id: str, summary: Summary) -> None:
@@ -119,7 +119,7 @@ class InMemoryMemory:
             kept.summaries.setdefault(summary.number, summary)
 
     async def conversation(self, principal: Principal, conversation_id: str) -> Conversation:
-        kept = self._kept(principal, conversation_id)
+        kept = self._get_thread(principal, conversation_id)
         first = kept.turns[0].created_at or kept.updated_at
         return Conversation(conversation_id, kept.title, len(kept.turns), first, kept.updated_at, kept.head)
 
@@ -136,27 +136,27 @@ class InMemoryMemory:
     async def change(
         self, principal: Principal, conversation_id: str, *, title: str | None = None, branch: str | None = None
     ) -> Conversation:
-        kept = self._kept(principal, conversation_id)
+        kept = self._get_thread(principal, conversation_id)
         kept.title = kept.title if title is None else title
         if branch is not None:
-            kept.head = kept.number(branch)
+            kept.head = kept.find_number(branch)
             newest = {turn.parent: turn.number for turn in kept.turns}
             while kept.head in newest:
                 kept.head = newest[kept.head]
         return await self.conversation(principal, conversation_id)
 
     async def delete(self, principal: Principal, conversation_id: str) -> None:
-        self._kept(principal, conversation_id)
+        self._get_thread(principal, conversation_id)
         del self._threads[conversation_id]
 
     async def delete_all(self, principal: Principal) -> Sequence[str]:
-        return self._without([key for key, kept in self._threads.items() if kept.owner == principal.id])
+        return self._delete_threads([key for key, kept in self._threads.items() if kept.owner == principal.id])
 
     async def forget(self, seconds: float) -> Sequence[str]:
         old = datetime.now(UTC) - timedelta(seconds=seconds)
-        return self._without([key for key, kept in self._threads.items() if kept.updated_at < old])
+        return self._delete_threads([key for key, kept in self._threads.items() if kept.updated_at < old])
 
-    def _without(self, gone: Sequence[str]) -> Sequence[str]:
+    def _delete_threads(self, gone: Sequence[str]) -> Sequence[str]:
         for key in gone:
             del self._threads[key]
         return gone

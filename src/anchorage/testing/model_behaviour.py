@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
-from anchorage.testing.citing import MARKERS, Markers, cited_answer
+from anchorage.testing.citing import MARKERS, Markers, write_cited_answer
 
 HEADER = "x-behaviour"
 Messages = Sequence[Mapping[str, Any]]
@@ -69,7 +69,7 @@ class Behaviour:
     error_event: str = ""
     """An error sent as an event of the stream, after `pieces` pieces."""
 
-    def with_text(self, text: str) -> Behaviour:
+    def apply_changes(self, text: str) -> Behaviour:
         """The same behaviour, changed by `name=value` pairs separated by commas. Raises `ValueError`."""
         types = {item.name: str(item.type) for item in fields(self)}
         changes: dict[str, Any] = {}
@@ -94,8 +94,8 @@ class Behaviour:
             )
         return replace(self, **changes)
 
-    def text(self, messages: Messages) -> str:
+    def write_answer(self, messages: Messages) -> str:
         """The answer to these messages."""
         if self.markers:
-            return cited_answer(messages, self.markers).text
+            return write_cited_answer(messages, self.markers).text
         return self.answer if isinstance(self.answer, str) else self.answer(messages)

@@ -11,16 +11,16 @@ MODERATIONS = "/v1/moderations"
 _WORD = re.compile(r"\w+")
 
 
-def overlap(question: str, text: str) -> float:
+def measure_overlap(question: str, text: str) -> float:
     """The share of the question's words that the text holds."""
     wanted = set(_WORD.findall(question.lower()))
     return len(wanted & set(_WORD.findall(text.lower()))) / len(wanted) if wanted else 0.0
 
 
-def reranked(body: Mapping[str, Any]) -> Any:
+def rerank_documents(body: Mapping[str, Any]) -> Any:
     """Scores by words in common: in Cohere's and Jina's shape for `documents`, in that of TEI for `texts`."""
     texts = body.get("documents") or body.get("texts") or ()
-    scores = sorted(((overlap(body["query"], text), -index) for index, text in enumerate(texts)), reverse=True)
+    scores = sorted(((measure_overlap(body["query"], text), -index) for index, text in enumerate(texts)), reverse=True)
     if "texts" in body:
         return [{"index": -index, "score": score} for score, index in scores]
     top = scores[: body.get("top_n", len(scores))]
@@ -31,7 +31,7 @@ def reranked(body: Mapping[str, Any]) -> Any:
     }
 
 
-def moderated(body: Mapping[str, Any], unsafe: str) -> Any:
+def moderate_input(body: Mapping[str, Any], unsafe: str) -> Any:
     """OpenAI's shape; `violence` is flagged where the input holds `unsafe`."""
     found = bool(unsafe) and unsafe.lower() in str(body.get("input", "")).lower()
     categories = {"violence": found, "hate": False}

@@ -24,10 +24,10 @@ from typing import Any
 
 import uvicorn
 
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.testing.model_behaviour import HEADER, Behaviour, quote_first_passage
-from anchorage.testing.model_roles import MODERATIONS, RERANK, moderated, reranked
-from anchorage.testing.serving import serving
+from anchorage.testing.model_roles import MODERATIONS, RERANK, moderate_input, rerank_documents
+from anchorage.testing.serving import serve_app
 
 __all__ = ["Behaviour", "ModelServer", "RecordedRequest", "model_server", "quote_first_passage"]
 
@@ -47,7 +47,7 @@ class RecordedRequest:
     body: Any
 
 
-class _Gone(Exception):
+class _ClientGone(Exception):
     """The client left, or the server is closing."""
 
 
@@ -124,7 +124,7 @@ class ModelServer:
         exchange = _Exchange(self, request, send, asyncio.ensure_future(receive()))
         try:
             await exchange.answer()
-        except _Gone:
+        except _ClientGone:
             self.disconnects += exchange.left
         finally:
             self.active -= 1
@@ -134,7 +134,7 @@ class ModelServer:
         """Of this request."""
         behaviour = self._script.popleft() if self._script else self.behaviour
         _, _, changes = str(request.body.get("model", "")).partition("@")
-        return behaviour.with_text(changes).with_text(request.headers.get(HEADER, ""))
+        return behaviour.apply_changes(changes).apply_changes(request.headers.get(HEADER, ""))
 
 
 class _Exchange:
@@ -158,11 +158,11 @@ class _Exchange:
         await asyncio.gather(self._gone, self._closing, return_exceptions=True)
 
     async def pause(self, seconds: float | None) -> None:
-        """Wait (for ever with None); raises `_Gone` when the client leaves or the server closes."""
+        """Wait (for ever with None); raises `_ClientGone` when the client leaves or the server closes."""
         waiters = {self._gone, self._closing}
         done, _ = await asyncio.wait(waiters, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if done:
-            raise _Gone
+            raise _ClientGone
 
     async def start(self, status: int, content_type: str, headers: Mapping[str, str] | None = None) -> None:
         pairs = {"content-type": content_type, **self._headers, **(headers or {})}
@@ -171,7 +171,7 @@ class _Exchange:
 
     async def write(self, body: bytes, *, more: bool) -> None:
         if self.left:
-            raise _Gone
+            raise _ClientGone
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def reply(self, status: int, content: Any, headers: Mapping[str, str] | None = None) -> None:
@@ -198,9 +198,9 @@ class _Exchange:
         elif not isinstance(self.request.body, dict):
             await self.fail(400, "The body is not a JSON object.")
         else:
-            await self._model_call(path)
+            await self._answer_model_call(path)
 
-    async def _model_call(self, path: str) -> None:
+    async def _answer_model_call(self, path: str) -> None:
         body = self.request.body
         try:
             behaviour = self.server.next_behaviour(self.request)
@@ -227,16 +227,16 @@ class _Exchange:
             await self.start(200, "text/event-stream" if streamed else "application/json")
             await self.write(b'data: {"what": [\n\ndata: [DONE]\n\n' if streamed else b'{"data": 7}', more=False)
         elif path == EMBEDDINGS:
-            await self._embeddings(behaviour)
+            await self._send_embeddings(behaviour)
         elif path in (RERANK, MODERATIONS):
             await self.pause(None if behaviour.fault == "hang" else behaviour.first_delay)
-            await self.reply(200, reranked(body) if path == RERANK else moderated(body, behaviour.unsafe))
+            await self.reply(200, rerank_documents(body) if path == RERANK else moderate_input(body, behaviour.unsafe))
         elif body.get("stream") and behaviour.stream:
-            await self._stream(behaviour)
+            await self._send_stream(behaviour)
         else:
-            await self._completion(behaviour)
+            await self._send_completion(behaviour)
 
-    async def _embeddings(self, behaviour: Behaviour) -> None:
+    async def _send_embeddings(self, behaviour: Behaviour) -> None:
         await self.pause(None if behaviour.fault == "hang" else behaviour.first_delay)
         body = self.request.body
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
@@ -244,7 +244,7 @@ class _Exchange:
             await self.fail(400, "'$.input' is invalid: an empty string.")
             return
         dimension = behaviour.dimension or body.get("dimensions") or self.server.dimension
-        rows = hashed_vectors(texts, dimension)
+        rows = hash_texts(texts, dimension)
         in_base64 = body.get("encoding_format") == "base64"
         data = [
             {
@@ -258,52 +258,52 @@ class _Exchange:
         usage = {"prompt_tokens": tokens, "total_tokens": tokens}
         await self.reply(200, {"object": "list", "data": data, "model": body["model"], "usage": usage})
 
-    def _answer(self, behaviour: Behaviour) -> tuple[list[str], dict[str, int]]:
+    def _make_pieces(self, behaviour: Behaviour) -> tuple[list[str], dict[str, int]]:
         """The pieces of the answer, and what they cost."""
         messages = self.request.body.get("messages", [])
-        pieces = _PIECE.findall(behaviour.text(messages))
+        pieces = _PIECE.findall(behaviour.write_answer(messages))
         limit = self.request.body.get("max_tokens") or self.request.body.get("max_completion_tokens")
         pieces = pieces[:limit]
         asked = sum(len(str(message.get("content")).split()) for message in messages)
         return pieces, {"prompt_tokens": asked, "completion_tokens": len(pieces), "total_tokens": asked + len(pieces)}
 
-    def _frame(self, **rest: Any) -> dict[str, Any]:
+    def _build_frame(self, **rest: Any) -> dict[str, Any]:
         return {"id": "chatcmpl-test", "created": int(time.time()), "model": self.request.body.get("model"), **rest}
 
-    async def _completion(self, behaviour: Behaviour) -> None:
+    async def _send_completion(self, behaviour: Behaviour) -> None:
         await self.pause(None if behaviour.fault == "hang" else behaviour.first_delay)
-        pieces, usage = self._answer(behaviour)
+        pieces, usage = self._make_pieces(behaviour)
         message = {"role": "assistant", "content": "".join(pieces)}
         choices = [{"index": 0, "message": message, "finish_reason": behaviour.finish}]
-        frame = self._frame(object="chat.completion", choices=choices)
+        frame = self._build_frame(object="chat.completion", choices=choices)
         await self.reply(200, {**frame, "usage": usage} if behaviour.usage else frame)
 
-    async def _event(self, delta: Mapping[str, Any], finish: str | None = None) -> None:
+    async def _send_event(self, delta: Mapping[str, Any], finish: str | None = None) -> None:
         choices = [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}]
-        frame = self._frame(object="chat.completion.chunk", system_fingerprint="fp_test", choices=choices)
+        frame = self._build_frame(object="chat.completion.chunk", system_fingerprint="fp_test", choices=choices)
         await self.write(b"data: " + json.dumps(frame).encode() + b"\n\n", more=True)
 
-    async def _stream(self, behaviour: Behaviour) -> None:
-        pieces, usage = self._answer(behaviour)
+    async def _send_stream(self, behaviour: Behaviour) -> None:
+        pieces, usage = self._make_pieces(behaviour)
         await self.start(200, "text/event-stream; charset=utf-8")
-        await self._event({"role": "assistant", "content": ""})
+        await self._send_event({"role": "assistant", "content": ""})
         if behaviour.first_delay:
             await self.pause(behaviour.first_delay)
         for number, piece in enumerate([*pieces, None]):
             if number == behaviour.pieces and behaviour.fault == "hang":
                 await self.pause(None)
             if number == behaviour.pieces and behaviour.fault == "cut":
-                raise _Gone  # an app that returns in mid-answer makes uvicorn close the connection
+                raise _ClientGone  # an app that returns in mid-answer makes uvicorn close the connection
             if number == behaviour.pieces and behaviour.error_event:
                 await self.write(b'data: {"error": {"message": "%b"}}\n\n' % behaviour.error_event.encode(), more=False)
                 return
             if piece is not None:
-                await self._event({"content": piece})
+                await self._send_event({"content": piece})
                 # Without a pause the loop must turn all the same, or nobody sees that the client left.
                 await (self.pause(behaviour.token_delay) if behaviour.token_delay else asyncio.sleep(0))
-        await self._event({}, behaviour.finish)
+        await self._send_event({}, behaviour.finish)
         if behaviour.usage and (self.request.body.get("stream_options") or {}).get("include_usage"):
-            frame = self._frame(object="chat.completion.chunk", choices=[], usage=usage)
+            frame = self._build_frame(object="chat.completion.chunk", choices=[], usage=usage)
             await self.write(b"data: " + json.dumps(frame).encode() + b"\n\n", more=True)
         await self.write(b"data: [DONE]\n\n", more=True)
         await self.write(b"", more=False)
@@ -326,7 +326,7 @@ async def model_server(
 ) -> AsyncIterator[ModelServer]:
     """Run a model server on a free port of 127.0.0.1 inside the running loop, until the context ends."""
     app = ModelServer(behaviour, models=models, api_key=api_key, dimension=dimension)
-    async with serving(app) as address:
+    async with serve_app(app) as address:
         app.url = f"{address}/v1"
         try:
             yield app
@@ -343,7 +343,7 @@ def main() -> None:
     parser.add_argument("--model", action="append", default=[], help="serve only this; may be repeated")
     parser.add_argument("--behaviour", default="", help="for example first_delay=0.2,token_delay=0.01")
     given = parser.parse_args()
-    app = ModelServer(Behaviour().with_text(given.behaviour), models=tuple(given.model), dimension=given.dimension)
+    app = ModelServer(Behaviour().apply_changes(given.behaviour), models=tuple(given.model), dimension=given.dimension)
     uvicorn.run(app, host=given.host, port=given.port, access_log=False, lifespan="off", log_level="warning")
 
 

@@ -17,7 +17,7 @@ _ORDER = re.compile(
 )
 
 
-def outside(messages: Sequence[Mapping[str, Any]]) -> str:
+def read_outside_passages(messages: Sequence[Mapping[str, Any]]) -> str:
     """What a prompt says outside its passages, its system message and its question."""
     text = str(messages[-1].get("content") or "")
     body, _, _ = text.rpartition("\n\nQuestion: ")
@@ -25,14 +25,14 @@ def outside(messages: Sequence[Mapping[str, Any]]) -> str:
     return f"{earlier}\n{_BLOCK.sub('', body)}"
 
 
-def obedient(messages: Sequence[Mapping[str, Any]]) -> str:
+def obey_orders(messages: Sequence[Mapping[str, Any]]) -> str:
     """Obeys any order that it sees outside the passages; quotes the first passage where there is none."""
-    if _ORDER.search(outside(messages)):
+    if _ORDER.search(read_outside_passages(messages)):
         return f"{OBEYED}. {messages[0].get('content')}"
     return quote_first_passage(messages)
 
 
-def malicious(messages: Sequence[Mapping[str, Any]]) -> str:
+def answer_maliciously(messages: Sequence[Mapping[str, Any]]) -> str:
     """Quotes the first passage, then does all that an injected document may ask for."""
     secret = str(messages[0].get("content"))[:200]
     return (
@@ -45,6 +45,6 @@ def malicious(messages: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def reciting(messages: Sequence[Mapping[str, Any]]) -> str:
+def recite_instructions(messages: Sequence[Mapping[str, Any]]) -> str:
     """Tells its instructions."""
     return f"My instructions are these. {messages[0].get('content')}"

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 
-class _InLoop(uvicorn.Server):
+class _LoopServer(uvicorn.Server):
     """A uvicorn that lives in a loop of somebody else's, whose signals it leaves alone."""
 
     @contextlib.contextmanager
@@ -22,11 +22,11 @@ class _InLoop(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any, *, http: Any = "auto") -> AsyncIterator[str]:
+async def serve_app(app: Any, *, http: Any = "auto") -> AsyncIterator[str]:
     """Serve on a free port of 127.0.0.1 until the context ends; gives the address, without a slash at its end."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named: see faces/http/server.py
     listener.bind(("127.0.0.1", 0))
-    server = _InLoop(
+    server = _LoopServer(
         uvicorn.Config(app, http=http, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
     )
     running = asyncio.ensure_future(server.serve(sockets=[listener]))

@@ -1,9 +1,9 @@
 """A small web site: a real HTTP peer for tests, which misbehaves on demand.
 
 async with web_site() as site:
-    site.page("/a", "<h1>Hello</h1>")
-    site.redirect("/old", "/a")
-    site.endless("/drip", b"<p>more</p>", pause=0.01)
+    site.add_page("/a", "<h1>Hello</h1>")
+    site.add_redirect("/old", "/a")
+    site.add_endless_page("/drip", b"<p>more</p>", pause=0.01)
     ...  # a client of site.url
     assert site.count("/a") == 1
 """
@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from anchorage.testing.serving import serving
+from anchorage.testing.serving import serve_app
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class WebSite:
         self._scripts: dict[str, deque[_Answer]] = {}
         self._marks: dict[str, str] = {}
 
-    def page(
+    def add_page(
         self,
         path: str,
         body: str | bytes = "",
@@ -67,15 +67,17 @@ class WebSite:
         named = {"content-type": media_type} if media_type else {}
         self._add(path, _Answer(status, content, {**named, **(headers or {})}, cut=cut), once=once)
 
-    def unchanged(self, path: str, mark: str) -> None:
+    def answer_unchanged(self, path: str, mark: str) -> None:
         """Answer 304 to those who ask whether the page at a path still has this mark."""
         self._marks[path] = mark
 
-    def redirect(self, path: str, to: str, status: int = 302) -> None:
+    def add_redirect(self, path: str, to: str, status: int = 302) -> None:
         """Send visitors of a path elsewhere."""
         self._add(path, _Answer(status, b"", {"location": to}))
 
-    def endless(self, path: str, piece: bytes, *, pause: float = 0, headers: Mapping[str, str] | None = None) -> None:
+    def add_endless_page(
+        self, path: str, piece: bytes, *, pause: float = 0, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Send the same piece for ever, with `pause` seconds between."""
         self._add(
             path, _Answer(200, piece, {"content-type": "text/html", **(headers or {})}, endless=True, pause=pause)
@@ -107,13 +109,13 @@ class WebSite:
             sent.append((b"content-length", str(len(answer.body) + 1000).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": sent})
         if answer.endless:
-            await self._endlessly(answer, receive, send)
+            await self._send_endlessly(answer, receive, send)
             return
         self.sent += len(answer.body)
         # An app that returns in mid-answer makes uvicorn close the connection.
         await send({"type": "http.response.body", "body": answer.body, "more_body": answer.cut})
 
-    async def _endlessly(self, answer: _Answer, receive: Any, send: Any) -> None:
+    async def _send_endlessly(self, answer: _Answer, receive: Any, send: Any) -> None:
         await receive()
         gone = asyncio.ensure_future(receive())  # done when the client leaves
         try:
@@ -129,6 +131,6 @@ class WebSite:
 async def web_site() -> AsyncIterator[WebSite]:
     """Run a site on a free port of 127.0.0.1 inside the running loop, until the context ends."""
     site = WebSite()
-    async with serving(site) as address:
+    async with serve_app(site) as address:
         site.url = address
         yield site

@@ -16,92 +16,95 @@ import Stemmer
 from anchorage.errors import ConfigurationError
 
 _VERSION = "1"
-_MAX_TERM = 64  # longer ones are hashes and encoded data; they would bloat the index
+_MAX_TERM_LENGTH = 64  # longer ones are hashes and encoded data; they would bloat the index
 # Letters and digits in any script, with inner apostrophes; each CJK character stands for itself.
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TERM = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
 _ASCII_TERM = re.compile("[a-z0-9]+(?:'[a-z0-9]+)*")  # the same, for lower-case ASCII: twice as fast
-_REMEMBERED = 1 << 15  # stems, some 4 MB
+_MAX_CACHED_STEMS = 1 << 15  # stems, some 4 MB
 # Lucene's English stop words (org.apache.lucene.analysis.en.EnglishAnalyzer), which BM25 baselines use.
 _ENGLISH_STOP_WORDS = frozenset(
     "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
     "was will with".split()
 )
-# What a question is asked with, and who asks: none of it says what about. Not "us", which is a country too.
+# Words that ask, and words for those who ask. They do not say what the question is about. "us" is a country too, so it is not here.
 _ENGLISH_ASKING_WORDS = frozenset(
     "what who whom whose which when where why how do does did i me my we our you your".split()
 )
-_BEGINNING = ".!?:;,\"“‘('-–—"  # behind these a capital letter names nothing
-_BEFORE_ONE_ASKS = frozenset(
+_OPENING_PUNCTUATION = ".!?:;,\"“‘('-–—"  # after one of these, a capital letter does not mark a name
+_WORDS_BEFORE_I = frozenset(
     "do does did can could should would may might must shall will am was have had if that when what where how why which who whom and or as than "
     "because before after once until while so but then".split()
 )
 
 
 class Analyser:
-    """One language's way from text to terms. Build with `analyser_named`."""
+    """Extracts the terms of texts in one language. Build it with `load_analyser`."""
 
     def __init__(self, language: str) -> None:
         self._stop = _ENGLISH_STOP_WORDS if language == "english" else frozenset()
         self._asking = _ENGLISH_ASKING_WORDS if language == "english" else frozenset()
         self.language = language
-        self._stems = _Stems(self)
+        self._stems = _StemCache(self)
         self._stemmer = None if language == "none" else Stemmer.Stemmer(language)
 
-    def terms(self, text: str) -> list[str]:
-        """The terms of the text in order, repetitions kept."""
-        return self._stemmed(self._words(text))
+    def extract_terms(self, text: str) -> list[str]:
+        """Return the terms of the text in order, with repetitions."""
+        return self._stem(self._split_words(text))
 
-    def asked(self, question: str) -> list[str]:
-        """The terms that a question is about: without the words of asking, where there are others."""
-        found = self._words(question)
+    def extract_question_terms(self, question: str) -> list[str]:
+        """Return the terms that a question is about. Words that ask are left out, unless the question has no others."""
+        found = self._split_words(question)
         if self._asking.isdisjoint(found):
-            return self._stemmed(found)
-        dropped = self._asking - _named(question)
-        return self._stemmed([word for word in found if word not in dropped] or found)
+            return self._stem(found)
+        dropped = self._asking - _find_meaningful_asking_words(question)
+        return self._stem([word for word in found if word not in dropped] or found)
 
-    def _words(self, text: str) -> list[str]:
+    def _split_words(self, text: str) -> list[str]:
         folded = unicodedata.normalize("NFKC", text).lower()
         words = _TERM.findall(folded)
         kept = [word for word in words if word not in self._stop]
         if "'" in folded or "’" in folded:
-            kept = [_without_possessive(word) for word in kept]
+            kept = [_strip_possessive(word) for word in kept]
         return kept
 
-    def _stemmed(self, words: list[str]) -> list[str]:
+    def _stem(self, words: list[str]) -> list[str]:
         stems: list[str] = self._stemmer.stemWords(words) if self._stemmer else words
-        return [stem[:_MAX_TERM] for stem in stems if stem]
+        return [stem[:_MAX_TERM_LENGTH] for stem in stems if stem]
 
-    def spans(self, text: str) -> list[tuple[int, int]]:
-        """Where the words are that `terms` keeps, in order, stop words left out."""
+    def find_term_spans(self, text: str) -> list[tuple[int, int]]:
+        """Return the spans of the words that `extract_terms` keeps, in order. Stop words are left out."""
         return [match.span() for match in _TERM.finditer(text) if match.group().lower() not in self._stop]
 
-    def stems(self, words: list[str]) -> list[str]:
-        """The stem of each of these lower-case words, stop words too."""
+    def stem_words(self, words: list[str]) -> list[str]:
+        """Return the stem of each of these lower-case words, stop words included."""
         return list(map(self._stems.__getitem__, words))
 
-    def stem(self, word: str) -> str:
-        """The stem of one lower-case word."""
-        bare = word if word.isalnum() else _without_possessive(word)
+    def stem_word(self, word: str) -> str:
+        """Return the stem of one lower-case word."""
+        bare = word if word.isalnum() else _strip_possessive(word)
         return self._stemmer.stemWord(bare) if self._stemmer else bare
 
-    def counts(self, text: str) -> Mapping[str, int]:
-        """How often each term occurs."""
-        return Counter(self.terms(text))
+    def count_terms(self, text: str) -> Mapping[str, int]:
+        """Count how often each term occurs."""
+        return Counter(self.extract_terms(text))
 
 
-def _named(question: str) -> set[str]:
-    """Words of asking that stand for something else here: The Who, WHO, a WHERE clause, type I, I/O. Capitals tell, where there are others."""
+def _find_meaningful_asking_words(question: str) -> set[str]:
+    """Find words that look like words of asking and name something here: The Who, WHO, a WHERE clause, type I, I/O.
+
+    Capital letters show it, unless the whole question is in capitals.
+    """
     text = unicodedata.normalize("NFKC", question)
-    found = words(text)
+    found = find_words(text)
     if not any(word.islower() and word not in _ENGLISH_ASKING_WORDS for word, _, _ in found):
         return set()
     named, before, last = set[str](), "", 0
     for word, start, end in found:
         between = text[last:start].rstrip()
-        begins = between[-1] in _BEGINNING if between else not before
+        begins = between[-1] in _OPENING_PUNCTUATION if between else not before
         if word == "I":
-            if text[end : end + 1] in ("/", "-") or not (begins or before in _BEFORE_ONE_ASKS):
+            if text[end : end + 1] in ("/", "-") or not (begins or before in _WORDS_BEFORE_I):
                 named.add("i")
         elif word[0].isupper() and (not begins or (len(word) > 1 and word.isupper())):
             named.add(word.lower())
@@ -109,37 +112,37 @@ def _named(question: str) -> set[str]:
     return named
 
 
-class _Stems(dict[str, str]):
-    """The stems of the words that were last met: a lookup costs a fifth of stemming."""
+class _StemCache(dict[str, str]):
+    """Caches the stems of recent words. A lookup costs a fifth of stemming."""
 
     def __init__(self, analyser: Analyser) -> None:
         self._analyser = analyser
 
     def __missing__(self, word: str) -> str:
-        if len(self) >= _REMEMBERED:
+        if len(self) >= _MAX_CACHED_STEMS:
             self.clear()
-        self[word] = stem = self._analyser.stem(word)
+        self[word] = stem = self._analyser.stem_word(word)
         return stem
 
 
-def words(text: str) -> list[tuple[str, int, int]]:
-    """The words of a text as they stand, each with its span."""
+def find_words(text: str) -> list[tuple[str, int, int]]:
+    """Return the words of a text as they are written, each with its span."""
     return [(match[0], *match.span()) for match in _TERM.finditer(text)]
 
 
-def lowered_words(text: str) -> list[str]:
-    """The same words in lower case."""
+def find_lowercase_words(text: str) -> list[str]:
+    """Return the same words in lower case, without spans."""
     if text.isascii():
         return _ASCII_TERM.findall(text.lower())
-    return [word.lower() for word in _TERM.findall(text)]  # a letter in lower case may be two characters
+    return [word.lower() for word in _TERM.findall(text)]  # lowering a letter may give two characters
 
 
-def _without_possessive(word: str) -> str:
+def _strip_possessive(word: str) -> str:
     return word[:-2] if word.endswith(("'s", "’s")) else word.replace("’", "'")
 
 
-def analyser_name(language: str) -> str:
-    """The full name of the current analyser of a language. Raises `ConfigurationError` for an unknown one."""
+def format_analyser_name(language: str) -> str:
+    """Return the name of the current analyser of a language. Raises `ConfigurationError` for an unknown one."""
     if language != "none" and language not in Stemmer.algorithms():
         raise ConfigurationError(
             f"No analyser for the language {language!r}: set ANCHORAGE_RETRIEVAL__LANGUAGE to `none` or to one of "
@@ -149,8 +152,8 @@ def analyser_name(language: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def analyser_named(name: str) -> Analyser:
-    """The analyser of an index version. Raises `ConfigurationError` if this release does not have it."""
+def load_analyser(name: str) -> Analyser:
+    """Return the analyser of an index version. Raises `ConfigurationError` if this release does not have it."""
     language, _, version = name.partition("/")
     if version != _VERSION or (language != "none" and language not in Stemmer.algorithms()):
         raise ConfigurationError(

@@ -1,7 +1,7 @@
-"""What must be known of a language to read a sentence by its words, one table a language, and how a text's language is told.
+"""One table a language, with the words that matter when sentences are compared, and the detection of a text's language.
 
-A table (`tables/*.toml`) holds what matters when two sentences are compared, not a grammar. It is read when a text in its
-language is. A language without one is read by the English table, with the negators of all.
+A table (`tables/*.toml`) is not a grammar. It is loaded when the first text in its language is read. A language without a table
+uses the English one with the negators of all languages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Language:
 
     name: str
     common: Words
-    """The commonest words of grammar: they tell a language from others."""
+    """The commonest words of grammar. They show which language a text is in."""
     negators: Words
     light: Words = frozenset()
     """More words of grammar."""
@@ -35,17 +35,17 @@ class Language:
     rising: Words = frozenset()
     falling: Words = frozenset()
     least: str = ""
-    """What stands before a number that bounds it from below, a pattern; `most`: from above."""
+    """A pattern for the words before a number that make it a lower bound; `most` is the same for an upper bound."""
     most: str = ""
     must: Words = frozenset()
     may: Words = frozenset()
     """Words that allow and do not oblige."""
     can: Words = frozenset()
-    """Words that allow where they stand against an obligation, and else say what is possible."""
+    """Words that allow something when compared with an obligation, and otherwise say what is possible."""
     degrees: tuple[Words, ...] = ()
     """Quantifiers: few, some, many, most, all."""
     pivots: Words = frozenset()
-    """Words on whose two sides different things stand: `than`, `before`."""
+    """Words that compare what is before them with what is after them: `than`, `before`."""
     units: str = ""
     """Number words from zero, `_` for those that mean other things too; `tens` from twenty."""
     tens: str = ""
@@ -56,15 +56,15 @@ class Language:
     scales: Mapping[str, float] = field(default_factory=dict)
     months: str = ""
     verbs: tuple[str, ...] = ()
-    """Endings by which verbs are told."""
+    """Endings that mark verbs."""
     openers: Words = frozenset()
     """Words at the start of a sentence whose subject is that of the sentence before."""
     said: float = 0.5
     """The share of the words of a claim, names and numbers aside, that its support must hold."""
     capitalises_nouns: bool = False
-    """Capital letters do not tell names from other nouns."""
+    """Whether all nouns have capital letters, so that capitals do not mark names."""
     characters: bool = False
-    """No spaces between words: each character stands for itself."""
+    """Whether the script has no spaces between words, so that each character is a term."""
 
     @cached_property
     def grammar(self) -> Words:
@@ -82,14 +82,14 @@ class Language:
         return {word: rank for rank, words in enumerate(self.degrees) for word in words}
 
 
-_SPACED = ("english", "german", "french", "spanish", "italian", "portuguese", "dutch")
-KNOWN = (*_SPACED, "russian", "vietnamese", "chinese", "japanese")
+_LATIN_SCRIPT = ("english", "german", "french", "spanish", "italian", "portuguese", "dutch")
+KNOWN = (*_LATIN_SCRIPT, "russian", "vietnamese", "chinese", "japanese")
 """Languages with a table."""
-_SAMPLE = 240  # characters of a text that tell its language
-_ENOUGH = 16  # words of which a few should be common ones, in a language that is known
-_SHARE = 0.12
-_PLAIN = 0.25  # so many of the words are English ones in no other language
-_AHEAD = 2  # common words that another language than the expected one must have more
+_SAMPLE_LENGTH = 240  # characters of a text that tell its language
+_ENOUGH_WORDS = 16  # words of which a few should be common ones, in a language that is known
+_COMMON_SHARE = 0.12
+_ENGLISH_SHARE = 0.25  # of the words; no other language has so many English ones
+_LEAD = 2  # common words that another language must have more than the expected one
 _WORD = re.compile(r"[^\W\d_]+")
 _KANA, _HAN = re.compile("[\u3040-\u30ff]"), re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
 _CYRILLIC = re.compile("[\u0400-\u04ff]")
@@ -97,17 +97,17 @@ _VIETNAMESE = re.compile("[ơưạảấầẩẫậắằẳẵặẹẻẽế�
 
 
 @lru_cache(maxsize=32)
-def language_named(name: str) -> Language:
-    """The table of a language, or the general one."""
+def load_language(name: str) -> Language:
+    """Return the table of a language, or the general table."""
     if name not in KNOWN:
-        everyone = [language_named(known) for known in KNOWN if not language_named(known).characters]
+        everyone = [load_language(known) for known in KNOWN if not load_language(known).characters]
         negators = frozenset().union(*(item.negators for item in everyone)) - {"n"}
-        return replace(language_named("english"), name="none", negators=negators)
+        return replace(load_language("english"), name="none", negators=negators)
     table = tomllib.loads((files(__package__) / "tables" / f"{name}.toml").read_text("utf-8"))
-    return Language(name, **{key: _read(key, value) for key, value in table.items()})
+    return Language(name, **{key: _parse_value(key, value) for key, value in table.items()})
 
 
-def _read(key: str, value: Any) -> Any:
+def _parse_value(key: str, value: Any) -> Any:
     kinds = {item.name: item.type for item in fields(Language)}
     if kinds[key] == "Words":
         return frozenset(value.split())
@@ -117,36 +117,36 @@ def _read(key: str, value: Any) -> Any:
 
 
 @lru_cache(maxsize=1)
-def _common() -> Mapping[str, tuple[int, ...]]:
-    """The common words of the languages that share a script, each with the places of its languages."""
+def _index_common_words() -> Mapping[str, tuple[int, ...]]:
+    """Map each common word of the languages in Latin script to the positions of its languages."""
     found: dict[str, tuple[int, ...]] = {}
-    for place, name in enumerate(_SPACED):
-        for word in language_named(name).common:
+    for place, name in enumerate(_LATIN_SCRIPT):
+        for word in load_language(name).common:
             found[word] = (*found.get(word, ()), place)
     return found
 
 
-def language_of(text: str, expected: Language) -> Language:
-    """The language of a text by its script and its commonest words; the expected one where they do not tell."""
-    sample = text[:_SAMPLE].lower()
-    if not sample.isascii() and (name := _by_script(sample)):
-        return language_named(name)
+def detect_language(text: str, expected: Language) -> Language:
+    """Return the language of a text by its script and its commonest words; the expected language where they do not show it."""
+    sample = text[:_SAMPLE_LENGTH].lower()
+    if not sample.isascii() and (name := _detect_by_script(sample)):
+        return load_language(name)
     found = _WORD.findall(sample)
-    if expected.name == "english" and sum(map(expected.common.__contains__, found)) > _PLAIN * len(found):
+    if expected.name == "english" and sum(map(expected.common.__contains__, found)) > _ENGLISH_SHARE * len(found):
         return expected
-    common = _common()
-    counts = [0] * len(_SPACED)
+    common = _index_common_words()
+    counts = [0] * len(_LATIN_SCRIPT)
     for word in found:
         for place in common.get(word, ()):
             counts[place] += 1
     best = max(counts)
-    mine = counts[_SPACED.index(expected.name)] if expected.name in _SPACED else 0
-    if len(found) >= _ENOUGH and best < _SHARE * len(found):
-        return expected if expected.name not in KNOWN else language_named("none")
-    return language_named(_SPACED[counts.index(best)]) if best >= mine + _AHEAD else expected
+    mine = counts[_LATIN_SCRIPT.index(expected.name)] if expected.name in _LATIN_SCRIPT else 0
+    if len(found) >= _ENOUGH_WORDS and best < _COMMON_SHARE * len(found):
+        return expected if expected.name not in KNOWN else load_language("none")
+    return load_language(_LATIN_SCRIPT[counts.index(best)]) if best >= mine + _LEAD else expected
 
 
-def _by_script(sample: str) -> str | None:
+def _detect_by_script(sample: str) -> str | None:
     kana, han = len(_KANA.findall(sample)), len(_HAN.findall(sample))
     if 4 * (kana + han) > len(sample):
         return "japanese" if 10 * kana > han else "chinese"
@@ -156,5 +156,5 @@ def _by_script(sample: str) -> str | None:
     if not marked:
         return None
     found = _WORD.findall(sample)  # a name alone does not make a text Vietnamese
-    hits = sum(word in language_named("vietnamese").common for word in found)
-    return "vietnamese" if hits >= _SHARE * len(found) or 16 * marked > len(sample) else None
+    hits = sum(word in load_language("vietnamese").common for word in found)
+    return "vietnamese" if hits >= _COMMON_SHARE * len(found) or 16 * marked > len(sample) else None

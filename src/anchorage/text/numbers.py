@@ -60,7 +60,7 @@ class _Notation:
         self.only_digits = re.compile(_DIGITS + tail, re.IGNORECASE)
         spelled = rf"\b(?P<word>{word})(?:[- ](?P<more>{word}))?\b"
         self.number = re.compile(rf"(?:{_DIGITS}|{spelled}){tail}", re.IGNORECASE) if words else self.only_digits
-        # The parts of a compound tell that there may be one.
+        # Where none of these parts occurs, the text has no number in words.
         self.parts = frozenset(part for text in words for part in text.split())
         self.hedge = re.compile(rf"(?:^|\W)(?:{'|'.join(hedges)})\s*$", re.IGNORECASE)
         names = "|".join(months)
@@ -70,12 +70,12 @@ class _Notation:
 
 
 MONTHS = frozenset(_MONTHS)
-"""Those of English, in lower case."""
+"""The English months, in lower case."""
 _ENGLISH = _Notation(_WORDS, _SCALES, _MONTHS, _HEDGES, "")
 
 
 @lru_cache(maxsize=32)
-def _notation(language: Language) -> _Notation:
+def _load_notation(language: Language) -> _Notation:
     if language.name in ("english", "none"):
         return _ENGLISH
     units = {word: float(value) for value, word in enumerate(language.units.split()) if word != "_"}
@@ -99,26 +99,26 @@ class Number:
     start: int
     end: int
 
-    def among(self, others: frozenset[float] | set[float]) -> bool:
-        """Whether the others hold this number, or one that it rounds where it is approximate."""
+    def is_among(self, others: frozenset[float] | set[float]) -> bool:
+        """Whether the others contain this number or, where it is approximate, a number that rounds to it."""
         if self.values & others:
             return True
-        return self.hedged and any(_rounds(value, other) for value in self.values for other in others)
+        return self.hedged and any(_is_rounded_from(value, other) for value in self.values for other in others)
 
 
-def numbers(text: str, language: Language | None = None) -> list[Number]:
-    """The numbers in order; a date in digits is three of them, a range two. Without a language, in English."""
+def find_numbers(text: str, language: Language | None = None) -> list[Number]:
+    """Return the numbers in order. A date in digits counts as three, a range as two. Without a language, the text is read as English."""
     found: list[Number] = []
-    notation = _notation(language) if language else _ENGLISH
+    notation = _load_notation(language) if language else _ENGLISH
     spelled = not notation.parts.isdisjoint(_SPLIT.split(text.lower()))
     for match in (notation.number if spelled else notation.only_digits).finditer(text):
         digits, scale = match["digits"], match["scale"]
         if digits:
-            parts = _of_digits(digits)
+            parts = _parse_digits(digits)
         else:
             value = float(notation.words[match["word"].lower()])
             more = match["more"]
-            parts = [{_compound(value, float(notation.words[more.lower()])) if more else value}]
+            parts = [{_combine_words(value, float(notation.words[more.lower()])) if more else value}]
         if match["range"] and digits and len(digits) == 4:  # 1914-18
             parts.append({float(digits[:2] + match["last"])})
         before = text[max(match.start() - 16, 0) : match.start()]
@@ -144,24 +144,24 @@ def _share_scale(found: list[Number], text: str, scale: float) -> None:
             return
 
 
-def values_of(text: str, language: Language | None = None) -> set[float]:
-    """All that the numbers of a text may mean, its months counted as numbers too."""
-    values = {value for number in numbers(text, language) for value in number.values}
+def find_number_values(text: str, language: Language | None = None) -> set[float]:
+    """Return all values that the numbers of a text may mean. Months count as numbers too."""
+    values = {value for number in find_numbers(text, language) for value in number.values}
     if language and language.characters:
-        values |= {_of_characters(match.group()) for match in _CHINESE_NUMBER.finditer(text)}
-    return values | months_of(text, language) if values else values
+        values |= {_parse_chinese_number(match.group()) for match in _CHINESE_NUMBER.finditer(text)}
+    return values | find_months(text, language) if values else values
 
 
-def months_of(text: str, language: Language | None = None) -> set[float]:
-    """The months of the dates in a text that are written in words, 1 to 12."""
-    notation = _notation(language) if language else _ENGLISH
+def find_months(text: str, language: Language | None = None) -> set[float]:
+    """Return the months, 1 to 12, of the dates in a text that write them in words."""
+    notation = _load_notation(language) if language else _ENGLISH
     if notation.date is None:
         return set()
     return {float(notation.months[match.group().lower()]) for match in notation.date.finditer(text)}
 
 
-def _of_characters(text: str) -> float:
-    """A number in Chinese characters: `三百二十` is 320."""
+def _parse_chinese_number(text: str) -> float:
+    """Parse a number in Chinese characters: `三百二十` is 320."""
     whole = part = 0.0
     digit: float | None = None
     for char in text:
@@ -175,7 +175,7 @@ def _of_characters(text: str) -> float:
     return whole + part + (digit or 0)
 
 
-def _of_digits(digits: str) -> list[set[float]]:
+def _parse_digits(digits: str) -> list[set[float]]:
     separators = _SEPARATORS.findall(digits)
     if not separators:
         return [{float(digits)}]
@@ -189,21 +189,21 @@ def _of_digits(digits: str) -> list[set[float]]:
     return [{float(part)} for part in _SEPARATORS.split(digits)]  # dates, versions
 
 
-def _rounds(value: float, other: float) -> bool:
-    """Whether the value has fewer digits than the other, and is what it comes to with so many, up or down."""
+def _is_rounded_from(value: float, other: float) -> bool:
+    """Whether the other number, rounded up or down to the fewer digits of this value, gives this value."""
     if value == 0 or other == 0 or (value < 0) != (other < 0):
         return False
-    digits = _significant(value)
-    if digits >= _significant(other):
+    digits = _count_significant_digits(value)
+    if digits >= _count_significant_digits(other):
         return False
     step = 10.0 ** (math.floor(math.log10(abs(other))) - digits + 1)
     return abs(value - other) < step * (1 + 1e-9)
 
 
-def _significant(value: float) -> int:
+def _count_significant_digits(value: float) -> int:
     return len(f"{abs(value):.12g}".replace(".", "").strip("0"))
 
 
-def _compound(first: float, second: float) -> float:
+def _combine_words(first: float, second: float) -> float:
     """`twenty-five` is 25; `nineteen ten` is read as a year."""
     return first + second if first >= 20 and second < 10 else first * 100 + second

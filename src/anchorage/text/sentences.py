@@ -10,66 +10,66 @@ _ABBREVIATIONS = frozenset(
     "inc ltd co corp dept est approx ca jan feb mar apr jun jul aug sep sept oct nov dec gen col sgt capt lt rev hon "
     "u.s u.k u.n a.m p.m ph.d m.d b.c a.d viz resp op cit ibid".split()
 )
-_END = re.compile(
+_SENTENCE_END = re.compile(
     r"""(?:(?<![.!?…])[.!?…]++["'”’»)\]]*+(?=\s|$))|[。！？]["”’」』）]*|\n[ \t]*\n+"""
     # Items of a list, and rows of a table, are sentences of their own.
     r"""|\n(?=[ \t]*(?:[-*•‣◦▪●]|\d{1,3}[.)])[ \t]+\S)|\n(?=[^\n]*[ ]\|[ ])"""
 )
-# Within one of these spans: behind a heading, an announcement, and a sentence that ends in emphasis.
-_INNER = re.compile(
+# Inside a sentence span, a statement also ends after a heading, an announcement, or a sentence that ends in emphasis.
+_STATEMENT_END = re.compile(
     r"^[ \t]*#{1,6}[ \t][^\n]*\n|^[^\n]*[:：][ \t*_]*\n|(?<=[.!?…])(?:\*{1,3}|_{1,3})[ \t\n]+(?=[\"“‘'(*_]*[A-ZÀ-ÞΑ-ΩЀ-Я\d])|"
     r"^[ \t]*\*\*[^*\n]+\*\*[ \t]*\n|^[ \t]*[-=*_]{3,}[ \t]*\n",
     re.MULTILINE,
 )
 # A German date or century: "am 1. Juni".
 _ORDINAL = re.compile(r"(?<!\S)\d{1,2}\.\Z")
-_ORDERED = re.compile(
+_AFTER_ORDINAL = re.compile(
     r"\s(?:Januar|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|Jahrhundert)\b"
 )
 _WORD_BEFORE = re.compile(r"(\S+)$")
 
 
 def is_ordinal(text: str, end: int) -> bool:
-    """Whether what ends here with a full stop and a space (`1. `) is a German ordinal, of a day or a century."""
-    return _ORDERED.match(text, end - 1) is not None
+    """Whether the number and full stop that end here (`1. `) are a German ordinal, of a day or a century."""
+    return _AFTER_ORDINAL.match(text, end - 1) is not None
 
 
-def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """Spans of the sentences in `text[start:end]`, trimmed of white space, in order; together they miss none but white space."""
+def find_sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the sentences in `text[start:end]`, trimmed, in order. Only white space lies outside them."""
     stop = len(text) if end is None else end
     begin = start
-    for match in _END.finditer(text, start, stop):
-        if match.end() < stop and not _is_end(text, begin, match):
+    for match in _SENTENCE_END.finditer(text, start, stop):
+        if match.end() < stop and not _ends_sentence(text, begin, match):
             continue
-        yield from _trimmed(text, begin, match.end())
+        yield from _trim_span(text, begin, match.end())
         begin = match.end()
-    yield from _trimmed(text, begin, stop)
+    yield from _trim_span(text, begin, stop)
 
 
-def statement_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of what is said one by one: sentences, with headings, announcements and emphasised sentences on their own.
+def find_statement_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of statements: like sentences, but a heading, an announcement or an emphasised sentence is a statement of its own.
 
-    Passages are not cut so: the chunker's cuts belong to an index version.
+    The chunker does not use this, because its cuts are part of an index version.
     """
     marked = "\n" in text or "*" in text or "_" in text
     begin = -1
-    for start, end in sentence_spans(text):
+    for start, end in find_sentence_spans(text):
         begin = start if begin < 0 else begin
         if not marked and not text[end - 2 : end - 1].isdigit():
             yield begin, end
             begin = -1
             continue
-        if _ORDINAL.search(text, max(begin, end - 4), end) and _ORDERED.match(text, end):
+        if _ORDINAL.search(text, max(begin, end - 4), end) and _AFTER_ORDINAL.match(text, end):
             continue
-        for match in _INNER.finditer(text, begin, end) if marked else ():
+        for match in _STATEMENT_END.finditer(text, begin, end) if marked else ():
             if match.start() >= begin:
-                yield from _trimmed(text, begin, match.end())
+                yield from _trim_span(text, begin, match.end())
                 begin = match.end()
-        yield from _trimmed(text, begin, end)
+        yield from _trim_span(text, begin, end)
         begin = -1
 
 
-def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _trim_span(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     piece = text[start:end]
     left = len(piece) - len(piece.lstrip())
     right = len(piece.rstrip())
@@ -77,7 +77,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         yield start + left, start + right
 
 
-def _is_end(text: str, begin: int, match: re.Match[str]) -> bool:
+def _ends_sentence(text: str, begin: int, match: re.Match[str]) -> bool:
     mark = match.group()
     if mark[0] != ".":
         return True
@@ -94,5 +94,5 @@ def _is_end(text: str, begin: int, match: re.Match[str]) -> bool:
         return False
     if len(word) == 1 and word.isalpha():  # an initial, as in "J. Smith"
         return False
-    # A number alone at the start is a list's own numbering ("3. Results"); it belongs to what follows.
+    # A number alone at the start numbers a list ("3. Results"). It belongs to the text after it.
     return not (word.isdigit() and before.start(1) <= begin + 1)

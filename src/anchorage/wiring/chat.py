@@ -28,7 +28,7 @@ from anchorage.chat.state import ChatLimits
 from anchorage.chat.turn import Chat
 from anchorage.chat.verification.verifier import Verifier
 from anchorage.evaluation.drafter import Drafter
-from anchorage.evaluation.run import Evaluator, on_own_account
+from anchorage.evaluation.run import Evaluator, charge_to_evaluation
 from anchorage.model import EmbedderSpec
 from anchorage.ports.catalog import Catalog
 from anchorage.ports.embedder import Embedder, Embedders
@@ -38,7 +38,7 @@ from anchorage.ports.retrieval_role import RetrievalRole
 from anchorage.ports.search import Search
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings
-from anchorage.text.analyser import Analyser, analyser_name, analyser_named
+from anchorage.text.analyser import Analyser, format_analyser_name, load_analyser
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def build_chat(parts: ChatParts) -> ChatUseCases:
 def _build_evaluator(parts: ChatParts) -> Evaluator:
     """An evaluator, whose models are on an account of its own."""
     limits, vectors, analyser = parts.limits, parts.sentence_vectors, _analyser(parts)
-    usage = UsageRecorder(on_own_account(parts.ledger), parts.metered)
+    usage = UsageRecorder(charge_to_evaluation(parts.ledger), parts.metered)
     embedder = QuestionEmbedder(parts.embedder, parts.embedders, usage)
     finder = CandidateFinder(parts.search, embedder, limits, parts.role)
     drafter = Drafter(
@@ -144,7 +144,7 @@ def _build_retriever(
 
 
 def _analyser(parts: ChatParts) -> Analyser:
-    return analyser_named(analyser_name(parts.language))
+    return load_analyser(format_analyser_name(parts.language))
 
 
 def chat_limits(settings: Settings) -> ChatLimits:

@@ -23,7 +23,7 @@ from anchorage.adapters.postgres.streams import PostgresStreamLog
 from anchorage.adapters.postgres.upkeep import PostgresUpkeep
 from anchorage.adapters.s3.client import S3, open_s3
 from anchorage.adapters.sources.web.memory import WebMemory
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.chat.memory.recall import Caching
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.streaming.streams import StreamLimits, Streams
@@ -52,7 +52,6 @@ from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings, build_child_environment
 from anchorage.settings.sections import IngestSettings
-from anchorage.text.analyser import analyser_name
 from anchorage.wiring.cache import open_caching
 from anchorage.wiring.chat import ChatParts, ChatUseCases, build_chat, chat_limits
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools
@@ -163,7 +162,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
             caching=await open_caching(settings, state, stack),
             principal=LOCAL_OWNER,
         )
-        heed_cancellation()
+        raise_if_cancelled()
         yield storage
 
 
@@ -250,7 +249,7 @@ def _new_index(settings: Settings, parser: SandboxedParser, embedder: Embedder) 
         parser=parser.version,
         chunker=chunker_name(tokens, settings.chunk.overlap_tokens),
         recipe=_RECIPE,
-        analyser=analyser_name(settings.retrieval.language),
+        analyser=format_analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
     )
 

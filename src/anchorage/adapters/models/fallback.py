@@ -20,7 +20,7 @@ from anchorage.errors import AnchorageError, ConfigurationError, ModelBudgetSpen
 from anchorage.model import EmbedderSpec, Message, Usage
 from anchorage.ports.embedder import Embedder, Vectors
 from anchorage.ports.llm import Generator
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -115,14 +115,14 @@ class FallbackGenerator:
                 breaker.record_success()
                 return
             except ModelBudgetSpent as error:
-                degraded("llm_budget", error.message)
+                record_degradation("llm_budget", error.message)
                 out_of_budget.append(error)
                 errors.append(error)
             except AnchorageError as error:
                 breaker.record_failure(error)
                 if started or not error.temporary:
                     raise
-                degraded("llm_fallback", error.message)
+                record_degradation("llm_fallback", error.message)
                 errors.append(error)
         raise _combine_errors(errors) from errors[-1]
 
@@ -181,7 +181,7 @@ class FallbackEmbedder:
                 breaker.record_failure(error)
                 if not error.temporary:
                     raise
-                degraded("embedding_fallback", error.message)
+                record_degradation("embedding_fallback", error.message)
                 errors.append(error)
             else:
                 breaker.record_success()

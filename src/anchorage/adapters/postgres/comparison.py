@@ -21,7 +21,7 @@ from anchorage.adapters.postgres.vector_indexes import VectorIndexes
 from anchorage.errors import AnchorageError
 from anchorage.model import EmbedderSpec
 from anchorage.ports.vector_index import Point
-from anchorage.telemetry import VECTORS_MENDED, degraded
+from anchorage.telemetry import VECTORS_MENDED, record_degradation
 
 Embed = Callable[[EmbedderSpec, Sequence[str]], Awaitable[NDArray[np.float32]]]
 """Makes vectors of texts, as they were made when these were indexed."""
@@ -79,7 +79,7 @@ class Comparison:
             except UndefinedTable:  # dropped since it was listed
                 continue
             except AnchorageError as error:  # a server or an embedder is away, and the others' may not be
-                degraded("vector_upkeep", error.message)
+                record_degradation("vector_upkeep", error.message)
                 place.due = time.monotonic() + self._every
                 continue
             place.after = after or 0
@@ -144,7 +144,7 @@ class Comparison:
         if not rows:
             return 0
         if self.embed is None:
-            degraded(
+            record_degradation(
                 "vectors_lost", f"Passages of {index.collection!r} have lost their vectors; a worker makes them anew."
             )
             return 0

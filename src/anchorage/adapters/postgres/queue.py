@@ -18,7 +18,7 @@ from anchorage.adapters.postgres import jobs as table
 from anchorage.adapters.postgres import originals
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.batching import Batcher
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.errors import AnchorageError, BadRequest, Conflict, Contended, DatabaseUnavailable, NotFound
 from anchorage.model import Failure, Job, Principal
 from anchorage.ports.queue import JobResult, NewJob, Run
@@ -196,7 +196,7 @@ class PostgresQueue:
                 )  # fmt: skip
             except (exceptions.ProcrastinateException, AnchorageError, OSError) as error:
                 _log.warning("worker_restarts", reason=str(error))
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(1)  # it also ends by an error of a side task, while Postgres is down for a moment
 
     async def _run_delivery(self, *, job: int) -> None:
@@ -275,7 +275,7 @@ class PostgresQueue:
                     await self._reap_dead_workers()
             except (AnchorageError, exceptions.ProcrastinateException, OSError) as error:
                 _log.warning("queue_tending_failed", reason=str(error))
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(_RELEASE)
 
     async def _release_due(self) -> None:

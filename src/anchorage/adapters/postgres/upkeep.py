@@ -17,7 +17,7 @@ from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.adapters.postgres.vector_indexes import VectorIndexes
 from anchorage.errors import AnchorageError
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _LOCK, _POLL = 20762, 0.2  # seconds
 
@@ -55,7 +55,7 @@ class PostgresUpkeep:
         try:
             return await self._comparison.compare_some(connection, indexes)
         except AnchorageError as error:  # a server is away; questions say so, too
-            degraded("vector_upkeep", error.message)
+            record_degradation("vector_upkeep", error.message)
             return 0
 
     async def _merge_segments(self, connection: AsyncConnection[Any], indexes: list[LiveIndex]) -> int:

@@ -13,11 +13,9 @@ from typing import Literal
 import structlog
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
-from anchorage.cancellation import heed_cancellation
 from anchorage.errors import AnchorageError, BudgetExceeded, ModelBudgetSpent
 from anchorage.model import Principal, Usage
 from anchorage.ports.usage import Allowance, UsageRow
-from anchorage.telemetry import degraded
 
 _log = structlog.get_logger(__name__)
 _SUMS_TTL = 10.0  # seconds for which sums read from the database are trusted; other processes add to them too
@@ -238,9 +236,9 @@ class PostgresLedger:
             try:
                 await self.flush()
             except AnchorageError as error:
-                degraded("usage_not_written", error.message)
+                record_degradation("usage_not_written", error.message)
                 self._has_pending.set()
-            heed_cancellation()
+            raise_if_cancelled()
 
 
 @asynccontextmanager

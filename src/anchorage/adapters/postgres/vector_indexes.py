@@ -16,7 +16,7 @@ from anchorage.adapters.postgres.tables import IndexTables, LiveIndex
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.model import IndexSpec
 from anchorage.ports.vector_index import Point, VectorIndex, VectorServer
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 
 @runtime_checkable
@@ -107,7 +107,7 @@ class VectorIndexes:
         try:
             await writes.remove()
         except AnchorageError as error:
-            degraded("vectors_left", error.message)
+            record_degradation("vectors_left", error.message)
 
 
 class VectorWrites:

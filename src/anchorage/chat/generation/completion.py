@@ -8,7 +8,7 @@ from anchorage.model import Message, Usage
 from anchorage.ports.llm import Generator
 
 
-async def complete(generator: Generator, messages: Sequence[Message], *, max_tokens: int) -> tuple[str, Usage]:
+async def generate_text(generator: Generator, messages: Sequence[Message], *, max_tokens: int) -> tuple[str, Usage]:
     """The generator's text and what it cost. Raises what the generator raises."""
     text, usage = "", Usage()
     async for piece in generator.stream(messages, max_tokens=max_tokens):

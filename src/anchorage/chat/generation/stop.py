@@ -67,6 +67,6 @@ class _Stoppable:
         return await self.generator.ping()
 
 
-def stoppable(generator: Generator, stop: Stop | None) -> Generator:
+def make_stoppable(generator: Generator, stop: Stop | None) -> Generator:
     """The generator, which `stop` stops where there is one."""
     return generator if stop is None else _Stoppable(generator, stop)

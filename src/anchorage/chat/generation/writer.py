@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from anchorage.chat.generation.prompt import prompt
-from anchorage.chat.generation.stop import stoppable
+from anchorage.chat.generation.prompt import build_prompt
+from anchorage.chat.generation.stop import make_stoppable
 from anchorage.chat.generation.usage import UsageRecorder, add_usage
 from anchorage.chat.retrieval.packing import PackableHits
-from anchorage.chat.safety.inert import InertStream
-from anchorage.chat.safety.secrecy import recites
+from anchorage.chat.safety.inert import MarkupNeutraliser
+from anchorage.chat.safety.secrecy import begins_recital
 from anchorage.chat.state import ABSTENTION, ChatLimits, TurnContext, TurnState
 from anchorage.model import Turn, Usage
 from anchorage.ports.llm import Generator
 from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
-_SLOW = 2.0  # seconds that a model may write before what it read is packed
+_PACK_AFTER = 2.0  # seconds that a model may write before what it read is packed
 
 
 class Writer:
@@ -36,15 +36,15 @@ class Writer:
         self, context: TurnContext, question: str, hits: PackableHits, history: Sequence[Turn]
     ) -> tuple[str, Usage]:
         """What the generator writes and what it cost, which is recorded; the text is emitted as it comes."""
-        generator = stoppable(self._generator, context.stop)
+        generator = make_stoppable(self._generator, context.stop)
         text, usage = "", Usage(generator.model)
-        shown = InertStream()
+        shown = MarkupNeutraliser()
         # What is to be withheld is not known before the end.
         aloud, reciting = self._limits.unsupported == "mark", False
-        messages = prompt(question, hits[: self._limits.passages], history)
+        messages = build_prompt(question, hits[: self._limits.passages], history)
         read, whole = sum(len(message.content) for message in messages), False
         clock = asyncio.get_running_loop().time
-        late: float | None = clock() + _SLOW
+        late: float | None = clock() + _PACK_AFTER
         most = min(self._limits.max_tokens, context.max_tokens or self._limits.max_tokens)
         try:
             async for piece in generator.stream(messages, max_tokens=most):
@@ -58,7 +58,7 @@ class Writer:
                     hits.pack()
                     late = None
                 text += piece
-                reciting = reciting or recites(text)
+                reciting = reciting or begins_recital(text)
                 safe = (piece if self._limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
                 if safe:
                     await context.emit_text(safe)

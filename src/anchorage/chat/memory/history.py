@@ -8,8 +8,8 @@ from importlib.resources import files
 
 import structlog
 
-from anchorage.chat.generation.completion import complete
-from anchorage.chat.generation.prompt import as_data
+from anchorage.chat.generation.completion import generate_text
+from anchorage.chat.generation.prompt import escape_for_prompt
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.memory.rewrite import is_about_conversation
 from anchorage.chat.state import ChatLimits
@@ -17,13 +17,13 @@ from anchorage.errors import AnchorageError
 from anchorage.model import Message, Principal, Turn, Usage
 from anchorage.ports.llm import Generator
 from anchorage.ports.memory import Memory, Summary, Thread
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _log = structlog.get_logger(__name__)
 _SUMMARY_TOKENS = 300
 _TURN_CHARACTERS = 4000  # of one turn that the summary is made from
-_ASKED = "What have we talked about before this?"
+_SUMMARY_QUESTION = "What have we talked about before this?"
 
 
 def turns_to_read(turns: int) -> int:
@@ -36,7 +36,7 @@ def estimate_tokens(turn: Turn) -> int:
     return (len(turn.question) + len(turn.answer)) // CHARACTERS_PER_TOKEN + 1
 
 
-def last_turns(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:
+def take_last_turns(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:
     """The last turns within both bounds; the very last in any case, unless none is wanted."""
     taken, left = 0, budget
     for turn in reversed(turns[max(0, len(turns) - count) :]):
@@ -55,12 +55,12 @@ def context_window(thread: Thread, question: str, limits: ChatLimits) -> Sequenc
     """
     if is_about_conversation(question):
         return thread.history
-    window = last_turns(thread.history, limits.history_turns, limits.history_tokens)
+    window = take_last_turns(thread.history, limits.history_turns, limits.history_tokens)
     if thread.summary is None or not window or len(window) == thread.turns:
         return window
     # What the summary covers need not be shown as well, but what it does not cover must be.
     window = [turn for turn in window if turn.number > thread.summary.number] or window
-    return [Turn(0, "", _ASKED, thread.summary.text), *window]
+    return [Turn(0, "", _SUMMARY_QUESTION, thread.summary.text), *window]
 
 
 class Summaries:
@@ -74,18 +74,18 @@ class Summaries:
         """Renew the summary of the thread if the turns since the last one, with the new turn, no longer fit the window."""
         summary, limits = thread.summary, self._limits
         since = [turn for turn in thread.history if summary is None or turn.number > summary.number]
-        if len(last_turns([*since, new], limits.history_turns, limits.history_tokens)) > len(since):
+        if len(take_last_turns([*since, new], limits.history_turns, limits.history_tokens)) > len(since):
             return
         # Half of the window stays unsummarised, so that a summary is due only every few turns.
-        kept = last_turns([*since, new], max(1, limits.history_turns // 2), limits.history_tokens // 2)
+        kept = take_last_turns([*since, new], max(1, limits.history_turns // 2), limits.history_tokens // 2)
         leaving = [turn for turn in since if turn not in kept]
         if not leaving or not limits.history_turns:
             return
-        task = asyncio.create_task(self._renew(principal, conversation_id, summary, leaving))
+        task = asyncio.create_task(self._renew_summary(principal, conversation_id, summary, leaving))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _renew(
+    async def _renew_summary(
         self, principal: Principal, conversation_id: str, summary: Summary | None, turns: Sequence[Turn]
     ) -> None:
         try:
@@ -95,17 +95,17 @@ class Summaries:
                 last = turns[-1]
                 await self._memory.summarise(principal, conversation_id, last.message_id, Summary(last.number, text))
         except AnchorageError as error:
-            degraded("no_summary", error.message)
+            record_degradation("no_summary", error.message)
         except Exception:  # noqa: BLE001  nobody waits for this task
             _log.exception("summary_crashed", conversation_id=conversation_id)
 
     async def _write_summary(self, before: str, turns: Sequence[Turn]) -> tuple[str, Usage]:
         system = files("anchorage.chat.generation.prompts").joinpath("summary.md").read_text("utf-8")
-        lines = [f"Summary so far: {_as_line(before)}"] if before else []
+        lines = [f"Summary so far: {_format_as_line(before)}"] if before else []
         for turn in turns:
-            lines += [f"User: {_as_line(turn.question)}", f"Assistant: {_as_line(turn.answer)}"]
+            lines += [f"User: {_format_as_line(turn.question)}", f"Assistant: {_format_as_line(turn.answer)}"]
         messages = [Message("system", system), Message("user", "\n".join(lines))]
-        text, usage = await complete(self._generator, messages, max_tokens=_SUMMARY_TOKENS)
+        text, usage = await generate_text(self._generator, messages, max_tokens=_SUMMARY_TOKENS)
         return " ".join(text.split()), usage
 
     async def settle(self, seconds: float) -> None:
@@ -117,6 +117,6 @@ class Summaries:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _as_line(text: str) -> str:
+def _format_as_line(text: str) -> str:
     """What somebody said, as data on one line: none of it can pass for a line of the transcript."""
-    return as_data(" ".join(text[:_TURN_CHARACTERS].split()))
+    return escape_for_prompt(" ".join(text[:_TURN_CHARACTERS].split()))

@@ -19,9 +19,9 @@ from anchorage.errors import AnchorageError, NotFound
 from anchorage.model import Citation, Hit, Principal, Unsupported
 from anchorage.ports.cache import AnswerCache, Payload, Slot
 from anchorage.ports.search import Search
-from anchorage.telemetry import CACHED, degraded
+from anchorage.telemetry import ANSWER_CACHE_LOOKUPS, record_degradation
 
-_DECIDING = re.compile(
+_DECISIVE_WORDS = re.compile(
     r"\d+|(?<=\W)[A-ZÀ-Þ]\w+|\b(?:not|no|never|without|nor|except|n't|không|nicht|kein\w*|ne|pas|sin)\b"
 )
 
@@ -59,24 +59,24 @@ class AnswerRecall:
             return {}  # answers that are cut short for one client are not kept for others
         question, vector = state["standalone_question"], None
         try:
-            slot = await self._slot(context.principal, caching, state)
+            slot = await self._find_slot(context.principal, caching, state)
             if state.get("fresh"):
                 return {"slot": slot}
             if payload := await caching.cache.exact(slot):
-                CACHED.labels("exact").inc()
+                ANSWER_CACHE_LOOKUPS.labels("exact").inc()
                 return await _replay_answer(payload, context)
             if caching.similar is not None:
                 vector = await self._embedder.embed_question(context.principal, question)
                 for payload in await caching.cache.near(slot, vector, caching.similar):
-                    if _DECIDING.findall(payload["question"]) == _DECIDING.findall(question):
-                        CACHED.labels("similar").inc()
+                    if _DECISIVE_WORDS.findall(payload["question"]) == _DECISIVE_WORDS.findall(question):
+                        ANSWER_CACHE_LOOKUPS.labels("similar").inc()
                         return await _replay_answer(payload, context)
         except NotFound:  # of a collection, not of the cache: the search tells
             return {}
         except AnchorageError as error:
-            degraded("no_answer_cache", error.message)
+            record_degradation("no_answer_cache", error.message)
             return {}
-        CACHED.labels("miss").inc()
+        ANSWER_CACHE_LOOKUPS.labels("miss").inc()
         return {"slot": slot, "question_vector": vector}
 
     async def keep_answer(self, state: TurnState, context: TurnContext) -> None:
@@ -97,9 +97,9 @@ class AnswerRecall:
         try:
             await caching.cache.keep(slot, vector, payload, conversation)
         except AnchorageError as error:
-            degraded("no_answer_cache", error.message)
+            record_degradation("no_answer_cache", error.message)
 
-    async def _slot(self, principal: Principal, caching: Caching, state: TurnState) -> Slot:
+    async def _find_slot(self, principal: Principal, caching: Caching, state: TurnState) -> Slot:
         collections = sorted(state.get("collections") or ())
         now = await self._search.state(principal, collections or None)
         family = _digest(caching.fingerprint, *principal.readers, "", *collections)
@@ -114,12 +114,12 @@ async def forget_answers(caching: Caching | None, conversation_ids: Sequence[str
     try:
         await caching.cache.forget(conversation_ids)
     except AnchorageError as error:
-        degraded("cached_answers_left", error.message)
+        record_degradation("cached_answers_left", error.message)
 
 
 async def _replay_answer(payload: Payload, context: TurnContext) -> TurnState:
     """The part of a turn's state that an earlier answer stands for; it is emitted as if it were written now."""
-    hits = PackableHits([_hit(item) for item in payload["hits"]])
+    hits = PackableHits([_parse_hit(item) for item in payload["hits"]])
     await context.emit("hits", {"hits": hits})
     await context.emit_text(payload["answer"])
     return {
@@ -133,7 +133,7 @@ async def _replay_answer(payload: Payload, context: TurnContext) -> TurnState:
     }
 
 
-def _hit(item: Mapping[str, Any]) -> Hit:
+def _parse_hit(item: Mapping[str, Any]) -> Hit:
     return Hit(**{**item, "heading_path": tuple(item["heading_path"])})
 
 

@@ -33,7 +33,7 @@ class Rememberer:
             unsupported=tuple(state["unsupported"]),
             parent=state["parent"],
             stopped=bool(context.stop and context.stop.stopped),
-            trace=trace_turn(state, self._fingerprint.of(context.max_tokens)),
+            trace=trace_turn(state, self._fingerprint.compute(context.max_tokens)),
         )
         begun = state["thread"].exists
         kept = await self._memory.append(context.principal, state["conversation_id"], turn, begun=begun)

@@ -6,16 +6,16 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 
-from anchorage.chat.generation.completion import complete
-from anchorage.chat.generation.prompt import as_data
-from anchorage.chat.generation.stop import Stop, stoppable
+from anchorage.chat.generation.completion import generate_text
+from anchorage.chat.generation.prompt import escape_for_prompt
+from anchorage.chat.generation.stop import Stop, make_stoppable
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.chat.state import TurnContext, TurnState
 from anchorage.errors import AnchorageError
 from anchorage.model import Message, Turn, Usage
 from anchorage.ports.llm import Generator
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _OPENING = re.compile(
     r"^\s*(?:and|but|so|then|also|why|how so|what about|how about|what else|anything else|who else|where else|tell me more|"
@@ -70,7 +70,7 @@ def is_about_conversation(question: str) -> bool:
 def needs_history(question: str) -> bool:
     """Whether the question leans on what was said before: an opening such as "and", a pronoun, or next to no content."""
     pointing = _POINTING.search(_EXPLETIVE.sub(" ", question))
-    return bool(_OPENING.search(question) or pointing or len(_content(question)) < 2)
+    return bool(_OPENING.search(question) or pointing or len(_find_content_words(question)) < 2)
 
 
 def carry_over_words(question: str, history: Sequence[Turn]) -> str:
@@ -82,9 +82,9 @@ def carry_over_words(question: str, history: Sequence[Turn]) -> str:
         return question
     last = history[-1]
     earlier = last.standalone_question or last.question
-    have = set(_content(question))
+    have = set(_find_content_words(question))
     added: list[str] = []
-    for text in (_names(earlier), _content(earlier), _names(_first_quote(last))):
+    for text in (_find_names(earlier), _find_content_words(earlier), _find_names(_find_first_quote(last))):
         for word in text:
             if word.lower() not in have and len(added) < _MAX_ADDED:
                 have.add(word.lower())
@@ -92,11 +92,11 @@ def carry_over_words(question: str, history: Sequence[Turn]) -> str:
     return f"{question.rstrip()} ({' '.join(added)})" if added else question
 
 
-def _content(text: str) -> list[str]:
+def _find_content_words(text: str) -> list[str]:
     return [word for word in re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower()) if word not in _STOP]
 
 
-def _names(text: str) -> list[str]:
+def _find_names(text: str) -> list[str]:
     """Capitalised names, not counting a question word at the start."""
     found = []
     for match in _NAME.finditer(text):
@@ -107,7 +107,7 @@ def _names(text: str) -> list[str]:
     return found
 
 
-def _first_quote(turn: Turn) -> str:
+def _find_first_quote(turn: Turn) -> str:
     """What the answer rests on; its own words where the caller keeps the history, and with it no citations."""
     if turn.abstained:
         return ""
@@ -137,12 +137,17 @@ class Rewriter:
         if self._generator is None:
             return carried, Usage()
         system = files("anchorage.chat.generation.prompts").joinpath("rewrite.md").read_text("utf-8")
-        thread = "\n".join(f"User: {as_data(turn.question)}\nAssistant: {as_data(turn.answer)}" for turn in history)
-        messages = [Message("system", system), Message("user", f"{thread}\n\nQuestion to rewrite: {as_data(question)}")]
+        thread = "\n".join(
+            f"User: {escape_for_prompt(turn.question)}\nAssistant: {escape_for_prompt(turn.answer)}" for turn in history
+        )
+        messages = [
+            Message("system", system),
+            Message("user", f"{thread}\n\nQuestion to rewrite: {escape_for_prompt(question)}"),
+        ]
         try:
-            text, usage = await complete(stoppable(self._generator, stop), messages, max_tokens=_MAX_TOKENS)
+            text, usage = await generate_text(make_stoppable(self._generator, stop), messages, max_tokens=_MAX_TOKENS)
         except AnchorageError as error:
-            degraded("rewrite_without_model", error.message)
+            record_degradation("rewrite_without_model", error.message)
             return carried, Usage()
         line = " ".join(text.split())
         return (line if 0 < len(line) <= self._question_limit else carried), usage

@@ -27,7 +27,7 @@ class SettingsFingerprint:
     language: str
     model: str | None
 
-    def of(self, max_tokens: int | None = None) -> str:
+    def compute(self, max_tokens: int | None = None) -> str:
         """For an answer of at most so many tokens."""
         most = self.limits.max_tokens
         return _hash_settings(self, most if max_tokens is None else min(most, max_tokens))
@@ -45,7 +45,7 @@ def trace_turn(state: TurnState, settings: str) -> dict[str, Any]:
     return {
         "hits": [[hit.document_id, hit.chunk_id, round(hit.score, 4)] for hit in state["hits"]],
         "passages": [
-            [hit.version, hit.start, hit.end, _rounded(hit.dense_score), _rounded(hit.lexical_score)]
+            [hit.version, hit.start, hit.end, _round_score(hit.dense_score), _round_score(hit.lexical_score)]
             for hit in state["hits"]
         ],
         "usage": asdict(state["usage"]),
@@ -74,5 +74,5 @@ async def read_traced_hits(catalog: Catalog, principal: Principal, traced: Mappi
     ]  # fmt: skip
 
 
-def _rounded(score: float | None) -> float | None:
+def _round_score(score: float | None) -> float | None:
     return None if score is None else round(score, 4)

@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.quoting.prose import Kind, kinds
+from anchorage.chat.quoting.prose import Kind, classify_spans
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import statement_spans
+from anchorage.text.sentences import find_statement_spans
 
 # What a question is made of besides its subject and the words of asking; matching it says nothing.
 _QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
 
 _W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
-_W_DEFINES, _BESIDE = 0.3, 2  # terms that may stand beside what a sentence defines
+_W_DEFINES, _MAX_EXTRA_TERMS = 0.3, 2  # terms that may stand beside what a sentence defines
 _E_NEAREST, _E_SENTENCE, _E_WORDING = 0.5, 0.5, 0.7
 EVIDENCE_NEEDED = 0.89
 """Abstain below this much evidence: half the best passage's and half the best sentence's cosine, and .7 of the share of
@@ -87,7 +87,7 @@ class Extraction:
     evidence: float
 
 
-def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
+def split_into_sentences(hits: Sequence[Hit]) -> list[Sentence]:
     """All sentences of the hits, best passage first. Headings announce; they do not answer.
 
     A place of a document counts once, and so does that of a copy of it in another collection.
@@ -96,8 +96,8 @@ def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
     found = []
     for place, hit in enumerate(hits):
         headings = {hit.title, *hit.heading_path}
-        spans = list(statement_spans(hit.text))
-        for (start, end), kind in zip(spans, kinds(hit.text, spans, hit.start > 0), strict=True):
+        spans = list(find_statement_spans(hit.text))
+        for (start, end), kind in zip(spans, classify_spans(hit.text, spans, hit.start > 0), strict=True):
             key = (hit.version, hit.start + start, hit.start + end, hit.text[start:end])
             if key not in seen and " ".join(hit.text[start:end].split()) not in headings:
                 seen.add(key)
@@ -105,7 +105,7 @@ def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
     return found
 
 
-def extract(
+def rank_sentences(
     question: str,
     sentences: Sequence[Sentence],
     question_vector: NDArray[Any],
@@ -115,32 +115,33 @@ def extract(
     """Rank the sentences as answers. Vectors are of length 1; `sentence_vectors` has the shape (sentences, dimension)."""
     if not sentences:
         return Extraction([], 0.0)
-    wanted = _content_terms(question, analyser)
-    terms = [set(analyser.terms(sentence.text)) for sentence in sentences]
+    wanted = _extract_content_terms(question, analyser)
+    terms = [set(analyser.extract_terms(sentence.text)) for sentence in sentences]
     by_passage: dict[int, list[int]] = {}
     for number, sentence in enumerate(sentences):
         by_passage.setdefault(sentence.place, []).append(number)
     in_passage = {
-        place: _share(
-            wanted, set(analyser.terms(f"{_header(sentences[numbers[0]].hit)} {sentences[numbers[0]].hit.text}"))
+        place: _compute_share(
+            wanted,
+            set(analyser.extract_terms(f"{_join_header(sentences[numbers[0]].hit)} {sentences[numbers[0]].hit.text}")),
         )
         for place, numbers in by_passage.items()
     }
     meaning = sentence_vectors @ question_vector
-    asked, defined = _kind_asked(question), _defined(question, analyser)
+    asked, defined = _find_asked_kind(question), _find_defined_terms(question, analyser)
     scores = np.empty(len(sentences))
     for numbers in by_passage.values():
         for at, number in enumerate(numbers):
             near = {term for other in numbers[max(at - 1, 0) : at + 2] if other != number for term in terms[other]}
             hit = sentences[number].hit
             scores[number] = (
-                _W_WORDING * _share(wanted, terms[number])
-                + _W_NEIGHBOURS * _share(wanted, near - terms[number])
+                _W_WORDING * _compute_share(wanted, terms[number])
+                + _W_NEIGHBOURS * _compute_share(wanted, near - terms[number])
                 + _W_MEANING * float(meaning[number])
                 + _W_RANK * hit.score
                 + _W_PASSAGE * in_passage[sentences[number].place]
                 + (_W_KIND * (1 if asked.search(sentences[number].text) else -1) if asked else 0)
-                + (_W_DEFINES if defined and _defines(sentences[number].text, defined, analyser) else 0)
+                + (_W_DEFINES if defined and _is_definition(sentences[number].text, defined, analyser) else 0)
             )
     order = np.argsort(-scores, kind="stable")
     nearest = max(hit.dense_score or 0.0 for hit in {s.hit.chunk_id: s.hit for s in sentences}.values())
@@ -152,35 +153,35 @@ def extract(
     return Extraction(ranked, evidence)
 
 
-def _header(hit: Hit) -> str:
+def _join_header(hit: Hit) -> str:
     return " ".join((hit.title, *hit.heading_path))
 
 
-def _content_terms(question: str, analyser: Analyser) -> set[str]:
-    terms = set(analyser.asked(question))
-    return terms - set(analyser.terms(_QUESTION_WORDS)) or terms
+def _extract_content_terms(question: str, analyser: Analyser) -> set[str]:
+    terms = set(analyser.extract_question_terms(question))
+    return terms - set(analyser.extract_terms(_QUESTION_WORDS)) or terms
 
 
-def _defined(question: str, analyser: Analyser) -> set[str]:
+def _find_defined_terms(question: str, analyser: Analyser) -> set[str]:
     """The terms of what is to be defined, where the question asks what something is."""
     asks = _ASKS_DEFINITION.match(" ".join(question.split()))
-    return _content_terms(asks["subject"], analyser) if asks else set()
+    return _extract_content_terms(asks["subject"], analyser) if asks else set()
 
 
-def _defines(sentence: str, terms: set[str], analyser: Analyser) -> bool:
+def _is_definition(sentence: str, terms: set[str], analyser: Analyser) -> bool:
     """Whether a sentence begins with these terms, little beside them, and then says what they are."""
     says = _SAYS_WHAT.search(sentence)
     if says is None:
         return False
-    before = analyser.terms(sentence[: says.start()])
-    return terms <= set(before) and before[0] in terms and len(before) <= len(terms) + _BESIDE
+    before = analyser.extract_terms(sentence[: says.start()])
+    return terms <= set(before) and before[0] in terms and len(before) <= len(terms) + _MAX_EXTRA_TERMS
 
 
-def _share(wanted: set[str], present: set[str]) -> float:
+def _compute_share(wanted: set[str], present: set[str]) -> float:
     return len(wanted & present) / len(wanted) if wanted else 0.0
 
 
-def _kind_asked(question: str) -> re.Pattern[str] | None:
+def _find_asked_kind(question: str) -> re.Pattern[str] | None:
     for asks, pattern in ((_ASKS_DATE, _DATE), (_ASKS_NUMBER, _NUMBER), (_ASKS_NAME, _NAME)):
         if asks.search(question):
             return pattern

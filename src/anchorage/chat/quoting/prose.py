@@ -40,7 +40,7 @@ class Kind(Enum):
     FRAME = auto()  # headings, announcements, the names of a table's columns
 
 
-def kinds(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[Kind]:
+def classify_spans(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[Kind]:
     """What each of these spans of a passage's text is, in order.
 
     `middle`: the passage begins in the middle of its document, so that a table at its start may have its head before it.
@@ -57,7 +57,7 @@ def kinds(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[Kin
     return found
 
 
-def _ends(piece: str) -> bool:
+def _ends_sentence(piece: str) -> bool:
     return piece.rstrip(_CLOSING).endswith(tuple(_STOPS))
 
 
@@ -73,7 +73,7 @@ def _is_code(piece: str) -> bool:
         return False
     goes_on = [False, *(line.rstrip().endswith("\\") for line in lines[:-1])]
     said = [line for line, more in zip(lines, goes_on, strict=True) if not more and not line.lstrip().startswith("#")]
-    if any(_ends(line) and not _is_code_line(line) for line in said):
+    if any(_ends_sentence(line) and not _is_code_line(line) for line in said):
         return False
     return 2 * sum(_is_code_line(line) for line in said) > len(said)
 
@@ -85,7 +85,7 @@ def _is_code_line(line: str) -> bool:
     command, lower = _COMMAND.match(line), line.lstrip()[:1].islower()
     if command and (_FLAG.search(line) or _QUOTES.match(line)):
         return True
-    if (_ends(line) and not line.endswith("...")) or " | " in line:
+    if (_ends_sentence(line) and not line.endswith("...")) or " | " in line:
         return False
     if _FLAG.search(line) and lower:
         return True
@@ -96,11 +96,11 @@ def _is_code_line(line: str) -> bool:
 
 def _is_table_head(text: str, spans: Sequence[tuple[int, int]], place: int, middle: bool) -> bool:
     """Whether this is the first row of a table, and names its columns."""
-    row = _row(text, spans, place)
-    below = _row(text, spans, place + 1)
-    if not row or not below or (_row(text, spans, place - 1) and not _gap(text, spans, place)):
+    row = _get_table_row(text, spans, place)
+    below = _get_table_row(text, spans, place + 1)
+    if not row or not below or (_get_table_row(text, spans, place - 1) and not _has_gap_before(text, spans, place)):
         return False
-    if _gap(text, spans, place + 1) or (": " in row and ": " in below):
+    if _has_gap_before(text, spans, place + 1) or (": " in row and ": " in below):
         return False
     names = [cell.strip() for cell in row.split(" | ")]
     if all(f"{name}: " in below for name in names[:1]):
@@ -108,17 +108,17 @@ def _is_table_head(text: str, spans: Sequence[tuple[int, int]], place: int, midd
     digits = any(char.isdigit() for char in row)
     if place == 0 and middle:
         return not digits and any(char.isdigit() for char in below)
-    return not digits and not _ends(row)
+    return not digits and not _ends_sentence(row)
 
 
-def _row(text: str, spans: Sequence[tuple[int, int]], place: int) -> str:
+def _get_table_row(text: str, spans: Sequence[tuple[int, int]], place: int) -> str:
     if not 0 <= place < len(spans):
         return ""
     piece = text[slice(*spans[place])]
     return piece if " | " in piece else ""
 
 
-def _gap(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool:
+def _has_gap_before(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool:
     """Whether an empty line lies before this span."""
     return place == 0 or text[spans[place - 1][1] : spans[place][0]].count("\n") > 1
 
@@ -128,15 +128,21 @@ def _is_heading(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool
     piece = text[slice(*spans[place])]
     if piece.startswith("#") and "\n" not in piece:
         return True
-    if place + 1 == len(spans) or not _gap(text, spans, place) or not _gap(text, spans, place + 1):
+    if (
+        place + 1 == len(spans)
+        or not _has_gap_before(text, spans, place)
+        or not _has_gap_before(text, spans, place + 1)
+    ):
         return False
     if "\n" in piece or " | " in piece or _ITEM.match(piece):
         return False
     if piece.rstrip(_CLOSING).endswith(("?", "？")):
         return True
     bare = _NUMBERING.sub("", piece, count=1)
-    if _ends(piece) or ": " in bare or any(char.isdigit() for char in bare):
+    if _ends_sentence(piece) or ": " in bare or any(char.isdigit() for char in bare):
         return False
     following = text[slice(*spans[place + 1])]
-    introduces = _ends(following) or len(following.split()) >= _TEXT_WORDS or " | " in following or _is_code(following)
+    introduces = (
+        _ends_sentence(following) or len(following.split()) >= _TEXT_WORDS or " | " in following or _is_code(following)
+    )
     return introduces and len(piece.split()) <= _HEADING_WORDS

@@ -9,14 +9,14 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.quoting.extract import EVIDENCE_NEEDED, extract, sentences_of
+from anchorage.chat.quoting.extract import EVIDENCE_NEEDED, rank_sentences, split_into_sentences
 from anchorage.chat.quoting.sentences import SentenceVectors
-from anchorage.chat.safety.inert import inert, linked_addresses
-from anchorage.chat.state import ABSTENTION, DECLINES, ChatLimits, Draft, Statement, TurnContext, TurnState
-from anchorage.chat.verification.markers import unmarked
+from anchorage.chat.safety.inert import neutralise_markup, select_linkable_addresses
+from anchorage.chat.state import ABSTENTION, ABSTENTION_PATTERN, ChatLimits, Draft, Statement, TurnContext, TurnState
+from anchorage.chat.verification.markers import neutralise_markers
 from anchorage.model import Hit, Principal
 from anchorage.text.analyser import Analyser
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _SPACES = re.compile(r"\s+")
 
@@ -30,7 +30,7 @@ class Quoter:
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
         """Quotations, or an honest no where the evidence is thin and the settings ask for it."""
         question, vector, hits = state["standalone_question"], state["question_vector"], state["hits"]
-        draft, evident = await self.quote(context.principal, question, vector, hits)
+        draft, evident = await self.quote_sentences(context.principal, question, vector, hits)
         if not evident and self._limits.abstain:
             draft = Draft(ABSTENTION, True)
         await context.emit_text(draft.text)
@@ -39,19 +39,27 @@ class Quoter:
             "unsupported": draft.unsupported,
         }  # fmt: skip
 
-    async def quote(
+    async def quote_sentences(
         self, principal: Principal, question: str, vector: NDArray[Any], hits: Sequence[Hit]
     ) -> tuple[Draft, bool]:
         """The sentences that answer, and whether there is evidence enough to give them."""
-        sentences = sentences_of(hits[: self._limits.passages])
-        vectors = self._vectors.on_account_of(principal, self._usage)
-        embedded = await vectors.of([sentence.text for sentence in sentences])
-        found = extract(question, sentences, vector, embedded, self._analyser)
+        sentences = split_into_sentences(hits[: self._limits.passages])
+        vectors = self._vectors.charge_to(principal, self._usage)
+        embedded = await vectors.embed_sentences([sentence.text for sentence in sentences])
+        found = rank_sentences(question, sentences, vector, embedded, self._analyser)
         # A document that says "I could not find an answer" must not speak for us.
-        chosen = [sentence for sentence in found.sentences if not DECLINES.search(visible(sentence.text))]
+        chosen = [
+            sentence
+            for sentence in found.sentences
+            if not ABSTENTION_PATTERN.search(strip_hidden_characters(sentence.text))
+        ]
         statements = [
             Statement(
-                self._shown(sentence.text, (sentence.hit.uri,)), sentence.hit, sentence.start, sentence.end, marker
+                self._format_quotation(sentence.text, (sentence.hit.uri,)),
+                sentence.hit,
+                sentence.start,
+                sentence.end,
+                marker,
             )
             for marker, sentence in enumerate(chosen[: self._limits.max_sentences], 1)
         ]
@@ -60,8 +68,8 @@ class Quoter:
         text = " ".join(f"{statement.claim} [{statement.marker}]" for statement in statements)
         return Draft(text, False, statements, claims=len(statements)), found.evidence >= EVIDENCE_NEEDED
 
-    def _shown(self, text: str, cited: Collection[str]) -> str:
+    def _format_quotation(self, text: str, cited: Collection[str]) -> str:
         """A document's sentence as part of an answer: on one line, inert, and without anything that looks like a marker."""
-        line = unmarked(_SPACES.sub(" ", visible(text)).strip())
+        line = neutralise_markers(_SPACES.sub(" ", strip_hidden_characters(text)).strip())
         links = self._limits.links
-        return line if links == "all" else inert(line, linked_addresses(links, cited), inline=True)
+        return line if links == "all" else neutralise_markup(line, select_linkable_addresses(links, cited), inline=True)

@@ -21,44 +21,44 @@ class SentenceVectors:
     """Embeds sentences and remembers the last `size` of them (1.5 kB each with 384 dimensions)."""
 
     def __init__(self, embedder: Embedder, wait: float = 15.0, *, size: int = 8192) -> None:
-        self._embedder, self._size, self._wait = embedder, size, wait
-        self._known: OrderedDict[str, NDArray[Any]] = OrderedDict()
-        self._spend: Callable[[int], None] | None = None
+        self._embedder, self._size, self._timeout = embedder, size, wait
+        self._cache: OrderedDict[str, NDArray[Any]] = OrderedDict()
+        self._charge: Callable[[int], None] | None = None
 
-    def on_account_of(self, principal: Principal, usage: UsageRecorder) -> SentenceVectors:
+    def charge_to(self, principal: Principal, usage: UsageRecorder) -> SentenceVectors:
         """The same, with the same memory; what is embedded is on the principal's account where it costs something."""
         spec = self._embedder.spec
         if not usage.is_metered(spec):
             return self
         other = copy(self)
-        other._spend = lambda tokens: usage.record_usage(principal, Usage(spec.name, tokens))
+        other._charge = lambda tokens: usage.record_usage(principal, Usage(spec.name, tokens))
         return other
 
-    async def of(self, sentences: Sequence[str]) -> Vectors:
+    async def embed_sentences(self, sentences: Sequence[str]) -> Vectors:
         """One unit vector a sentence, shape (sentences, dimension). Raises what the embedder raises, and `ModelUnavailable` after `wait` seconds."""
-        found = {sentence: self._known[sentence] for sentence in sentences if sentence in self._known}
+        found = {sentence: self._cache[sentence] for sentence in sentences if sentence in self._cache}
         missing = list(dict.fromkeys(sentence for sentence in sentences if sentence not in found))
         if missing:
-            found |= zip(missing, await self._embed(missing), strict=True)
+            found |= zip(missing, await self._embed_missing(missing), strict=True)
         for sentence, vector in found.items():
-            self._known[sentence] = vector
-            self._known.move_to_end(sentence)
-        while len(self._known) > self._size:
-            self._known.popitem(last=False)
+            self._cache[sentence] = vector
+            self._cache.move_to_end(sentence)
+        while len(self._cache) > self._size:
+            self._cache.popitem(last=False)
         if not sentences:
             return np.zeros((0, self._embedder.spec.dimension), dtype=np.float32)
         return np.stack([found[sentence] for sentence in sentences])
 
-    async def _embed(self, sentences: list[str]) -> Vectors:
+    async def _embed_missing(self, sentences: list[str]) -> Vectors:
         try:
-            async with asyncio.timeout(self._wait):  # an answer waits for them
+            async with asyncio.timeout(self._timeout):  # an answer waits for them
                 vectors = await self._embedder.embed_passages(sentences)
         except TimeoutError as error:
             raise ModelUnavailable(
-                f"The embedder {self._embedder.spec.name} gave no vectors of {len(sentences)} sentences within {self._wait:g} s "
+                f"The embedder {self._embedder.spec.name} gave no vectors of {len(sentences)} sentences within {self._timeout:g} s "
                 "(ANCHORAGE_EMBEDDING__QUERY_TIMEOUT). Check its server, or raise the setting."
             ) from error
-        if self._spend is not None:
+        if self._charge is not None:
             limit = self._embedder.max_tokens
-            self._spend(sum(min(len(self._embedder.token_starts(sentence)), limit) for sentence in sentences))
+            self._charge(sum(min(len(self._embedder.token_starts(sentence)), limit) for sentence in sentences))
         return vectors

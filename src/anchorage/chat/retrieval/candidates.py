@@ -16,9 +16,9 @@ from anchorage.model import EmbedderSpec, Principal
 from anchorage.model.search import Query, Ranking
 from anchorage.ports.retrieval_role import Retrieval, RetrievalRole
 from anchorage.ports.search import Search
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
-Found = tuple[Ranking, NDArray[Any] | None]
+RankedCandidates = tuple[Ranking, NDArray[Any] | None]
 """A ranking, and the question's vector by the default embedder, which is None where that embedder is away."""
 
 
@@ -41,7 +41,7 @@ class CandidateFinder:
         vector: NDArray[Any] | None = None,
         lists: bool = False,
         within_budget: bool = False,
-    ) -> Found:
+    ) -> RankedCandidates:
         """The `k` best passages. Where an embedder is away, its collections are searched by words alone.
 
         `index_id` takes that index version instead of the live one; `lists` wants the rankings that were fused, too: whoever
@@ -73,13 +73,13 @@ class CandidateFinder:
                 vectors[spec] = await embed(spec)
         if not (by_words := [spec for spec in away if spec in vectors]):
             return found, vector
-        degraded("by_words_alone", away[by_words[0]].message)
+        record_degradation("by_words_alone", away[by_words[0]].message)
         return replace(found, by_words=by_words), vector
 
     async def _ask_role(
         self, role: RetrievalRole, principal: Principal, question: str, collections: Sequence[str] | None, k: int,
         vector: NDArray[Any] | None,
-    ) -> Found:  # fmt: skip
+    ) -> RankedCandidates:  # fmt: skip
         """The same by another process; its vector counts where it comes from the same embedder as ours would."""
         own = self._embedder.spec
         known = None if vector is None else tuple(map(float, vector))

@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 
-from anchorage.chat.generation.completion import complete
-from anchorage.chat.generation.prompt import as_data
-from anchorage.chat.generation.stop import stoppable
+from anchorage.chat.generation.completion import generate_text
+from anchorage.chat.generation.prompt import escape_for_prompt
+from anchorage.chat.generation.stop import make_stoppable
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.state import ChatLimits, TurnContext
 from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Message
 from anchorage.ports.llm import Generator
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
-_RANKS = 60  # the constant of the paper
+_RANK_CONSTANT = 60  # the constant of the paper
 _NUMBERING = re.compile(r"^\s*(?:\d{1,2}[.)]|[-*•])\s*")
 _MAX_TOKENS = 300
 
@@ -41,12 +41,14 @@ class QueryExpander:
         system = files("anchorage.chat.generation.prompts").joinpath("queries.md").read_text("utf-8")
         messages = [
             Message("system", system.replace("{count}", str(count))),
-            Message("user", f"Question: {as_data(question)}"),
+            Message("user", f"Question: {escape_for_prompt(question)}"),
         ]
         try:
-            text, usage = await complete(stoppable(self._generator, context.stop), messages, max_tokens=_MAX_TOKENS)
+            text, usage = await generate_text(
+                make_stoppable(self._generator, context.stop), messages, max_tokens=_MAX_TOKENS
+            )
         except AnchorageError as error:
-            degraded("one_query", error.message)
+            record_degradation("one_query", error.message)
             return []
         self._usage.record_usage(context.principal, usage)
         lines = (_NUMBERING.sub("", line).strip() for line in text.splitlines())
@@ -62,6 +64,6 @@ def fuse_rankings(hits: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[
     for ranked, weight in ((hits, 1.0), *((other, 1 / len(others)) for other in others)):
         for place, hit in enumerate(ranked):
             known.setdefault(hit.chunk_id, hit)
-            scores[hit.chunk_id] += weight * (_RANKS + 1) / (_RANKS + 1 + place) / 2
+            scores[hit.chunk_id] += weight * (_RANK_CONSTANT + 1) / (_RANK_CONSTANT + 1 + place) / 2
     order = sorted(known, key=lambda chunk_id: -scores[chunk_id])
     return [replace(known[chunk_id], score=round(scores[chunk_id], 6)) for chunk_id in order]

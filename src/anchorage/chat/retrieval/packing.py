@@ -28,7 +28,7 @@ class PackableHits(Sequence[Hit]):
             self._packed = zlib.compress(pickle.dumps(self._hits, pickle.HIGHEST_PROTOCOL), 1)
             self._hits = None
 
-    def _read(self) -> tuple[Hit, ...]:
+    def _unpack(self) -> tuple[Hit, ...]:
         if self._hits is None:
             self._hits = cast(tuple[Hit, ...], pickle.loads(zlib.decompress(self._packed)))  # noqa: S301  ours, from above
             self._packed = b""
@@ -39,10 +39,10 @@ class PackableHits(Sequence[Hit]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Hit]: ...
     def __getitem__(self, index: int | slice) -> Hit | Sequence[Hit]:
-        return self._read()[index]
+        return self._unpack()[index]
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self._unpack())
 
     def __iter__(self) -> Iterator[Hit]:
-        return iter(self._read())
+        return iter(self._unpack())

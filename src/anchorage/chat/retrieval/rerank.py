@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from anchorage.errors import AnchorageError, ModelError
 from anchorage.model import Hit
 from anchorage.ports.reranker import Reranker
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,16 @@ async def rerank_hits(reranking: Reranking, question: str, hits: Sequence[Hit]) 
         return hits
     try:
         async with asyncio.timeout(reranking.deadline):
-            scores = await reranking.reranker.score(question, [_passage(hit) for hit in chosen])
+            scores = await reranking.reranker.score(question, [_format_passage(hit) for hit in chosen])
         if len(scores) != len(chosen) or not all(map(math.isfinite, scores)):
             raise ModelError("The reranker returned scores that are not one number for each passage.")
     except TimeoutError:
-        degraded("not_reranked", f"The reranker took longer than ANCHORAGE_RERANK__DEADLINE, {reranking.deadline:g} s.")
+        record_degradation(
+            "not_reranked", f"The reranker took longer than ANCHORAGE_RERANK__DEADLINE, {reranking.deadline:g} s."
+        )
         return hits
     except AnchorageError as error:
-        degraded("not_reranked", error.message)
+        record_degradation("not_reranked", error.message)
         return hits
     order = sorted(range(len(chosen)), key=lambda index: -scores[index])  # stable: equal scores stay as retrieved
     least = min(scores)
@@ -49,6 +51,6 @@ async def rerank_hits(reranking: Reranking, question: str, hits: Sequence[Hit]) 
     return [*ranked, *(replace(hit, score=min(hit.score, float(least))) for hit in hits[len(chosen) :])]
 
 
-def _passage(hit: Hit) -> str:
+def _format_passage(hit: Hit) -> str:
     """What the index holds of a chunk: the passage under its title and headings."""
     return "\n".join((" > ".join((hit.title, *hit.heading_path)), hit.text))

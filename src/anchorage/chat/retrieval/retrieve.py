@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from anchorage.chat.retrieval.candidates import CandidateFinder, Found
+from anchorage.chat.retrieval.candidates import CandidateFinder, RankedCandidates
 from anchorage.chat.retrieval.embed import QuestionEmbedder
 from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings
 from anchorage.chat.retrieval.packing import PackableHits
@@ -41,7 +41,7 @@ class Retriever:
             return {}
         question, collections = state["standalone_question"], state.get("collections")
         others = await self._expander.write_wordings(question, context) if self._expander else []
-        wanted, who = self._wanted(self._limits.k), context.principal
+        wanted, who = self._count_candidates(self._limits.k), context.principal
         asked = self._finder.find_candidates(who, question, collections, wanted, vector=state.get("question_vector"))
         if others:
             (ranking, vector), *more = await asyncio.gather(
@@ -68,21 +68,21 @@ class Retriever:
         index_id: int | None = None,
         lists: bool = False,
         within_budget: bool = False,
-    ) -> Found:
+    ) -> RankedCandidates:
         """The `k` best passages for a question as it stands; the options are those of `CandidateFinder.find_candidates`."""
         k = k or self._limits.k
         found, vector = await self._finder.find_candidates(
             principal,
             question,
             collections,
-            self._wanted(k),
+            self._count_candidates(k),
             index_id=index_id,
             lists=lists,
             within_budget=within_budget,
         )
         return await self._rerank(question, found, k), vector
 
-    def _wanted(self, k: int) -> int:
+    def _count_candidates(self, k: int) -> int:
         """How many candidates the best `k` are chosen from."""
         return max(k, self._reranking.candidates if self._reranking else 0)
 

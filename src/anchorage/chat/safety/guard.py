@@ -16,13 +16,13 @@ import structlog
 
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.memory.rewrite import is_about_conversation
-from anchorage.chat.safety.rules import ANSWER_RULES, QUESTION_RULES, Finding, redacted
+from anchorage.chat.safety.rules import ANSWER_RULES, QUESTION_RULES, Finding, redact_findings
 from anchorage.chat.state import TurnContext, TurnState
 from anchorage.errors import AnchorageError, Blocked, ModelUnavailable
 from anchorage.model import EmbedderSpec, Principal, Turn, Unsupported
 from anchorage.ports.guard import Guard
-from anchorage.telemetry import GUARD_FINDINGS, degraded
-from anchorage.text.hidden import visible
+from anchorage.telemetry import GUARD_FINDINGS, record_degradation
+from anchorage.text.hidden import strip_hidden_characters
 
 _log = structlog.get_logger(__name__)
 Side = Literal["question", "answer"]
@@ -53,17 +53,17 @@ class Guards:
         )
 
 
-def check(text: str, side: Side, guards: Guards) -> str:
+def apply_rules(text: str, side: Side, guards: Guards) -> str:
     """The text as the rules let it pass. Raises `Blocked`."""
     out = []
-    for action, finding in _findings(text, side, guards):
-        _act(side, action, finding)
+    for action, finding in _run_rules(text, side, guards):
+        _act_on_finding(side, action, finding)
         if action == "redact":
             out.append(finding)
-    return redacted(text, out) if out else text
+    return redact_findings(text, out) if out else text
 
 
-def _findings(text: str, side: Side, guards: Guards) -> Iterator[tuple[str, Finding]]:
+def _run_rules(text: str, side: Side, guards: Guards) -> Iterator[tuple[str, Finding]]:
     """What the rules find, with what follows from it."""
     actions, limit = (
         (guards.question, guards.max_question_chars) if side == "question" else (guards.answer, guards.max_answer_chars)
@@ -76,14 +76,14 @@ def _findings(text: str, side: Side, guards: Guards) -> Iterator[tuple[str, Find
                 yield action, finding
 
 
-def _act(side: Side, action: str, finding: Finding) -> None:
+def _act_on_finding(side: Side, action: str, finding: Finding) -> None:
     GUARD_FINDINGS.labels(side, finding.rule, action).inc()
     _log.info("guard_finding", side=side, rule=finding.rule, what=finding.what, action=action)  # never the text itself
     if action == "block":
-        raise _blocked(side, finding.rule, finding.what)
+        raise _build_blocked_error(side, finding.rule, finding.what)
 
 
-def _blocked(side: Side, rule: str, what: str) -> Blocked:
+def _build_blocked_error(side: Side, rule: str, what: str) -> Blocked:
     setting = f"ANCHORAGE_GUARD__{side.upper()}_{rule.upper()}"
     if side == "question":
         message = f"This question was not taken: the rule `{rule}` found {what}. Ask in other words"
@@ -107,8 +107,8 @@ class TurnGuard:
         """The question, and the turns that a caller sends, as they may be used and kept. Raises `Blocked`."""
         question = state["question"]
         if self._guards is not None:
-            question = check(question, "question", self._guards)
-            await self._judge(context.principal, self._guards, "question", question, None)
+            question = apply_rules(question, "question", self._guards)
+            await self._ask_judge(context.principal, self._guards, "question", question, None)
         if is_about_conversation(question):
             return {"question": question, "about_conversation": True}
         history = await self._guard_history(context, question, state["history"])
@@ -123,13 +123,15 @@ class TurnGuard:
         if guards is None:
             return {}
         citations, unsupported = state["citations"], state["unsupported"]
-        shown = check(answer, "answer", guards)
-        await self._judge(context.principal, guards, "answer", state["question"], shown)
+        shown = apply_rules(answer, "answer", guards)
+        await self._ask_judge(context.principal, guards, "answer", state["question"], shown)
         if shown != answer:
             only = {name: action if action == "redact" else "off" for name, action in guards.answer.items()}
             quiet = replace(guards, answer=only)
-            citations = [replace(item, claim=check(item.claim, "answer", quiet)) for item in citations]
-            unsupported = [_find_again(shown, item, check(item.text, "answer", quiet)) for item in unsupported]
+            citations = [replace(item, claim=apply_rules(item.claim, "answer", quiet)) for item in citations]
+            unsupported = [
+                _locate_sentence(shown, item, apply_rules(item.text, "answer", quiet)) for item in unsupported
+            ]
         if guards.holds:
             await context.emit("token", {"text": shown})
         return {"answer": shown, "citations": citations, "unsupported": unsupported}
@@ -144,7 +146,7 @@ class TurnGuard:
         if self._guards is None:
             return question
         actions = {**self._guards.question, "injection": "off"}
-        return check(question, "question", replace(self._guards, question=actions))
+        return apply_rules(question, "question", replace(self._guards, question=actions))
 
     def guard_stored_question(self, question: str) -> str:
         """A question that waits to be checked, as it may be written down meanwhile: the check counts and tells later what this finds.
@@ -154,12 +156,12 @@ class TurnGuard:
         if self._guards is None:
             return question
         out = []
-        for action, finding in _findings(question, "question", self._guards):
+        for action, finding in _run_rules(question, "question", self._guards):
             if action == "block":
-                raise _blocked("question", finding.rule, finding.what)
+                raise _build_blocked_error("question", finding.rule, finding.what)
             if action == "redact":
                 out.append(finding)
-        return redacted(question, out) if out else question
+        return redact_findings(question, out) if out else question
 
     async def guard_sent_turns(self, history: Sequence[Turn]) -> Sequence[Turn]:
         """Turns that a caller sends, as the rules let them pass; those that they would have blocked are left out."""
@@ -169,8 +171,8 @@ class TurnGuard:
         for turn in history:
             await asyncio.sleep(0)  # there may be many, and this process writes other answers
             with suppress(Blocked):  # counted, and told in the log
-                question = check(visible(turn.question), "question", self._guards)
-                answer = check(visible(turn.answer), "answer", self._guards)
+                question = apply_rules(strip_hidden_characters(turn.question), "question", self._guards)
+                answer = apply_rules(strip_hidden_characters(turn.answer), "answer", self._guards)
                 passed.append(replace(turn, question=question, answer=answer))
         return passed
 
@@ -196,11 +198,13 @@ class TurnGuard:
         said = [turn.question for turn in seen if turn.question]
         with suppress(Blocked):  # counted, and told in the log
             if said:
-                await self._judge(context.principal, guards, "question", "\n\n".join([*said, question]), None)
+                await self._ask_judge(context.principal, guards, "question", "\n\n".join([*said, question]), None)
             return seen
         return ()
 
-    async def _judge(self, principal: Principal, guards: Guards, side: Side, question: str, answer: str | None) -> None:
+    async def _ask_judge(
+        self, principal: Principal, guards: Guards, side: Side, question: str, answer: str | None
+    ) -> None:
         """Ask the guard's model. Raises `Blocked`, and `ModelUnavailable` where it fails closed."""
         action = (guards.question if side == "question" else guards.answer)["model"]
         if guards.judge is None or action == "off":
@@ -209,17 +213,17 @@ class TurnGuard:
             verdict = await guards.judge.judge(question, answer)
         except AnchorageError as error:
             if guards.fails_open:
-                degraded("guard_open", error.message)
+                record_degradation("guard_open", error.message)
                 return
             raise ModelUnavailable(
                 f"The {side} could not be checked, so it was not let through (ANCHORAGE_GUARD__ON_FAILURE). {error.message}"
             ) from error
         self._usage.record_usage(principal, verdict.usage)
         if not verdict.safe:
-            _act(side, action, Finding("model", verdict.why or "it unsafe", 0, 0))
+            _act_on_finding(side, action, Finding("model", verdict.why or "it unsafe", 0, 0))
 
 
-def _find_again(answer: str, item: Unsupported, text: str) -> Unsupported:
+def _locate_sentence(answer: str, item: Unsupported, text: str) -> Unsupported:
     """An unsupported sentence in the answer that was changed: where its text stands now, or without a text where it is gone."""
     start = answer.find(text)
     if text and start >= 0:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
-_IN = r"[^\s<>`|]"  # a bar ends the cell of a table, and what stands in it
-_START = "(?<![A-Za-z0-9])"
-_ADDRESS = rf"(?:(?:{_SCHEME})?://{_IN}*|(?:{_SCHEME}:)?//[^\s<>`|/]+[.:@]{_IN}*|{_START}[Ww]{{3}}\.{_IN}+)"
+_ADDRESS_CHARACTER = r"[^\s<>`|]"  # a bar ends the cell of a table, and what stands in it
+_WORD_START = "(?<![A-Za-z0-9])"
+_ADDRESS = rf"(?:(?:{_SCHEME})?://{_ADDRESS_CHARACTER}*|(?:{_SCHEME}:)?//[^\s<>`|/]+[.:@]{_ADDRESS_CHARACTER}*|{_WORD_START}[Ww]{{3}}\.{_ADDRESS_CHARACTER}+)"
 _ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?]|[!-;=?-~]*@)")
 _LINK = re.compile(rf"(?<!!)\[[^\[\]`<>\n]*\]\((?P<there>[^\s()<>`]+)\)|(?P<bare>{_ADDRESS})")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`|\n]*)$")  # with a bar, it may be the head of a table
@@ -25,14 +25,14 @@ _TICKS = re.compile(r"`+")
 _AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
 # What may be the beginning of something active; the rest of it has yet to come.
 _UNDECIDED = re.compile(
-    rf"(?:\]:?|<(?![A-Za-z/!?])[!-;=?-~]*|{_START}(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}{_IN}*|{_ADDRESS})$",
+    rf"(?:\]:?|<(?![A-Za-z/!?])[!-;=?-~]*|{_WORD_START}(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}{_ADDRESS_CHARACTER}*|{_ADDRESS})$",
     re.I,
 )
-_OPEN = "<]!\\:/wW"
-_LONGEST = 4_000  # characters held back; what is longer is no address and no code span
+_OPENING_CHARACTERS = "<]!\\:/wW"
+_MAX_HELD = 4_000  # characters held back; what is longer is no address and no code span
 
 
-class InertStream:
+class MarkupNeutraliser:
     """Makes a text inert that comes in pieces. What has been given out is never active, however the text goes on."""
 
     def __init__(self, cited: Collection[str] = (), *, inline: bool = False) -> None:
@@ -44,22 +44,22 @@ class InertStream:
 
     def feed(self, piece: str) -> str:
         """What can be shown of the text so far, and was not yet."""
-        self._held += visible(piece)
+        self._held += strip_hidden_characters(piece)
         out = []
         while (at := self._held.find("\n")) >= 0:
             line, self._held = self._held[:at], self._held[at + 1 :]
-            out.append(self._line(line, whole=True) + "\n")
+            out.append(self._neutralise_line(line, whole=True) + "\n")
             self._line_start, self._last = True, ""
-        if len(self._held) > _LONGEST:
+        if len(self._held) > _MAX_HELD:
             # What the last characters mean, the next ones say, however long that lasts.
-            decided = self._held.rstrip(_OPEN) or self._held[:-1]
+            decided = self._held.rstrip(_OPENING_CHARACTERS) or self._held[:-1]
             open_end, self._held = self._held[len(decided) :], decided
-            out.append(self._line(self._held, whole=True, ends=False))
+            out.append(self._neutralise_line(self._held, whole=True, ends=False))
             self._held, self._line_start = open_end, False
             return "".join(out)
-        safe = self._safe()
+        safe = self._measure_decided_part()
         if safe:
-            out.append(self._line(self._held[:safe], whole=False))
+            out.append(self._neutralise_line(self._held[:safe], whole=False))
             self._held = self._held[safe:]
             self._line_start = False
         return "".join(out)
@@ -67,17 +67,17 @@ class InertStream:
     def end(self) -> str:
         """What was held back."""
         rest, self._held = self._held, ""
-        shown = self._line(rest, whole=True) if rest else ""
+        shown = self._neutralise_line(rest, whole=True) if rest else ""
         self._line_start = False
         return shown
 
-    def _safe(self) -> int:
+    def _measure_decided_part(self) -> int:
         """How much of a line that is not yet whole can be decided."""
         line = self._held
         if self._fence or (self._line_start and line.lstrip(" ")[:1] in ("", "`", "~")):
             return 0
         limit = len(line)
-        for start, end, closed in _code_spans(line):
+        for start, end, closed in _find_code_spans(line):
             if not closed or end == len(line) or "|" in line[start:end]:
                 limit = start
                 break
@@ -85,7 +85,7 @@ class InertStream:
         limit = found.start() if found else limit
         return len(line[:limit].rstrip("<]~\\"))  # what they mean, the next character says
 
-    def _line(self, line: str, *, whole: bool, ends: bool = True) -> str:
+    def _neutralise_line(self, line: str, *, whole: bool, ends: bool = True) -> str:
         """`whole`: no more of it is waited for; `ends`: there is no more of it."""
         if self._fence:
             stripped = line.strip(" \t")
@@ -101,7 +101,7 @@ class InertStream:
         # A fence that we do not follow (indented, in a list) would turn round for the reader what is code and what is not.
         line = _TILDES.sub(lambda match: "'" * len(match.group()), line)
         shown = ""
-        for piece in _inert_line(line, self._cited, ends=whole and ends):
+        for piece in _neutralise_around_code(line, self._cited, ends=whole and ends):
             # Next to another backtick, or behind a backslash, a backtick does not open what it seems to open.
             apart = piece.startswith("`") and (shown or self._last).endswith(("`", "\\"))
             shown += f" {piece}" if apart else piece
@@ -109,48 +109,48 @@ class InertStream:
         return shown
 
 
-def linked_addresses(links: str, cited: Collection[str]) -> Collection[str]:
+def select_linkable_addresses(links: str, cited: Collection[str]) -> Collection[str]:
     """Of the cited documents' addresses, those that an answer may link to, by the setting."""
     return cited if links == "cited" else ()
 
 
-def inert(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
+def neutralise_markup(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
     """The whole text made inert. Addresses in `cited` stay links and stay bare; images never stay."""
-    if "`" not in text and "~~~" not in text and _is_plain(seen := visible(text)):
+    if "`" not in text and "~~~" not in text and _is_plain(seen := strip_hidden_characters(text)):
         return seen
-    stream = InertStream(cited, inline=inline)
+    stream = MarkupNeutraliser(cited, inline=inline)
     return stream.feed(text) + stream.end()
 
 
-def _code_spans(line: str) -> Iterator[tuple[int, int, bool]]:
+def _find_code_spans(line: str) -> Iterator[tuple[int, int, bool]]:
     """Runs of backticks with what they enclose: start, end, and whether the line closes them."""
     at = 0
     while opener := _TICKS.search(line, at):
         escaped = opener.start() > 0 and line[opener.start() - 1] == "\\"
-        closer = None if escaped else _closer(line, opener)
+        closer = None if escaped else _find_closing_run(line, opener)
         at = closer.end() if closer else opener.end()
         yield opener.start(), at, closer is not None
 
 
-def _closer(line: str, opener: re.Match[str]) -> re.Match[str] | None:
+def _find_closing_run(line: str, opener: re.Match[str]) -> re.Match[str] | None:
     return next((run for run in _TICKS.finditer(line, opener.end()) if run.group() == opener.group()), None)
 
 
-def _inert_line(line: str, cited: Collection[str], *, ends: bool) -> Iterator[str]:
+def _neutralise_around_code(line: str, cited: Collection[str], *, ends: bool) -> Iterator[str]:
     # A table's row is cut at its bars before code is looked for: half of a code span would turn round what follows in its cell.
     cut = not ends or _ACTIVE.search(line) is not None
     at = 0
-    for start, end, closed in _code_spans(line):
+    for start, end, closed in _find_code_spans(line):
         if start < at:
             continue
-        yield _inert_text(line[at:start], cited)
+        yield _neutralise_text(line[at:start], cited)
         at = end
         code = line[start:end]
         if closed and not (cut and "|" in code):
             yield code
         else:
-            yield _inert_text(code.replace("`", "'"), cited)
-    yield _inert_text(line[at:], cited)
+            yield _neutralise_text(code.replace("`", "'"), cited)
+    yield _neutralise_text(line[at:], cited)
 
 
 def _is_plain(text: str) -> bool:
@@ -158,21 +158,21 @@ def _is_plain(text: str) -> bool:
     return not any(sign in text for sign in ("//", "](", "]:", "<")) and "www." not in text.lower()
 
 
-def _inert_text(text: str, cited: Collection[str]) -> str:
+def _neutralise_text(text: str, cited: Collection[str]) -> str:
     if _is_plain(text):
         return text
     if not cited:
-        return _ACTIVE.sub(_disarmed, text)
+        return _ACTIVE.sub(_disarm_match, text)
     pieces, at = [], 0
     for match in _LINK.finditer(text):
         address = match["there"] or match["bare"].rstrip(_AFTER_ADDRESS)
         if address in cited:
-            pieces += [_ACTIVE.sub(_disarmed, text[at : match.start()]), match.group()]
+            pieces += [_ACTIVE.sub(_disarm_match, text[at : match.start()]), match.group()]
             at = match.end()
-    return "".join(pieces) + _ACTIVE.sub(_disarmed, text[at:])
+    return "".join(pieces) + _ACTIVE.sub(_disarm_match, text[at:])
 
 
-def _disarmed(match: re.Match[str]) -> str:
+def _disarm_match(match: re.Match[str]) -> str:
     found = match.group()
     if found == "]":
         return "] "
@@ -180,4 +180,4 @@ def _disarmed(match: re.Match[str]) -> str:
         return "‹"
     address = found.rstrip(_AFTER_ADDRESS)
     escaped = match.string[match.start() - 1 : match.start()] == "\\"
-    return f"{' ' if escaped else ''}`{address}`{_ACTIVE.sub(_disarmed, found[len(address) :])}"
+    return f"{' ' if escaped else ''}`{address}`{_ACTIVE.sub(_disarm_match, found[len(address) :])}"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from anchorage.errors import BadRequest, TooLarge
-from anchorage.text.hidden import parted, visible
+from anchorage.text.hidden import replace_zero_width_spaces, strip_hidden_characters
 
 
-def strip_unstorable(text: str) -> str:
+def strip_unstorable_characters(text: str) -> str:
     """The text without what no database and no model takes: NUL, and halves of characters, which JSON lets through."""
     return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def clean_question(question: str) -> str:
     """The question as it is read: without outer white space and hidden characters, which would hide from the guards what a model reads."""
-    return visible(parted(strip_unstorable(question))).strip()
+    return strip_hidden_characters(replace_zero_width_spaces(strip_unstorable_characters(question))).strip()
 
 
 def check_question(question: str, limit: int) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from anchorage.text.hidden import visible
+from anchorage.text.hidden import strip_hidden_characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,18 @@ _ASSIGNED = re.compile(
 _ASSIGNED_HINTS = ("password", "passwd", "secret", "key", "token")
 
 
-def secrets(text: str) -> Iterator[Finding]:
+def find_secrets(text: str) -> Iterator[Finding]:
     """Keys, tokens and passwords in forms that nothing else has."""
     for hints, what, pattern in _SECRETS:
-        if _any(hints, text):
+        if _contains_any(hints, text):
             for match in pattern.finditer(text):
                 yield Finding("secrets", what, *match.span(pattern.groups))
-    if "=" in text and _any(_ASSIGNED_HINTS, text.lower()):
+    if "=" in text and _contains_any(_ASSIGNED_HINTS, text.lower()):
         for match in _ASSIGNED.finditer(text):
             yield Finding("secrets", "a password or key", *match.span(1))
 
 
-def _any(hints: tuple[str, ...], text: str) -> bool:
+def _contains_any(hints: tuple[str, ...], text: str) -> bool:
     for hint in hints:  # noqa: SIM110  a generator for `any` would cost more than the search
         if hint in text:
             return True
@@ -83,17 +83,17 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])[\w+-][\w.+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}\b"
 )
 _DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7,18}")
-_WITHIN = frozenset(".,/-_=&#:")  # before or after a run of digits: it is a part of something else
+_JOINING_CHARACTERS = frozenset(".,/-_=&#:")  # before or after a run of digits: it is a part of something else
 _TELEPHONE = re.compile(
     r"\+\d[\d ().-]{7,18}|\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}|0[35789](?:[ .-]?\d){8}"  # abroad, North America, Vietnam
 )
 _IDENTITY = re.compile(r"\d{3}-\d{2}-\d{4}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-_MOST = 100  # of what has to be calculated
+_MAX_IBANS = 100  # of what has to be calculated
 _IBAN_HINT = re.compile(r"\b[A-Z]{2}\d{2}[ A-Z0-9]")
 
 
-def pii(text: str) -> Iterator[Finding]:
+def find_personal_data(text: str) -> Iterator[Finding]:
     """E-mail addresses, telephone numbers, and card, bank and (US) social security numbers whose check digits are right."""
     if "@" in text:
         for match in _EMAIL.finditer(text):
@@ -104,24 +104,24 @@ def pii(text: str) -> Iterator[Finding]:
         start -= text[:start].endswith("+")
         before, after = text[start - 1 : start], text[end : end + 1]
         if (
-            before in _WITHIN
+            before in _JOINING_CHARACTERS
             or before.isalnum()
             or after.isalnum()
-            or (after in _WITHIN and text[end + 1 : end + 2].isalnum())
+            or (after in _JOINING_CHARACTERS and text[end + 1 : end + 2].isalnum())
         ):
             continue
-        if what := _number(text[start:end]):
+        if what := _identify_number(text[start:end]):
             yield Finding("pii", what, start, end)
     if _IBAN_HINT.search(text):
         from stdnum.iso7064 import mod_97_10
 
-        for match in islice(_IBAN.finditer(text), _MOST):
+        for match in islice(_IBAN.finditer(text), _MAX_IBANS):
             number = match.group().replace(" ", "")
             if mod_97_10.is_valid(number[4:] + number[:4]):
                 yield Finding("pii", "a bank account number", match.start(), match.end())
 
 
-def _number(found: str) -> str | None:
+def _identify_number(found: str) -> str | None:
     """What a run of digits with separators is; None for just any number."""
     if _IDENTITY.fullmatch(found):
         from stdnum.us import ssn
@@ -140,16 +140,16 @@ _ORDER = r"(?:^|[.!?:;,)\]\n-]|\b(?:please|now|and|then|first|just|must|should|(
 _DROP = r"(?:ignore|disregard|forget|override|bypass|discard|do not follow|don'?t follow|stop following)"
 _EARLIER = r"(?:previous|prior|above|preceding|earlier|foregoing|existing|initial|original|system|safety)"
 # "Forget my earlier question", "ignore the previous message, I meant 2024": people correct themselves.
-_OWN = r"my\s|(?:(?:the|that|this)\s+)?(?:previous|prior|earlier)\s+message\b"
+_OWN_MESSAGES = r"my\s|(?:(?:the|that|this)\s+)?(?:previous|prior|earlier)\s+message\b"
 _RULES = r"(?:instructions?|prompts?|rules?|directions?|directives?|guidelines?|commands?|messages?)"
 _QUALIFIED = r"(?:system|initial|hidden|original|secret|developer|confidential)"
 _DROP_HINTS = ("ignore", "disregard", "forget", "override", "bypass", "discard", "follow")
 # "The system prompt of a shell", "the instructions above the sink": documents have such things too.
-_OF_SOMETHING = (
+_NOT_OF_SOMETHING = (
     r"(?!\s+(?:formats?|handlers?|logs?|queues?)\b|\s+of\s+(?!(?:this|your|yours|it)\b|"
     r"(?:the\s+)?(?:chat|conversation|assistant|model|session|ai|bot|chatbot|llm|system)\b))"
 )
-_A_PLACE = (
+_NOT_A_PLACE = (
     r"(?!-|\s+(?:\d|(?:the|a|an|my|our|his|her|its|their|each|every)\s+"
     r"(?!(?:\w+\s+)?(?:line|message|question|passages?|prompt|text|point|sentence|mark)\b)))"
 )
@@ -162,7 +162,7 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
         (
             (_DROP_HINTS, _RULES_HINTS),
             "an order to drop the instructions",
-            rf"{_ORDER}{_DROP}\s+(?!{_OWN})(?:(?:[\w']+\s+){{0,3}}?{_EARLIER}\s+(?:\w+\s+){{0,2}}?|(?:all\s+|any\s+|of\s+)*your\s+(?:\w+\s+)?)"
+            rf"{_ORDER}{_DROP}\s+(?!{_OWN_MESSAGES})(?:(?:[\w']+\s+){{0,3}}?{_EARLIER}\s+(?:\w+\s+){{0,2}}?|(?:all\s+|any\s+|of\s+)*your\s+(?:\w+\s+)?)"
             rf"{_RULES}\b",
         ),
         (
@@ -191,8 +191,8 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
             "an order to reveal the instructions",
             rf"{_ORDER}(?:reveal|show|print|repeat|output|display|leak|dump|recite|tell|give|write|copy|translate|summari[sz]e)\s+"
             rf"(?:\w+\s+){{0,4}}?(?:your\s+{_QUALIFIED}\s+(?:\w+\s+)?{_RULES}|your\s+system\s+(?:prompt|message)\b|"
-            rf"(?:the|this)\s+system\s+(?:prompt|message)\b{_OF_SOMETHING}|"
-            rf"(?:everything|all|the\s+(?:text|words|prompt|instructions?|messages?))\s+above\b{_A_PLACE})|"
+            rf"(?:the|this)\s+system\s+(?:prompt|message)\b{_NOT_OF_SOMETHING}|"
+            rf"(?:everything|all|the\s+(?:text|words|prompt|instructions?|messages?))\s+above\b{_NOT_A_PLACE})|"
             rf"\bwhat(?:'s|\s+is|\s+are|\s+were)\s+your\s+{_QUALIFIED}\s+{_RULES}\b",
         ),
         (
@@ -213,14 +213,14 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
 )
 
 
-def injection(text: str) -> Iterator[Finding]:
+def find_injection(text: str) -> Iterator[Finding]:
     """Orders to drop or reveal the instructions, as attempts to take over word them; a heuristic that can be got around."""
     plain, lines = text, ""
     if not text.isascii():  # letters that only look like letters, and what nobody sees
-        plain = visible(unicodedata.normalize("NFKC", text))
+        plain = strip_hidden_characters(unicodedata.normalize("NFKC", text))
     plain = plain.lower().replace("’", "'")
     for groups, what, pattern in _INJECTIONS:
-        if not all([_any(group, plain) for group in groups]):  # noqa: C419  see `_any`
+        if not all([_contains_any(group, plain) for group in groups]):  # noqa: C419  see `_contains_any`
             continue
         lines = lines or "\n".join(
             " ".join(line.split()) for line in plain.splitlines() if line.strip()
@@ -231,28 +231,28 @@ def injection(text: str) -> Iterator[Finding]:
 
 
 # What comes before and after is looked up, not matched: hostile text must not take more than linear time.
-_SHOWN = re.compile(r"\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}+(?:(?:\s[^)\n]{0,200})?\))?", re.IGNORECASE)
+_IMAGE_TARGET = re.compile(r"\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}+(?:(?:\s[^)\n]{0,200})?\))?", re.IGNORECASE)
 _ELEMENT = re.compile(r"[<‹](?:img|script|iframe|object|embed|link|svg|form)\b", re.IGNORECASE)
 _ALT, _INSIDE = 500, 2000  # characters of an image's text, and of an element's tag
 
 
-def markup(text: str) -> Iterator[Finding]:
+def find_active_markup(text: str) -> Iterator[Finding]:
     """Images and active elements: a page that draws them calls the address, and what stands in it has left."""
-    for start, end in sorted([*_images(text), *_elements(text)]):
+    for start, end in sorted([*_find_images(text), *_find_elements(text)]):
         yield Finding("injection", "an image or active markup", start, end)
 
 
-def _images(text: str) -> Iterator[tuple[int, int]]:
+def _find_images(text: str) -> Iterator[tuple[int, int]]:
     if "![" not in text:
         return
-    for match in _SHOWN.finditer(text):
+    for match in _IMAGE_TARGET.finditer(text):
         least = max(0, match.start() - _ALT - 2)
         least = max(text.rfind(sign, least, match.start()) + 1 or least for sign in "]\n")
         if (start := text.rfind("![", least, match.start())) >= 0:
             yield start, match.end()
 
 
-def _elements(text: str) -> Iterator[tuple[int, int]]:
+def _find_elements(text: str) -> Iterator[tuple[int, int]]:
     if "<" not in text and "‹" not in text:
         return
     for match in _ELEMENT.finditer(text):
@@ -262,14 +262,14 @@ def _elements(text: str) -> Iterator[tuple[int, int]]:
 
 
 Rule = Callable[[str], Iterator[Finding]]
-QUESTION_RULES: dict[str, Rule] = {"secrets": secrets, "pii": pii, "injection": injection}
-ANSWER_RULES: dict[str, Rule] = {"secrets": secrets, "pii": pii, "injection": markup}
+QUESTION_RULES: dict[str, Rule] = {"secrets": find_secrets, "pii": find_personal_data, "injection": find_injection}
+ANSWER_RULES: dict[str, Rule] = {"secrets": find_secrets, "pii": find_personal_data, "injection": find_active_markup}
 
 
 _CITED = re.compile(r"\[\d{1,3}\]")
 
 
-def redacted(text: str, findings: list[Finding]) -> str:
+def redact_findings(text: str, findings: list[Finding]) -> str:
     """The text with every finding replaced by a word on what it was; markers of citations in it stay, after that word."""
     pieces, at = [], 0
     for finding in sorted(findings, key=lambda item: (item.start, -item.end)):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anchorage.chat.streaming.events import kind_of, line
-from anchorage.chat.streaming.live import End
+from anchorage.chat.streaming.events import format_event, read_event_type
+from anchorage.chat.streaming.live import EndReason
 from anchorage.fastjson import loads
 from anchorage.ports.streams import Line, StreamState
 
-ENDINGS: Mapping[End | None, Mapping[str, Any]] = {
-    End.STOPPED: {
+ENDINGS: Mapping[EndReason | None, Mapping[str, Any]] = {
+    EndReason.STOPPED: {
         "code": "stopped", "message": "The answer was stopped before anything of it was written.", "temporary": False,
     },
-    End.ABANDONED: {
+    EndReason.ABANDONED: {
         "code": "abandoned", "temporary": True,
         "message": "Nobody read the answer any more, so it was not finished. Ask again, with the same message_id.",
     },
@@ -24,19 +24,19 @@ _DELETED = {
 }  # fmt: skip
 
 
-def deleted(state: StreamState, position: int, last: str | None) -> Sequence[Line]:
+def build_deleted_ending(state: StreamState, position: int, last: str | None) -> Sequence[Line]:
     """The end for a reader of a conversation that is there no longer, nor its log. `state` is how it was found, `last` the event at
     `position`, if the reader got any: it knows the attempt.
     """
     place = {"turn": state.turn, "attempt": state.attempt} | (loads(last.partition(" ")[2]) if last else {})
     turn, attempt = place["turn"], place["attempt"]
-    ending = (line("error", turn, attempt, _DELETED), line("done", turn, attempt, {}))
+    ending = (format_event("error", turn, attempt, _DELETED), format_event("done", turn, attempt, {}))
     return list(enumerate(ending, position + 1))
 
 
-def until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:
+def take_until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:
     """The lines up to the first `done`, and whether there is one."""
     for index, (_, logged) in enumerate(lines):
-        if kind_of(logged) == "done":
+        if read_event_type(logged) == "done":
             return lines[: index + 1], True
     return lines, False

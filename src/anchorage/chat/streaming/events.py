@@ -29,50 +29,50 @@ class Event:
     attempt: int = 1
     data: Mapping[str, Any] = field(default_factory=dict)
 
-    def payload(self) -> dict[str, Any]:
+    def build_payload(self) -> dict[str, Any]:
         """The JSON object that is sent."""
-        values = _values(self.type, self.data)
+        values = _serialise_data(self.type, self.data)
         return {"type": self.type, "n": self.n, "turn": self.turn, "attempt": self.attempt, **values}
 
 
-def _values(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _serialise_data(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "answer":
-        return answer_json(data["answer"])
+        return serialise_answer(data["answer"])
     if kind == "hits":
-        return {"hits": [explained_json(hit) for hit in data["hits"]]}
+        return {"hits": [serialise_explained_hit(hit) for hit in data["hits"]]}
     return {key: value for key, value in data.items() if key != "error"}
 
 
-def line(kind: str, turn: int, attempt: int, data: Mapping[str, Any]) -> str:
+def format_event(kind: str, turn: int, attempt: int, data: Mapping[str, Any]) -> str:
     """An event as it is logged: its type and its JSON object, on one line; the number is given when it is written."""
-    values = {"turn": turn, "attempt": attempt, **_values(kind, data)}
+    values = {"turn": turn, "attempt": attempt, **_serialise_data(kind, data)}
     return f"{kind} {dumps(values).decode()}"
 
 
-def kind_of(logged: str) -> str:
+def read_event_type(logged: str) -> str:
     """The type of a logged event."""
     return logged[: logged.index(" ")]
 
 
-def sent(n: int, logged: str) -> tuple[str, str]:
+def format_sent_event(n: int, logged: str) -> tuple[str, str]:
     """The type of a logged event, and the JSON that is sent."""
     kind, _, values = logged.partition(" ")
     return kind, f'{{"type":"{kind}","n":{n},{values[1:]}'
 
 
-def hit_json(hit: Hit) -> dict[str, Any]:
+def serialise_hit(hit: Hit) -> dict[str, Any]:
     """A hit as the contract's `search` shows it."""
     keys = ("chunk_id", "document_id", "collection", "uri", "title", "page", "start", "end", "score", "text")
     return {key: getattr(hit, key) for key in keys}
 
 
-def explained_json(hit: Hit) -> dict[str, Any]:
+def serialise_explained_hit(hit: Hit) -> dict[str, Any]:
     """A hit with what it was chosen for, and where it stands."""
     more = {key: getattr(hit, key) for key in ("version", "dense_score", "lexical_score")}
-    return {**hit_json(hit), **more, "heading_path": list(hit.heading_path)}
+    return {**serialise_hit(hit), **more, "heading_path": list(hit.heading_path)}
 
 
-def citation_json(citation: Citation) -> dict[str, Any]:
+def serialise_citation(citation: Citation) -> dict[str, Any]:
     """A citation as the contract's `ask` shows it."""
     keys = (
         "marker",
@@ -91,13 +91,13 @@ def citation_json(citation: Citation) -> dict[str, Any]:
     return {key: getattr(citation, key) for key in keys}
 
 
-def answer_json(answer: Answer) -> dict[str, Any]:
+def serialise_answer(answer: Answer) -> dict[str, Any]:
     """An answer as the contract's `ask` shows it."""
     return {
         "answer": answer.answer,
         "abstained": answer.abstained,
-        "citations": [citation_json(citation) for citation in answer.citations],
-        "hits": [explained_json(hit) for hit in answer.hits],
+        "citations": [serialise_citation(citation) for citation in answer.citations],
+        "hits": [serialise_explained_hit(hit) for hit in answer.hits],
         "conversation_id": answer.conversation_id,
         "message_id": answer.message_id,
         "usage": {key: value for key, value in asdict(answer.usage).items() if key != "cut"},

@@ -12,16 +12,16 @@ from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum, auto
 
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.errors import AnchorageError
 from anchorage.model import Principal
 from anchorage.ports.streams import Line, StreamLog
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 _MAX_UNREAD = 200  # lines; a reader that falls further behind reads them from the log
 
 
-class Sign(Enum):
+class Signal(Enum):
     """What a reader is told besides events."""
 
     BEHIND = auto()  # read the log
@@ -34,72 +34,72 @@ class Sign(Enum):
 class Reader:
     """One client's view of a stream; `position` is the last event that it has."""
 
-    __slots__ = ("_born", "_lines", "_out", "_quiet", "_sign", "_wake", "owner", "position")
+    __slots__ = ("_born", "_dismissed", "_lines", "_quiet", "_signal", "_wake", "owner", "position")
 
     def __init__(self, owner: str, position: int, quiet: float) -> None:
         self.owner, self.position, self._quiet = owner, position, quiet
         self._lines: list[Line] = []
-        self._sign: Sign | None = None
+        self._signal: Signal | None = None
         self._born: datetime | None = None
-        self._out = False
+        self._dismissed = False
         self._wake: asyncio.Future[None] | None = None  # while it waits; many do, and an `Event` is large
 
-    def is_of(self, born: datetime) -> bool:
+    def reads_conversation(self, born: datetime) -> bool:
         """Whether it reads the conversation that began then, and not one before it by the same id."""
         self._born = self._born or born
         return self._born == born
 
-    def push(self, lines: Sequence[Line]) -> None:
+    def push_lines(self, lines: Sequence[Line]) -> None:
         """Hand over events."""
-        if self._out:
+        if self._dismissed:
             return
         if len(self._lines) + len(lines) > _MAX_UNREAD:
             self._lines = []
-            self.sign(Sign.BEHIND)
+            self.send_signal(Signal.BEHIND)
             return
         self._lines.extend(lines)
-        self._woken()
+        self._wake_up()
 
-    def send_away(self, sign: Sign) -> None:
+    def dismiss(self, signal: Signal) -> None:
         """What comes by its conversation's id from now on is not for it."""
-        self._out, self._lines = True, []
-        self.sign(sign)
+        self._dismissed, self._lines = True, []
+        self.send_signal(signal)
 
-    def sign(self, sign: Sign) -> None:
+    def send_signal(self, signal: Signal) -> None:
         """Tell it something; that it is all over outweighs the rest."""
-        if self._sign not in (Sign.GONE, Sign.DELETED):
-            self._sign = sign
-        self._woken()
+        if self._signal not in (Signal.GONE, Signal.DELETED):
+            self._signal = signal
+        self._wake_up()
 
-    def _woken(self) -> None:
+    def _wake_up(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    async def next(self) -> Sequence[Line] | Sign:
+    async def read_next(self) -> Sequence[Line] | Signal:
         """The events after `position`, in order and without a gap, or a sign."""
         while True:
             if self._lines:
                 lines, self._lines = self._lines, []
-                following, gap = _following(lines, self.position)
+                following, gap = _take_following(lines, self.position)
                 if gap:
-                    self.sign(Sign.BEHIND)
+                    self.send_signal(Signal.BEHIND)
                 if following:
                     return following
                 continue
-            if self._sign:
-                sign, self._sign = self._sign, None
-                return sign
+            if self._signal:
+                signal, self._signal = self._signal, None
+                return signal
             self._wake = asyncio.get_running_loop().create_future()
             try:
                 async with asyncio.timeout(self._quiet):
                     await self._wake
             except TimeoutError:
-                return Sign.QUIET
+                return Signal.QUIET
             finally:
                 self._wake = None
 
 
-def _following(lines: Sequence[Line], position: int) -> tuple[Sequence[Line], bool]:
+def _take_following(lines: Sequence[Line], position: int) -> tuple[Sequence[Line], bool]:
     """The lines after `position` as far as they follow one another, and whether there is a gap.
 
     A line may come twice: from the process that writes it, and from a poll that was under way when this one took the stream over.
@@ -131,14 +131,14 @@ class Hub:
         self._closed = False
 
     @contextmanager
-    def reading(self, principal: Principal, conversation_id: str, position: int) -> Iterator[Reader]:
+    def open_reader(self, principal: Principal, conversation_id: str, position: int) -> Iterator[Reader]:
         """A reader for as long as the context lasts."""
         reader = Reader(principal.id, position, self._quiet)
         if self._closed:
-            reader.sign(Sign.GONE)
+            reader.send_signal(Signal.GONE)
         self._readers.setdefault(conversation_id, set()).add(reader)
         try:
-            self.look_after(conversation_id)
+            self.watch_stream(conversation_id)
             yield reader
         finally:
             readers = self._readers[conversation_id]
@@ -146,28 +146,28 @@ class Hub:
             if not readers:
                 del self._readers[conversation_id]
 
-    def look_after(self, conversation_id: str) -> None:
+    def watch_stream(self, conversation_id: str) -> None:
         """Poll a stream from now on if another process writes it and somebody reads it here."""
         remote = conversation_id in self._readers and not self._written_here(conversation_id)
         if remote and (self._polling is None or self._polling.done()):
-            self._polling = asyncio.create_task(self._poll())
+            self._polling = asyncio.create_task(self._poll_streams())
 
     def has_readers(self, conversation_id: str) -> bool:
         return conversation_id in self._readers
 
     def publish(self, conversation_id: str, owner: str, lines: Sequence[Line]) -> None:
         """Bring events to the owner's readers of a conversation; it is gone for those of an earlier one by the same id."""
-        _bring(self._readers.get(conversation_id, ()), owner, lines)
+        _deliver_lines(self._readers.get(conversation_id, ()), owner, lines)
 
-    def begin(self, conversation_id: str, last_n: int) -> None:
+    def begin_stream(self, conversation_id: str, last_n: int) -> None:
         """A stream begins here after that event: whoever has later ones reads a conversation that was deleted, or has what the log lost."""
         for reader in self._readers.get(conversation_id, ()):
             if reader.position > last_n:
-                reader.send_away(Sign.GONE)
+                reader.dismiss(Signal.GONE)
 
-    def sign(self, conversation_id: str, sign: Sign) -> None:
+    def send_signal(self, conversation_id: str, signal: Signal) -> None:
         """Tell the readers of a conversation something."""
-        _sign(self._readers.get(conversation_id, ()), sign)
+        _send_signal(self._readers.get(conversation_id, ()), signal)
 
     def close(self) -> None:
         """Send all readers away, and those who come after."""
@@ -176,9 +176,9 @@ class Hub:
             self._polling.cancel()
         for readers in self._readers.values():
             for reader in readers:
-                reader.sign(Sign.GONE)
+                reader.send_signal(Signal.GONE)
 
-    async def _poll(self) -> None:
+    async def _poll_streams(self) -> None:
         noted = 0.0
         while remote := {key: tuple(readers) for key, readers in self._readers.items() if not self._written_here(key)}:
             try:
@@ -186,13 +186,13 @@ class Hub:
                 if now - noted > self._note_every:
                     noted = now
                     await self._log.followed(list(remote))
-                await self._spread(remote)
+                await self._update_readers(remote)
             except AnchorageError as error:
-                degraded("streams_not_followed", error.message)
-            heed_cancellation()
+                record_degradation("streams_not_followed", error.message)
+            raise_if_cancelled()
             await asyncio.sleep(self._pause)
 
-    async def _spread(self, remote: Mapping[str, Sequence[Reader]]) -> None:
+    async def _update_readers(self, remote: Mapping[str, Sequence[Reader]]) -> None:
         """Tell these readers how their streams get on; those who come meanwhile may read another conversation by the same id."""
         positions = {key: min(reader.position for reader in readers) for key, readers in remote.items()}
         found = await self._log.poll(positions)
@@ -200,30 +200,30 @@ class Hub:
             position, progress = positions[key], found.get(key)
             if progress is not None:
                 for reader in readers:
-                    if not reader.is_of(progress.born):
-                        reader.send_away(Sign.DELETED)
+                    if not reader.reads_conversation(progress.born):
+                        reader.dismiss(Signal.DELETED)
             if progress is None:
-                _sign(readers, Sign.DELETED)
+                _send_signal(readers, Signal.DELETED)
             elif progress.last_n < position:  # the log has lost what was told already, when its server crashed
-                _sign(readers, Sign.GONE)
+                _send_signal(readers, Signal.GONE)
             elif progress.lines:
-                _bring(readers, progress.owner, progress.lines)
+                _deliver_lines(readers, progress.owner, progress.lines)
             elif not progress.ended and not progress.held:
-                _sign(readers, Sign.FREE)
+                _send_signal(readers, Signal.FREE)
             elif progress.last_n > position:
-                _sign(readers, Sign.BEHIND)  # its events are kept no longer
+                _send_signal(readers, Signal.BEHIND)  # its events are kept no longer
             elif progress.ended:
-                _sign(readers, Sign.GONE)
+                _send_signal(readers, Signal.GONE)
 
 
-def _bring(readers: Iterable[Reader], owner: str, lines: Sequence[Line]) -> None:
+def _deliver_lines(readers: Iterable[Reader], owner: str, lines: Sequence[Line]) -> None:
     for reader in readers:
         if reader.owner == owner:
-            reader.push(lines)
+            reader.push_lines(lines)
         else:
-            reader.send_away(Sign.DELETED)
+            reader.dismiss(Signal.DELETED)
 
 
-def _sign(readers: Iterable[Reader], sign: Sign) -> None:
+def _send_signal(readers: Iterable[Reader], signal: Signal) -> None:
     for reader in readers:
-        reader.sign(sign)
+        reader.send_signal(signal)

@@ -11,24 +11,24 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.chat.generation.stop import Stop
-from anchorage.chat.streaming.events import line
+from anchorage.chat.streaming.events import format_event
 from anchorage.chat.streaming.hub import Hub
 from anchorage.errors import AnchorageError
 from anchorage.model import Principal
 from anchorage.ports.streams import Piece, StreamLog, StreamState
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 
 COALESCE = 0.05  # seconds that tokens wait for one another
-_GATHER = 0.02  # seconds that what comes before the answer waits for more: one write may do for it all
-_BEFORE = frozenset(("start", "reset", "hits"))
+_GATHER_SECONDS = 0.02  # seconds that what comes before the answer waits for more: one write may do for it all
+_EVENTS_BEFORE_ANSWER = frozenset(("start", "reset", "hits"))
 _BETWEEN_WRITES = 0.015  # seconds, so that many streams share a write
 _RETRY = 0.5
 _MAX_UNWRITTEN = 1000  # tokens and events after which a turn waits for the log
 
 
-class End(Enum):
+class EndReason(Enum):
     """Why a stream is ended from outside."""
 
     STOPPED = auto()  # somebody asked for it
@@ -37,15 +37,15 @@ class End(Enum):
     HANDED_OVER = auto()  # this process shuts down
 
 
-class Live:
+class LiveAnswer:
     """One answer that is being written here."""
 
-    def __init__(self, principal: Principal, state: StreamState, wake: Callable[[Live, float], None]) -> None:
+    def __init__(self, principal: Principal, state: StreamState, wake: Callable[[LiveAnswer, float], None]) -> None:
         self.principal = principal
         self.conversation_id, self.message_id = state.conversation_id, state.message_id
         self.turn, self.attempt, self.last_n = state.turn, state.attempt, state.last_n
         self.stop = Stop()
-        self.end: End | None = None
+        self.end: EndReason | None = None
         self.task: asyncio.Task[None] | None = None
         self.unread_since: float | None = None
         self.due = 0.0
@@ -65,32 +65,34 @@ class Live:
         if kind == "token":
             first, self._shown = not self._shown, True
             self._text.append(data["text"])
-            self._ask_for(self._tokens_due)
-            if first and self.end is not End.LOST:
+            self._request_write(self._tokens_due)
+            if first and self.end is not EndReason.LOST:
                 await asyncio.wait({self._next_write()}, timeout=COALESCE)
         else:
-            self._fold()
-            self._lines.append(line(kind, self.turn, self.attempt, data))
-            self._lines_due = asyncio.get_running_loop().time() + _GATHER if kind in _BEFORE else 0.0
-            self._ask_for(self._lines_due)
-        while len(self._lines) + len(self._text) > _MAX_UNWRITTEN and self.end is not End.LOST:
-            self._ask_for(0.0)
+            self._fold_tokens()
+            self._lines.append(format_event(kind, self.turn, self.attempt, data))
+            self._lines_due = (
+                asyncio.get_running_loop().time() + _GATHER_SECONDS if kind in _EVENTS_BEFORE_ANSWER else 0.0
+            )
+            self._request_write(self._lines_due)
+        while len(self._lines) + len(self._text) > _MAX_UNWRITTEN and self.end is not EndReason.LOST:
+            self._request_write(0.0)
             await self._next_write()
 
-    def _ask_for(self, due: float) -> None:
+    def _request_write(self, due: float) -> None:
         if self.sending is None:
             self._wake(self, due)
 
-    def _fold(self) -> None:
+    def _fold_tokens(self) -> None:
         if self._text:
-            self._lines.append(line("token", self.turn, self.attempt, {"text": "".join(self._text)}))
+            self._lines.append(format_event("token", self.turn, self.attempt, {"text": "".join(self._text)}))
             self._text = []
 
     async def close(self, *, answered: bool) -> None:
         """Write `done` and wait until everything is in the log."""
         self._ended, self._answered = True, answered
         await self.emit("done", {})
-        while not self.complete and self.end is not End.LOST:
+        while not self.complete and self.end is not EndReason.LOST:
             await self._next_write()
 
     def _next_write(self) -> asyncio.Future[None]:
@@ -99,16 +101,16 @@ class Live:
             self._written = asyncio.get_running_loop().create_future()
         return self._written
 
-    def _wrote(self) -> None:
+    def _notify_written(self) -> None:
         if self._written is not None and not self._written.done():
             self._written.set_result(None)
 
-    def next_piece(self, now: float) -> Piece | None:
+    def take_piece(self, now: float) -> Piece | None:
         """What is to be written now."""
         if self.sending is None:
             if self._text:
                 self._tokens_due = now + COALESCE
-            self._fold()
+            self._fold_tokens()
             if not self._lines:
                 return None
             self.sending = Piece(
@@ -117,12 +119,12 @@ class Live:
             self._lines = []
         return self.sending
 
-    def written(self) -> None:
+    def confirm_write(self) -> None:
         """What was to be written is in the log."""
         assert self.sending is not None
         self.last_n += len(self.sending.lines)
         self.sending = None
-        self._wrote()
+        self._notify_written()
         if self._lines:
             self._wake(self, self._lines_due)
         elif self._text:
@@ -131,30 +133,30 @@ class Live:
     @property
     def complete(self) -> bool:
         """Whether all of it, `done` included, is in the log."""
-        return self._ended and not self._lines and self.sending is None and self.end is not End.LOST
+        return self._ended and not self._lines and self.sending is None and self.end is not EndReason.LOST
 
-    def finish(self, end: End) -> None:
+    def end_early(self, end: EndReason) -> None:
         """End it from outside. An answer of which something was shown is stopped, not thrown away."""
-        if self.end is not None and end in (End.STOPPED, End.ABANDONED):
+        if self.end is not None and end in (EndReason.STOPPED, EndReason.ABANDONED):
             return
         self.end = end
-        self._wrote()
-        if end is End.STOPPED and self._shown:
+        self._notify_written()
+        if end is EndReason.STOPPED and self._shown:
             self.stop.now()
         elif self.task and not self._ended:
             self.task.cancel()
 
 
-class Writer:
+class EventWriter:
     """Writes the events of all answers of this process."""
 
     def __init__(self, log: StreamLog, hub: Hub, holder: str) -> None:
         self._log, self._hub, self._holder = log, hub, holder
-        self._waiting: dict[Live, None] = {}  # in order
+        self._waiting: dict[LiveAnswer, None] = {}  # in order
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def ask_for(self, live: Live, due: float) -> None:
+    def request_write(self, live: LiveAnswer, due: float) -> None:
         """Write for this stream at the given time of the loop's clock, or sooner."""
         if live in self._waiting:
             if due < live.due:
@@ -176,7 +178,7 @@ class Writer:
                 for live in due:
                     del self._waiting[live]
                 await self._write(due, now)
-                heed_cancellation()
+                raise_if_cancelled()
                 await asyncio.sleep(_BETWEEN_WRITES if len(due) > 1 else 0)
                 continue
             self._wake.clear()
@@ -184,23 +186,23 @@ class Writer:
             await self._wake.wait()
             timer.cancel()
 
-    async def _write(self, lives: list[Live], now: float) -> None:
-        lives = [live for live in lives if live.end is not End.LOST]
+    async def _write(self, lives: list[LiveAnswer], now: float) -> None:
+        lives = [live for live in lives if live.end is not EndReason.LOST]
         # Of two attempts at one answer that are both here still, the later one counts.
         latest = {live.conversation_id: live for live in sorted(lives, key=lambda live: live.attempt)}
         for live in lives:
             if latest[live.conversation_id] is not live:
-                live.finish(End.LOST)
+                live.end_early(EndReason.LOST)
         lives = list(latest.values())
-        pieces = {live.conversation_id: piece for live in lives if (piece := live.next_piece(now))}
+        pieces = {live.conversation_id: piece for live in lives if (piece := live.take_piece(now))}
         if not pieces:
             return
         try:
             taken = await self._log.write(self._holder, list(pieces.values()))
         except AnchorageError as error:
-            degraded("events_not_written", error.message)
+            record_degradation("events_not_written", error.message)
             for live in lives:
-                if live.end is not End.LOST:
+                if live.end is not EndReason.LOST:
                     live.due = now + _RETRY
                     self._waiting[live] = None
             return
@@ -211,15 +213,15 @@ class Writer:
             if live.conversation_id in taken:
                 self._publish(live, piece)
                 if taken[live.conversation_id]:
-                    live.finish(End.STOPPED)
+                    live.end_early(EndReason.STOPPED)
             else:
-                await self._refused(live, piece)
+                await self._handle_refused_write(live, piece)
 
-    def _publish(self, live: Live, piece: Piece) -> None:
-        live.written()
+    def _publish(self, live: LiveAnswer, piece: Piece) -> None:
+        live.confirm_write()
         self._hub.publish(piece.conversation_id, live.principal.id, list(enumerate(piece.lines, piece.last_n + 1)))
 
-    async def _refused(self, live: Live, piece: Piece) -> None:
+    async def _handle_refused_write(self, live: LiveAnswer, piece: Piece) -> None:
         """A write that was refused may have been taken before, when the connection broke after it."""
         try:
             kept = await self._log.read(live.principal, piece.conversation_id, piece.last_n, 1)
@@ -228,7 +230,7 @@ class Writer:
         if tuple(text for _, text in kept[: len(piece.lines)]) == piece.lines:
             self._publish(live, piece)
             return
-        live.finish(End.LOST)
+        live.end_early(EndReason.LOST)
 
     async def settle(self) -> None:
         """Wait until all that is waiting has been written or given up."""

@@ -15,24 +15,24 @@ from uuid import uuid4
 
 import structlog
 
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.chat.safety.guard import TurnGuard
-from anchorage.chat.state import Asked
-from anchorage.chat.streaming.endings import ENDINGS, deleted, until_done
-from anchorage.chat.streaming.events import line
-from anchorage.chat.streaming.hub import Hub, Reader, Sign
-from anchorage.chat.streaming.live import End, Live, Writer
-from anchorage.chat.turn import Chat, error_data, replay_answer
+from anchorage.chat.state import PreparedQuestion
+from anchorage.chat.streaming.endings import ENDINGS, build_deleted_ending, take_until_done
+from anchorage.chat.streaming.events import format_event
+from anchorage.chat.streaming.hub import Hub, Reader, Signal
+from anchorage.chat.streaming.live import EndReason, EventWriter, LiveAnswer
+from anchorage.chat.turn import Chat, describe_error, replay_answer
 from anchorage.errors import AnchorageError, BadRequest, Blocked, Conflict, NotFound, Unavailable
 from anchorage.model import Principal
 from anchorage.ports.memory import Memory, Place
 from anchorage.ports.streams import Line, StreamLog, StreamRequest, StreamState
-from anchorage.telemetry import ANSWERS, STREAMS_TAKEN_OVER, degraded
+from anchorage.telemetry import ANSWERS, STREAMS_TAKEN_OVER, record_degradation
 
 _log = structlog.get_logger(__name__)
 _PAGE = 100  # rows
-_LAST_WORDS = 3.0  # seconds for the log at shutdown
-Ask = Callable[[], Awaitable[Asked]]
+_SHUTDOWN_SECONDS = 3.0  # seconds for the log at shutdown
+PrepareQuestion = Callable[[], Awaitable[PreparedQuestion]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +54,17 @@ class Streams:
     def __init__(self, log: StreamLog, limits: StreamLimits, chat: Chat, guard: TurnGuard, memory: Memory) -> None:
         self._log, self._limits, self._chat, self._guard, self._memory = log, limits, chat, guard, memory
         self._holder = str(uuid4())
-        self._lives: dict[str, Live] = {}
+        self._lives: dict[str, LiveAnswer] = {}
         self._hub = Hub(log, self._lives.__contains__, limits.poll, limits.quiet, limits.grace / 4)
-        self._writer = Writer(log, self._hub, self._holder)
-        self._heart: asyncio.Task[None] | None = None
-        self._beaten = float("-inf")
-        self._handed_over, self._over = False, asyncio.Event()
+        self._writer = EventWriter(log, self._hub, self._holder)
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._last_heartbeat = float("-inf")
+        self._handed_over, self._handover_done = False, asyncio.Event()
         self.draining = False
         """Set when the process shuts down: then nothing new is begun or taken over, while what runs goes on."""
 
-    async def ask(
-        self, principal: Principal, ask: Ask, *, after: int | None = None
+    async def follow_answer(
+        self, principal: Principal, ask: PrepareQuestion, *, after: int | None = None
     ) -> AsyncGenerator[Sequence[Line], None]:
         """The events of an answer, begun here or wherever it is running already; `ask` prepares the question.
 
@@ -74,12 +74,12 @@ class Streams:
         after the given one. Raises, before the first event, what `ask` raises, and `Conflict` where another answer of the conversation
         does not end.
         """
-        self._check()
+        self._raise_if_draining()
         deadline, waited = asyncio.get_running_loop().time() + self._limits.wait, False
         while True:
             asked = await ask()
-            request = stored_request(self._guard, asked)
-            await self._beat_if_due()
+            request = build_stored_request(self._guard, asked)
+            await self._renew_leases_if_due()
             state, mine = await self._log.open(
                 principal, asked.conversation_id, asked.message_id, request, asked.answered_as, self._holder
             )
@@ -93,7 +93,7 @@ class Streams:
             waited = True
             await asyncio.sleep(self._limits.poll)
 
-        async def begin() -> Asked:
+        async def begin() -> PreparedQuestion:
             """As it was prepared, or read anew if another answer has come meanwhile; the conversation's row is there by now."""
             found = await ask() if waited or state.turn != asked.turn else asked
             thread = replace(found.thread, exists=True)
@@ -102,10 +102,10 @@ class Streams:
         position = state.first_n - 1
         if not mine and after is not None and position <= after < state.last_n:
             position = after
-        async for lines in self._follow(principal, state, position, begin if mine else None):
+        async for lines in self._follow_stream(principal, state, position, begin if mine else None):
             yield lines
 
-    async def resume(
+    async def resume_stream(
         self, principal: Principal, conversation_id: str, after: int | None
     ) -> AsyncGenerator[Sequence[Line], None]:
         """The events after the given number up to the next `done`; without one, those of the last attempt.
@@ -113,8 +113,8 @@ class Streams:
         Nothing where there are none and none will come. Raises, before the first event, `NotFound`, and for a number that no event has
         had yet `BadRequest`, or `Unavailable` while an answer is being written.
         """
-        self._check()
-        state = await self.state(principal, conversation_id)
+        self._raise_if_draining()
+        state = await self.find_state(principal, conversation_id)
         if state is None:
             raise NotFound(
                 f"No answer was streamed in the conversation {conversation_id!r}. POST /api/chat with stream=true begins one."
@@ -130,110 +130,112 @@ class Streams:
                 f"There is no event {position} in this conversation: they go from 1 to {state.last_n}. Send the number of the last event "
                 "that you have, or leave it out."
             )
-        async for lines in self._follow(principal, state, position, None):
+        async for lines in self._follow_stream(principal, state, position, None):
             yield lines
 
-    async def state(self, principal: Principal, conversation_id: str) -> StreamState | None:
+    async def find_state(self, principal: Principal, conversation_id: str) -> StreamState | None:
         """The answer that is being streamed in a conversation, or was streamed there last. Raises `NotFound`."""
         return await self._log.state(principal, conversation_id)
 
-    async def stop(self, principal: Principal, conversation_id: str) -> StreamState | None:
+    async def stop_answer(self, principal: Principal, conversation_id: str) -> StreamState | None:
         """Stop the running answer, wherever it runs; None where none is running. Raises `NotFound`."""
         state = await self._log.stop(principal, conversation_id)
         if state is None:
             return None
         live = self._lives.get(conversation_id)
         if live and live.message_id == state.message_id:
-            live.finish(End.STOPPED)
+            live.end_early(EndReason.STOPPED)
         elif not state.held:
-            await self._take_over(principal, state)  # to write the end of it
+            await self._take_over_stream(principal, state)  # to write the end of it
         return state
 
-    def gone(self, principal: Principal, conversation_ids: Iterable[str]) -> None:
+    def drop_conversations(self, principal: Principal, conversation_ids: Iterable[str]) -> None:
         """Conversations of theirs were deleted: what is being written of them here ends, and nobody waits for more of it."""
         for key in conversation_ids:
             live = self._lives.get(key)
             if live and live.principal.id == principal.id:
-                live.finish(End.LOST)
-                self._hub.sign(key, Sign.DELETED)
+                live.end_early(EndReason.LOST)
+                self._hub.send_signal(key, Signal.DELETED)
 
     async def hand_over(self) -> None:
         """End what is being written here without a word, so that other processes take it over, and send all readers away."""
         self.draining = self._handed_over = True
         lives = list(self._lives.values())
         for live in lives:
-            live.finish(End.HANDED_OVER)
+            live.end_early(EndReason.HANDED_OVER)
         try:
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
                 await asyncio.gather(*(live.task for live in lives if live.task), return_exceptions=True)
                 await self._writer.settle()
-                if self._beaten > float("-inf"):  # else nothing was ever written
+                if self._last_heartbeat > float("-inf"):  # else nothing was ever written
                     await self._log.release(self._holder)
         except (TimeoutError, AnchorageError) as error:
-            degraded("streams_not_released", f"Others take them over in {self._limits.lease:.0f} s: {error}")
+            record_degradation("streams_not_released", f"Others take them over in {self._limits.lease:.0f} s: {error}")
         if lives:
             _log.info("streams_handed_over", count=len(lives))
         self._hub.close()
-        self._over.set()
+        self._handover_done.set()
 
-    def _check(self) -> None:
+    def _raise_if_draining(self) -> None:
         if self.draining:
-            raise _ending()
+            raise _build_shutdown_error()
 
-    async def _follow(
-        self, principal: Principal, state: StreamState, position: int, begin: Ask | None
+    async def _follow_stream(
+        self, principal: Principal, state: StreamState, position: int, begin: PrepareQuestion | None
     ) -> AsyncGenerator[Sequence[Line], None]:
         conversation = state.conversation_id
-        with self._hub.reading(principal, conversation, position) as reader:
+        with self._hub.open_reader(principal, conversation, position) as reader:
             if begin:
-                await self._start(principal, begin, state)
+                await self._start_answer(principal, begin, state)
             behind, told = begin is None, None
             while True:
                 found = (
                     await self._log.read(principal, conversation, reader.position, _PAGE)
                     if behind
-                    else await reader.next()
+                    else await reader.read_next()
                 )
                 if behind and not found:
                     behind = False
-                    found = await self._standing(principal, conversation, reader)
-                if found is Sign.BEHIND:
+                    found = await self._resolve_caught_up_reader(principal, conversation, reader)
+                if found is Signal.BEHIND:
                     behind = True
-                elif found is Sign.FREE:
-                    if state_now := await self._look(principal, conversation):
-                        await self._take_over(principal, state_now)
+                elif found is Signal.FREE:
+                    if state_now := await self._find_existing_state(principal, conversation):
+                        await self._take_over_stream(principal, state_now)
                     else:
-                        reader.sign(Sign.DELETED)
-                elif found is Sign.QUIET:
+                        reader.send_signal(Signal.DELETED)
+                elif found is Signal.QUIET:
                     yield ()
-                elif found is Sign.DELETED:
-                    yield deleted(state, reader.position, told)
+                elif found is Signal.DELETED:
+                    yield build_deleted_ending(state, reader.position, told)
                     return
-                elif found is Sign.GONE:
+                elif found is Signal.GONE:
                     if self._handed_over:
                         yield ()  # something at least: that nothing came would tell the client not to come back
                     return
-                elif not isinstance(found, Sign) and found:
-                    lines, ended = until_done(found)
+                elif not isinstance(found, Signal) and found:
+                    lines, ended = take_until_done(found)
                     reader.position, told = lines[-1]
                     yield lines
                     if ended:
                         return
 
-    async def _standing(self, principal: Principal, conversation: str, reader: Reader) -> Sequence[Line] | Sign:
+    async def _resolve_caught_up_reader(
+        self, principal: Principal, conversation: str, reader: Reader
+    ) -> Sequence[Line] | Signal:
         """What to do for a reader that has all that the log has."""
-        state = await self._look(principal, conversation)
+        state = await self._find_existing_state(principal, conversation)
         if state is None:
-            return Sign.DELETED
+            return Signal.DELETED
         if state.last_n < reader.position:  # another one has its id, or the log has lost what was told already
-            return Sign.GONE
+            return Signal.GONE
         if not state.ended:
-            self._hub.look_after(conversation)
-            return () if state.held or conversation in self._lives else Sign.FREE
+            self._hub.watch_stream(conversation)
+            return () if state.held or conversation in self._lives else Signal.FREE
         if reader.position >= state.last_n:
-            return Sign.GONE
+            return Signal.GONE
         if await self._log.read(principal, conversation, reader.position, 1):
-            return Sign.BEHIND  # it has come just now
+            return Signal.BEHIND  # it has come just now
         turn = await self._memory.find(principal, conversation, state.message_id) if state.answered else None
         if turn is None:
             raise NotFound(
@@ -241,22 +243,25 @@ class Streams:
                 "/api/chat with the same message_id."
             )
         told = {"answer": replay_answer(turn, conversation)}
-        ending = (line("answer", state.turn, state.attempt, told), line("done", state.turn, state.attempt, {}))
+        ending = (
+            format_event("answer", state.turn, state.attempt, told),
+            format_event("done", state.turn, state.attempt, {}),
+        )
         return [item for item in enumerate(ending, state.last_n - 1) if item[0] > reader.position]
 
-    async def _look(self, principal: Principal, conversation: str) -> StreamState | None:
+    async def _find_existing_state(self, principal: Principal, conversation: str) -> StreamState | None:
         """The state of a stream that was there; None where its conversation was deleted."""
         try:
             return await self._log.state(principal, conversation)
         except NotFound:
             return None
 
-    async def _take_over(self, principal: Principal, state: StreamState) -> None:
+    async def _take_over_stream(self, principal: Principal, state: StreamState) -> None:
         if self.draining or state.held or state.ended or state.request is None:
             return
         if state.conversation_id in self._lives:
             return  # it is written here; only the heart was late
-        await self._beat_if_due()
+        await self._renew_leases_if_due()
         claimed = await self._log.claim(state, self._holder)
         if claimed is None:
             return
@@ -264,33 +269,33 @@ class Streams:
         STREAMS_TAKEN_OVER.inc()
         _log.info("stream_taken_over", conversation_id=state.conversation_id, attempt=claimed.attempt)
 
-        async def ask() -> Asked:
+        async def ask() -> PreparedQuestion:
             if request.blocked:
                 raise Blocked(*request.blocked)
-            asked = await self._chat.prepare(
+            asked = await self._chat.prepare_question(
                 principal, request.question, conversation_id=state.conversation_id, message_id=state.message_id,
                 collections=request.collections, place=Place(number=request.parent),
             )  # fmt: skip
             return replace(asked, fresh=request.fresh)
 
         with suppress(Unavailable):  # the reader is sent away, and asks another one
-            await self._start(principal, ask, claimed)
+            await self._start_answer(principal, ask, claimed)
 
-    async def _start(self, principal: Principal, ask: Ask, state: StreamState) -> None:
+    async def _start_answer(self, principal: Principal, ask: PrepareQuestion, state: StreamState) -> None:
         if self._handed_over:  # meanwhile: what was opened is for others, when our own last words are written
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), _LAST_WORDS)
+                await asyncio.wait_for(self._handover_done.wait(), _SHUTDOWN_SECONDS)
             await self._log.release(self._holder)
-            raise _ending()
+            raise _build_shutdown_error()
         if before := self._lives.get(state.conversation_id):
-            before.finish(End.LOST)  # its conversation was deleted, and this is another one by the same id
-        self._hub.begin(state.conversation_id, state.last_n)
-        live = self._lives[state.conversation_id] = Live(principal, state, self._writer.ask_for)
-        live.task = asyncio.create_task(self._produce(principal, ask, live))
-        if self._heart is None or self._heart.done():
-            self._heart = asyncio.create_task(self._beat())
+            before.end_early(EndReason.LOST)  # its conversation was deleted, and this is another one by the same id
+        self._hub.begin_stream(state.conversation_id, state.last_n)
+        live = self._lives[state.conversation_id] = LiveAnswer(principal, state, self._writer.request_write)
+        live.task = asyncio.create_task(self._produce_answer(principal, ask, live))
+        if self._heartbeat is None or self._heartbeat.done():
+            self._heartbeat = asyncio.create_task(self._run_heartbeat())
 
-    async def _produce(self, principal: Principal, ask: Ask, live: Live) -> None:
+    async def _produce_answer(self, principal: Principal, ask: PrepareQuestion, live: LiveAnswer) -> None:
         """Make the answer and write its events."""
         ids = {"conversation_id": live.conversation_id, "message_id": live.message_id}
         answer = None
@@ -300,7 +305,7 @@ class Streams:
                 answer = await self._chat.emit_turn(principal, await ask(), live.emit, live.stop)
             except AnchorageError as error:
                 _log.warning("stream_failed", code=error.code, reason=error.message, **ids)
-                await live.emit("error", error_data(error))
+                await live.emit("error", describe_error(error))
             except asyncio.CancelledError:
                 if live.end not in ENDINGS:
                     return
@@ -309,14 +314,16 @@ class Streams:
                 ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
             await live.close(answered=answer is not None)
         finally:
-            await self._let_go(live)
+            await self._release_unfinished(live)
             if self._lives.get(live.conversation_id) is live:
                 del self._lives[live.conversation_id]
-                self._hub.look_after(live.conversation_id)
-                if live.end is End.LOST:  # only now: before, the log may know of fewer events than its readers have
-                    self._hub.sign(live.conversation_id, Sign.BEHIND)
+                self._hub.watch_stream(live.conversation_id)
+                if (
+                    live.end is EndReason.LOST
+                ):  # only now: before, the log may know of fewer events than its readers have
+                    self._hub.send_signal(live.conversation_id, Signal.BEHIND)
 
-    async def _let_go(self, live: Live) -> None:
+    async def _release_unfinished(self, live: LiveAnswer) -> None:
         """An answer that is not told to its end is anybody's: this process goes on living, and would keep it for ever.
 
         The log may have lost what readers were told already, when its server crashed: an attempt that could not go on from there ends here.
@@ -327,32 +334,32 @@ class Streams:
                 await self._log.let_go(self._holder, live.conversation_id, live.message_id, live.attempt, live.last_n)
                 return
             except AnchorageError as error:
-                degraded("stream_not_given_up", error.message)
-            heed_cancellation()
+                record_degradation("stream_not_given_up", error.message)
+            raise_if_cancelled()
             await asyncio.sleep(self._limits.lease / 4)
 
-    async def _beat_if_due(self) -> None:
-        if asyncio.get_running_loop().time() - self._beaten > self._limits.lease / 4:
-            await self._beat_once()
+    async def _renew_leases_if_due(self) -> None:
+        if asyncio.get_running_loop().time() - self._last_heartbeat > self._limits.lease / 4:
+            await self._renew_leases()
 
-    async def _beat_once(self) -> None:
+    async def _renew_leases(self) -> None:
         stopped = await self._log.beat(self._holder)
-        self._beaten = asyncio.get_running_loop().time()
+        self._last_heartbeat = asyncio.get_running_loop().time()
         for conversation in stopped:
             if live := self._lives.get(conversation):
-                live.finish(End.STOPPED)
+                live.end_early(EndReason.STOPPED)
 
-    async def _beat(self) -> None:
+    async def _run_heartbeat(self) -> None:
         while self._lives and not self._handed_over:
             try:
-                await self._beat_once()
-                await self._end_unread()
+                await self._renew_leases()
+                await self._end_unread_answers()
             except AnchorageError as error:
-                degraded("streams_not_held", error.message)
-            heed_cancellation()
+                record_degradation("streams_not_held", error.message)
+            raise_if_cancelled()
             await asyncio.sleep(self._limits.lease / 4)
 
-    async def _end_unread(self) -> None:
+    async def _end_unread_answers(self) -> None:
         """End answers that nobody has read for a while, here or through another process."""
         now, grace = asyncio.get_running_loop().time(), self._limits.grace
         long = []
@@ -371,14 +378,14 @@ class Streams:
                 if key in followed:
                     live.unread_since = now
                 else:
-                    live.finish(End.ABANDONED)
+                    live.end_early(EndReason.ABANDONED)
 
 
-def _ending() -> Unavailable:
+def _build_shutdown_error() -> Unavailable:
     return Unavailable("This server is shutting down. Send the request again: another one takes it.")
 
 
-def stored_request(guard: TurnGuard, asked: Asked) -> StreamRequest:
+def build_stored_request(guard: TurnGuard, asked: PreparedQuestion) -> StreamRequest:
     """What the log keeps until the answer has ended: nothing that the guard would not let into the history."""
     collections = tuple(asked.collections) if asked.collections else None
     try:

@@ -6,17 +6,17 @@ import asyncio
 
 import structlog
 
-from anchorage.cancellation import heed_cancellation
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.chat.memory.recall import Caching, forget_answers
 from anchorage.errors import AnchorageError
 from anchorage.ports.memory import Memory
 from anchorage.ports.streams import StreamLog
 
 _log = structlog.get_logger(__name__)
-_EVERY = 60.0  # seconds
+_SWEEP_INTERVAL = 60.0  # seconds
 
 
-async def tidy_forever(
+async def sweep_forever(
     log: StreamLog, memory: Memory, caching: Caching | None, *, retention: float, ttl: float | None
 ) -> None:
     """Forget the events of answers that ended `retention` seconds ago, and conversations `ttl` seconds after their last turn."""
@@ -28,5 +28,5 @@ async def tidy_forever(
                 await forget_answers(caching, forgotten)
         except AnchorageError as error:  # Postgres is away: the next turn comes
             _log.warning("tidying_failed", reason=error.message)
-        heed_cancellation()
-        await asyncio.sleep(_EVERY)
+        raise_if_cancelled()
+        await asyncio.sleep(_SWEEP_INTERVAL)

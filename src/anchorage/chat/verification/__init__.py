@@ -1,4 +1,4 @@
-"""Holding what a model wrote against the passages: which of them supports each sentence, and what nothing supports.
+"""Checks what a model wrote against the passages: which passages support each sentence, and which sentences have no support.
 
-The step `Verifier.verify_answer` is called by the pipeline, after a generator wrote; evaluations and benches call `Verifier.verify_text`.
+The step `Verifier.verify_answer` is called by the pipeline after a generator has written; evaluations and benches call `Verifier.verify_text`.
 """

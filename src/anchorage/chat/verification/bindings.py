@@ -1,7 +1,7 @@
 """Which number belongs to what: "Berlin has 3.6 million and Hamburg 1.8 million inhabitants" does not support the reverse.
 
-A sentence is cut into clauses at punctuation and conjunctions. Two numbers of it are told apart by what stands before
-them in their clauses, or behind them. A claim that gives a number with what tells the other one from it is wrong.
+A sentence is cut into clauses at punctuation and conjunctions. Two of its numbers differ by the words before
+them in their clauses, or after them. A claim that gives one number with the words of the other is wrong.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _RESPECTIVELY = re.compile(
     r"\b(?:respectively|jeweils|respectivement|respectivamente|rispettivamente|respectievelijk|соответственно|lần lượt)\b",
     re.IGNORECASE,
 )
-_LISTED = 3  # names, and as many numbers, that are taken to go together one by one
+_MIN_LIST = 3  # so many names and as many numbers belong together one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class _Side:
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
-    """A number with what stands on either side of it in its clause, up to the next number of its kind.
+class _BoundNumber:
+    """A number with the terms on either side of it in its clause, up to the next number of its kind.
 
-    `names` are those that it may belong to: all of the clause where it is the only number of its kind, and where the
-    clause speaks of them by a pronoun, those of the clause before.
+    `names`: the names that it may belong to. Where it is the only number of its kind, all names of the clause; where the clause has
+    a pronoun instead, those of the clause before.
     """
 
     number: Number
@@ -51,124 +51,134 @@ class _Bound:
     names: frozenset[str]
 
 
-def rebound(mine: Reading, others: Sequence[Reading]) -> bool:
-    """Whether the claim gives a number of the sentences to something else than they do."""
+def reassigns_number(mine: Reading, others: Sequence[Reading]) -> bool:
+    """Whether the claim attaches a number of the sentences to something else than they do."""
     if not any(not number.loose for number in mine.numbers) or sum(len(reading.numbers) for reading in others) < 2:
         return False
-    found = [item for place, reading in enumerate(others) for item in _bound(reading, place)]
-    for number, before, behind in _said(mine) if len(found) > 1 else ():
+    found = [item for place, reading in enumerate(others) for item in _bind_numbers(reading, place)]
+    for number, before, behind in _read_claim_numbers(mine) if len(found) > 1 else ():
         places = [item for item in found if item.number.values & number.values]
-        if places and all(_is_anothers(item, found, before, behind, mine.opposites) for item in places):
+        if places and all(_belongs_to_another(item, found, before, behind, mine.opposites) for item in places):
             return True
     return False
 
 
-def _bound(reading: Reading, sentence: int = 0) -> list[_Bound]:
+def _bind_numbers(reading: Reading, sentence: int = 0) -> list[_BoundNumber]:
     """The numbers of a sentence with what they belong to."""
     if not reading.numbers:
         return []
-    if respective := _respective(reading, sentence):
+    if respective := _bind_lists(reading, sentence):
         return respective
-    found: list[_Bound] = []
+    found: list[_BoundNumber] = []
     known: frozenset[str] = frozenset()
-    for place, clause in enumerate(_clauses(reading)):
+    for place, clause in enumerate(_split_clauses(reading)):
         named = frozenset(piece.term for piece in clause if piece.name and piece.weight >= 1)
         if not named and any(piece.word in reading.language.anaphors for piece in clause):
             named = known
         known = named or known
-        found += _of_clause(clause, reading, sentence, place, named)
+        found += _bind_clause(clause, reading, sentence, place, named)
     return found
 
 
-def _is_anothers(
-    item: _Bound,
-    found: Sequence[_Bound],
+def _belongs_to_another(
+    item: _BoundNumber,
+    found: Sequence[_BoundNumber],
     before: frozenset[str],
     behind: frozenset[str],
     pairs: Mapping[str, frozenset[str]],
 ) -> bool:
-    """Whether the claim's terms tell another number of the sentences from this one, and none tells this one from it."""
+    """Whether the terms of the claim fit another number of the sentences, and none of them fits this one."""
     for other in found:
         if other is item or other.number.values & item.number.values or other.year is not item.year:
             continue
-        contrasts = [(*_contrast(item, other, ahead=True), before), (*_contrast(item, other, ahead=False), behind)]
+        contrasts = [
+            (*_contrast_sides(item, other, ahead=True), before),
+            (*_contrast_sides(item, other, ahead=False), behind),
+        ]
         if item.names and other.names:
             contrasts.append((item.names - other.names, other.names - item.names, before | behind))
         if item.sentence == other.sentence and item.clause != other.clause:
             ours, theirs = item.before.verbs, other.before.verbs
-            contrasts += [(ours - theirs, theirs - ours, before), (*_opposed(item, other, pairs), before | behind)]
+            contrasts += [
+                (ours - theirs, theirs - ours, before),
+                (*_find_opposite_terms(item, other, pairs), before | behind),
+            ]
         for own, foreign, said in contrasts:
             if own and foreign and own.isdisjoint(said) and not foreign.isdisjoint(said):
                 return True
     return False
 
 
-def _contrast(item: _Bound, other: _Bound, *, ahead: bool) -> tuple[frozenset[str], frozenset[str]]:
-    """What tells two numbers apart on one side: names where both have some, else words that stand in parallel."""
+def _contrast_sides(item: _BoundNumber, other: _BoundNumber, *, ahead: bool) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the terms that distinguish two numbers on one side: names where both have some, else parallel words."""
     ours, theirs = (item.before, other.before) if ahead else (item.behind, other.behind)
     if ours.names and theirs.names and ours.names != theirs.names:
-        return _without_units(ours, theirs, ours.names - theirs.names, theirs.names - ours.names)
+        return _drop_units(ours, theirs, ours.names - theirs.names, theirs.names - ours.names)
     if item.sentence != other.sentence or item.clause == other.clause:  # the words before the first belong to both
         return frozenset(), frozenset()
     if item.names and item.names == other.names:
         own, foreign = ours.others - theirs.others, theirs.others - ours.others
     else:
         own, foreign = ours.all - theirs.all, theirs.all - ours.all
-    # A clause without a subject of its own shares that of the clause before.
+    # A clause without a subject has that of the clause before.
     parallel = bool(item.names or ours.names) or not ours.all.isdisjoint(theirs.all)
     if parallel or (not ahead and ours.next in own and theirs.next in foreign):
-        return (own, foreign) if ahead else _without_units(ours, theirs, own, foreign)
+        return (own, foreign) if ahead else _drop_units(ours, theirs, own, foreign)
     return frozenset(), frozenset()
 
 
-def _opposed(item: _Bound, other: _Bound, pairs: Mapping[str, frozenset[str]]) -> tuple[frozenset[str], frozenset[str]]:
-    """The words of two clauses that deny each other: "opens at 9 and closes at 18"."""
+def _find_opposite_terms(
+    item: _BoundNumber, other: _BoundNumber, pairs: Mapping[str, frozenset[str]]
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words of two clauses that are opposites: "opens at 9 and closes at 18"."""
     ours, theirs = item.before.others | item.behind.others, other.before.others | other.behind.others
     own = frozenset(term for term in ours if term in pairs and not pairs[term].isdisjoint(theirs))
     foreign = frozenset(term for term in theirs if term in pairs and not pairs[term].isdisjoint(ours))
     return own - theirs, foreign - ours
 
 
-def _without_units(
+def _drop_units(
     ours: _Side, theirs: _Side, own: frozenset[str], foreign: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """The terms without those next to the numbers, where there are others."""
+    """Return the terms without those next to the numbers, if there are others."""
     if len(own) > 1 and len(foreign) > 1:
         return own - {ours.next}, foreign - {theirs.next}
     return own, foreign
 
 
-def _said(mine: Reading) -> Iterator[tuple[Number, frozenset[str], frozenset[str]]]:
-    """The numbers of the claim with the terms that go with them: those around them, or all if there is only one of a kind."""
-    clauses = _clauses(mine)
-    found = [item for place, clause in enumerate(clauses) for item in _of_clause(clause, mine, 0, place, frozenset())]
+def _read_claim_numbers(mine: Reading) -> Iterator[tuple[Number, frozenset[str], frozenset[str]]]:
+    """Yield the numbers of the claim with their terms: those around them, or all terms for the only number of its kind."""
+    clauses = _split_clauses(mine)
+    found = [item for place, clause in enumerate(clauses) for item in _bind_clause(clause, mine, 0, place, frozenset())]
     for item in found:
         alike = [other for other in found if other.year is item.year]
         if sum(other.clause == item.clause for other in alike) > 1:
             yield item.number, item.before.all, item.behind.all
         else:
             pieces = clauses[item.clause] if len(alike) > 1 else mine.pieces
-            around = _side(pieces, mine, item.number).all
+            around = _read_side(pieces, mine, item.number).all
             yield item.number, around, around
 
 
-def _of_clause(
+def _bind_clause(
     clause: Sequence[Piece], reading: Reading, sentence: int, place: int, named: frozenset[str]
-) -> Iterator[_Bound]:
-    numbers = _numbers(clause, reading)
+) -> Iterator[_BoundNumber]:
+    numbers = _find_clause_numbers(clause, reading)
     for number in numbers:
         year = reading.is_year(number)
         alike = [item for item in numbers if reading.is_year(item) is year]
         since = max((item.end for item in alike if item.end <= number.start), default=0)
         until = min((item.start for item in alike if item.start >= number.end), default=len(reading.text))
-        before = _side(
+        before = _read_side(
             [piece for piece in clause if since <= piece.start and piece.end <= number.start], reading, number
         )
-        behind = _side([piece for piece in clause if number.end <= piece.start and piece.end <= until], reading, number)
-        yield _Bound(number, sentence, place, year, before, behind, named if len(alike) == 1 else frozenset())
+        behind = _read_side(
+            [piece for piece in clause if number.end <= piece.start and piece.end <= until], reading, number
+        )
+        yield _BoundNumber(number, sentence, place, year, before, behind, named if len(alike) == 1 else frozenset())
 
 
-def _side(pieces: Sequence[Piece], reading: Reading, number: Number) -> _Side:
+def _read_side(pieces: Sequence[Piece], reading: Reading, number: Number) -> _Side:
     names: set[str] = set()
     others: set[str] = set()
     first = ""
@@ -186,53 +196,53 @@ def _side(pieces: Sequence[Piece], reading: Reading, number: Number) -> _Side:
     return _Side(frozenset(names), frozenset(others), first, frozenset(verbs))
 
 
-def _numbers(clause: Sequence[Piece], reading: Reading) -> list[Number]:
+def _find_clause_numbers(clause: Sequence[Piece], reading: Reading) -> list[Number]:
     if not clause:
         return []
     start, end = clause[0].start, clause[-1].end
     return [item for item in reading.numbers if not item.loose and start <= item.start < end]
 
 
-def _clauses(reading: Reading) -> list[list[Piece]]:
-    """The clauses, an opening date joined with what follows it: "In 1889, the bridge was opened"."""
+def _split_clauses(reading: Reading) -> list[list[Piece]]:
+    """Split into clauses. An opening date joins the clause after it: "In 1889, the bridge was opened"."""
     cut: list[list[Piece]] = [[]]
     pieces = reading.pieces
     for place, piece in enumerate(pieces):
         if piece.term:
             cut[-1].append(piece)
-        elif cut[-1] and not (piece.word in reading.language.joints and _between_numbers(pieces, place)):
+        elif cut[-1] and not (piece.word in reading.language.joints and _joins_numbers(pieces, place)):
             cut.append([])
     joined: list[list[Piece]] = []
     for clause in cut:
-        if joined and not _numbers(clause, reading) and _is_date_alone(joined[-1], reading):
+        if joined and not _find_clause_numbers(clause, reading) and _is_date_alone(joined[-1], reading):
             joined[-1] = [*joined[-1], *clause]
         else:
             joined.append(clause)
     return joined
 
 
-def _between_numbers(pieces: Sequence[Piece], place: int) -> bool:
+def _joins_numbers(pieces: Sequence[Piece], place: int) -> bool:
     """Whether a conjunction joins two numbers: "between 1912 and 1916"."""
     return all(0 <= near < len(pieces) and pieces[near].word[0].isdigit() for near in (place - 1, place + 1))
 
 
 def _is_date_alone(clause: Sequence[Piece], reading: Reading) -> bool:
-    numbers = _numbers(clause, reading)
+    numbers = _find_clause_numbers(clause, reading)
     said = [piece for piece in clause if piece.weight >= 1 and not any(n.start <= piece.start < n.end for n in numbers)]
     return bool(numbers) and len(said) <= 1 and not any(piece.name for piece in said)
 
 
-def _respective(reading: Reading, sentence: int) -> list[_Bound]:
-    """Names and numbers that are listed in the same order: "Norway, Sweden and Denmark ... 14, 22 and 31 million"."""
-    names, numbers = _listed(reading)
-    if len(names) != len(numbers) or len(names) < (2 if _RESPECTIVELY.search(reading.text) else _LISTED):
+def _bind_lists(reading: Reading, sentence: int) -> list[_BoundNumber]:
+    """Bind names to numbers that are listed in the same order: "Norway, Sweden and Denmark ... 14, 22 and 31 million"."""
+    names, numbers = _find_longest_lists(reading)
+    if len(names) != len(numbers) or len(names) < (2 if _RESPECTIVELY.search(reading.text) else _MIN_LIST):
         return []
     pairs = enumerate(zip(names, numbers, strict=True))
-    return [_Bound(number, sentence, place, False, _Side(name), _Side(), name) for place, (name, number) in pairs]
+    return [_BoundNumber(number, sentence, place, False, _Side(name), _Side(), name) for place, (name, number) in pairs]
 
 
-def _listed(reading: Reading) -> tuple[list[frozenset[str]], list[Number]]:
-    """The longest list of names, and the longest of numbers."""
+def _find_longest_lists(reading: Reading) -> tuple[list[frozenset[str]], list[Number]]:
+    """Return the longest list of names and the longest list of numbers."""
     pieces = reading.pieces
     best: list[list[tuple[int, int, frozenset[str]]]] = [[], []]
     run: list[list[tuple[int, int, frozenset[str]]]] = [[], []]

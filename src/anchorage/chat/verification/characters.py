@@ -1,4 +1,4 @@
-"""Sentences in scripts without spaces, where each character stands for itself and a single one may change all: 北京, 南京."""
+"""Compares sentences in scripts without spaces. Each character is a term, and one character may change everything: 北京, 南京."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Sequence
 from anchorage.chat.verification.reading import Reading
 
 _CLAUSE = re.compile("[，、；,;。：:]")
-_SAME = 0.7  # the share of a clause's characters that another holds which speaks of the same
-_STRANGE = 0.12  # the share of a claim's characters that may be in no sentence of its support
+_SAME_CLAUSE_SHARE = 0.7  # the share of characters that two clauses on the same subject have in common
+_MAX_STRANGE_SHARE = 0.12  # the share of a claim's characters that its support may lack
 
 
 def says_otherwise(mine: Reading, main: Reading, held: frozenset[str]) -> bool:
-    """Whether the claim puts another character in the place of one of the sentence, or denies what it says."""
-    return _replaced(mine, main, held) or _denied(mine, main)
+    """Whether the claim replaces a character of the sentence, or denies what it says."""
+    return _replaces_character(mine, main, held) or _denies_clause(mine, main)
 
 
-def strange(mine: Reading, held: frozenset[str]) -> bool:
-    """Whether more of the claim's characters than a slip are in none of these."""
+def has_strange_characters(mine: Reading, held: frozenset[str]) -> bool:
+    """Whether so many characters of the claim are missing here that it is no slip."""
     content = mine.content
     missing = content - held
-    return len(missing) > _STRANGE * len(content)
+    return len(missing) > _MAX_STRANGE_SHARE * len(content)
 
 
-def _replaced(mine: Reading, main: Reading, held: frozenset[str]) -> bool:
-    """Whether one character is another between the same neighbours."""
+def _replaces_character(mine: Reading, main: Reading, held: frozenset[str]) -> bool:
+    """Whether the claim has another character between the same two neighbours."""
     ours, theirs = ["", *mine.stems, ""], ["", *main.stems, ""]
     content, theirs_content = mine.content, main.content
     for place in range(1, len(ours) - 1):
@@ -38,29 +38,29 @@ def _replaced(mine: Reading, main: Reading, held: frozenset[str]) -> bool:
     return False
 
 
-def _denied(mine: Reading, main: Reading) -> bool:
-    """Whether a clause of the claim has a negation that the sentence's clause on the same has not, or the reverse."""
+def _denies_clause(mine: Reading, main: Reading) -> bool:
+    """Whether a clause of the claim is negated and the sentence's clause on the same subject is not, or the reverse."""
     if not mine.negations and not main.negations:
         return False
-    theirs = [(_characters(clause), _negations(clause, main)) for clause in _clauses(main.text)]
-    for clause in _clauses(mine.text):
-        characters = _characters(clause)
+    theirs = [(_collect_characters(clause), _count_negations(clause, main)) for clause in _split_clauses(main.text)]
+    for clause in _split_clauses(mine.text):
+        characters = _collect_characters(clause)
         if not characters:
             continue
         near = max(theirs, key=lambda item: len(item[0] & characters), default=None)
-        same = near is not None and len(near[0] & characters) >= _SAME * min(len(characters), len(near[0]))
-        if near is not None and same and near[1] % 2 != _negations(clause, mine) % 2:
+        same = near is not None and len(near[0] & characters) >= _SAME_CLAUSE_SHARE * min(len(characters), len(near[0]))
+        if near is not None and same and near[1] % 2 != _count_negations(clause, mine) % 2:
             return True
     return False
 
 
-def _clauses(text: str) -> Sequence[str]:
+def _split_clauses(text: str) -> Sequence[str]:
     return [clause for clause in _CLAUSE.split(text) if clause.strip()]
 
 
-def _negations(clause: str, reading: Reading) -> int:
+def _count_negations(clause: str, reading: Reading) -> int:
     return sum(clause.count(word) for word in reading.language.negators)
 
 
-def _characters(clause: str) -> frozenset[str]:
+def _collect_characters(clause: str) -> frozenset[str]:
     return frozenset(char for char in clause if char.isalnum())

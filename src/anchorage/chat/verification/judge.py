@@ -1,4 +1,4 @@
-"""Which passages support a claim: those that its markers name where they do, else the one that does best."""
+"""Decides which passages support a claim: the cited ones if they do, else the best one."""
 
 from __future__ import annotations
 
@@ -10,118 +10,125 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.verification.align import Claim, Support
-from anchorage.chat.verification.passage import passage_of
+from anchorage.chat.verification.passage import load_passage
 from anchorage.chat.verification.reading import Reading
 from anchorage.model import Hit
-from anchorage.text.analyser import Analyser, analyser_name, analyser_named
-from anchorage.text.languages import KNOWN, Language, language_named, language_of
+from anchorage.text.analyser import Analyser, format_analyser_name, load_analyser
+from anchorage.text.languages import KNOWN, Language, detect_language, load_language
 
-_BESIDE = 0.1  # a second marked passage is kept if it supports a claim about as well as the first
-_MARGIN = 0.2  # a marked passage that supports a claim is kept unless another does so much better
-_SURE = 0.95  # a marked passage that holds this much is not compared with others
-_SAME_SOURCE = 0.03  # what the passage of the claim before is ahead of others
-_DOUBTFUL = 0.3  # below this share of common words, meaning is not asked either
-_CLAUSES = (  # where a sentence is cut, clear joints first
+_SECOND_PASSAGE_MARGIN = 0.1  # a second marked passage is kept if it supports a claim about as well as the first
+_CITED_MARGIN = 0.2  # a marked passage that supports a claim is kept unless another does so much better
+_SURE_SCORE = 0.95  # a marked passage that holds this much is not compared with others
+_SAME_SOURCE_BONUS = 0.03  # the bonus of the passage that supported the claim before
+_MIN_DOUBTFUL_SHARE = 0.3  # with a smaller share of common words, meaning is not compared either
+_CLAUSES = (  # where a sentence is cut into clauses, clear joints first
     re.compile(r"[;,]\s+(?:and|but|while|whereas|which|who|where)\s+|;\s+"),
     re.compile(r"(?:[;,]\s+)?\b(?:and|but|while|whereas|which|who|where)\s+|;\s+|,\s+(?=[a-z]+ed\s)"),
 )
-_QUOTED = 3  # spaces without which a sentence may say something else in another place
-_CLAUSE_TERMS = 2  # content terms without which a clause is no claim of its own
+_MIN_QUOTED_SPACES = 3  # a sentence with fewer spaces may mean something else in another place
+_CLAUSE_TERMS = 2  # a clause with fewer content terms is no claim of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What speaks for a claim."""
+    """A claim with what supports it."""
 
     claim: Claim
     supports: Sequence[Support]
 
 
 class Judge:
-    """Holds claims against the passages of one answer. Passages are numbered from 1."""
+    """Checks claims against the passages of one answer. Passages are numbered from 1."""
 
     def __init__(self, passages: Sequence[Hit], question: str, analyser: Analyser, answer: str) -> None:
-        self._language, self._analyser = _language(passages, answer, analyser)
-        self.passages = [passage_of(hit, self._analyser, self._language) for hit in passages]
+        self._detect_answer_language, self._analyser = _detect_answer_language(passages, answer, analyser)
+        self.passages = [load_passage(hit, self._analyser, self._detect_answer_language) for hit in passages]
         self._question = question
-        self._read: Reading | None = None
-        self._before: int | None = None
+        self._question_reading: Reading | None = None
+        self._last_passage: int | None = None
 
-    def claim(self, text: str) -> Claim:
-        return Claim(" ".join(text.split()), self._asked, self._analyser, self._language)
+    def make_claim(self, text: str) -> Claim:
+        return Claim(" ".join(text.split()), self._read_question, self._analyser, self._detect_answer_language)
 
-    def _asked(self) -> Reading:
-        self._read = self._read or Reading(self._question, self._analyser, self._language)
-        return self._read
+    def _read_question(self) -> Reading:
+        self._question_reading = self._question_reading or Reading(
+            self._question, self._analyser, self._detect_answer_language
+        )
+        return self._question_reading
 
-    def quoted(self, claim: Claim, cited: Sequence[int]) -> Finding | None:
-        """The finding of a claim that is, word for word, a sentence of each passage that it cites."""
-        if not cited or claim.text.count(" ") < _QUOTED:
+    def match_quotation(self, claim: Claim, cited: Sequence[int]) -> Finding | None:
+        """Return a finding if the claim is, word for word, a sentence of each passage that it cites."""
+        if not cited or claim.text.count(" ") < _MIN_QUOTED_SPACES:
             return None
         found = []
         for number in cited:
-            span = self.passages[number - 1].verbatim(claim.text) if 1 <= number <= len(self.passages) else None
+            span = self.passages[number - 1].find_verbatim(claim.text) if 1 <= number <= len(self.passages) else None
             if span is None:
                 return None
             found.append(Support(number, *span, 1.0))
-        self._before = found[0].passage
+        self._last_passage = found[0].passage
         return Finding(claim, found)
 
-    def hold(self, claim: Claim, cited: Sequence[int]) -> Finding:
-        """Look at the cited passages, and at the others unless one of the cited is sure to be right."""
-        mine, rest = self._parted(cited)
-        good = list(self._supports(claim, mine))
-        if not any(item.score >= _SURE for item in good):
-            good += self._supports(claim, rest)
+    def judge_claim(self, claim: Claim, cited: Sequence[int]) -> Finding:
+        """Check the cited passages, and the others unless a cited one is sure."""
+        mine, rest = self._split_by_citation(cited)
+        good = list(self._iterate_supports(claim, mine))
+        if not any(item.score >= _SURE_SCORE for item in good):
+            good += self._iterate_supports(claim, rest)
         if not good:
             return Finding(claim, ())
-        best = max(good, key=self._rank)
+        best = max(good, key=self._rank_support)
         # An equally good passage that was not cited gives way to one that was.
-        kept = [item for item in good if item.passage in cited and item.score >= best.score - _MARGIN]
-        kept = [item for item in kept if item.score >= max(other.score for other in kept) - _BESIDE]
-        self._before = (kept or [best])[0].passage
+        kept = [item for item in good if item.passage in cited and item.score >= best.score - _CITED_MARGIN]
+        kept = [item for item in kept if item.score >= max(other.score for other in kept) - _SECOND_PASSAGE_MARGIN]
+        self._last_passage = (kept or [best])[0].passage
         return Finding(claim, kept or [best])
 
-    def doubts(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
-        """What comes near to a claim that nothing supports and does not say otherwise, the cited passages first.
+    def find_near_supports(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
+        """Return what comes near to an unsupported claim without contradicting it, the cited passages first.
 
-        Nothing where the words leave no doubt that nothing supports it.
+        Empty where the words leave no doubt that nothing supports it.
         """
-        mine, rest = self._parted(cited)
-        near = [claim.nearest(number, self.passages[number - 1]) for number in (*mine, *rest)]
+        mine, rest = self._split_by_citation(cited)
+        near = [claim.find_nearest(number, self.passages[number - 1]) for number in (*mine, *rest)]
         open_ = [item for item in near if item is not None and not item.conflict]
-        return open_ if any(item.score >= _DOUBTFUL for item in open_) else ()
+        return open_ if any(item.score >= _MIN_DOUBTFUL_SHARE for item in open_) else ()
 
-    def among(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
-        """What supports the claim in these passages, no others looked at."""
-        return list(self._supports(claim, cited))
+    def find_supports(self, claim: Claim, cited: Sequence[int]) -> Sequence[Support]:
+        """Return what supports the claim in these passages alone."""
+        return list(self._iterate_supports(claim, cited))
 
-    def apart(self, claim: Claim, cited: Sequence[int]) -> Sequence[Finding]:
-        """The findings of the clauses of a claim that nothing supports as one, unless a passage contradicts it."""
-        if not any(True for _ in self._cut(claim)) or any(claim.contradicted(passage) for passage in self.passages):
+    def judge_clauses_apart(self, claim: Claim, cited: Sequence[int]) -> Sequence[Finding]:
+        """Return the findings of the clauses of a claim that has no support as a whole, unless a passage contradicts it."""
+        if not any(True for _ in self._cut_into_clauses(claim)) or any(
+            claim.is_contradicted_by(passage) for passage in self.passages
+        ):
             return ()
-        return self.clauses(claim, cited)
+        return self.judge_clauses(claim, cited)
 
-    def clauses(self, claim: Claim, cited: Sequence[int], *, only: bool = False) -> Sequence[Finding]:
-        """The findings of the claim's clauses if each of them is supported, by `only` the cited if so asked; else nothing."""
-        for claims in self._cut(claim):
-            findings = [Finding(part, self.among(part, cited)) if only else self.hold(part, cited) for part in claims]
+    def judge_clauses(self, claim: Claim, cited: Sequence[int], *, only: bool = False) -> Sequence[Finding]:
+        """Return the findings of the claim's clauses if each is supported, else nothing. `only`: the cited passages alone count."""
+        for claims in self._cut_into_clauses(claim):
+            findings = [
+                Finding(part, self.find_supports(part, cited)) if only else self.judge_claim(part, cited)
+                for part in claims
+            ]
             if all(finding.supports for finding in findings):
                 return findings
         return ()
 
-    def _cut(self, claim: Claim) -> Iterator[list[Claim]]:
-        """The clauses of a claim, for each way to cut it."""
+    def _cut_into_clauses(self, claim: Claim) -> Iterator[list[Claim]]:
+        """Yield the clauses of a claim, for each way to cut it."""
         for joints in _CLAUSES:
-            claims = [self.claim(text) for text in joints.split(claim.text) if text.strip()]
+            claims = [self.make_claim(text) for text in joints.split(claim.text) if text.strip()]
             if len(claims) >= 2 and all(len(part.reading.content) >= _CLAUSE_TERMS for part in claims):
                 yield claims
 
-    def by_meaning(
+    def judge_by_meaning(
         self, finding: Finding, vector: NDArray[np.float32], candidates: Sequence[Support],
         vectors: NDArray[np.float32], least: float, cited: Sequence[int],
     ) -> Finding:  # fmt: skip
-        """The finding with the candidates whose meaning is near enough. Vectors are of length 1."""
+        """Return the finding with the candidates whose meaning is near enough. Vectors have length 1."""
         near = vectors @ vector
         good = [
             (float(likeness), item) for likeness, item in zip(near, candidates, strict=True)
@@ -132,28 +139,28 @@ class Judge:
         chosen = [item for _, item in good if item.passage in cited] or [max(good, key=lambda pair: pair[0])[1]]
         return Finding(finding.claim, chosen)
 
-    def _supports(self, claim: Claim, numbers: Sequence[int]) -> Iterator[Support]:
+    def _iterate_supports(self, claim: Claim, numbers: Sequence[int]) -> Iterator[Support]:
         for number in numbers:
-            support = claim.supports(number, self.passages[number - 1])
+            support = claim.find_support(number, self.passages[number - 1])
             if support is not None:
                 yield support
 
-    def _parted(self, cited: Sequence[int]) -> tuple[list[int], list[int]]:
-        """The passages that are cited, and the others."""
+    def _split_by_citation(self, cited: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Return the numbers of the cited passages, and those of the others."""
         count = len(self.passages)
         return [n for n in cited if 1 <= n <= count], [n for n in range(1, count + 1) if n not in cited]
 
-    def _rank(self, support: Support) -> tuple[float, int]:
-        return support.score + (_SAME_SOURCE if support.passage == self._before else 0), -support.passage
+    def _rank_support(self, support: Support) -> tuple[float, int]:
+        return support.score + (_SAME_SOURCE_BONUS if support.passage == self._last_passage else 0), -support.passage
 
 
-def _language(passages: Sequence[Hit], answer: str, analyser: Analyser) -> tuple[Language, Analyser]:
-    """The language that an answer is in, as far as it shows, and the analyser for it."""
-    expected = language_named(analyser.language)
+def _detect_answer_language(passages: Sequence[Hit], answer: str, analyser: Analyser) -> tuple[Language, Analyser]:
+    """Return the language of an answer, as far as it shows, and its analyser."""
+    expected = load_language(analyser.language)
     if passages:
-        expected = language_of(passages[0].text, expected)
-    language = language_of(answer, expected)
+        expected = detect_language(passages[0].text, expected)
+    language = detect_language(answer, expected)
     if language.name == analyser.language or language.name not in KNOWN:
         return language, analyser
     stemmed = language.name not in ("vietnamese", "chinese", "japanese")
-    return language, analyser_named(analyser_name(language.name if stemmed else "none"))
+    return language, load_analyser(format_analyser_name(language.name if stemmed else "none"))

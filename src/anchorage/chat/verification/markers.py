@@ -16,7 +16,7 @@ _CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _NUMBERS = re.compile(r"(\d+)(?:\s*[–-]\s*(\d+))?")
-_MOST = 20  # the last number of a range where nothing else is known
+_MAX_PASSAGE = 20  # the last number of a range where nothing else is known
 _BRACKETED = re.compile(
     r"(?<!\w)[\[［【](\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)(?:†[^\]】\n]{0,60})?\\?[\]］】]|(?<=[\w.,;:!?\"”’)])[\[［【](\d{1,3})\\?[\]］】]"
 )
@@ -24,14 +24,14 @@ _BRACKETED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """A text without its markers, and where which numbers stood in it, in order."""
+    """A text without its markers, and the places in it where markers stood, with their numbers, in order."""
 
     bare: str
     places: Sequence[tuple[int, tuple[int, ...]]]
 
 
-def without_markers(text: str, most: int = _MOST) -> Marks:
-    """Take the markers out; those in code are code, and a range that goes beyond passage `most` is something else."""
+def extract_markers(text: str, most: int = _MAX_PASSAGE) -> Marks:
+    """Take the markers out of a text. Markers in code stay, and so does a range that goes beyond passage `most`."""
     code = [match.span() for match in _CODE.finditer(text)] if "`" in text or "~~~" in text else []
     pieces: list[str] = []
     places: list[tuple[int, tuple[int, ...]]] = []
@@ -41,7 +41,7 @@ def without_markers(text: str, most: int = _MOST) -> Marks:
             passed += 1
         if passed < len(code) and code[passed][0] <= match.start():
             continue
-        numbers = _numbers(match.group(1), most)
+        numbers = _parse_numbers(match.group(1), most)
         if numbers is None:
             continue
         pieces.append(text[at : match.start()])
@@ -52,8 +52,8 @@ def without_markers(text: str, most: int = _MOST) -> Marks:
     return Marks("".join(pieces), places)
 
 
-def _numbers(text: str, most: int) -> list[int] | None:
-    """The numbers of a marker; `2-4` is 2, 3 and 4. None where a range is none of passages."""
+def _parse_numbers(text: str, most: int) -> list[int] | None:
+    """Return the numbers of a marker: 2, 3 and 4 for `2-4`. None if the range cannot be one of passages."""
     found: list[int] = []
     for first, last in _NUMBERS.findall(text):
         low, high = int(first), int(last or first)
@@ -63,8 +63,8 @@ def _numbers(text: str, most: int) -> list[int] | None:
     return found
 
 
-def unmarked(text: str) -> str:
-    """A document's text with what looks like a marker made to look otherwise: `[3]` becomes `(3)`."""
+def neutralise_markers(text: str) -> str:
+    """Change what looks like a marker in a document's text, so that it is none: `[3]` becomes `(3)`."""
     if not any(sign in text for sign in "[［【"):
         return text
     return _BRACKETED.sub(lambda match: f"({match.group(1) or match.group(2)})", text)

@@ -1,4 +1,4 @@
-"""What a sentence says, as far as words show it: weighted terms, numbers, names, what is negated. No model is asked."""
+"""Reads what a sentence says, as far as its words show it: weighted terms, numbers, names, negations. No model is used."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from anchorage.text.analyser import Analyser, lowered_words, words
-from anchorage.text.hidden import visible
+from anchorage.text.analyser import Analyser, find_lowercase_words, find_words
+from anchorage.text.hidden import strip_hidden_characters
 from anchorage.text.languages import Language
-from anchorage.text.numbers import MONTHS, Number, months_of, numbers, values_of
+from anchorage.text.numbers import MONTHS, Number, find_months, find_number_values, find_numbers
 
 _PIECE = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[,;:.!?()—–]")
-_PARTS = re.compile(r"[,;:—–()，、；：]")
+_CLAUSE_PUNCTUATION = re.compile(r"[,;:—–()，、；：]")
 _DOTTED = re.compile(r"\b(?:[A-Za-z]\.){2,}")
-_SCOPE = 4  # terms after a negator that it may reach
+_SCOPE = 4  # terms after a negator that it may negate
 # These deny nothing: "no more than", "not only".
 _NO_DENIAL = re.compile(
     r"\b(?:(?:no|not) (?:more|less|fewer|later|earlier) than|nicht (?:mehr|weniger) als|no (?:más|menos) de|non (?:più|meno) di|"
@@ -33,7 +33,7 @@ _TITLE_CASE = 0.99
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A word of a sentence with its term and weight, or what parts two clauses (no term)."""
+    """A word of a sentence with its term and weight, or a separator of clauses (without a term)."""
 
     word: str
     term: str
@@ -44,24 +44,24 @@ class Piece:
 
 
 class Reading:
-    """A sentence read. Everything but its words is worked out when it is first asked for."""
+    """A sentence that was read. Everything but its words is computed at first use."""
 
     def __init__(self, text: str, analyser: Analyser, language: Language) -> None:
-        self.text = _undotted(visible(text))
+        self.text = _strip_acronym_dots(strip_hidden_characters(text))
         self.language = language
         self._analyser = analyser
-        # Few sentences are looked at closely enough to need the places of their words.
-        self.lowered = lowered_words(self.text)
-        self.stems = analyser.stems(self.lowered)
+        # The spans of words are computed later: few sentences need them.
+        self.lowered = find_lowercase_words(self.text)
+        self.stems = analyser.stem_words(self.lowered)
         self.terms = frozenset(self.stems)
 
     @cached_property
     def _words(self) -> list[tuple[str, int, int]]:
-        return words(self.text)
+        return find_words(self.text)
 
     @cached_property
     def weights(self) -> Mapping[str, float]:
-        """How much each term counts: numbers and names more than words, words of grammar next to nothing."""
+        """The weight of each term: numbers and names weigh more than words, words of grammar almost nothing."""
         found: dict[str, float] = {}
         named = {word for group in self.names for word in group}
         for (word, _, _), low, stem in zip(self._words, self.lowered, self.stems, strict=True):
@@ -76,20 +76,20 @@ class Reading:
 
     @cached_property
     def content(self) -> frozenset[str]:
-        """The terms that say something."""
+        """The terms that carry content."""
         return frozenset(stem for stem, weight in self.weights.items() if weight >= _WORD_WEIGHT)
 
     @cached_property
     def numbers(self) -> list[Number]:
-        return numbers(self.text, self.language)
+        return find_numbers(self.text, self.language)
 
     @cached_property
     def values(self) -> set[float]:
-        return values_of(self.text, self.language)
+        return find_number_values(self.text, self.language)
 
     @cached_property
     def months(self) -> set[float]:
-        return months_of(self.text, self.language) if self.numbers else set()
+        return find_months(self.text, self.language) if self.numbers else set()
 
     @cached_property
     def names(self) -> list[tuple[str, ...]]:
@@ -104,9 +104,9 @@ class Reading:
         for place, (is_capital, low) in enumerate(zip(capital, self.lowered, strict=True)):
             acronym = len(low) > 1 and self._words[place][0].isupper()
             # The first word is capitalised anyway; it is part of a name when the next word is.
-            first_alone = place == 0 and not (len(capital) > 1 and capital[1] and self._adjoin(0))
+            first_alone = place == 0 and not (len(capital) > 1 and capital[1] and self._adjoins_next(0))
             if acronym or (is_capital and low not in self.language.grammar and not first_alone):
-                if run and (last != place - 1 or not self._adjoin(last)):
+                if run and (last != place - 1 or not self._adjoins_next(last)):
                     groups.append(tuple(run))
                     run = []
                 run.append(low.removesuffix("'s").removesuffix("’s"))
@@ -123,10 +123,10 @@ class Reading:
 
     @cached_property
     def plain(self) -> frozenset[str]:
-        """The words as they stand, in lower case."""
+        """The words as they are written, in lower case."""
         return frozenset(low.removesuffix("'s").removesuffix("’s") for low in self.lowered)
 
-    def _adjoin(self, place: int) -> bool:
+    def _adjoins_next(self, place: int) -> bool:
         """Whether nothing but a space, a hyphen or an initial's full stop lies between this word and the next."""
         return self.text[self._words[place][2] : self._words[place + 1][1]] in (" ", "-", ". ", "\n")
 
@@ -134,15 +134,15 @@ class Reading:
     def negations(self) -> int:
         if self.language.characters:
             return sum(self.text.count(word) for word in self.language.negators)
-        found = sum(self._negates(low) for low in self.lowered)
+        found = sum(self._is_negator(low) for low in self.lowered)
         return found - len(_NO_DENIAL.findall(self.text)) if found else 0
 
-    def _negates(self, low: str) -> bool:
+    def _is_negator(self, low: str) -> bool:
         return low in self.language.negators or low.endswith(("n't", "n’t"))
 
     @cached_property
     def denied(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Terms that a negation denies outright, and those that it may reach; not those that are also affirmed."""
+        """The terms that a negation denies directly, without those that are also affirmed; and the terms that it may deny."""
         if not self.negations or self.language.characters:
             return frozenset(), frozenset()
         strict: set[str] = set()
@@ -153,20 +153,20 @@ class Reading:
         for piece in [*_PIECE.findall(_NO_DENIAL.sub(" ", self.text)), "."]:
             low = piece.lower()
             if not piece[0].isalnum() or low in self.language.joints:
-                near, reach = _under(clause, marks)
+                near, reach = _find_negated_terms(clause, marks)
                 strict |= near
                 wide |= reach
                 affirmed.update(term for term in clause if term not in reach)
                 clause, marks = [], []
-            elif self._negates(low):
+            elif self._is_negator(low):
                 marks.append(len(clause))
             elif not is_light(low, self.language):
-                clause.append(self._analyser.stems([low])[0])
+                clause.append(self._analyser.stem_words([low])[0])
         return frozenset(strict - affirmed), frozenset(wide)
 
     @cached_property
     def points_back(self) -> bool:
-        """Whether the sentence speaks of something by a pronoun."""
+        """Whether the sentence has a pronoun that points back."""
         return not self.language.anaphors.isdisjoint(self.lowered)
 
     @cached_property
@@ -177,7 +177,7 @@ class Reading:
 
     @cached_property
     def moods(self) -> frozenset[str]:
-        """The words that oblige or allow; the month of May does not."""
+        """The words that oblige or allow. The month of May is not one."""
         found = self.plain & self.language.moods
         if "may" in found and self.language.name == "english" and not any(word == "may" for word, _, _ in self._words):
             return found - {"may"}
@@ -185,14 +185,14 @@ class Reading:
 
     @cached_property
     def pieces(self) -> list[Piece]:
-        """Its words in order, punctuation that parts clauses between them."""
+        """Its words in order, with the punctuation that separates clauses."""
         found: list[Piece] = []
         named = {word for group in self.names for word in group} | {self.opening}
         nouns = self.language.capitalises_nouns
         weights = self.weights
         end = 0
         for (word, start, stop), low, stem in zip(self._words, self.lowered, self.stems, strict=True):
-            mark = _PARTS.search(self.text, end, start)
+            mark = _CLAUSE_PUNCTUATION.search(self.text, end, start)
             if mark or low in self.language.joints:
                 found.append(Piece(mark.group() if mark else low, "", 0.0, start, start, False))
             if low not in self.language.joints:
@@ -204,8 +204,8 @@ class Reading:
 
     @property
     def opposites(self) -> Mapping[str, frozenset[str]]:
-        """Terms that deny each other in its language, both ways."""
-        return _opposites(self._analyser, self.language)
+        """Pairs of opposite terms in its language, in both directions."""
+        return _load_opposites(self._analyser, self.language)
 
     def is_year(self, number: Number) -> bool:
         """Whether one of its numbers looks like a year."""
@@ -214,15 +214,15 @@ class Reading:
 
     @cached_property
     def plain_terms(self) -> Mapping[str, str]:
-        """The terms of what is said of the names and numbers, each with its word: verbs, adjectives, common nouns.
+        """The terms that say something about the names and numbers, each with its word: verbs, adjectives, common nouns.
 
-        Where nouns are capitalised, those are left out too. A word right behind a number is its unit.
+        In languages that capitalise nouns, nouns are left out. A word right after a number is its unit and is left out.
         """
         found: dict[str, str] = {}
         last = -1
         counted = {item.end for item in self.numbers if not self.is_year(item)}
         spelled = [(item.start, item.end) for item in self.numbers]
-        dates = _month_names(self.language)
+        dates = _load_month_names(self.language)
         for (word, start, stop), low, stem in zip(self._words, self.lowered, self.stems, strict=True):
             unit = last in counted
             last = stop
@@ -236,32 +236,32 @@ class Reading:
         return found
 
 
-def terms_of(text: str, analyser: Analyser) -> frozenset[str]:
-    """The terms of a text, as a reading of it has them."""
-    return frozenset(analyser.stems(lowered_words(_undotted(visible(text)))))
+def read_terms(text: str, analyser: Analyser) -> frozenset[str]:
+    """Return the terms of a text, as a `Reading` of it has them."""
+    return frozenset(analyser.stem_words(find_lowercase_words(_strip_acronym_dots(strip_hidden_characters(text)))))
 
 
-def vocabulary_of(text: str, analyser: Analyser) -> frozenset[str]:
-    """All terms that readings of the text's sentences may have: `U.S.` is two words, or one if more follows."""
-    text = visible(text)
-    found = frozenset(analyser.stems(lowered_words(text)))
-    other = _undotted(text)
-    return found if other == text else found.union(analyser.stems(lowered_words(other)))
+def read_vocabulary(text: str, analyser: Analyser) -> frozenset[str]:
+    """Return all terms that readings of the sentences may have. `U.S.` counts as two words and as one."""
+    text = strip_hidden_characters(text)
+    found = frozenset(analyser.stem_words(find_lowercase_words(text)))
+    other = _strip_acronym_dots(text)
+    return found if other == text else found.union(analyser.stem_words(find_lowercase_words(other)))
 
 
-def _undotted(text: str) -> str:
+def _strip_acronym_dots(text: str) -> str:
     return _DOTTED.sub(lambda match: match.group().replace(".", ""), text) if text.count(".") > 1 else text
 
 
 def is_light(word: str, language: Language) -> bool:
-    """Whether a lower-case word is one of grammar; short words of any language count as such."""
+    """Whether a lower-case word is a word of grammar. Short words of any language count as one."""
     if word in language.grammar or (len(word) < _SHORT and word.isascii() and not word[0].isdigit()):
         return True
     return language.characters and _KANA.fullmatch(word) is not None
 
 
-def _under(clause: list[str], marks: list[int]) -> tuple[set[str], set[str]]:
-    """The terms next to the negators, and those within their scope: after them, or before where nothing follows."""
+def _find_negated_terms(clause: list[str], marks: list[int]) -> tuple[set[str], set[str]]:
+    """Return the terms next to the negators, and those in their scope: after them, or before them if nothing follows."""
     near: set[str] = set()
     reach: set[str] = set()
     for mark in marks:
@@ -272,15 +272,15 @@ def _under(clause: list[str], marks: list[int]) -> tuple[set[str], set[str]]:
 
 
 @lru_cache(maxsize=32)
-def _month_names(language: Language) -> frozenset[str]:
+def _load_month_names(language: Language) -> frozenset[str]:
     return frozenset(language.months.split()) or MONTHS
 
 
 @lru_cache(maxsize=32)
-def _opposites(analyser: Analyser, language: Language) -> Mapping[str, frozenset[str]]:
+def _load_opposites(analyser: Analyser, language: Language) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for pair in language.opposites.split(",") if language.opposites else ():
-        one, other = analyser.stems(pair.split())
+        one, other = analyser.stem_words(pair.split())
         if one != other:
             found.setdefault(one, set()).add(other)
             found.setdefault(other, set()).add(one)

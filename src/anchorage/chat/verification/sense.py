@@ -9,42 +9,44 @@ from functools import lru_cache
 from anchorage.chat.verification.reading import Reading
 from anchorage.text.languages import Language
 
-_REACH = 32  # characters before a number in which its bound stands
-_NEAR = 2  # content terms behind a quantifier that it counts
+_REACH = 32  # characters before a number that may hold its bound
+_NEAR = 2  # content terms after a quantifier that it may count
 _AFTER_LEAST = re.compile(
     r"\W*(?:or (?:more|over|above)|oder mehr|ou plus|o más|o più|ou mais|of meer|и более|trở lên|以上)"
 )
 _AFTER_MOST = re.compile(
     r"\W*(?:or (?:less|fewer|under)|oder weniger|ou moins|o menos|o meno|ou menos|of minder|и менее|trở xuống|以下|以内)"
 )
-_SAME = 0.7
-"""The share of a sentence that a claim holds which says the same of the same."""
+_SAME_SENTENCE_SHARE = 0.7
+"""A claim that holds this share of a sentence is the same sentence."""
 _FEW, _MANY, _MOST = 0, 2, 3
 
 
-def opposed(mine: Reading, main: Reading, others: Sequence[Reading], held: frozenset[str]) -> bool:
+def says_opposite(mine: Reading, main: Reading, others: Sequence[Reading], held: frozenset[str]) -> bool:
     """Whether the claim says the opposite of the sentences that are to support it; `main` is the one that holds most of it."""
     if (
-        _other_trend(mine, others)
-        or _other_mood(mine, main)
-        or _other_bound(mine, others)
-        or _other_degree(mine, others)
+        _has_other_trend(mine, others)
+        or _has_other_mood(mine, main)
+        or _has_other_bound(mine, others)
+        or _has_other_degree(mine, others)
     ):
         return True
     pairs = mine.opposites
     terms = [term for term in mine.terms if term in pairs]
-    if any(_denies(terms, pairs, reading.terms, mine) for reading in _with_numbers(mine, others)):
+    if any(_has_opposite_term(terms, pairs, reading.terms, mine) for reading in _select_with_numbers(mine, others)):
         return True
-    # "Iron is worse than copper" for "copper is better than iron": twice the opposite is the same.
-    return _denies(terms, pairs, held, mine) is not _compared_the_other_way(mine, main)
+    # "Iron is worse than copper" for "copper is better than iron": two opposites cancel out.
+    return _has_opposite_term(terms, pairs, held, mine) is not _reverses_comparison(mine, main)
 
 
-def _denies(terms: Sequence[str], pairs: Mapping[str, frozenset[str]], held: frozenset[str], mine: Reading) -> bool:
+def _has_opposite_term(
+    terms: Sequence[str], pairs: Mapping[str, frozenset[str]], held: frozenset[str], mine: Reading
+) -> bool:
     return any(term not in held and not pairs[term].isdisjoint(held - mine.terms) for term in terms)
 
 
-def _with_numbers(mine: Reading, others: Sequence[Reading]) -> list[Reading]:
-    """The sentences of several that alone have a number of the claim: what it says of the number, they must not deny."""
+def _select_with_numbers(mine: Reading, others: Sequence[Reading]) -> list[Reading]:
+    """Of several sentences, return those that alone have a number of the claim. They must not deny what it says of the number."""
     if len(others) < 2 or not mine.numbers:
         return []
     found = []
@@ -55,7 +57,7 @@ def _with_numbers(mine: Reading, others: Sequence[Reading]) -> list[Reading]:
     return found
 
 
-def _other_trend(mine: Reading, others: Sequence[Reading]) -> bool:
+def _has_other_trend(mine: Reading, others: Sequence[Reading]) -> bool:
     rising, falling = mine.language.rising, mine.language.falling
     up, down = not rising.isdisjoint(mine.plain), not falling.isdisjoint(mine.plain)
     if up is down:
@@ -65,8 +67,8 @@ def _other_trend(mine: Reading, others: Sequence[Reading]) -> bool:
     return theirs_down and not theirs_up if up else theirs_up and not theirs_down
 
 
-def same_trend(word: str, others: Sequence[Reading]) -> bool:
-    """Whether the word says that something rises, or falls, and the sentences say so in another word."""
+def says_same_trend(word: str, others: Sequence[Reading]) -> bool:
+    """Whether the word says that something rises or falls, and the sentences say the same with another word."""
     language = others[0].language
     for trend in (language.rising, language.falling):
         if word in trend:
@@ -74,8 +76,8 @@ def same_trend(word: str, others: Sequence[Reading]) -> bool:
     return False
 
 
-def _other_mood(mine: Reading, main: Reading) -> bool:
-    """Whether one obliges to what the other allows. "Must not" and "may not" are the same."""
+def _has_other_mood(mine: Reading, main: Reading) -> bool:
+    """Whether one obliges and the other allows. "Must not" and "may not" mean the same."""
     if not mine.moods or not main.moods or (mine.negations and main.negations):
         return False
     language = mine.language
@@ -84,19 +86,23 @@ def _other_mood(mine: Reading, main: Reading) -> bool:
         return False
     if must or not language.may.isdisjoint(mine.moods):
         return True
-    # "You can" where one must is a way of saying it, unless it is the same sentence but for this.
-    return len(main.content & mine.terms) >= _SAME * len(main.content)
+    # "You can" may stand for "you must", unless nothing else in the sentence differs.
+    return len(main.content & mine.terms) >= _SAME_SENTENCE_SHARE * len(main.content)
 
 
-def _other_bound(mine: Reading, others: Sequence[Reading]) -> bool:
-    """Whether a number that is the least in one is the most in the other."""
+def _has_other_bound(mine: Reading, others: Sequence[Reading]) -> bool:
+    """Whether a number is a lower bound in one and an upper bound in the other."""
     if not (mine.language.least and mine.numbers):
         return False
-    bounds = [(number.values, bound) for number in mine.numbers if (bound := _bound(mine, number.start, number.end))]
+    bounds = [
+        (number.values, bound) for number in mine.numbers if (bound := _read_bound(mine, number.start, number.end))
+    ]
     if not bounds:
         return False
     theirs = [
-        (number.values, _bound(reading, number.start, number.end)) for reading in others for number in reading.numbers
+        (number.values, _read_bound(reading, number.start, number.end))
+        for reading in others
+        for number in reading.numbers
     ]
     for values, bound in bounds:
         found = [other for their_values, other in theirs if values & their_values]
@@ -105,15 +111,15 @@ def _other_bound(mine: Reading, others: Sequence[Reading]) -> bool:
     return False
 
 
-def _bound(reading: Reading, start: int, end: int) -> int:
-    """1 where the number at this place is bounded from below, -1 from above, else 0."""
+def _read_bound(reading: Reading, start: int, end: int) -> int:
+    """Return 1 if the number at this place is a lower bound, -1 if it is an upper bound, else 0."""
     before = reading.text[max(start - _REACH, 0) : start].lower()
     after = reading.text[end : end + _REACH].lower()
     if _AFTER_LEAST.match(after):
         return 1
     if _AFTER_MOST.match(after):
         return -1
-    least, most = _bounds(reading.language)
+    least, most = _compile_bounds(reading.language)
     low, high = least.search(before), most.search(before)
     if low and high:  # "no more than" ends like "more than"
         return 1 if low.start() < high.start() else -1
@@ -121,34 +127,36 @@ def _bound(reading: Reading, start: int, end: int) -> int:
 
 
 @lru_cache(maxsize=32)
-def _bounds(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _compile_bounds(language: Language) -> tuple[re.Pattern[str], re.Pattern[str]]:
     joint = "" if language.characters else r"\b"
     tail = rf"{joint}\W*(?:\w{{1,4}}\W+)?$"  # an article, a currency
     return re.compile(f"{joint}(?:{language.least}){tail}"), re.compile(f"{joint}(?:{language.most}){tail}")
 
 
-def _other_degree(mine: Reading, others: Sequence[Reading]) -> bool:
-    """Whether the claim says of all, or most, what is said of some; or of few what is said of many."""
+def _has_other_degree(mine: Reading, others: Sequence[Reading]) -> bool:
+    """Whether the claim says of all, or most, what the sentences say of some; or of few what they say of many."""
     ranks = mine.language.ranks
     if ranks.keys().isdisjoint(mine.lowered):
         return False
-    said = _degrees(mine)
-    found = [item for reading in others if not ranks.keys().isdisjoint(reading.lowered) for item in _degrees(reading)]
+    said = _read_degrees(mine)
+    found = [
+        item for reading in others if not ranks.keys().isdisjoint(reading.lowered) for item in _read_degrees(reading)
+    ]
     for rank, counted in said:
         theirs = {other for other, terms in found if terms & counted}
-        if theirs and rank not in theirs and all(_is_other(rank, other) for other in theirs):
+        if theirs and rank not in theirs and all(_is_other_degree(rank, other) for other in theirs):
             return True
     return False
 
 
-def _is_other(rank: int, other: int) -> bool:
+def _is_other_degree(rank: int, other: int) -> bool:
     if rank == _FEW or other == _FEW:
         return max(rank, other) >= _MANY
     return rank >= _MOST and rank > other
 
 
-def _degrees(reading: Reading) -> list[tuple[int, frozenset[str]]]:
-    """The quantifiers of a sentence, each with what it counts."""
+def _read_degrees(reading: Reading) -> list[tuple[int, frozenset[str]]]:
+    """Return the quantifiers of a sentence, each with what it counts."""
     found = []
     for place, low in enumerate(reading.lowered):
         rank = reading.language.ranks.get(low)
@@ -160,21 +168,24 @@ def _degrees(reading: Reading) -> list[tuple[int, frozenset[str]]]:
     return found
 
 
-def _compared_the_other_way(mine: Reading, main: Reading) -> bool:
-    """Whether what stands before "than" in one stands behind it in the other."""
+def _reverses_comparison(mine: Reading, main: Reading) -> bool:
+    """Whether what is before "than" in one is after it in the other."""
     pivots = mine.language.pivots
     if pivots.isdisjoint(mine.lowered) or pivots.isdisjoint(main.lowered):
         return False
-    theirs = _compared(main)
-    for before, behind in _compared(mine) if theirs else ():
+    theirs = _read_comparisons(main)
+    for before, behind in _read_comparisons(mine) if theirs else ():
         their_before, their_behind = max(theirs, key=lambda sides: len((sides[0] | sides[1]) & (before | behind)))
         if behind.isdisjoint(their_behind) and behind & their_before and their_behind & before:
             return True
     return False
 
 
-def _compared(reading: Reading) -> list[tuple[set[str], set[str]]]:
-    """The content terms before each word that compares, and behind it, within its clause; else before is all the rest."""
+def _read_comparisons(reading: Reading) -> list[tuple[set[str], set[str]]]:
+    """Return the content terms before and after each word that compares, within its clause.
+
+    If nothing is before it in the clause, the terms of the other clauses count as before.
+    """
     clauses: list[list[str]] = [[]]
     for piece in reading.pieces:
         if not piece.term:

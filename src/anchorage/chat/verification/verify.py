@@ -1,7 +1,7 @@
-"""verify: holds each sentence of an answer against the passages, and puts its markers right.
+"""verify: checks each sentence of an answer against the passages, and corrects its markers.
 
-A marker stays where its passage supports the sentence, gives way to that of a passage which does, and goes where none
-does; a sentence without a marker gets one. What nothing supports is told apart.
+A marker stays if its passage supports the sentence, is replaced if another passage does, and is removed if none does. A
+sentence without a marker gets one. Sentences without support are returned separately.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.state import Statement
 from anchorage.chat.verification.align import Support
 from anchorage.chat.verification.judge import Finding, Judge
-from anchorage.chat.verification.markers import Marks, without_markers
+from anchorage.chat.verification.markers import Marks, extract_markers
 from anchorage.errors import AnchorageError
 from anchorage.model import Hit, Unsupported
-from anchorage.telemetry import degraded
+from anchorage.telemetry import record_degradation
 from anchorage.text.analyser import Analyser
-from anchorage.text.sentences import is_ordinal, statement_spans
+from anchorage.text.sentences import find_statement_spans, is_ordinal
 
-_CANDIDATES = 8  # sentences of passages that one claim is compared with by meaning
-_DOUBTS = 4  # claims of one answer that are
+_MAX_CANDIDATES = 8  # passage sentences that one claim is compared with by meaning
+_MAX_DOUBTS = 4  # claims of one answer that are compared by meaning
 _FRAME = re.compile(  # headings, which may be numbered, announcements, questions
     r"^\s*#|[:?：？][\s*_]*$|^\s*(?:\*\*|__)(?:(?:[^\W\d]+ )?\d{1,3}(?:\.\d{1,3})*[.:)]? )?[^*.!\d]+(?:\*\*|__)\s*$|^[\s*_=#-]+$|\n[ \t]*[=-]{3,}\s*$"
 )
@@ -34,17 +34,17 @@ _ABSENCE = re.compile(
     r"(?:(?!\b(?:but|however|although|though|yet|nevertheless)\b|;)[^\n]){0,160}$",
     re.IGNORECASE,
 )
-# What numbers an item of a list says nothing.
+# The number of a list item is no claim.
 _LABEL = re.compile(
     r"[ \t>]*(?:\(?\d{1,3}[.)]|(?:step|schritt|étape|paso|passo|bước) \d{1,3}:)[ \t]+(?=\S)",
     re.IGNORECASE,
 )
-_AFTER = " \t\n.!?\"”’')]*_"  # what may follow a marker at the end of a sentence
+_CLOSING = " \t\n.!?\"”’')]*_"  # what may follow a marker at the end of a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An answer whose markers are right, what they rest on, and the sentences that nothing supports.
+    """An answer whose markers are right, what they rest on, and the sentences without support.
 
     `claims` counts the sentences that claim something.
     """
@@ -57,7 +57,7 @@ class Verified:
 
 @dataclass(slots=True)
 class _Part:
-    """`bare[start:end]`, a sentence or a clause with markers of its own, which stand at `place`."""
+    """`bare[start:end]`: a sentence, or a clause with its own markers, which stand at `place`."""
 
     start: int
     end: int
@@ -87,49 +87,49 @@ class _Sentence:
         return all(part.supported for part in self.parts)
 
 
-async def verify(
+async def verify_sentences(
     text: str, passages: Sequence[Hit], question: str, analyser: Analyser,
     *, vectors: SentenceVectors | None = None, likeness: float = 1.0, withhold: bool = False,
 ) -> Verified:  # fmt: skip
-    """The answer with its markers put right. With `vectors`, what words leave open is decided by meaning.
+    """Check the sentences of an answer and correct its markers. With `vectors`, meaning decides what words leave open.
 
-    `likeness` is the least cosine that counts as support; `withhold` leaves out what is not supported.
+    `likeness` is the least cosine that counts as support; `withhold` leaves out unsupported sentences.
     """
     judge = Judge(passages, question, analyser, text)
-    bare, sentences = await _read(text, judge)
+    bare, sentences = await _read_sentences(text, judge)
     if vectors is not None:
-        await _by_meaning(sentences, judge, vectors, likeness)
+        await _judge_by_meaning(sentences, judge, vectors, likeness)
     if not any(sentence.claims and sentence.supported for sentence in sentences):
-        for sentence in sentences:  # nothing in it stands on anything, not even its "Yes."
+        for sentence in sentences:  # nothing in the answer is supported, so not even its "Yes." is
             sentence.claims = sentence.claims or not _FRAME.search(bare[sentence.start : sentence.end])
     if not any(sentence.claims for sentence in sentences):
-        for sentence in sentences:  # frames around nothing
+        for sentence in sentences:  # only frames are left, so they count as claims
             sentence.claims = any(char.isalnum() for char in bare[sentence.start : sentence.end])
-    return _written(bare, sentences, passages, withhold)
+    return _write_answer(bare, sentences, passages, withhold)
 
 
-def cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
-    """The sentences of an answer, each with the numbers of its markers."""
-    bare, found = _placed(without_markers(text))
+def split_cited_sentences(text: str) -> list[tuple[str, tuple[int, ...]]]:
+    """Split an answer into its sentences, each with the numbers of its markers."""
+    bare, found = _place_markers(extract_markers(text))
     return [
         (bare[start:end], tuple(dict.fromkeys(number for _, numbers in cited for number in numbers)))
         for start, end, cited in found
     ]
 
 
-async def _read(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
-    bare, found = _placed(without_markers(text, len(judge.passages)))
+async def _read_sentences(text: str, judge: Judge) -> tuple[str, list[_Sentence]]:
+    bare, found = _place_markers(extract_markers(text, len(judge.passages)))
     sentences = []
     for start, end, cited in found:
-        await asyncio.sleep(0)  # a long answer takes long, and this process writes others too
-        sentences.append(_sentence(bare, start, end, cited, judge))
+        await asyncio.sleep(0)  # a long answer takes time, and this process writes other answers too
+        sentences.append(_judge_sentence(bare, start, end, cited, judge))
     return bare, sentences
 
 
-def _placed(marks: Marks) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
-    """The text without markers, and the spans of its sentences with the places and numbers of their markers."""
+def _place_markers(marks: Marks) -> tuple[str, list[tuple[int, int, list[tuple[int, tuple[int, ...]]]]]]:
+    """Return the text without markers, and the spans of its sentences with the places and numbers of their markers."""
     bare = marks.bare
-    spans = list(statement_spans(bare))
+    spans = list(find_statement_spans(bare))
     starts = [start for start, _ in spans]
     cited: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
     for place, numbers in marks.places if spans else ():
@@ -142,95 +142,101 @@ def _placed(marks: Marks) -> tuple[str, list[tuple[int, int, list[tuple[int, tup
     return bare, [(*span, cited.get(number, [])) for number, span in enumerate(spans)]
 
 
-def _sentence(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]], judge: Judge) -> _Sentence:
+def _judge_sentence(
+    bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]], judge: Judge
+) -> _Sentence:
     if _FRAME.search(bare[start:end]):
         return _Sentence(start, end, [], claims=_has_address(bare[start:end]))
-    start = _unlabelled(bare, start, end)
+    start = _skip_label(bare, start, end)
     cited = [(max(place, start), found) for place, found in cited]
     text = bare[start:end]
     numbers = tuple(dict.fromkeys(number for _, found in cited for number in found))
-    whole = _Part(start, end, max((place for place, _ in cited), default=_before_stop(bare, start, end)), numbers)
-    claim = judge.claim(text)
+    whole = _Part(start, end, max((place for place, _ in cited), default=_find_marker_place(bare, start, end)), numbers)
+    claim = judge.make_claim(text)
     if _FRAME.search(text) or _ABSENCE.search(text):
         return _Sentence(start, end, [], claims=_has_address(text))
-    if finding := judge.quoted(claim, numbers):
+    if finding := judge.match_quotation(claim, numbers):
         whole.findings = [finding]
         return _Sentence(start, end, [whole], claims=True)
     if not claim.says_something:
         return _Sentence(start, end, [], claims=False)
-    clauses = _marked_clauses(bare, start, end, cited)
+    clauses = _split_marked_clauses(bare, start, end, cited)
     for part in clauses:
-        part.findings = [judge.hold(judge.claim(bare[part.start : part.end]), part.cited)]
+        part.findings = [judge.judge_claim(judge.make_claim(bare[part.start : part.end]), part.cited)]
     if clauses and all(part.supported and part.numbers for part in clauses):
         return _Sentence(start, end, clauses, claims=True)
-    whole.findings = [judge.hold(claim, numbers)]
+    whole.findings = [judge.judge_claim(claim, numbers)]
     if whole.supported:
         return _Sentence(start, end, [whole], claims=True)
-    whole.findings = judge.apart(claim, numbers) or whole.findings
+    whole.findings = judge.judge_clauses_apart(claim, numbers) or whole.findings
     return _Sentence(start, end, [whole], claims=True)
 
 
 def _has_address(text: str) -> bool:
-    """Whether a frame brings an address along, which nothing speaks for."""
+    """Whether a frame contains an address, which no passage supports."""
     return "://" in text or "www." in text.lower()
 
 
-def _unlabelled(bare: str, start: int, end: int) -> int:
-    """Where a sentence begins behind the number of its item."""
+def _skip_label(bare: str, start: int, end: int) -> int:
+    """Return where a sentence begins after the number of its list item."""
     if bare[:start].rstrip(" \t>")[-1:] not in ("", "\n"):
         return start
     label = _LABEL.match(bare, start, end)
     return label.end() if label and not is_ordinal(bare, label.end()) else start
 
 
-def _marked_clauses(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]]) -> list[_Part]:
-    """The clauses of a sentence that has markers in its midst; none where it has not."""
-    inner = sorted({place for place, _ in cited if place > start and bare[place:end].strip(_AFTER)})
+def _split_marked_clauses(bare: str, start: int, end: int, cited: Sequence[tuple[int, tuple[int, ...]]]) -> list[_Part]:
+    """Return the clauses of a sentence that has markers inside it; none if it has no such markers."""
+    inner = sorted({place for place, _ in cited if place > start and bare[place:end].strip(_CLOSING)})
     if not inner:
         return []
     parts = []
     for one, two in zip([start, *inner], [*inner, end], strict=True):
         last = two == end and two not in inner
         numbers = (number for place, found in cited if (place > one if last else place == two) for number in found)
-        parts.append(_Part(one, two, _before_stop(bare, one, two) if last else two, tuple(dict.fromkeys(numbers))))
+        parts.append(
+            _Part(one, two, _find_marker_place(bare, one, two) if last else two, tuple(dict.fromkeys(numbers)))
+        )
     return parts
 
 
-def _before_stop(bare: str, start: int, end: int) -> int:
-    """Where a marker goes that the answer did not have: before the closing punctuation."""
+def _find_marker_place(bare: str, start: int, end: int) -> int:
+    """Return the place for a new marker: before the closing punctuation."""
     return start + (len(bare[start:end].rstrip(".!?。！？ \n")) or end - start)
 
 
-async def _by_meaning(sentences: Sequence[_Sentence], judge: Judge, vectors: SentenceVectors, least: float) -> None:
-    """Compare what words leave open with the nearest sentences, in one batch. Without vectors, it stays open."""
+async def _judge_by_meaning(
+    sentences: Sequence[_Sentence], judge: Judge, vectors: SentenceVectors, least: float
+) -> None:
+    """Compare the claims that words leave open with the nearest sentences, in one batch. If embedding fails, they stay open."""
     doubts: list[tuple[_Part, Finding, Sequence[Support]]] = []
     for part in (part for sentence in sentences for part in sentence.parts):
-        if len(doubts) == _DOUBTS:
+        if len(doubts) == _MAX_DOUBTS:
             break
         if len(part.findings) == 1 and not part.findings[0].supports:
             await asyncio.sleep(0)
             finding = part.findings[0]
-            if near := judge.doubts(finding.claim, part.cited):
-                doubts.append((part, finding, sorted(near, key=lambda item: -item.score)[:_CANDIDATES]))
+            if near := judge.find_near_supports(finding.claim, part.cited):
+                doubts.append((part, finding, sorted(near, key=lambda item: -item.score)[:_MAX_CANDIDATES]))
     if not doubts:
         return
     texts = [finding.claim.text for _, finding, _ in doubts]
     for _, _, candidates in doubts:
         texts += [judge.passages[item.passage - 1].text[item.start : item.end] for item in candidates]
     try:
-        found = await vectors.of(texts)
+        found = await vectors.embed_sentences(texts)
     except AnchorageError as error:
-        degraded("citations_without_vectors", error.message)
+        record_degradation("citations_without_vectors", error.message)
         return
     at = len(doubts)
     for row, (part, finding, candidates) in enumerate(doubts):
         rows = found[at : at + len(candidates)]
         at += len(candidates)
-        part.findings = [judge.by_meaning(finding, found[row], candidates, rows, least, part.cited)]
+        part.findings = [judge.judge_by_meaning(finding, found[row], candidates, rows, least, part.cited)]
 
 
-def _written(bare: str, sentences: Sequence[_Sentence], passages: Sequence[Hit], withhold: bool) -> Verified:
-    """The answer anew, with the markers that were found."""
+def _write_answer(bare: str, sentences: Sequence[_Sentence], passages: Sequence[Hit], withhold: bool) -> Verified:
+    """Write the answer again with the markers that were found."""
     out, length, at = [], 0, 0
     statements: list[Statement] = []
     unsupported: list[Unsupported] = []
@@ -253,16 +259,16 @@ def _written(bare: str, sentences: Sequence[_Sentence], passages: Sequence[Hit],
             unsupported.append(Unsupported(start, length, bare[sentence.start : sentence.end]))
             continue
         write(gap)
-        for piece in _marked(bare, sentence):
+        for piece in _write_markers(bare, sentence):
             write(piece)
-        statements += _statements(sentence, passages)
+        statements += _collect_statements(sentence, passages)
     text = "".join(out)
     lead = len(text) - len(text.lstrip())
     moved = [Unsupported(max(item.start - lead, 0), max(item.end - lead, 0), item.text) for item in unsupported]
     return Verified(text.strip(), statements, moved, sum(sentence.claims for sentence in sentences))
 
 
-def _marked(bare: str, sentence: _Sentence) -> Iterator[str]:
+def _write_markers(bare: str, sentence: _Sentence) -> Iterator[str]:
     at = sentence.start
     for part in sentence.parts:
         yield bare[at : part.place]
@@ -273,7 +279,7 @@ def _marked(bare: str, sentence: _Sentence) -> Iterator[str]:
     yield bare[at : sentence.end]
 
 
-def _statements(sentence: _Sentence, passages: Sequence[Hit]) -> Iterator[Statement]:
+def _collect_statements(sentence: _Sentence, passages: Sequence[Hit]) -> Iterator[Statement]:
     for part in sentence.parts:
         for finding in part.findings if part.numbers else ():
             for item in finding.supports:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anchorage.chat.streaming.events import answer_json, hit_json
+from anchorage.chat.streaming.events import serialise_answer, serialise_hit
 from anchorage.errors import NotFound
 from anchorage.faces.cli.connection import connected
 from anchorage.faces.cli.options import Collection, Data, Json
@@ -41,7 +41,7 @@ def search(
             if not hits:
                 await _tell_if_empty(api, data)
         if json:
-            print_json({"hits": [hit_json(hit) for hit in hits]})
+            print_json({"hits": [serialise_hit(hit) for hit in hits]})
         else:
             print_hits(hits)
 
@@ -63,7 +63,7 @@ def ask(
                 await _tell_if_new(api, conversation)
             if json:
                 answer = await api.ask(question, collection=collection, conversation_id=conversation)
-                print_json(answer_json(answer))
+                print_json(serialise_answer(answer))
             else:
                 answer = await _print_as_it_comes(api, question, collection, conversation)
             if not answer.hits:

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.state import Asked
-from anchorage.chat.streaming.events import answer_json, explained_json
+from anchorage.chat.streaming.events import serialise_answer
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import run_while_connected
 from anchorage.faces.http.described import describe_answer
@@ -77,7 +76,7 @@ async def search(body: SearchRequest, services: CurrentServices, principal: Curr
     hits = await services.asking.passages.search_passages(
         principal, body.question, _to_collections(body.collection), body.k
     )
-    return {"hits": [explained_json(hit) for hit in hits]}
+    return {"hits": [serialise_explained_hit(hit) for hit in hits]}
 
 
 @router.post("/chat", summary="Ask", response_model=None,
@@ -89,14 +88,14 @@ async def chat(
     """An answer with its citations: whole, or as events (`start`, `hits`, `token`, `answer` or `error`, `done`)."""
     if body.stream:
 
-        async def prepare_question() -> Asked:
-            return await services.chat.prepare(
+        async def prepare_question() -> PreparedQuestion:
+            return await services.chat.prepare_question(
                 principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
                 collections=_to_collections(body.collection), place=body.place,
             )  # fmt: skip
 
         return await _respond_with_stream(
-            services.streams.ask(principal, prepare_question, after=_parse_event_id(last_event_id))
+            services.streams.follow_answer(principal, prepare_question, after=_parse_event_id(last_event_id))
         )
     answering = services.chat.ask(
         principal, body.message, conversation_id=body.conversation, message_id=body.message_id,
@@ -104,13 +103,13 @@ async def chat(
     )  # fmt: skip
     answer = await run_while_connected(request.receive, answering)
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
-    return Response(dumps(answer_json(answer)), media_type="application/json")
+    return Response(dumps(serialise_answer(answer)), media_type="application/json")
 
 
 @router.get("/chat/{conversation_id}", summary="What is being answered", **describe_answer(StreamShape))
 async def stream_state(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """The answer that is being written in a conversation, or was streamed there last."""
-    found = await services.streams.state(principal, conversation_id)
+    found = await services.streams.find_state(principal, conversation_id)
     return {
         "conversation_id": conversation_id,
         "message_id": found.message_id if found else None,
@@ -130,7 +129,7 @@ async def events(
     answer's last attempt.
     """
     position = _parse_event_id(last_event_id) if after is None else after
-    return await _respond_with_stream(services.streams.resume(principal, conversation_id, position))
+    return await _respond_with_stream(services.streams.resume_stream(principal, conversation_id, position))
 
 
 @router.post(
@@ -138,7 +137,7 @@ async def events(
 )
 async def stop(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """End the running answer, wherever it runs: what was written of it stays, with its citations. Does nothing where none is running."""
-    found = await services.streams.stop(principal, conversation_id)
+    found = await services.streams.stop_answer(principal, conversation_id)
     return {"stopping": found is not None, "message_id": found.message_id if found else None}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from anchorage.chat.safety.question import strip_unstorable
+from anchorage.chat.safety.question import strip_unstorable_characters
 from anchorage.errors import BadRequest, DocumentRefused, Unavailable
 from anchorage.faces.http.connection import run_while_connected
 from anchorage.faces.http.state import CurrentPrincipal, CurrentServices, CurrentState
@@ -78,7 +78,7 @@ async def query(
 @ingest_router.post("/add_text", summary="Add a text, the classic way")
 async def add_text(body: Text, services: CurrentServices, principal: CurrentPrincipal, state: CurrentState) -> str:
     """Ingest a text as a document of `default`. It can be asked about when this answers. The same text is added once."""
-    text = strip_unstorable(body.text)
+    text = strip_unstorable_characters(body.text)
     if not text.strip():
         raise BadRequest("The text is empty: send what is to be found later.")
     store, settings = services.storage.catalog, services.settings

@@ -13,9 +13,9 @@ from pydantic import BaseModel, Field
 
 from anchorage.chat.memory.recall import forget_answers
 from anchorage.chat.memory.trace import read_traced_hits
-from anchorage.chat.safety.inert import inert
-from anchorage.chat.safety.question import strip_unstorable
-from anchorage.chat.streaming.events import explained_json
+from anchorage.chat.safety.inert import neutralise_markup
+from anchorage.chat.safety.question import strip_unstorable_characters
+from anchorage.chat.streaming.events import serialise_explained_hit
 from anchorage.errors import BadRequest, NotFound
 from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import Conversations, ConversationShape, ConversationWithTurns, Hits
@@ -45,7 +45,10 @@ async def conversations(
 ) -> dict[str, Any]:  # fmt: skip
     """Your conversations, the newest first. `after` is the `next` of the page before."""
     found = await services.storage.memory.conversations(
-        principal, limit=limit + 1, after=_parse_place(after) if after else None, matching=strip_unstorable(q).strip()
+        principal,
+        limit=limit + 1,
+        after=_parse_place(after) if after else None,
+        matching=strip_unstorable_characters(q).strip(),
     )
     page = found[:limit]
     following = f"{page[-1].updated_at.isoformat()}/{page[-1].id}" if len(found) > limit else None
@@ -98,14 +101,16 @@ async def hits(
     turn = await storage.memory.find(principal, conversation_id, message_id)
     if turn is None:
         raise NotFound(f"The conversation {conversation_id[:128]!r} has no message {message_id[:128]!r}.")
-    return {"hits": [explained_json(hit) for hit in await read_traced_hits(storage.catalog, principal, turn.trace)]}
+    return {
+        "hits": [serialise_explained_hit(hit) for hit in await read_traced_hits(storage.catalog, principal, turn.trace)]
+    }
 
 
 @router.delete("/{conversation_id}", status_code=204, summary="Delete a conversation")
 async def delete_conversation(conversation_id: str, services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove it with all that belongs to it; an answer that is being written ends."""
     await services.storage.memory.delete(principal, conversation_id)
-    services.streams.gone(principal, [conversation_id])
+    services.streams.drop_conversations(principal, [conversation_id])
     await forget_answers(services.storage.caching, [conversation_id])
     return Response(status_code=204)
 
@@ -114,7 +119,7 @@ async def delete_conversation(conversation_id: str, services: CurrentServices, p
 async def delete_conversations(services: CurrentServices, principal: CurrentPrincipal) -> Response:
     """Remove all of your conversations."""
     deleted = await services.storage.memory.delete_all(principal)
-    services.streams.gone(principal, deleted)
+    services.streams.drop_conversations(principal, deleted)
     await forget_answers(services.storage.caching, deleted)
     return Response(status_code=204)
 
@@ -127,7 +132,7 @@ def _parse_place(after: str) -> tuple[datetime, str]:
         found = None
     if not slash or found is None or found.tzinfo is None:
         raise BadRequest("`after` is no place in this list: take it from `next` of the page before.")
-    return found, strip_unstorable(key)
+    return found, strip_unstorable_characters(key)
 
 
 def _turn_json(turn: Turn, branches: Mapping[int, Sequence[str]]) -> dict[str, Any]:
@@ -161,4 +166,4 @@ def _format_markdown(found: Conversation, turns: Sequence[Turn]) -> str:
 
 def _format_line(text: str) -> str:
     """Put words of a document or a question on one line, with no active markup."""
-    return inert(" ".join(text.split()), inline=True)
+    return neutralise_markup(" ".join(text.split()), inline=True)

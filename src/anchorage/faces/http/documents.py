@@ -17,7 +17,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
-from anchorage.chat.safety.question import strip_unstorable
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import (
@@ -165,7 +164,7 @@ async def documents(
     """Documents by collection and uri. `after` is the `next` of the page before."""
     page, following = await read_document_page(
         services.storage.catalog, principal, collection=collection, limit=limit, after=after, status=status,
-        matching=strip_unstorable(q).strip(),
+        matching=strip_unstorable_characters(q).strip(),
     )  # fmt: skip
     return {"documents": [detailed_document_json(item) for item in page], "next": following}
 

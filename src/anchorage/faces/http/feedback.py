@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from anchorage.chat.safety.question import strip_unstorable
+from anchorage.chat.safety.question import strip_unstorable_characters
 from anchorage.errors import BadRequest, TooLarge
 from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import FeedbackShape, Ratings
@@ -37,7 +37,7 @@ class NewFeedback(BaseModel):
 async def rate(body: NewFeedback, services: CurrentServices, principal: CurrentPrincipal) -> dict[str, Any]:
     """Keep a rating of an answer in one of your conversations; a later one replaces it."""
     limit = services.settings.feedback.comment_limit
-    comment = strip_unstorable(body.comment).strip()
+    comment = strip_unstorable_characters(body.comment).strip()
     if len(comment) > limit:
         raise TooLarge(
             f"The comment has {len(comment)} characters; at most {limit} are kept (ANCHORAGE_FEEDBACK__COMMENT_LIMIT). "
@@ -86,7 +86,7 @@ def _make_mark(item: Feedback) -> str:
 
 def _parse_mark(after: str) -> Place:
     """Parse a mark into its place. Raises `BadRequest` for one that no list returned."""
-    moment, _, rest = strip_unstorable(after).partition("/")
+    moment, _, rest = strip_unstorable_characters(after).partition("/")
     conversation, slash, message = rest.partition("/")
     try:
         if not slash:

@@ -97,7 +97,7 @@ class _AskedCompletion:
         }  # fmt: skip
 
     def stream_events(self) -> AsyncGenerator[Event, None]:
-        return self.chat.ask_events(self.principal, self.question, **self.build_options())
+        return self.chat.stream_answer(self.principal, self.question, **self.build_options())
 
     def build_frame(self, kind: str, **rest: Any) -> dict[str, Any]:
         return {**self.head, "object": kind, **rest}
@@ -115,7 +115,7 @@ async def _prepare_question(services: Services, principal: Principal, body: Comp
     message = check_id(metadata.get("message_id") or uuid4().hex, "metadata.message_id")
     head = {
         "id": f"chatcmpl-{message}", "object": "", "created": int(time.time()), "model": body.model,
-        "system_fingerprint": f"fp_{chat.fingerprint.of(limit)}",
+        "system_fingerprint": f"fp_{chat.fingerprint.compute(limit)}",
     }  # fmt: skip
     return _AskedCompletion(
         chat, principal, check_question(question, chat.limits.question_limit),

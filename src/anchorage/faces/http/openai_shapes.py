@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from anchorage.chat.safety.question import strip_unstorable
+from anchorage.chat.safety.question import strip_unstorable_characters
 from anchorage.chat.state import ABSTENTION
-from anchorage.chat.streaming.events import citation_json
+from anchorage.chat.streaming.events import serialise_citation
 from anchorage.errors import BadRequest, NotFound
 from anchorage.model import Answer, Turn, Usage
 
@@ -126,7 +126,7 @@ def read_conversation(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]
 
 def _read_text(message: ChatMessage, number: int) -> str:
     if not isinstance(message.content, list):
-        return strip_unstorable(message.content or "")
+        return strip_unstorable_characters(message.content or "")
     pieces = []
     for place, part in enumerate(message.content):
         piece = {"text": part.text, "refusal": part.refusal}.get(part.type)
@@ -137,7 +137,7 @@ def _read_text(message: ChatMessage, number: int) -> str:
                 "and ask about them.",
             )
         pieces.append(piece)
-    return strip_unstorable("\n".join(pieces))
+    return strip_unstorable_characters("\n".join(pieces))
 
 
 def choose_finish_reason(answer: Answer) -> str:
@@ -155,7 +155,7 @@ def usage_json(usage: Usage) -> dict[str, int]:
 
 def citations_json(answer: Answer) -> list[dict[str, Any]]:
     """Our extension: the citations that the markers in the text stand for, as POST /api/chat gives them."""
-    return [citation_json(citation) for citation in answer.citations]
+    return [serialise_citation(citation) for citation in answer.citations]
 
 
 def extension_json(answer: Answer, *, kept: bool, streamed: str | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchorage.telemetry import inflight_streams
+from anchorage.telemetry import count_inflight_streams
 
 _RECOVERED = 0.8  # of the limit, so that the state does not change with every stream
 
@@ -20,7 +20,7 @@ class Saturation:
         """Check the number of streams; returns why there is no room, or an empty text."""
         if self.limit is None:
             return ""
-        streams = inflight_streams()
+        streams = count_inflight_streams()
         self.saturated = streams > self.limit * (_RECOVERED if self.saturated else 1)
         if not self.saturated:
             return ""

@@ -13,7 +13,7 @@ from types import FrameType
 import structlog
 import uvicorn
 
-from anchorage.chat.streaming.tidy import tidy_forever
+from anchorage.chat.streaming.tidy import sweep_forever
 from anchorage.errors import AnchorageError, ConfigurationError
 from anchorage.faces.http.app import create_app, create_probes
 from anchorage.faces.http.browser import describe_rebinding_risk
@@ -168,7 +168,7 @@ def _listen(host: str, port: int, *, shared: bool) -> socket.socket:
 async def _tidy_conversations(services: Services) -> None:
     storage, days = services.storage, services.settings.conversation.ttl_days
     ttl = None if days is None else days * 86400
-    await tidy_forever(
+    await sweep_forever(
         storage.stream_log, storage.memory, storage.caching, retention=services.settings.stream.retention, ttl=ttl
     )
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from anchorage.chat.streaming.events import sent
+from anchorage.chat.streaming.events import format_sent_event
 from anchorage.errors import AnchorageError
 from anchorage.faces.http.connection import run_while_connected
 from anchorage.faces.http.middleware import DEFERRED_STREAM
@@ -63,6 +63,6 @@ def _encode_frames(lines: Sequence[Line]) -> bytes:
         return KEEPALIVE_COMMENT
     frames = []
     for n, logged in lines:
-        kind, data = sent(n, logged)
+        kind, data = format_sent_event(n, logged)
         frames.append(f"event: {kind}\ndata: {data}\nid: {n}\n\n")
     return "".join(frames).encode()

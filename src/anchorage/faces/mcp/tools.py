@@ -12,7 +12,6 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from anchorage.chat.streaming.events import answer_json, hit_json
 from anchorage.errors import AnchorageError
 from anchorage.faces.paging import read_document_page
 from anchorage.faces.shapes import document_json
@@ -51,7 +50,7 @@ async def _search(services: Services, principal: Principal, asked: Search) -> di
     hits = await services.asking.passages.search_passages(
         principal, asked.question, _to_collections(asked.collection), asked.k
     )
-    return {"hits": [hit_json(hit) for hit in hits]}
+    return {"hits": [serialise_hit(hit) for hit in hits]}
 
 
 async def _ask(services: Services, principal: Principal, asked: Ask) -> dict[str, Any]:
@@ -62,7 +61,7 @@ async def _ask(services: Services, principal: Principal, asked: Ask) -> dict[str
     )  # fmt: skip
     ANSWERS.labels("abstained" if answer.abstained else "answered").inc()
     left_out = {"hits"} if is_kept else {"hits", "conversation_id", "message_id"}  # of a turn that is not kept, no ids
-    return {key: value for key, value in answer_json(answer).items() if key not in left_out}
+    return {key: value for key, value in serialise_answer(answer).items() if key not in left_out}
 
 
 async def _list_documents(services: Services, principal: Principal, given: ListDocuments) -> dict[str, Any]:

@@ -32,7 +32,7 @@ async def answer_events(
     services: Services, question: str, collection: str | None, conversation_id: str | None, message_id: str | None
 ) -> AsyncGenerator[AskEvent, None]:
     """The events up to the answer. Raises what the turn ended with."""
-    events = services.chat.ask_events(
+    events = services.chat.stream_answer(
         services.principal, question, conversation_id=conversation_id, message_id=message_id,
         collections=_named(collection),
     )  # fmt: skip

@@ -16,7 +16,7 @@ ANNA, BEN = Principal("anna"), Principal("ben")
 _CITATION = Citation(1, "claim", "d", "v", "file:///x", "X", 0, 5, "quote", "pre", "suf", 2)
 
 
-def turn(question: str) -> Turn:
+def make_turn(question: str) -> Turn:
     """A turn that is not numbered yet."""
     return Turn(
         0, str(uuid4()), question, f"answer to {question}", citations=(_CITATION,), standalone_question=question,
@@ -24,7 +24,7 @@ def turn(question: str) -> Turn:
     )  # fmt: skip
 
 
-def untraced(turns: Iterable[Turn]) -> list[Turn]:
+def drop_traces(turns: Iterable[Turn]) -> list[Turn]:
     return [replace(turn, trace={}) for turn in turns]
 
 
@@ -33,7 +33,7 @@ class MemoryConformance:
 
     async def test_turns_are_numbered_and_come_back_whole(self, memory: Memory) -> None:
         thread = str(uuid4())
-        written = [await memory.append(ANNA, thread, turn(f"question {number}")) for number in range(1, 4)]
+        written = [await memory.append(ANNA, thread, make_turn(f"question {number}")) for number in range(1, 4)]
         assert [item.number for item in written] == [1, 2, 3]
         assert list(await memory.window(ANNA, thread, 2)) == written[1:]
         assert written[0].citations == (_CITATION,) and written[0].trace["hits"] == [["d", "1.1", 0.5]]
@@ -42,7 +42,7 @@ class MemoryConformance:
         assert list(await memory.window(ANNA, str(uuid4()), 5)) == []
 
     async def test_a_message_is_remembered_once(self, memory: Memory) -> None:
-        thread, item = str(uuid4()), turn("once")
+        thread, item = str(uuid4()), make_turn("once")
         first = await memory.append(ANNA, thread, item)
         assert await memory.append(ANNA, thread, replace(item, answer="another")) == first
         assert await memory.find(ANNA, thread, item.message_id) == first
@@ -50,9 +50,9 @@ class MemoryConformance:
 
     async def test_nobody_else_sees_a_conversation(self, memory: Memory) -> None:
         thread = str(uuid4())
-        await memory.append(ANNA, thread, turn("secret"))
+        await memory.append(ANNA, thread, make_turn("secret"))
         for forbidden in (
-            memory.window(BEN, thread, 5), memory.append(BEN, thread, turn("mine")), memory.delete(BEN, thread),
+            memory.window(BEN, thread, 5), memory.append(BEN, thread, make_turn("mine")), memory.delete(BEN, thread),
             memory.find(BEN, thread, "x"),
         ):  # fmt: skip
             with pytest.raises(NotFound):
@@ -62,7 +62,7 @@ class MemoryConformance:
     async def test_conversations_are_listed_and_deleted(self, memory: Memory) -> None:
         threads = [str(uuid4()) for _ in range(2)]
         for thread in threads:
-            await memory.append(ANNA, thread, turn(f"about {thread}"))
+            await memory.append(ANNA, thread, make_turn(f"about {thread}"))
         assert [item.id for item in await memory.conversations(ANNA, limit=2)] == threads[::-1]
         newest = (await memory.conversations(ANNA, limit=1))[0]
         behind = await memory.conversations(ANNA, limit=1, after=(newest.updated_at, newest.id))
@@ -74,14 +74,14 @@ class MemoryConformance:
         with pytest.raises(NotFound):
             await memory.delete(ANNA, threads[0])
         kept = str(uuid4())
-        await memory.append(BEN, kept, turn("mine"))
+        await memory.append(BEN, kept, make_turn("mine"))
         assert set(await memory.delete_all(ANNA)) >= {threads[1]} and not await memory.delete_all(ANNA)
         assert not await memory.conversations(ANNA) and kept in {item.id for item in await memory.conversations(BEN)}
 
     async def test_a_thread_is_read_at_once(self, memory: Memory) -> None:
         key = str(uuid4())
         assert await memory.thread(ANNA, key, "m", place=Place(), limit=5) == Thread()
-        written = [await memory.append(ANNA, key, turn(f"question {number}")) for number in range(1, 5)]
+        written = [await memory.append(ANNA, key, make_turn(f"question {number}")) for number in range(1, 5)]
         last = written[1].message_id
         await memory.summarise(BEN, key, last, Summary(2, "somebody else's of that name"))
         await memory.summarise(ANNA, key, written[2].message_id, Summary(2, "of another turn by that number"))
@@ -89,7 +89,7 @@ class MemoryConformance:
         await memory.summarise(ANNA, key, last, Summary(2, "another for the same turn is not kept"))
         found = await memory.thread(ANNA, key, written[0].message_id, place=Place(), limit=3)
         assert found.exists and (found.turns, found.parent) == (4, 4)
-        assert untraced(found.history) == untraced(written[1:]) and found.earlier == written[0]
+        assert drop_traces(found.history) == drop_traces(written[1:]) and found.earlier == written[0]
         assert found.summary == Summary(2, "about the first two")
         assert not (await memory.thread(ANNA, key, "new", place=Place(), limit=0)).history
         with pytest.raises(NotFound):
@@ -97,11 +97,13 @@ class MemoryConformance:
 
     async def test_branches(self, memory: Memory) -> None:
         key = str(uuid4())
-        first, second, third = [await memory.append(ANNA, key, turn(f"question {number}")) for number in range(1, 4)]
+        first, second, third = [
+            await memory.append(ANNA, key, make_turn(f"question {number}")) for number in range(1, 4)
+        ]
         assert [item.parent for item in (first, second, third)] == [0, 1, 2]
         edited = await memory.thread(ANNA, key, "m", place=Place(instead_of=second.message_id), limit=5)
-        assert (edited.parent, edited.replaced, untraced(edited.history)) == (1, "question 2", untraced([first]))
-        other = await memory.append(ANNA, key, replace(turn("question 2, edited"), parent=edited.parent))
+        assert (edited.parent, edited.replaced, drop_traces(edited.history)) == (1, "question 2", drop_traces([first]))
+        other = await memory.append(ANNA, key, replace(make_turn("question 2, edited"), parent=edited.parent))
         assert list(await memory.window(ANNA, key, 9)) == [first, other]
         assert dict(await memory.branches(ANNA, key)) == {1: [second.message_id, other.message_id]}
         assert list(await memory.turns(ANNA, key, after=1, limit=2)) == [second, third]
@@ -110,7 +112,7 @@ class MemoryConformance:
         assert await memory.conversation(ANNA, key) == changed
         assert list(await memory.window(ANNA, key, 9)) == [first, second, third]
         after = await memory.thread(ANNA, key, "m", place=Place(after=other.message_id), limit=5)
-        assert untraced(after.history) == untraced([first, other]) and after.parent == other.number
+        assert drop_traces(after.history) == drop_traces([first, other]) and after.parent == other.number
         beginning = await memory.thread(ANNA, key, "m", place=Place(number=0), limit=5)
         assert not beginning.history and beginning.exists
         for nowhere in (Place(after="nosuch"), Place(instead_of="nosuch")):
@@ -123,19 +125,19 @@ class MemoryConformance:
 
     async def test_a_conversation_deleted_meanwhile_stays_deleted(self, memory: Memory) -> None:
         key = str(uuid4())
-        first = await memory.append(ANNA, key, turn("first"))
+        first = await memory.append(ANNA, key, make_turn("first"))
         await memory.delete(ANNA, key)
         with pytest.raises(NotFound):
-            await memory.append(ANNA, key, turn("second"), begun=True)
+            await memory.append(ANNA, key, make_turn("second"), begun=True)
         await memory.summarise(ANNA, key, first.message_id, Summary(1, "nothing"))
         assert (await memory.thread(ANNA, key, "m", place=Place(), limit=5)) == Thread()
-        await memory.append(BEN, key, turn("another one by that name"))
+        await memory.append(BEN, key, make_turn("another one by that name"))
         await memory.summarise(ANNA, key, first.message_id, Summary(1, "what was deleted"))
         assert (await memory.thread(BEN, key, "m", place=Place(), limit=5)).summary is None
 
     async def test_conversations_in_which_nothing_was_said_for_long_are_forgotten(self, memory: Memory) -> None:
         key = str(uuid4())
-        await memory.append(ANNA, key, turn("first"))
+        await memory.append(ANNA, key, make_turn("first"))
         assert not await memory.forget(3600) and await memory.window(ANNA, key, 1)
         assert key in await memory.forget(0)
         with pytest.raises(NotFound):

@@ -13,17 +13,17 @@ import pytest
 from anchorage.errors import NotFound
 from anchorage.model.search import Query
 from anchorage.testing.collections import ANNA, BEN, WORDS, CollectionWorld, document
-from anchorage.testing.hashing import hashed_vectors
-from anchorage.text.analyser import analyser_name, analyser_named
+from anchorage.testing.hashing import hash_texts
+from anchorage.text.analyser import format_analyser_name, load_analyser
 
 
 def reference_bm25(passages: dict[str, str], question: str) -> dict[str, float]:
     """BM25 by the book over live passages."""
-    analyser = analyser_named(analyser_name("english"))
-    counts = {key: analyser.counts(text) for key, text in passages.items()}
+    analyser = load_analyser(format_analyser_name("english"))
+    counts = {key: analyser.count_terms(text) for key, text in passages.items()}
     average = sum(sum(item.values()) for item in counts.values()) / len(counts)
     scores: dict[str, float] = {}
-    for term, weight in Counter(analyser.terms(question)).items():
+    for term, weight in Counter(analyser.extract_terms(question)).items():
         df = sum(term in item for item in counts.values())
         idf = math.log(1 + (len(counts) - df + 0.5) / (df + 0.5))
         for key, item in counts.items():
@@ -110,13 +110,10 @@ class SearchConformance:
         await world.catalog.open_collection(ANNA, "d", other)
         passages = ["harbour of Ghent", "bread and flour", "purring cats"]
         await world.catalog.replace(ANNA, "c", [document(f"c{n}", text) for n, text in enumerate(passages)])
-        items = [
-            replace(document(f"d{n}", text), vectors=hashed_vectors([text], 16)) for n, text in enumerate(passages)
-        ]
+        items = [replace(document(f"d{n}", text), vectors=hash_texts([text], 16)) for n, text in enumerate(passages)]
         await world.catalog.replace(ANNA, "d", items)
         vectors = {
-            item.embedder: hashed_vectors(["harbour Ghent"], item.embedder.dimension)[0]
-            for item in (world.spec(), other)
+            item.embedder: hash_texts(["harbour Ghent"], item.embedder.dimension)[0] for item in (world.spec(), other)
         }
         found = await world.search.search(ANNA, Query("harbour Ghent", vectors, 6), ["c", "d"])
         assert {hit.uri for hit in found.hits[:2]} == {"c0", "d0"}

@@ -15,7 +15,7 @@ from anchorage.errors import DatabaseUnavailable
 from anchorage.model.search import Query
 from anchorage.ports.vector_index import Space
 from anchorage.testing.collections import ANNA, DIMENSION, WORDS, CollectionWorld, document, spec
-from anchorage.testing.hashing import hashed_vectors
+from anchorage.testing.hashing import hash_texts
 from anchorage.testing.troubled_vectors import Killed, TroubledVectors, away, killed_at
 
 
@@ -182,7 +182,7 @@ class VectorCrashConformance:
     ) -> None:
         (one,) = await world.catalog.replace(ANNA, "c", [document("a", "the old harbour", "of Ghent")])
         had = await world.catalog.embedded(ANNA, one)
-        assert had["", "of Ghent"] == pytest.approx(hashed_vectors(["of Ghent"], DIMENSION)[0], abs=1e-3)
+        assert had["", "of Ghent"] == pytest.approx(hash_texts(["of Ghent"], DIMENSION)[0], abs=1e-3)
         await server.server.delete(await _space(world), [min(await _points(world, server))])
         assert set(await world.catalog.embedded(ANNA, one)) == {("", "of Ghent")}
 
@@ -205,7 +205,7 @@ class VectorCrashConformance:
             server.heal()
             if step % 10 == 9:
                 live = await _chunks(world)
-                vectors = {spec().embedder: hashed_vectors(["word1"], DIMENSION)[0]}
+                vectors = {spec().embedder: hash_texts(["word1"], DIMENSION)[0]}
                 found = await world.search.search(ANNA, Query("word1", vectors, 100, lists=True), ["c"])
                 assert {int(chunk_id.partition(".")[2]) for chunk_id, _ in found.dense} == live
             if step % 20 == 19:

@@ -17,7 +17,7 @@ from anchorage.adapters.postgres.vector_indexes import VectorIndexes, VectorWrit
 from anchorage.model import Chunk
 from anchorage.model.indexing import IndexedDocument
 from anchorage.ports.vector_index import Point
-from anchorage.text.analyser import analyser_named
+from anchorage.text.analyser import load_analyser
 
 _COLUMNS = {
     "id": "int8", "document_id": "uuid", "ordinal": "int4", "span_start": "int4", "span_end": "int4", "page": "int4",
@@ -40,7 +40,7 @@ async def write_passages(
     new += [(row_id, item, range(len(item.chunks))) for row_id, item in fresh]
     vectors.delete(index, removed)
     added = await _write_chunks(connection, vectors, index, new)
-    await add_segment(connection, index.tables, analyser_named(index.spec.analyser), added, removed)
+    await add_segment(connection, index.tables, load_analyser(index.spec.analyser), added, removed)
     if changed and not added and not removed:
         await touch(connection, index.tables)
 
@@ -119,7 +119,7 @@ async def remove_passages(
     )
     removed = {row[0]: f"{row[1]}\n{row[2]}" for row in await cursor.fetchall()}
     vectors.delete(index, removed)
-    await add_segment(connection, index.tables, analyser_named(index.spec.analyser), {}, removed)
+    await add_segment(connection, index.tables, load_analyser(index.spec.analyser), {}, removed)
 
 
 async def _write_chunks(

@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from anchorage.adapters.postgres.batch import Call, Row, array, run
 from anchorage.adapters.postgres.lexical.postings import Block, Scores, Statistics, Weighed, score, weighed
 from anchorage.adapters.postgres.tables import IndexTables
-from anchorage.telemetry import TERMS_LOOKED_UP
+from anchorage.telemetry import TERM_LOOKUPS
 
 # Rare words first, until the budget of postings is used up: the work for a question is bounded, and what gives way are the words that
 # say least. The rarest is always read. Of a term that is left out, or has dead postings only, a row tells how many there are.
@@ -179,8 +179,8 @@ class Words:
             (rows,) = await run(connection, [self._postings(unread, _ALL)])
             self._learn(seen, statistics, unread, rows)
             read = max(read, len(unread))
-        TERMS_LOOKED_UP.labels("kept").inc(len(self._terms) - read)
-        TERMS_LOOKED_UP.labels("read").inc(read)
+        TERM_LOOKUPS.labels("kept").inc(len(self._terms) - read)
+        TERM_LOOKUPS.labels("read").inc(read)
         chosen = {term: self._known[term] for term in self._chosen()}
         scores = score(
             statistics,

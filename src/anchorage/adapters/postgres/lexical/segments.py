@@ -30,7 +30,7 @@ Row = tuple[str, int, int, int, int, bytes, bytes, bytes]
 
 def analyse(analyser: Analyser, passages: Mapping[int, str]) -> dict[int, Mapping[str, int]]:
     """Term counts of passages by chunk id."""
-    return {chunk_id: analyser.counts(text) for chunk_id, text in passages.items()}
+    return {chunk_id: analyser.count_terms(text) for chunk_id, text in passages.items()}
 
 
 def _rows(segment: int, terms: Sequence[str], changes: Sequence[int], table: bm25.Table) -> list[Row]:

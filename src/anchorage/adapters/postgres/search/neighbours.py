@@ -13,7 +13,7 @@ from anchorage.adapters.postgres.tables import MAY_READ, LiveIndex
 from anchorage.adapters.postgres.vector_indexes import VectorColumn
 from anchorage.errors import DatabaseUnavailable
 from anchorage.ports.vector_index import Filter, Vector, VectorServer
-from anchorage.telemetry import DENSE_PROBES, degraded
+from anchorage.telemetry import DENSE_PROBES, record_degradation
 
 _NOTHING: LiteralString = "SELECT NULL FROM {chunks} LIMIT 0"
 _ALIVE: LiteralString = f"SELECT id FROM {{chunks}} WHERE id = ANY($3::bigint[]) AND {MAY_READ}"
@@ -158,7 +158,7 @@ class OnServer:
         try:
             return await self.server.nearest(self.index.space, self.vector, number, only)
         except DatabaseUnavailable as error:
-            degraded("vectors_away", error.message)
+            record_degradation("vectors_away", error.message)
             self.ranked = False
             return ()
 

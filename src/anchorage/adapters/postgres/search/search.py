@@ -28,7 +28,7 @@ from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.adapters.postgres.vector_indexes import VectorIndexes
 from anchorage.model import Principal
 from anchorage.model.search import Query, Ranking
-from anchorage.text.analyser import analyser_named
+from anchorage.text.analyser import load_analyser
 
 BEGIN: Call = (Statement(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"), ())  # one state of the data throughout
 COMMIT: Call = (Statement(b"COMMIT"), ())
@@ -134,7 +134,7 @@ class PostgresSearch:
 
     def _asked(self, principal: Principal, live: LiveIndex, query: Query) -> Asked:
         """What a collection is asked for a question."""
-        terms = Counter(analyser_named(live.spec.analyser).asked(query.text))
+        terms = Counter(load_analyser(live.spec.analyser).extract_question_terms(query.text))
         words = Words(self._terms, live.tables, terms, self._limits.max_postings)
         return Asked(
             live, self._neighbours(principal, live, query), words, query.vectors[live.spec.embedder] is not None
