@@ -28,7 +28,7 @@ from typing import Any
 from anchorage.chat.generation.prompt import build_prompt
 from anchorage.chat.verification.verify import verify_sentences
 from anchorage.evaluation.dataset import read_corpus, read_dataset
-from anchorage.evaluation.run import ingest_corpora
+from anchorage.evaluation.run import ingest_corpora, open_evaluation_collection
 from anchorage.model import Hit
 from anchorage.settings import load_settings
 from anchorage.testing.citing import MARKERS, MadeAnswer, MadeSentence, write_cited_answer

@@ -13,7 +13,7 @@ import pytest
 from anchorage.adapters.leftovers import remove_leftovers
 from anchorage.adapters.postgres.embedded.cluster import MAJOR
 from anchorage.adapters.postgres.embedded.supervisor import open_embedded_postgres
-from anchorage.evaluation.run import drop_stale_evaluations, evaluation_collection
+from anchorage.evaluation.run import drop_stale_evaluations, open_evaluation_collection
 
 from .conftest import World
 
@@ -92,7 +92,7 @@ async def test_evaluations_that_were_killed_are_dropped_after_a_day(world: World
     killed = "eval-20200101T000000-00000000-0000-0000-0000-000000000000"
     for name in (killed, "eval-mine"):
         await store.open_collection(principal, name, index, kind="eval")
-    async with evaluation_collection(store, principal, index, None) as running:
+    async with open_evaluation_collection(store, principal, index, None) as running:
         assert await drop_stale_evaluations(store, principal) == 1
         assert {item.name for item in await store.collections(principal, kinds=("eval",))} == {running, "eval-mine"}
 

@@ -57,7 +57,7 @@ class _Figures:
 
 
 @asynccontextmanager
-async def evaluation_collection(
+async def open_evaluation_collection(
     store: Catalog, principal: Principal, index: IndexSpec, keep: str | None
 ) -> AsyncIterator[str]:
     """A collection of kind `eval`, dropped at the end unless it is to be kept under a name."""
@@ -126,7 +126,7 @@ class Evaluator:
         progress: Progress,
     ) -> dict[str, Any]:
         """All figures of the contract's `eval`; the throwaway collection gets `index`. Raises `BadRequest` for a set that cannot be read."""
-        async with evaluation_collection(self._catalog, principal, index, keep) as collection:
+        async with open_evaluation_collection(self._catalog, principal, index, keep) as collection:
             corpora = [dataset.corpus, *([distractors] if distractors else [])]
             ingested = await ingest_corpora(ingester, upkeep, collection, corpora, progress)
             figures = _Figures()

@@ -52,6 +52,7 @@ from anchorage.ports.streams import StreamLog
 from anchorage.ports.usage import Ledger
 from anchorage.settings import Settings, build_child_environment
 from anchorage.settings.sections import IngestSettings
+from anchorage.text.analyser import format_analyser_name
 from anchorage.wiring.cache import open_caching
 from anchorage.wiring.chat import ChatParts, ChatUseCases, build_chat, chat_limits
 from anchorage.wiring.databases import migrate_databases, open_databases, open_pools

@@ -13,9 +13,11 @@ from typing import Literal
 import structlog
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
+from anchorage.cancellation import raise_if_cancelled
 from anchorage.errors import AnchorageError, BudgetExceeded, ModelBudgetSpent
 from anchorage.model import Principal, Usage
 from anchorage.ports.usage import Allowance, UsageRow
+from anchorage.telemetry import record_degradation
 
 _log = structlog.get_logger(__name__)
 _SUMS_TTL = 10.0  # seconds for which sums read from the database are trusted; other processes add to them too

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
-from anchorage.chat.streaming.events import serialise_answer
+from anchorage.chat.state import PreparedQuestion
+from anchorage.chat.streaming.events import serialise_answer, serialise_explained_hit
 from anchorage.errors import BadRequest
 from anchorage.faces.http.connection import run_while_connected
 from anchorage.faces.http.described import describe_answer

@@ -17,6 +17,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from starlette.datastructures import FormData, UploadFile
 
+from anchorage.chat.safety.question import strip_unstorable_characters
 from anchorage.errors import BadRequest, NotFound, TooLarge, Unavailable
 from anchorage.faces.http.described import describe_answer
 from anchorage.faces.http.shapes import (

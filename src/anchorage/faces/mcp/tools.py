@@ -12,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from anchorage.chat.streaming.events import serialise_answer, serialise_hit
 from anchorage.errors import AnchorageError
 from anchorage.faces.paging import read_document_page
 from anchorage.faces.shapes import document_json
