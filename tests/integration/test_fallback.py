@@ -241,5 +241,5 @@ async def test_sentences_that_an_answer_waits_for_get_to_the_next_server_in_time
             for server in (hanging, fine)
         ]
         embedder = BreakerEmbedder(FallbackEmbedder(servers)).with_query_timeout()
-        assert (await SentenceVectors(embedder, wait=20).of(["a harbour"])).shape == (1, 64)
+        assert (await SentenceVectors(embedder, wait=20).embed_sentences(["a harbour"])).shape == (1, 64)
         assert fine.count("/v1/embeddings") == 1
