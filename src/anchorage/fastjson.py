@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import orjson
 
 
 def dumps(value: Any) -> bytes:
-    """Compact JSON in UTF-8; in ASCII where the text holds half a character, which UTF-8 cannot. What is no number becomes null."""
+    """Compact JSON in UTF-8, also of dataclasses; in ASCII where the text holds half a character, which UTF-8 cannot. What is no number is null."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":"), default=asdict).encode()
 
 
 def loads(value: bytes | str) -> Any:

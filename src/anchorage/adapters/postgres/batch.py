@@ -23,13 +23,17 @@ from psycopg.waiting import Ready, Wait
 
 Row = tuple[Any, ...]
 Value = bytes | None
-"""A parameter in Postgres' text format."""
+"""A parameter in Postgres' text format, or a `Binary`."""
 # Statements of a connection, each with its plan in the server's memory; further ones are planned each time.
 _MAX_PREPARED = 400
 _BINARY = 1
 _NAME = re.compile(r"%\((\w+)\)s")
 # The server and this process disagree: no such prepared statement, another of that name, or a plan that no longer fits.
 _LOST = frozenset((b"26000", b"42P05", b"0A000"))
+
+
+class Binary(bytes):
+    """A parameter in Postgres' binary format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +171,13 @@ def _exchange(pgconn: PGconn, calls: Sequence[Call], prepared: set[bytes]) -> PQ
         name = statement.name
         if name not in prepared and name not in fresh:
             if len(prepared) + len(fresh) >= _MAX_PREPARED:
-                pgconn.send_query_params(statement.text, values, result_format=_BINARY)
+                pgconn.send_query_params(statement.text, values, param_formats=_formats(values), result_format=_BINARY)
                 sent.append(b"")
                 continue
             pgconn.send_prepare(name, statement.text)
             sent.append(name)
             fresh.add(name)
-        pgconn.send_query_prepared(name, values, result_format=_BINARY)
+        pgconn.send_query_prepared(name, values, _formats(values), result_format=_BINARY)
         sent.append(b"")
     pgconn.pipeline_sync()
     results = yield from _results(pgconn)
@@ -187,6 +191,12 @@ def _exchange(pgconn: PGconn, calls: Sequence[Call], prepared: set[bytes]) -> PQ
         else:
             found.append(result)
     return found
+
+
+def _formats(values: Sequence[Value]) -> list[int] | None:
+    """The format of each parameter; None where all are text."""
+    formats = [_BINARY if type(value) is Binary else 0 for value in values]
+    return formats if any(formats) else None
 
 
 def _results(pgconn: PGconn) -> PQGen[list[PGresult]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -134,8 +134,8 @@ class PostgresMemory:
             "id": conversation_id, "owner": principal.id, "title": turn.question[:_MAX_TITLE], "message": turn.message_id,
             "question": turn.question, "answer": turn.answer, "abstained": turn.abstained,
             "standalone": turn.standalone_question, "stopped": turn.stopped, "parent": turn.parent,
-            "citations": dumps([asdict(citation) for citation in turn.citations]), "trace": dumps(dict(turn.trace)),
-            "unsupported": dumps([asdict(item) for item in turn.unsupported]),
+            "citations": dumps(turn.citations), "trace": dumps(dict(turn.trace)),
+            "unsupported": dumps(turn.unsupported),
         }  # fmt: skip
         async with connection_for(self._pool, "remembering a turn") as connection:
             try:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import AsyncConnection, sql
 
-from anchorage.adapters.postgres.batch import Statement, array, numbers, run
+from anchorage.adapters.postgres.batch import Binary, Statement, array, numbers, run
 from anchorage.adapters.postgres.pool import Pool, connection_for, ping, translate_errors
 from anchorage.adapters.postgres.tables import MAY_READ, IndexTables
 from anchorage.errors import ConfigurationError
@@ -101,7 +101,10 @@ class PgvectorIndex:
         return [head + row.tobytes() for row in vectors.astype(">f2")]
 
     def parameter(self, vector: Vector) -> bytes:
-        return ("[" + ",".join(map(str, vector.tolist())) + "]").encode()
+        (encoded,) = self.encode(
+            vector[np.newaxis]
+        )  # as text, a wide one takes longer to write and to read than to compare
+        return Binary(encoded)
 
     async def prepare(self, connection: AsyncConnection[Any], depth: int) -> None:
         ef_search = max(self._ef_search, depth)
