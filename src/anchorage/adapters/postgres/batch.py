@@ -52,6 +52,11 @@ Parameter = str | int | float | bytes | Sequence[str] | None
 """Bytes are taken as they are: JSON, for example."""
 
 
+# For the rest of the transaction, which a batch is, statements are planned once for a connection and not for their values, which would
+# take longer than to run them. A LIMIT must be a number then, not a parameter: else a tenth of all rows is expected.
+PLAN_ONCE: Call = (Statement(b"SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"), ())
+
+
 class Named:
     """A statement with parameters `%(name)s`, as the driver writes them. Call it with the values by name."""
 

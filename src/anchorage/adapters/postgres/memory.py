@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import AsyncConnection, errors
 
-from anchorage.adapters.postgres.batch import Named, run
+from anchorage.adapters.postgres.batch import PLAN_ONCE, Named, run
 from anchorage.adapters.postgres.pool import Pool, connection_for, ping, translate_errors
 from anchorage.errors import NotFound
 from anchorage.fastjson import dumps
@@ -106,7 +106,7 @@ class PostgresMemory:
             "number": place.number, "limit": limit,
         }  # fmt: skip
         async with connection_for(self._pool, "reading a conversation") as connection:
-            (rows,) = await run(connection, [_THREAD(values)])
+            _, rows = await run(connection, [PLAN_ONCE, _THREAD(values)])
         if not rows:
             if place.after is not None or place.instead_of is not None:
                 raise _make_not_found(conversation_id)

@@ -45,8 +45,8 @@ class VectorColumn(Protocol):
     async def prepare(self, connection: AsyncConnection[Any], depth: int) -> None:
         """Make a connection ready for questions of this depth."""
 
-    def nearest_statement(self, tables: IndexTables) -> Statement:
-        """($3 vector, $4 number): ids and cosines of the nearest."""
+    def nearest_statement(self, tables: IndexTables, depth: int) -> Statement:
+        """($3 vector): ids and cosines of the `depth` nearest. The number stands in the statement, so that its plan knows it."""
 
     def graph_statement(self, tables: IndexTables) -> Statement:
         """Without parameters: whether a graph finds them, which may miss some."""
@@ -54,8 +54,8 @@ class VectorColumn(Protocol):
     def cosines_statement(self, tables: IndexTables) -> Statement:
         """($3 ids, $4 vector): ids and cosines of those that are there."""
 
-    def probe_statement(self, tables: IndexTables) -> Statement:
-        """($3 vector, $4 number, $5 ids): the same, looked for from inside the given ones."""
+    def probe_statement(self, tables: IndexTables, depth: int) -> Statement:
+        """($3 vector, $4 ids): the same, looked for from inside the given ones."""
 
     async def tend(
         self, connection: AsyncConnection[Any], tables: IndexTables, dimension: int, chunks: int, *, settled: bool

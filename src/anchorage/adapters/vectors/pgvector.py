@@ -39,7 +39,7 @@ _ADD: LiteralString = "ALTER TABLE {chunks} ADD COLUMN embedding halfvec(dimensi
 _IN_ROW: LiteralString = "ALTER TABLE {chunks} ALTER COLUMN embedding SET STORAGE PLAIN"
 _NEAREST: LiteralString = f"""
 SELECT id, 1 - (embedding <=> $3::halfvec) FROM {{chunks}} WHERE {MAY_READ}
-ORDER BY embedding <=> $3::halfvec LIMIT $4::bigint
+ORDER BY embedding <=> $3::halfvec LIMIT {{depth}}
 """
 _COSINES: LiteralString = (
     f"SELECT id, 1 - (embedding <=> $4::halfvec) FROM {{chunks}} WHERE id = ANY($3::bigint[]) AND {MAY_READ}"
@@ -49,7 +49,7 @@ _COSINES: LiteralString = (
 _PROBE: LiteralString = f"""
 SELECT id, 1 - (embedding <=> $3::halfvec) FROM (
     SELECT id, embedding FROM {{chunks}} WHERE {MAY_READ}
-    ORDER BY embedding <=> (SELECT avg(embedding) FROM {{chunks}} WHERE id = ANY($5::bigint[])) LIMIT $4::bigint
+    ORDER BY embedding <=> (SELECT avg(embedding) FROM {{chunks}} WHERE id = ANY($4::bigint[])) LIMIT {{depth}}
 ) AS near
 """
 _COLLECTION = "SELECT collection_id FROM anchorage.index_versions WHERE id = $1::bigint"
@@ -112,8 +112,8 @@ class PgvectorIndex:
             await connection.execute(_SETTINGS, (str(ef_search),))
             self._set_to[connection] = ef_search
 
-    def nearest_statement(self, tables: IndexTables) -> Statement:
-        return tables.statement(_NEAREST)
+    def nearest_statement(self, tables: IndexTables, depth: int) -> Statement:
+        return tables.statement(_with_depth(_NEAREST, depth))
 
     def graph_statement(self, tables: IndexTables) -> Statement:
         return tables.statement(_HAS_GRAPH)
@@ -121,8 +121,8 @@ class PgvectorIndex:
     def cosines_statement(self, tables: IndexTables) -> Statement:
         return tables.statement(_COSINES)
 
-    def probe_statement(self, tables: IndexTables) -> Statement:
-        return tables.statement(_PROBE)
+    def probe_statement(self, tables: IndexTables, depth: int) -> Statement:
+        return tables.statement(_with_depth(_PROBE, depth))
 
     async def nearest(self, space: Space, vector: Vector, k: int, only: Filter) -> Sequence[tuple[int, float]]:
         tables, asked = IndexTables(space.index_id), self.parameter(vector)
@@ -136,7 +136,7 @@ class PgvectorIndex:
                 (rows,) = await run(connection, [call])
                 return sorted(rows, key=lambda row: -row[1])[:k]
             await self.prepare(connection, k)
-            (rows,) = await run(connection, [(tables.statement(_NEAREST), (*may_read, asked, str(k).encode()))])
+            (rows,) = await run(connection, [(self.nearest_statement(tables, k), (*may_read, asked))])
             return rows
 
     async def vectors(self, space: Space, chunk_ids: Sequence[int]) -> Mapping[int, Vector]:
@@ -170,6 +170,10 @@ class PgvectorIndex:
             return 0
         await _build(connection, tables)
         return chunks
+
+
+def _with_depth(template: LiteralString, depth: int) -> LiteralString:
+    return template.replace("{depth}", str(int(depth)))
 
 
 async def has_graph(connection: AsyncConnection[Any], tables: IndexTables) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg import AsyncConnection
 
-from anchorage.adapters.postgres.batch import Named, numbers, run
+from anchorage.adapters.postgres.batch import PLAN_ONCE, Named, numbers, run
 from anchorage.adapters.postgres.catalog.documents import as_uuid
 from anchorage.model import Principal
 from anchorage.model.search import Excerpt, Span
@@ -47,7 +47,7 @@ async def excerpts(
         "lowers": numbers(-1 if text is not None else lower for (lower, _), text in zip(around, known, strict=True)),
         "uppers": numbers(upper for _, upper in around),
     }
-    (rows,) = await run(connection, [_READ(values)])
+    _, rows = await run(connection, [PLAN_ONCE, _READ(values)])
     gone = await _gone(connection, spans, [spans[row[0] - 1] for row in rows if not row[1]]) if keep else ()
     found: dict[int, Excerpt] = {}
     for place, _, read, page in rows:

@@ -85,12 +85,12 @@ class InColumn:
     access: Access
     column: VectorColumn
     vector: bytes
-    depth: bytes
+    depth: int
     ranked = True
 
     def calls(self) -> list[Call]:
         tables = self.index.tables
-        nearest = self.column.nearest_statement(tables), (*self.access, self.vector, self.depth)
+        nearest = self.column.nearest_statement(tables, self.depth), (*self.access, self.vector)
         return [nearest, (self.column.graph_statement(tables), ())]
 
     async def found(self, connection: AsyncConnection[Any], answers: Sequence[Sequence[Row]]) -> tuple[Cosines, bool]:
@@ -104,8 +104,9 @@ class InColumn:
 
     async def probe(self, connection: AsyncConnection[Any], inside: Sequence[int]) -> Cosines:
         DENSE_PROBES.inc()
-        values = (*self.access, self.vector, self.depth, numbers(inside))
-        (rows,) = await run(connection, [(self.column.probe_statement(self.index.tables), values)])
+        values = (*self.access, self.vector, numbers(inside))
+        statement = self.column.probe_statement(self.index.tables, self.depth)
+        (rows,) = await run(connection, [(statement, values)])
         return dict(rows)
 
     def passages(self, chunk_ids: Sequence[int]) -> Call:

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
 
-from anchorage.adapters.postgres.batch import Call, Row, Statement, array, run
+from anchorage.adapters.postgres.batch import PLAN_ONCE, Call, Row, Statement, array, run
 from anchorage.adapters.postgres.catalog.collections import answered, asked_for, index_version, live_indexes, state_of
 from anchorage.adapters.postgres.lexical.lexical_search import TermCache, Words
 from anchorage.adapters.postgres.lexical.postings import Scores
@@ -101,8 +101,8 @@ class PostgresSearch:
         expected = [] if index_id is not None else self._expected.get(key, [])
         guess = [self._asked(principal, live, query) for live in expected if live.spec.embedder in query.vectors]
         asks = [item.calls() for item in guess]
-        first = [BEGIN, asked_for(principal, names)]
-        _, visible, *answers = await run(connection, [*first, *chain.from_iterable(asks)])
+        first = [BEGIN, PLAN_ONCE, asked_for(principal, names)]
+        _, _, visible, *answers = await run(connection, [*first, *chain.from_iterable(asks)])
         if index_id is None:
             indexes = answered(names, visible)
         else:
@@ -146,7 +146,7 @@ class PostgresSearch:
         if vector is None:
             return Unranked(live, access)
         if (column := self._vectors.column(live.spec)) is not None:
-            return InColumn(live, access, column, column.parameter(vector), str(query.depth).encode())
+            return InColumn(live, access, column, column.parameter(vector), query.depth)
         return OnServer(live, access, self._vectors.server(live.spec), vector, principal.readers, query.depth)
 
     def _expect(self, key: _Key, indexes: list[LiveIndex]) -> None:
