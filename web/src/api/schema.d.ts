@@ -515,7 +515,7 @@ export interface paths {
         post?: never;
         /**
          * Remove a source
-         * @description Forget the source; its documents go from every answer with it, unless they are to be kept.
+         * @description Forget the source; its documents go from every answer with it, unless they are to be kept. `X-Documents-Deleted` says how many.
          */
         delete: operations["remove_api_sources__source_id__delete"];
         options?: never;
