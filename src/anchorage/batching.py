@@ -1,4 +1,4 @@
-"""Work that many ask for at once, done in common batches."""
+"""Collects the calls of many into common batches."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ R = TypeVar("R")
 
 
 class Batcher(Generic[T, R]):
-    """Calls `run` with what has gathered while its last batch was busy: alone a call waits for nobody, in a crowd all share.
+    """Calls `run` with the items that came while the last batch was running. A single call does not wait; many calls share a batch.
 
     `run` takes a batch and returns a result for each item. `limit` bounds a batch by the sum of its items' `weight`s; an item
-    above it goes alone. Batches that are not full begin `pause` seconds apart, so that a crowd gathers. When a batch fails
-    for good, its items are tried one by one, so that one bad item fails alone.
+    above it goes alone. Batches that are not full start at least `pause` seconds apart, so that they fill. When a batch fails for
+    good, its items are tried one by one, so that one bad item fails alone.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Batcher(Generic[T, R]):
     async def __call__(self, item: T) -> R:
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        asyncio.get_running_loop().call_soon(self._start_batches)  # after all who call in this very moment
+        asyncio.get_running_loop().call_soon(self._start_batches)  # after all calls of this moment
         return await future
 
     def _end_hold(self) -> None:
@@ -46,7 +46,7 @@ class Batcher(Generic[T, R]):
         self._start_batches()
 
     def _must_wait(self) -> bool:
-        """Whether the next batch is too early; then it is started in time."""
+        """Whether it is too early for the next batch. If so, schedule it."""
         loop = asyncio.get_running_loop()
         if loop.time() >= self._next_start or sum(self._weight(item) for item, _ in self._waiting) >= self._limit:
             return False
@@ -70,7 +70,7 @@ class Batcher(Generic[T, R]):
         total = 0
         while self._waiting:
             item, future = self._waiting[0]
-            if not future.done():  # else its caller has gone
+            if not future.done():  # else its caller was cancelled
                 total += self._weight(item)
                 if batch and total > self._limit:
                     break
@@ -91,7 +91,7 @@ class Batcher(Generic[T, R]):
     async def _settle_batch(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:
             results = await self._run([item for item, _ in batch])
-        except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear of it
+        except Exception as error:  # noqa: BLE001  all callers must get it, whatever it is
             if len(batch) > 1 and isinstance(error, AnchorageError) and not error.temporary:
                 for pair in batch:
                     await self._settle_batch([pair])

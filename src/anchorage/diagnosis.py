@@ -1,4 +1,4 @@
-"""Tries every part of the system, each on its own, so that one that fails does not hide another."""
+"""Checks every part of the system on its own, so that one failure does not hide another."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Check:
 
 
 async def diagnose(settings: Settings) -> list[Check]:
-    """All checks, in the order in which to mend them."""
+    """Run all checks, in the order in which to fix them."""
     return [
         await asyncio.to_thread(_check_data_directory, settings),
         *await _check_databases(settings),
@@ -110,7 +110,7 @@ async def _check_collections(storage: Storage) -> Check:
 
 
 async def _check_originals(settings: Settings) -> list[Check]:
-    """Whether the bucket of the originals answers, where they are kept in one."""
+    """Check that the bucket of the originals answers, where they are kept in one."""
     url = settings.blobs.url
     if not url:
         return []
@@ -198,7 +198,7 @@ async def _check_guard(settings: Settings) -> Check:
 
 
 async def _check_answer_cache(settings: Settings) -> list[Check]:
-    """Whether Redis answers, where it is asked for; Postgres was tried before."""
+    """Check that Redis answers, where it is the cache. Postgres was checked before."""
     if settings.cache.backend != "redis":
         return []
     try:

@@ -1,4 +1,4 @@
-"""JSON where it is written and read many times a second: a model's events, what is remembered, what is sent."""
+"""Fast JSON for data that is written and read many times a second: a model's events, memory, responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 
 
 def dumps(value: Any) -> bytes:
-    """Compact JSON in UTF-8, also of dataclasses; in ASCII where the text holds half a character, which UTF-8 cannot. What is no number is null."""
+    """Return compact JSON in UTF-8, also of dataclasses; in ASCII where the text holds a lone surrogate, which UTF-8 cannot. NaN becomes null."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
@@ -18,7 +18,7 @@ def dumps(value: Any) -> bytes:
 
 
 def loads(value: bytes | str) -> Any:
-    """What the JSON says, halves of characters included, which the faster parser does not take. Raises `ValueError`."""
+    """Parse JSON, lone surrogates included, which the faster parser refuses. Raises `ValueError`."""
     try:
         return orjson.loads(value)
     except ValueError:

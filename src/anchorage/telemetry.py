@@ -59,7 +59,7 @@ QUEUE_OLDEST = Gauge(
 
 
 def count_inflight_streams() -> int:
-    """How many answer streams are being sent."""
+    """Count the answer streams that are being sent."""
     return int(next(iter(next(iter(STREAMS.collect())).samples)).value)
 
 
@@ -70,7 +70,7 @@ _EXCEPTIONS = structlog.processors.ExceptionRenderer(structlog.tracebacks.Except
 
 
 def record_degradation(which: str, reason: str) -> None:
-    """Something was done in a lesser way: counted always, logged the first time."""
+    """Record that something was done in a lesser way. It is counted always and logged the first time."""
     DEGRADATIONS.labels(which).inc()
     if which not in _logged_degradations:
         _logged_degradations.add(which)
@@ -105,5 +105,5 @@ def configure_logging(level: str, form: str) -> None:
     root.setLevel(max(logging.getLevelName(level), logging.INFO))
     for noisy in ("httpx", "httpcore", "uvicorn.access", "procrastinate", "mcp"):
         logging.getLogger(noisy).setLevel(max(logging.getLevelName(level), logging.WARNING))
-    for repeated in ("psycopg", "psycopg.pool"):  # what fails for good is raised, and told once by whoever asked
+    for repeated in ("psycopg", "psycopg.pool"):  # final failures are raised, and logged once by the caller
         logging.getLogger(repeated).setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""answer: has the answer written by the generator or made of quotations, or tells of the conversation itself."""
+"""answer: lets the author write the answer, or recounts the questions of the conversation."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ class Author(Protocol):
     """Who writes answers: a `Writer`, whose text is still to be verified, or a `Quoter`."""
 
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The answer to `standalone_question` from the `hits`."""
+        """Write the answer to `standalone_question` from the `hits`."""
         ...
 
 
 class Answerer:
-    """The step that brings an answer, unless one was recalled."""
+    """The step that writes the answer, unless one was recalled."""
 
     def __init__(self, author: Author) -> None:
         self._author = author
 
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The answer; its text is emitted as it comes."""
+        """Write the answer. Its text is emitted as it comes."""
         if state.get("recalled"):
             return {}
         if state["about_conversation"]:

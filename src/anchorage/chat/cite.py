@@ -1,4 +1,4 @@
-"""cite: turns what an answer rests on into citations that anybody can check."""
+"""cite: turns the statements of an answer into citations that anybody can check."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from anchorage.ports.catalog import Catalog
 
 
 class Citer:
-    """Resolves statements against the stored text of their document versions, of which a passage is a piece as it stands."""
+    """Resolves statements against the stored text of their document versions. A passage is a verbatim piece of that text."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
     async def cite_statements(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The citations of the answer, unless they were recalled with it."""
+        """Cite the statements of the answer, unless its citations were recalled with it."""
         if state.get("recalled"):
             return {}
-        keep = context.history is None  # where the caller keeps the conversation, nothing of it lasts here
+        keep = context.history is None  # where the caller keeps the conversation, nothing is kept here
         return {"citations": await self.resolve_citations(context.principal, state["statements"], keep=keep)}
 
     async def resolve_citations(
         self, principal: Principal, statements: Sequence[Statement], *, keep: bool = False
     ) -> list[Citation]:
-        """One citation a statement; one whose document has gone meanwhile is left out.
+        """Return one citation a statement. A statement whose document was deleted meanwhile is left out.
 
-        `keep`: the citations last, and so must what they point at.
+        `keep`: the citations are kept, so the text that they point at must be kept too.
         """
         spans = [
             Span(hit.document_id, hit.version, hit.start + item.start, hit.start + item.end, hit.text, hit.start)

@@ -15,7 +15,7 @@ from anchorage.chat.verification.verifier import Verifier
 
 
 class Pipeline:
-    """Runs the steps of a turn, one after another. A plain turn neither waits nor branches, so that a list is all it needs."""
+    """Runs the steps of a turn, one after another. A plain turn neither waits nor branches, so a list is enough."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Pipeline:
         )
 
     async def run(self, state: TurnState, context: TurnContext) -> TurnState:
-        """What is known at the end. Raises what the steps raise. A turn leaves no trace but the row that it is remembered by."""
+        """Run the steps and return the final state. Raises what the steps raise. Nothing of the state is stored but the turn's row."""
         known: TurnState = {**state}
         for step in self.steps:
             known.update(await step(known, context))

@@ -15,7 +15,7 @@ from anchorage.ports.memory import Thread
 
 ABSTENTION = "I could not find an answer to this in these documents."
 ABSTENTION_PATTERN = re.compile(re.escape(ABSTENTION.rstrip(".")) + r"[.!]?", re.IGNORECASE)
-"""Where a text says so."""
+"""Matches the abstention in a text."""
 Emit = Callable[[str, dict[str, Any]], Awaitable[None]]
 """Takes an event's type and data."""
 
@@ -43,7 +43,7 @@ class ChatLimits:
 
 @dataclass(frozen=True, slots=True)
 class PreparedQuestion:
-    """A question with the conversation that it stands in, ready to be answered."""
+    """A question with its conversation, ready to be answered."""
 
     question: str
     conversation_id: str
@@ -55,18 +55,18 @@ class PreparedQuestion:
     history: Sequence[Turn] | None = None
     """The turns before, where the caller keeps them."""
     fresh: bool = False
-    """Whether an answer that was given before is not wanted: another one is asked for."""
+    """Whether the caller wants a new answer, not one that was given before."""
     max_tokens: int | None = None
     """Of the answer, where the caller wants fewer than the limit."""
 
     @property
     def turn(self) -> int:
-        """The number that its turn has or, if nobody else is faster, will have."""
+        """The number of its turn; an expected one if it is not answered yet, since another turn may come first."""
         return self.answered_as or self.thread.turns + 1
 
     @property
     def answered_as(self) -> int | None:
-        """The number that its turn has, if it was answered before."""
+        """The number of its turn, if it was answered before."""
         return self.thread.earlier.number if self.thread.earlier else None
 
 
@@ -81,12 +81,12 @@ class TurnContext:
     stop: Stop | None = None
     """Stops the answer in the middle, where the caller can."""
     holds_text: bool = False
-    """Whether the answer's text is kept back until the guard has passed it."""
+    """Whether the answer's text is held until the guard has passed it."""
     max_tokens: int | None = None
     """Of the answer, where the caller wants fewer than the limit. Such an answer is not kept for others."""
 
     async def emit_text(self, text: str) -> None:
-        """Emit a piece of the answer, unless the text is kept back."""
+        """Emit a piece of the answer, unless the text is held."""
         if not self.holds_text:
             await self.emit("token", {"text": text})
 
@@ -115,14 +115,14 @@ class Draft:
 
 
 class TurnState(TypedDict, total=False):
-    """What is known of a turn; the steps add to it in the order of the pipeline."""
+    """What is known of a turn. The steps add to it in the order of the pipeline."""
 
     question: str
     conversation_id: str
     message_id: str
     collections: Sequence[str] | None
     fresh: bool
-    """Set by the caller: an answer that was given before is not wanted."""
+    """Set by the caller who wants a new answer, not one that was given before."""
     history: Sequence[Turn]
     thread: Thread
     parent: int | None
@@ -144,4 +144,4 @@ class TurnState(TypedDict, total=False):
 
 
 Step = Callable[[TurnState, TurnContext], Awaitable[TurnState]]
-"""Takes what is known of a turn, gives what it adds to it."""
+"""Takes the state of a turn and its context; returns what it adds to the state."""

@@ -1,4 +1,4 @@
-"""turn: asking. Reads the conversation, runs the pipeline for one question, and tells what happens as events."""
+"""turn: reads the conversation, runs the pipeline for one question, and emits events."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _log = structlog.get_logger(__name__)
 _ID = re.compile(r"[\w.:@-]{1,128}")
-_MAX_UNREAD_EVENTS = 256  # events that a slow reader may leave unread before the turn waits for it
+_MAX_UNREAD_EVENTS = 256  # with so many events unread, the turn waits for its reader
 _PASSAGE_TOKENS = 512  # of the longest
 
 
 def check_id(value: str | None, what: str) -> str:
-    """The client's id, or a new one. Raises `BadRequest` for one that cannot be used."""
+    """Return the client's id, or a new one. Raises `BadRequest` for one that cannot be used."""
     if value is None or value == "":
         return str(uuid4())
     if not _ID.fullmatch(value):
@@ -79,7 +79,7 @@ class Chat:
         question: str | None,
         **options: Unpack[AskOptions],
     ) -> PreparedQuestion:
-        """Check what is asked and read the conversation. Without a question, that of the message which is replaced is asked again.
+        """Check the question and read the conversation. Without a question, that of the replaced message is asked again.
 
         Raises `BadRequest`, `TooLarge`, and `NotFound` for a conversation of another owner or a place that is not in it.
         """
@@ -133,7 +133,7 @@ class Chat:
             return _build_answer(await self._pipeline.run(state, context), stop)
 
     def _hold_budget(self, principal: Principal, asked: PreparedQuestion) -> AbstractAsyncContextManager[None]:
-        """For what a turn uses at most, about; nothing where answers are quotations. Raises `BudgetExceeded`."""
+        """Reserve the budget that a turn may use at most; nothing where answers are quotations. Raises `BudgetExceeded`."""
         limits, model = self.limits, self.fingerprint.model
         if model is None:
             return self._usage.hold_budget(principal, Usage())
@@ -153,7 +153,7 @@ class Chat:
         except AnchorageError as error:
             _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
             await emit("error", describe_error(error))
-        except Exception as error:  # noqa: BLE001  the stream must end with a word on it, whatever it was
+        except Exception as error:  # noqa: BLE001  the stream must end with an error event, whatever went wrong
             _log.exception("turn_crashed", conversation_id=conversation)
             unexpected = AnchorageError("The answer failed unexpectedly; the server's log has the details.")
             unexpected.__cause__ = error
@@ -161,7 +161,7 @@ class Chat:
         return None
 
     async def ask(self, principal: Principal, question: str | None, **options: Unpack[AskOptions]) -> Answer:
-        """The whole answer at once; takes what `prepare` takes. Raises what `ask_events` raises, and what its `error` event would tell."""
+        """Return the whole answer at once; takes what `prepare_question` takes. Raises what it raises, and what an `error` event would say."""
         return await self.answer_turn(
             principal, await self.prepare_question(principal, question, **options), _ignore_event
         )
@@ -169,7 +169,7 @@ class Chat:
     async def stream_answer(
         self, principal: Principal, question: str | None, **options: Unpack[AskOptions]
     ) -> AsyncGenerator[Event, None]:
-        """Answer a question, as events; takes what `prepare` takes. The last but one is `answer` or `error`, the last is `done`.
+        """Answer a question, as events; takes what `prepare_question` takes. The last but one is `answer` or `error`, the last is `done`.
 
         Input that cannot be taken raises before the first event: `BadRequest`, `TooLarge`, `NotFound`. A `message_id` that
         was answered before brings that answer again. Closing the iterator ends the turn. These events live in this process
@@ -183,7 +183,7 @@ class Chat:
         async def emit(kind: str, data: dict[str, Any]) -> None:
             waited_for = queue.empty()
             await queue.put((kind, data))
-            if waited_for:  # the reader has it before more is made, which may be there already
+            if waited_for:  # let the reader have it first: more events may be ready already
                 await asyncio.sleep(0)
 
         async def emit_all() -> None:
@@ -207,7 +207,7 @@ class Chat:
 
 
 def describe_error(error: AnchorageError) -> dict[str, Any]:
-    """What an `error` event says."""
+    """Return the data of an `error` event."""
     return {"code": error.code, "message": error.message, "temporary": error.temporary, "error": error}
 
 
@@ -216,7 +216,7 @@ async def _ignore_event(kind: str, data: dict[str, Any]) -> None:
 
 
 def replay_answer(turn: Turn, conversation: str) -> Answer:
-    """The answer that was given; it costs nothing, and says again if it was cut."""
+    """Return the answer of an earlier turn. It costs nothing, and still says whether it was cut."""
     return Answer(
         turn.answer, turn.abstained, turn.citations, (), conversation, turn.message_id, unsupported=turn.unsupported,
         stopped=turn.stopped, usage=Usage(cut=bool(turn.trace.get("usage", {}).get("cut"))),

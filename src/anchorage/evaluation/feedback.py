@@ -53,7 +53,7 @@ async def export_feedback(
 
 
 async def _read_ratings(feedback: FeedbackStore, principal: Principal) -> list[Feedback]:
-    """Each once, the newest first, also what is rated again while they are read."""
+    """Read each rating once, the newest first, even if an answer is rated again meanwhile."""
     found: dict[tuple[str, str], Feedback] = {}
     after: Place | None = None
     while page := await feedback.ratings(principal, limit=_PAGE, after=after, oldest_first=True):
@@ -85,7 +85,7 @@ def _write_line(file: TextIO, value: Mapping[str, Any]) -> None:
 async def _write_document(
     catalog: Catalog, principal: Principal, key: str, version: str | None, corpus: TextIO
 ) -> bool:
-    """Write a document's text as it was cited, else as it is; says whether there is one."""
+    """Write a document's text as it was cited, else as it is; return whether there is one."""
     with suppress(NotFound):
         document = await catalog.document(principal, key)
         text = await catalog.text(principal, key, version)

@@ -36,7 +36,7 @@ DEPTH = 100
 _STALE_AFTER = timedelta(days=1)
 _THROWAWAY_NAME = re.compile(r"eval-\d{8}T\d{6}-[0-9a-f-]{36}")
 Progress = Callable[[str, int], None]
-"""Is told what is being done, and how much of it is."""
+"""Called with what is being done, and how much of it is done."""
 
 
 @dataclass(slots=True)
@@ -84,12 +84,12 @@ async def drop_stale_evaluations(store: Catalog, principal: Principal) -> int:
 
 
 EVALUATION_PRINCIPAL = Principal("evaluation")
-"""On whose account the models of an evaluation are, which is nobody's budget."""
+"""The principal whose account pays for an evaluation's models. It has no budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class _EvaluationLedger:
-    """A `Ledger` that puts everything on one account."""
+    """A `Ledger` that records everything on one account."""
 
     ledger: Ledger
 
@@ -101,12 +101,12 @@ class _EvaluationLedger:
 
 
 def charge_to_evaluation(ledger: Ledger | None) -> Ledger | None:
-    """The ledger, with everything on the account of `EVALUATION_PRINCIPAL`."""
+    """Return a ledger that records everything on the account of `EVALUATION_PRINCIPAL`."""
     return cast(Ledger, _EvaluationLedger(ledger)) if ledger else None
 
 
 class Evaluator:
-    """Asks the questions of judged sets, and judges what comes back."""
+    """Asks the questions of judged sets, and judges the rankings and answers."""
 
     def __init__(self, catalog: Catalog, retriever: Retriever, drafter: Drafter, analyser: Analyser) -> None:
         self._catalog, self._analyser = catalog, analyser
@@ -174,7 +174,7 @@ class Evaluator:
 async def ingest_corpora(
     ingester: Ingester, upkeep: Upkeep, collection: str, corpora: Sequence[Path], progress: Progress
 ) -> dict[str, Any]:
-    """Ingest corpus files; gives how much that was."""
+    """Ingest corpus files. Return how many documents and chunks, and how fast."""
 
     async def documents() -> AsyncIterator[tuple[SourceItem, ParsedDocument]]:
         for part, corpus in zip(("set", "distractors"), corpora, strict=False):
@@ -200,7 +200,7 @@ async def ingest_corpora(
 
 
 def _read_corpus_id(uri: str) -> str:
-    """The id in the set; a distractor's keeps its mark, since it may be numbered like a passage of the set."""
+    """Return the id in the set. A distractor's id keeps its prefix, since a passage of the set may have the same number."""
     return unquote(uri.removeprefix("eval:///").removeprefix("set/"))
 
 
@@ -223,7 +223,7 @@ def _judge_answer(
 
 
 def _judge_grounding(analyser: Analyser, query: EvalQuery, draft: Draft, figures: _Figures) -> None:
-    """Of every answer that would be shown, also of those to questions that have none."""
+    """Judge the citations of every answer that would be shown, also to questions without a gold answer."""
     found = judge_citations(draft, query.text, analyser)
     figures.alce_precision += found.precision
     figures.alce_recall += found.recall

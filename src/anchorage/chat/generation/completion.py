@@ -1,4 +1,4 @@
-"""completion: a short text of the generator, whole, for steps that show nothing while it is written."""
+"""completion: lets the generator write a short text, for steps that need the whole of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from anchorage.ports.llm import Generator
 
 
 async def generate_text(generator: Generator, messages: Sequence[Message], *, max_tokens: int) -> tuple[str, Usage]:
-    """The generator's text and what it cost. Raises what the generator raises."""
+    """Return the generator's whole text and its usage. Raises what the generator raises."""
     text, usage = "", Usage()
     async for piece in generator.stream(messages, max_tokens=max_tokens):
         if isinstance(piece, Usage):

@@ -14,7 +14,7 @@ from anchorage.text.hidden import strip_hidden_characters
 
 _MAX_TITLE = 200
 _ROLES = "system|user|assistant|human|developer|tool|model|question"
-# Looked for in a folded copy of the same length, so that look-alikes of the letters do not get by.
+# Searched in a folded copy of the same length, so that look-alike letters do not hide anything.
 _ROLE = rf"^(?P<role>[ \t>#*_-]*(?:{_ROLES})[ \t*_]*):"
 _FORGED_ROLE = re.compile(_ROLE, re.IGNORECASE | re.MULTILINE)
 _FORGED_SYNTAX = re.compile(
@@ -33,7 +33,7 @@ _FULLWIDTH = {code: code - 0xFEE0 for code in (*range(0xFF21, 0xFF3B), *range(0x
 
 @lru_cache(maxsize=1)
 def read_instructions() -> str:
-    """What the generator is told before anything else."""
+    """Return the system message of the generator."""
     return (
         files("anchorage.chat.generation.prompts")
         .joinpath("answer.md")
@@ -43,7 +43,7 @@ def read_instructions() -> str:
 
 
 def build_prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]) -> list[Message]:
-    """The generator's messages."""
+    """Build the generator's messages."""
     blocks = []
     for number, hit in enumerate(passages, 1):
         page = f' page="{hit.page}"' if hit.page else ""
@@ -58,7 +58,7 @@ def build_prompt(question: str, passages: Sequence[Hit], history: Sequence[Turn]
 
 
 def escape_for_prompt(text: str) -> str:
-    """A stranger's text for a prompt: without hidden characters, delimiters, role tags and the tokens of chat templates."""
+    """Make foreign text safe for a prompt: no hidden characters, delimiters, role tags or chat template tokens are left."""
     text = strip_hidden_characters(text)
     folded = text if text.isascii() else text.translate(_build_folding_table())
     out, at = [], 0
@@ -72,14 +72,14 @@ def escape_for_prompt(text: str) -> str:
 
 
 def _find_forged_syntax(folded: str) -> Iterable[re.Match[str]]:
-    """What `_FORGED_SYNTAX` matches; most texts hold nothing that it could begin with, and looking for that costs far less."""
+    """Yield what `_FORGED_SYNTAX` matches. Most texts hold none of its first characters, and looking for those is far cheaper."""
     if any(character in folded for character in "<&[|"):
         return _FORGED_SYNTAX.finditer(folded)
     return _FORGED_ROLE.finditer(folded) if ":" in folded else ()
 
 
 def escape_for_attribute(title: str) -> str:
-    """A stranger's title as the value of an attribute: one line, no quotes, no brackets."""
+    """Make a foreign title safe as the value of an attribute: one line, no quotes, no brackets."""
     line = " ".join(re.sub(r"[\"<>\[\]＂＜＞“”]", " ", strip_hidden_characters(title)).split())
     return escape_for_prompt(line[:_MAX_TITLE])
 

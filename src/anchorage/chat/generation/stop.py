@@ -1,4 +1,4 @@
-"""stop: ends an answer in the middle. What was written until then is the answer, and is cited and remembered like any other."""
+"""stop: ends an answer early. The text written until then is the answer; it is cited and remembered like any other."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
         self.stopped = False
-        """Whether an answer was cut short; one that is asked to stop may be whole already."""
+        """Whether the answer was cut short. An answer that is asked to stop may be complete already."""
         self.waiting: asyncio.Task[Any] | None = None
         """The task that waits for the generator's next piece."""
 
     def now(self) -> None:
-        """Take the answer as it is."""
+        """End the answer with the text written so far."""
         self.asked = True
         if self.waiting:
             self.waiting.cancel()
@@ -33,7 +33,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class _Stoppable:
-    """A `Generator` whose answer ends where it was stopped."""
+    """A `Generator` whose answer ends when it is stopped."""
 
     generator: Generator
     stop: Stop
@@ -58,7 +58,7 @@ class _Stoppable:
                 except asyncio.CancelledError:
                     if not stop.asked or not task or task.uncancel() > 0:
                         raise
-                    continue  # it was ours
+                    continue  # the cancellation came from `now`
                 finally:
                     stop.waiting = None
                 yield piece
@@ -68,5 +68,5 @@ class _Stoppable:
 
 
 def make_stoppable(generator: Generator, stop: Stop | None) -> Generator:
-    """The generator, which `stop` stops where there is one."""
+    """Return a generator that `stop` can stop; the same one where there is no `stop`."""
     return generator if stop is None else _Stoppable(generator, stop)

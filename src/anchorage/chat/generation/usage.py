@@ -1,4 +1,4 @@
-"""usage: puts what models cost on the account of who asks."""
+"""usage: records what models cost on the account of the principal who asks."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from anchorage.ports.usage import Ledger
 
 @dataclass(frozen=True, slots=True)
 class UsageRecorder:
-    """Records on a ledger; without one nothing is counted, and nobody has a budget."""
+    """Records usage on a ledger. Without a ledger nothing is counted, and nobody has a budget."""
 
     ledger: Ledger | None = None
     metered: Callable[[EmbedderSpec], bool] | None = None
-    """Which embedders are paid for: their tokens count too."""
+    """Says whether an embedder is paid for, so that its tokens count too."""
 
     def is_metered(self, spec: EmbedderSpec) -> bool:
         """Whether vectors of this embedder cost something."""
         return self.metered is not None and self.metered(spec)
 
     def record_usage(self, principal: Principal, usage: Usage) -> None:
-        """Put a model's call on the principal's account."""
+        """Record a model's call on the principal's account."""
         if self.ledger is not None and usage.model is not None:
             self.ledger.add(principal, usage)
 
@@ -33,12 +33,12 @@ class UsageRecorder:
             await self.ledger.check(principal)
 
     def hold_budget(self, principal: Principal, most: Usage) -> AbstractAsyncContextManager[None]:
-        """Within a turn: its principal's budget has room for it. Raises `BudgetExceeded`."""
+        """Reserve the budget that a turn may use at most, for as long as the context lasts. Raises `BudgetExceeded`."""
         return nullcontext() if self.ledger is None else self.ledger.hold(principal, most)
 
 
 def add_usage(first: Usage, second: Usage) -> Usage:
-    """What two calls cost together; the second one's model names it."""
+    """Add the usage of two calls. The model is that of the second call, if it has one."""
     return Usage(
         second.model or first.model,
         first.prompt_tokens + second.prompt_tokens,

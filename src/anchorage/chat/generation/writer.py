@@ -1,4 +1,4 @@
-"""writer: has the generator write the answer from the passages."""
+"""writer: lets the generator write the answer from the passages."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from anchorage.model import Turn, Usage
 from anchorage.ports.llm import Generator
 from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
-_PACK_AFTER = 2.0  # seconds that a model may write before what it read is packed
+_PACK_AFTER = 2.0  # seconds of writing after which the hits are packed
 
 
 class Writer:
-    """The author of answers where there is a generator. What it writes is verified by a later step."""
+    """The author of answers where there is a generator. A later step verifies its text."""
 
     def __init__(self, generator: Generator, usage: UsageRecorder, limits: ChatLimits) -> None:
         self._generator, self._usage, self._limits = generator, usage, limits
 
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The text that the generator writes, or an abstention where nothing was found."""
+        """Write the text, or abstain where nothing was found."""
         if not state["hits"]:
             return {"answer": ABSTENTION, "abstained": True, "statements": (), "unsupported": ()}
         text, usage = await self.write_text(context, state["standalone_question"], state["hits"], state["history"])
@@ -35,11 +35,11 @@ class Writer:
     async def write_text(
         self, context: TurnContext, question: str, hits: PackableHits, history: Sequence[Turn]
     ) -> tuple[str, Usage]:
-        """What the generator writes and what it cost, which is recorded; the text is emitted as it comes."""
+        """Return the generator's text and its usage, which is recorded. The text is emitted as it comes."""
         generator = make_stoppable(self._generator, context.stop)
         text, usage = "", Usage(generator.model)
         shown = MarkupNeutraliser()
-        # What is to be withheld is not known before the end.
+        # Where unsupported sentences are withheld, nothing is shown before the end.
         aloud, reciting = self._limits.unsupported == "mark", False
         messages = build_prompt(question, hits[: self._limits.passages], history)
         read, whole = sum(len(message.content) for message in messages), False
@@ -49,11 +49,11 @@ class Writer:
         try:
             async for piece in generator.stream(messages, max_tokens=most):
                 if isinstance(piece, Usage):
-                    usage, whole = piece, bool(text)  # before the text, it only names who writes
-                    if whole:  # now, while the generator still sets it aside
+                    usage, whole = piece, bool(text)  # usage before the text only names the model
+                    if whole:  # now, while the generator still holds its share of the budget
                         self._usage.record_usage(context.principal, usage)
                     continue
-                messages.clear()  # it was read; a slow answer need not hold it to its end
+                messages.clear()  # the generator has read it, and a slow answer need not hold it
                 if late is not None and clock() > late:
                     hits.pack()
                     late = None
@@ -62,7 +62,7 @@ class Writer:
                 safe = (piece if self._limits.links == "all" else shown.feed(piece)) if aloud and not reciting else ""
                 if safe:
                     await context.emit_text(safe)
-        except BaseException:  # also when it is cancelled: what was written is paid for
+        except BaseException:  # also when cancelled: the text written so far costs something
             if text and not whole:
                 self._usage.record_usage(context.principal, _estimate_usage(usage.model, read, text))
             raise
@@ -75,5 +75,5 @@ class Writer:
 
 
 def _estimate_usage(model: str | None, read: int, text: str) -> Usage:
-    """About what an answer cost that was broken off before the server told it; `read` in characters."""
+    """Estimate the usage of an answer that ended before the server reported it; `read` is in characters."""
     return Usage(model, read // CHARACTERS_PER_TOKEN + 1, len(text) // CHARACTERS_PER_TOKEN + 1)

@@ -1,4 +1,4 @@
-"""What a turn knows of the turns before, and what is kept of it: rewriting, the window and summary of a thread, answers given before.
+"""The memory of a conversation: rewriting questions, the window and summary of a thread, and recalling earlier answers.
 
 `Rewriter`, `AnswerRecall` and `Rememberer` are steps of the pipeline; `Summaries` runs in the background after a turn.
 """

@@ -1,4 +1,4 @@
-"""history: what a question is read against, within a budget, and the running summary of what no longer fits."""
+"""history: the turns that a question is read against, within a budget, and the running summary of older turns."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from anchorage.text.tokens import CHARACTERS_PER_TOKEN
 
 _log = structlog.get_logger(__name__)
 _SUMMARY_TOKENS = 300
-_TURN_CHARACTERS = 4000  # of one turn that the summary is made from
+_TURN_CHARACTERS = 4000  # of one turn go into the summary
 _SUMMARY_QUESTION = "What have we talked about before this?"
 
 
 def turns_to_read(turns: int) -> int:
-    """How many turns to read so that the last summary is among them, also where one could not be made."""
+    """Return how many turns to read so that they reach back to the last summary, even if one summary failed."""
     return 2 * turns
 
 
 def estimate_tokens(turn: Turn) -> int:
-    """About how many tokens a turn takes."""
+    """Estimate how many tokens a turn takes."""
     return (len(turn.question) + len(turn.answer)) // CHARACTERS_PER_TOKEN + 1
 
 
 def take_last_turns(turns: Sequence[Turn], count: int, budget: int) -> Sequence[Turn]:
-    """The last turns within both bounds; the very last in any case, unless none is wanted."""
+    """Return the last turns within both bounds. The very last one is taken in any case, unless `count` is 0."""
     taken, left = 0, budget
     for turn in reversed(turns[max(0, len(turns) - count) :]):
         left -= estimate_tokens(turn)
@@ -48,17 +48,17 @@ def take_last_turns(turns: Sequence[Turn], count: int, budget: int) -> Sequence[
 
 
 def context_window(thread: Thread, question: str, limits: ChatLimits) -> Sequence[Turn]:
-    """The turns that a question is read against, oldest first.
+    """Return the turns that a question is read against, oldest first.
 
-    They begin with the summary of those before them, put as a turn of its own; a question about the conversation itself
-    is read against all of it.
+    A summary of the turns before them comes first, as a turn of its own. A question about the conversation itself is read
+    against all turns.
     """
     if is_about_conversation(question):
         return thread.history
     window = take_last_turns(thread.history, limits.history_turns, limits.history_tokens)
     if thread.summary is None or not window or len(window) == thread.turns:
         return window
-    # What the summary covers need not be shown as well, but what it does not cover must be.
+    # Leave out the turns that the summary covers.
     window = [turn for turn in window if turn.number > thread.summary.number] or window
     return [Turn(0, "", _SUMMARY_QUESTION, thread.summary.text), *window]
 
@@ -109,7 +109,7 @@ class Summaries:
         return " ".join(text.split()), usage
 
     async def settle(self, seconds: float) -> None:
-        """Give summaries that are being made some time to end, then give them up."""
+        """Wait for running summaries, then cancel those that are not done."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         for task in list(self._tasks):
@@ -118,5 +118,5 @@ class Summaries:
 
 
 def _format_as_line(text: str) -> str:
-    """What somebody said, as data on one line: none of it can pass for a line of the transcript."""
+    """Put a text on one line, escaped, so that no part of it passes for a line of the transcript."""
     return escape_for_prompt(" ".join(text[:_TURN_CHARACTERS].split()))

@@ -1,7 +1,7 @@
-"""recall: gives an answer again while nothing has changed that it depends on.
+"""recall: reuses an earlier answer while nothing has changed that it depends on.
 
 An answer depends on the question, the passages (the state of every collection that is searched), who may read them, and the
-settings of models and prompts. A turn that leans on earlier ones is not looked up where a generator reads those too.
+settings of models and prompts. A turn with a history is not looked up where a generator reads that history, too.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DECISIVE_WORDS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """A cache with what all its answers depend on besides the documents; questions that are `similar` enough share one."""
+    """A cache with the fingerprint of the settings that its answers depend on. Questions with a cosine of `similar` share an answer."""
 
     cache: AnswerCache
     fingerprint: str
@@ -36,9 +36,9 @@ class Caching:
 
 
 class AnswerRecall:
-    """The step that looks an answer up, and keeps it later. Without `caching` it finds nothing.
+    """The step that looks up an earlier answer, and keeps the new one later. Without `caching` it finds nothing.
 
-    `written`: answers are written by a generator, which reads the turns before, too.
+    `written`: a generator writes the answers, and reads the turns before.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class AnswerRecall:
         self._most_tokens = limits.max_tokens
 
     async def recall_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The answer that was given before, if there is one; else where to keep the one to come.
+        """Return the earlier answer if there is one, else the slot for the new one.
 
-        A cache that fails costs the cache, not the turn.
+        If the cache fails, the turn goes on without it.
         """
         caching = self._caching
         if caching is None or state["about_conversation"] or (state["history"] and self._written):
@@ -71,7 +71,7 @@ class AnswerRecall:
                     if _DECISIVE_WORDS.findall(payload["question"]) == _DECISIVE_WORDS.findall(question):
                         ANSWER_CACHE_LOOKUPS.labels("similar").inc()
                         return await _replay_answer(payload, context)
-        except NotFound:  # of a collection, not of the cache: the search tells
+        except NotFound:  # a collection is missing: the search reports it
             return {}
         except AnchorageError as error:
             record_degradation("no_answer_cache", error.message)
@@ -80,7 +80,7 @@ class AnswerRecall:
         return {"slot": slot, "question_vector": vector}
 
     async def keep_answer(self, state: TurnState, context: TurnContext) -> None:
-        """Keep the answer of a turn, where a slot was found for it and the model came to its end."""
+        """Keep the answer of a turn, if it has a slot and the model was not cut short."""
         caching, slot = self._caching, state.get("slot")
         if caching is None or slot is None or state["usage"].cut:
             return
@@ -108,7 +108,7 @@ class AnswerRecall:
 
 
 async def forget_answers(caching: Caching | None, conversation_ids: Sequence[str]) -> None:
-    """Forget the answers that were kept for deleted conversations. With a cache that is away they stay there until their time is over."""
+    """Delete the kept answers of deleted conversations. If the cache is away, they stay until they expire."""
     if caching is None or not conversation_ids:
         return
     try:
@@ -118,7 +118,7 @@ async def forget_answers(caching: Caching | None, conversation_ids: Sequence[str
 
 
 async def _replay_answer(payload: Payload, context: TurnContext) -> TurnState:
-    """The part of a turn's state that an earlier answer stands for; it is emitted as if it were written now."""
+    """Emit an earlier answer as if it were written now, and return its part of the turn's state."""
     hits = PackableHits([_parse_hit(item) for item in payload["hits"]])
     await context.emit("hits", {"hits": hits})
     await context.emit_text(payload["answer"])

@@ -1,4 +1,4 @@
-"""recount: answers questions about the conversation from what was kept of it."""
+"""recount: answers questions about the conversation itself from its turns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ALL_TURNS = 1000
 
 
 def recount_questions(history: Sequence[Turn]) -> str:
-    """What was asked so far, in plain words."""
+    """Say in plain words what was asked so far."""
     if not history:
         return "This conversation has just begun: you have not asked anything before this."
     questions = "\n".join(f"{number}. {turn.question}" for number, turn in enumerate(history, 1))

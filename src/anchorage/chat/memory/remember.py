@@ -1,4 +1,4 @@
-"""remember: keeps the turn in its conversation, and its answer for those who ask the same."""
+"""remember: writes the turn into its conversation, and keeps its answer for the same question."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from anchorage.ports.memory import Memory
 
 
 class Rememberer:
-    """The last step. Without `summaries`, long threads are read back as a window alone."""
+    """The last step. Without `summaries`, only a window of a long thread is read back."""
 
     def __init__(
         self, memory: Memory, recall: AnswerRecall, fingerprint: SettingsFingerprint, summaries: Summaries | None
@@ -41,7 +41,7 @@ class Rememberer:
             await self._recall.keep_answer(state, context)
         if self._summaries is not None:
             self._summaries.renew_if_due(context.principal, state["conversation_id"], state["thread"], turn)
-        # Somebody may have answered the same message meanwhile: what is remembered is what is told.
+        # The same message may have been answered meanwhile. The remembered answer is the one to show.
         return {
             "number": kept.number, "answer": kept.answer, "abstained": kept.abstained, "citations": kept.citations,
             "unsupported": kept.unsupported,

@@ -1,4 +1,4 @@
-"""rewrite: makes a question that can be understood without the conversation it stands in."""
+"""rewrite: rewrites a question so that it can be understood without its conversation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _STOP = frozenset(
     "of the a an and but so to for from by with about it he she they him her them his its their this that these those there "
     "tell me explain list name give show please i you we my your our much many not be been than then as".split()
 )
-# Documents tell of conversations, discussions and questions too: where one is named that is not this one, they are asked.
+# Documents may be about conversations and questions too. If the question names another conversation than this one, it is for the documents.
 _SO_FAR = r"(?:so far|until now|up to now|already|before|earlier|just now|today|here|yet|in (?:this|our) (?:conversation|chat))"
 _END = r"\s*[?.!]*\s*$"
 _NOT_THIS = r"(?!\s+(?:of|on|between|from|in|at|by|for|with(?! you)|to(?! you))\b)"
@@ -68,15 +68,15 @@ def is_about_conversation(question: str) -> bool:
 
 
 def needs_history(question: str) -> bool:
-    """Whether the question leans on what was said before: an opening such as "and", a pronoun, or next to no content."""
+    """Whether the question depends on earlier turns: it opens with a word such as "and", has a pronoun, or has almost no content."""
     pointing = _POINTING.search(_EXPLETIVE.sub(" ", question))
     return bool(_OPENING.search(question) or pointing or len(_find_content_words(question)) < 2)
 
 
 def carry_over_words(question: str, history: Sequence[Turn]) -> str:
-    """The question with what it leaves unsaid appended: names from the last turns, else the last question's words.
+    """Append to a question the words that it leaves out: names from the last turns, else words of the last question.
 
-    A heuristic for when no model is there to rewrite: retrieval needs the words, not the grammar.
+    A heuristic for use without a model: retrieval needs the words, not the grammar.
     """
     if not history or not needs_history(question):
         return question
@@ -97,7 +97,7 @@ def _find_content_words(text: str) -> list[str]:
 
 
 def _find_names(text: str) -> list[str]:
-    """Capitalised names, not counting a question word at the start."""
+    """Return capitalised names, without a question word at the start."""
     found = []
     for match in _NAME.finditer(text):
         words = match.group().split()
@@ -108,7 +108,7 @@ def _find_names(text: str) -> list[str]:
 
 
 def _find_first_quote(turn: Turn) -> str:
-    """What the answer rests on; its own words where the caller keeps the history, and with it no citations."""
+    """Return the first quote of an answer, or its own first words where the caller keeps the history and there are no citations."""
     if turn.abstained:
         return ""
     return turn.citations[0].quote if turn.citations else turn.answer[:_QUOTE]
@@ -121,7 +121,7 @@ class Rewriter:
         self._generator, self._usage, self._question_limit = generator, usage, question_limit
 
     async def rewrite_question(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The stand-alone question, on the principal's account."""
+        """Rewrite the question, on the principal's account."""
         question = state["question"]
         if state["about_conversation"]:
             return {"standalone_question": question, "hits": PackableHits()}
@@ -130,7 +130,7 @@ class Rewriter:
         return {"standalone_question": text, "usage": usage}
 
     async def rewrite(self, question: str, history: Sequence[Turn], stop: Stop | None = None) -> tuple[str, Usage]:
-        """The stand-alone form of a question, and what it cost."""
+        """Return the stand-alone form of a question, and its usage."""
         if not history or not needs_history(question):
             return question, Usage()
         carried = carry_over_words(question, history)

@@ -1,4 +1,4 @@
-"""trace: how an answer came about, kept with its turn so that a rating of it can be understood later."""
+"""trace: records how an answer was made, with its turn, so that a later rating can be understood."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from anchorage.ports.catalog import Catalog
 
 @dataclass(frozen=True, slots=True)
 class SettingsFingerprint:
-    """What decides answers: twelve hex digits that change whenever the embedder, the limits or the generator do."""
+    """The settings that decide answers. Its hash changes whenever the embedder, the limits or the generator change."""
 
     spec: EmbedderSpec
     limits: ChatLimits
@@ -28,7 +28,7 @@ class SettingsFingerprint:
     model: str | None
 
     def compute(self, max_tokens: int | None = None) -> str:
-        """For an answer of at most so many tokens."""
+        """Compute the twelve hex digits for answers of at most so many tokens."""
         most = self.limits.max_tokens
         return _hash_settings(self, most if max_tokens is None else min(most, max_tokens))
 
@@ -39,9 +39,7 @@ def _hash_settings(decisive: SettingsFingerprint, max_tokens: int) -> str:
 
 
 def trace_turn(state: TurnState, settings: str) -> dict[str, Any]:
-    """The ids and scores of the hits, and where they stand in which versions; what the model charged, a fingerprint of the settings, and
-    the request's id.
-    """
+    """Return the hits with their scores, versions and offsets, the usage, the fingerprint of the settings, and the request's id."""
     return {
         "hits": [[hit.document_id, hit.chunk_id, round(hit.score, 4)] for hit in state["hits"]],
         "passages": [
@@ -55,7 +53,7 @@ def trace_turn(state: TurnState, settings: str) -> dict[str, Any]:
 
 
 async def read_traced_hits(catalog: Catalog, principal: Principal, traced: Mapping[str, Any]) -> list[Hit]:
-    """The hits of a trace, with their text where the catalog has it still."""
+    """Return the hits of a trace whose text the catalog still has."""
     kept = [(*hit, *place) for hit, place in zip(traced.get("hits", []), traced.get("passages", []), strict=False)]
     spans = [Span(row[0], *row[3:6]) for row in kept]
     texts = await catalog.excerpts(principal, spans, 0) if spans else []

@@ -1,8 +1,8 @@
-"""Answers without a generator: choose the sentences of the found passages that answer, or find that none does.
+"""Ranks the sentences of the found passages as answers, and measures the evidence that there is an answer at all.
 
-A sentence's score adds up how much of the question's wording it holds, how near it is in meaning, how well its passage
-was ranked, and whether it holds the kind of thing that was asked for (a date, a number, a name). The weights are round
-numbers that were not fitted.
+A sentence's score is a weighted sum: the share of the question's words that it holds, its similarity in meaning, the rank of
+its passage, and whether it holds the kind of thing that was asked for (a date, a number, a name). The weights are round numbers
+that were not fitted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
 from anchorage.text.sentences import find_statement_spans
 
-# What a question is made of besides its subject and the words of asking; matching it says nothing.
+# Words of a question that do not say what it is about; matching them means nothing.
 _QUESTION_WORDS = "what who whom whose which when where why how many much did does do is are was were has have had can could name type kind"
 
 _W_WORDING, _W_NEIGHBOURS, _W_MEANING, _W_RANK, _W_PASSAGE, _W_KIND = 1.0, 0.3, 1.0, 1.0, 0.5, 0.1
-_W_DEFINES, _MAX_EXTRA_TERMS = 0.3, 2  # terms that may stand beside what a sentence defines
+_W_DEFINES, _MAX_EXTRA_TERMS = 0.3, 2  # further terms that may stand before the verb of a definition
 _E_NEAREST, _E_SENTENCE, _E_WORDING = 0.5, 0.5, 0.7
 EVIDENCE_NEEDED = 0.89
 """Abstain below this much evidence: half the best passage's and half the best sentence's cosine, and .7 of the share of
@@ -81,16 +81,16 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Extraction:
-    """Sentences from best to worst, and how much speaks for there being an answer at all."""
+    """Sentences from best to worst, and the evidence that there is an answer at all."""
 
     sentences: Sequence[Sentence]
     evidence: float
 
 
 def split_into_sentences(hits: Sequence[Hit]) -> list[Sentence]:
-    """All sentences of the hits, best passage first. Headings announce; they do not answer.
+    """Return the sentences of the hits, best passage first, without headings, which do not answer.
 
-    A place of a document counts once, and so does that of a copy of it in another collection.
+    Each span of a document counts once, also where a copy of the document is in another collection.
     """
     seen: set[tuple[str, int, int, str]] = set()
     found = []
@@ -163,13 +163,13 @@ def _extract_content_terms(question: str, analyser: Analyser) -> set[str]:
 
 
 def _find_defined_terms(question: str, analyser: Analyser) -> set[str]:
-    """The terms of what is to be defined, where the question asks what something is."""
+    """Return the terms of what is to be defined, if the question asks what something is."""
     asks = _ASKS_DEFINITION.match(" ".join(question.split()))
     return _extract_content_terms(asks["subject"], analyser) if asks else set()
 
 
 def _is_definition(sentence: str, terms: set[str], analyser: Analyser) -> bool:
-    """Whether a sentence begins with these terms, little beside them, and then says what they are."""
+    """Whether a sentence begins with these terms and few others, and then says what they are."""
     says = _SAYS_WHAT.search(sentence)
     if says is None:
         return False

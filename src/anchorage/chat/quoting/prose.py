@@ -1,4 +1,4 @@
-"""prose: which lines of a passage say something, which are commands and code, and which only stand around the others."""
+"""prose: tells prose from code and commands, and from headings and announcements, in the lines of a passage."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from enum import Enum, auto
 _STOPS = ".!?…。！？"
 _CLOSING = "\"'”’»)]*_ "
 _HEADING_WORDS = 8
-_TEXT_WORDS = 12  # a paragraph of so many words says something, whatever it ends with
-_SHORT_COMMAND = 5  # words, with which a line that begins like a command is one
-_SYMBOLS = 0.12  # the share of its characters by which a line is code
+_TEXT_WORDS = 12  # a paragraph of so many words is prose, whatever it ends with
+_SHORT_COMMAND = 5  # words; a line of so few that begins like a command is one
+_SYMBOLS = 0.12  # a line with this share of symbols is code
 _ITEM = re.compile(r"\s*(?:[-*•‣◦▪●+]|\d{1,3}[.)])\s")
 _NUMBERING = re.compile(r"^\W*(?:[^\W\d]+ )?\d{1,3}(?:\.\d{1,3})*[.:)]?\s+")
 _PROMPT = re.compile(r"\s*(?:[$%>] |>>> |\.\.\. |#!)")
@@ -22,7 +22,7 @@ _COMMAND = re.compile(
 _PROGRAM = re.compile(r"\s*\.{0,2}/?[\w.-]+(?:/[\w.-]+)+\s+\S")  # by its path
 _COMMENT = re.compile(r"(?<!\s)\s++(?:# .*)?$")  # each run of spaces is looked at once, however long
 _ARGUMENT = re.compile(r"(?:^|\s)--?[a-z]|[/=<>$|{}\\@*]|\w\.\w")
-# A command, and a text in quotes as all that it is given.
+# A command whose only argument is a text in quotes.
 _QUOTES = re.compile(r"\s*\w+(?:\s+[\w-]+)?\s+(?:\"[^\"]*\"|'[^']*')\s*$")
 _FLAG = re.compile(r"\s--[a-z]")
 _CODE = re.compile(
@@ -41,9 +41,9 @@ class Kind(Enum):
 
 
 def classify_spans(text: str, spans: Sequence[tuple[int, int]], middle: bool) -> list[Kind]:
-    """What each of these spans of a passage's text is, in order.
+    """Classify each of these spans of a passage's text, in order.
 
-    `middle`: the passage begins in the middle of its document, so that a table at its start may have its head before it.
+    `middle`: the passage begins in the middle of its document, so that the head of a table at its start may be missing.
     """
     found = []
     for place, (start, end) in enumerate(spans):
@@ -62,12 +62,12 @@ def _ends_sentence(piece: str) -> bool:
 
 
 def _is_announcement(piece: str) -> bool:
-    """Whether it only says that something follows; a long one may say more."""
+    """Whether it only announces what follows. A long one may say more."""
     return piece.rstrip(_CLOSING).endswith((":", "：")) and len(piece.split()) <= _TEXT_WORDS
 
 
 def _is_code(piece: str) -> bool:
-    """Whether it begins as code and is code for the most part: comments, and what goes on from the line before, are neither here nor there."""
+    """Whether it begins as code and is mostly code. Comments and continuation lines are not counted."""
     lines = [line for line in piece.splitlines() if line.strip()]
     if not lines or not _is_code_line(lines[0]):
         return False
@@ -95,7 +95,7 @@ def _is_code_line(line: str) -> bool:
 
 
 def _is_table_head(text: str, spans: Sequence[tuple[int, int]], place: int, middle: bool) -> bool:
-    """Whether this is the first row of a table, and names its columns."""
+    """Whether this is the first row of a table and names its columns."""
     row = _get_table_row(text, spans, place)
     below = _get_table_row(text, spans, place + 1)
     if not row or not below or (_get_table_row(text, spans, place - 1) and not _has_gap_before(text, spans, place)):
@@ -119,7 +119,7 @@ def _get_table_row(text: str, spans: Sequence[tuple[int, int]], place: int) -> s
 
 
 def _has_gap_before(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool:
-    """Whether an empty line lies before this span."""
+    """Whether an empty line is before this span."""
     return place == 0 or text[spans[place - 1][1] : spans[place][0]].count("\n") > 1
 
 

@@ -1,4 +1,4 @@
-"""quoter: answers made of the sentences that answer, verbatim, where there is no generator."""
+"""quoter: answers with quoted sentences where there is no generator."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Quoter:
         self._vectors, self._usage, self._limits, self._analyser = vectors, usage, limits, analyser
 
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """Quotations, or an honest no where the evidence is thin and the settings ask for it."""
+        """Quote sentences, or abstain where there is too little evidence and the settings ask for it."""
         question, vector, hits = state["standalone_question"], state["question_vector"], state["hits"]
         draft, evident = await self.quote_sentences(context.principal, question, vector, hits)
         if not evident and self._limits.abstain:
@@ -42,7 +42,7 @@ class Quoter:
     async def quote_sentences(
         self, principal: Principal, question: str, vector: NDArray[Any], hits: Sequence[Hit]
     ) -> tuple[Draft, bool]:
-        """The sentences that answer, and whether there is evidence enough to give them."""
+        """Return a draft of the sentences that answer, and whether there is enough evidence to give them."""
         sentences = split_into_sentences(hits[: self._limits.passages])
         vectors = self._vectors.charge_to(principal, self._usage)
         embedded = await vectors.embed_sentences([sentence.text for sentence in sentences])
@@ -69,7 +69,7 @@ class Quoter:
         return Draft(text, False, statements, claims=len(statements)), found.evidence >= EVIDENCE_NEEDED
 
     def _format_quotation(self, text: str, cited: Collection[str]) -> str:
-        """A document's sentence as part of an answer: on one line, inert, and without anything that looks like a marker."""
+        """Prepare a document's sentence for an answer: one line, markup neutralised, nothing that looks like a marker."""
         line = neutralise_markers(_SPACES.sub(" ", strip_hidden_characters(text)).strip())
         links = self._limits.links
         return line if links == "all" else neutralise_markup(line, select_linkable_addresses(links, cited), inline=True)

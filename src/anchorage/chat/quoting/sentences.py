@@ -1,4 +1,4 @@
-"""Vectors of sentences, kept for a while: the sentences of a passage that is found often are embedded once."""
+"""Caches vectors of sentences, so that the sentences of a passage that is found often are embedded once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SentenceVectors:
         self._charge: Callable[[int], None] | None = None
 
     def charge_to(self, principal: Principal, usage: UsageRecorder) -> SentenceVectors:
-        """The same, with the same memory; what is embedded is on the principal's account where it costs something."""
+        """Return a copy with the same cache that embeds on the principal's account, where embedding costs something."""
         spec = self._embedder.spec
         if not usage.is_metered(spec):
             return self
@@ -35,7 +35,10 @@ class SentenceVectors:
         return other
 
     async def embed_sentences(self, sentences: Sequence[str]) -> Vectors:
-        """One unit vector a sentence, shape (sentences, dimension). Raises what the embedder raises, and `ModelUnavailable` after `wait` seconds."""
+        """Return one unit vector a sentence, shape (sentences, dimension).
+
+        Raises what the embedder raises, and `ModelUnavailable` after `wait` seconds.
+        """
         found = {sentence: self._cache[sentence] for sentence in sentences if sentence in self._cache}
         missing = list(dict.fromkeys(sentence for sentence in sentences if sentence not in found))
         if missing:

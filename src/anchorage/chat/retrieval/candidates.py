@@ -1,4 +1,4 @@
-"""candidates: what the index holds for a question, before any reranking."""
+"""candidates: finds the passages for a question in the index, before any reranking."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from anchorage.ports.search import Search
 from anchorage.telemetry import record_degradation
 
 RankedCandidates = tuple[Ranking, NDArray[Any] | None]
-"""A ranking, and the question's vector by the default embedder, which is None where that embedder is away."""
+"""A ranking, and the question's vector by the default embedder. The vector is None where that embedder is away."""
 
 
 class CandidateFinder:
@@ -42,10 +42,10 @@ class CandidateFinder:
         lists: bool = False,
         within_budget: bool = False,
     ) -> RankedCandidates:
-        """The `k` best passages. Where an embedder is away, its collections are searched by words alone.
+        """Find the `k` best passages. Where an embedder is away, its collections are searched by words alone.
 
-        `index_id` takes that index version instead of the live one; `lists` wants the rankings that were fused, too: whoever
-        measures either wants no embedder to be missing. `vector`: the question's, where it is known already.
+        `index_id`: search that index version instead of the live one. `lists`: return the rankings that were fused, too. Both are
+        for measuring, so that a missing embedder is an error there. `vector`: the question's, if it is known already.
         """
         if self._role is not None and index_id is None and not lists:
             return await self._ask_role(self._role, principal, question, collections, k, vector)
@@ -80,7 +80,7 @@ class CandidateFinder:
         self, role: RetrievalRole, principal: Principal, question: str, collections: Sequence[str] | None, k: int,
         vector: NDArray[Any] | None,
     ) -> RankedCandidates:  # fmt: skip
-        """The same by another process; its vector counts where it comes from the same embedder as ours would."""
+        """Let another process search. Its vector is used if it comes from the same embedder as ours."""
         own = self._embedder.spec
         known = None if vector is None else tuple(map(float, vector))
         places = None if collections is None else tuple(collections)

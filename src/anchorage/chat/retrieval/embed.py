@@ -1,4 +1,4 @@
-"""embed: turns questions into vectors, on the account of who asks."""
+"""embed: turns questions into vectors, on the principal's account."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class QuestionEmbedder:
     async def embed_question(
         self, principal: Principal, question: str, spec: EmbedderSpec | None = None, *, within_budget: bool = False
     ) -> NDArray[Any]:
-        """A question's vector, shape (dimension,), by the default embedder where none is named. Raises what embedders raise.
+        """Return a question's vector, shape (dimension,), by the default embedder unless `spec` names another.
 
-        `within_budget`: another embedder than the default one, if it is paid for, is not asked by a principal whose budget is
-        spent; then `BudgetExceeded` is raised. The default one was checked before.
+        `within_budget`: raise `BudgetExceeded` before another paid embedder is used by a principal whose budget is spent. The default
+        one was checked before. Raises what embedders raise.
         """
         embedder = self._default
         if spec is not None and spec != self.spec:

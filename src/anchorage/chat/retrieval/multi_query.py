@@ -1,4 +1,4 @@
-"""multi-query: searches for a question in several wordings, which the generator finds, and fuses what they bring.
+"""multi-query: searches for a question in several wordings, which the generator writes, and fuses the rankings.
 
 Optional (ANCHORAGE_RETRIEVAL__QUERIES). Fused by reciprocal ranks (Cormack, Clarke and Büttcher 2009), since the scores of
 different questions have no common scale; the question itself counts as much as all its wordings together.
@@ -28,13 +28,13 @@ _MAX_TOKENS = 300
 
 
 class QueryExpander:
-    """Has the generator put a question in other words."""
+    """Lets the generator put a question in other words."""
 
     def __init__(self, generator: Generator, usage: UsageRecorder, limits: ChatLimits) -> None:
         self._generator, self._usage, self._limits = generator, usage, limits
 
     async def write_wordings(self, question: str, context: TurnContext) -> list[str]:
-        """Up to `queries - 1` other wordings of a question, on the principal's account; none where the generator fails."""
+        """Return up to `queries - 1` other wordings of a question, on the principal's account; none if the generator fails."""
         count = self._limits.queries - 1
         if count < 1:
             return []
@@ -58,7 +58,7 @@ class QueryExpander:
 
 
 def fuse_rankings(hits: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[Hit]:
-    """The hits of the question and of its wordings in one order, with scores between 0 and 1."""
+    """Fuse the hits of the question and of its wordings into one ranking, with scores between 0 and 1."""
     known: dict[str, Hit] = {}
     scores: dict[str, float] = defaultdict(float)
     for ranked, weight in ((hits, 1.0), *((other, 1 / len(others)) for other in others)):

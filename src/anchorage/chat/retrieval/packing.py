@@ -1,4 +1,4 @@
-"""packing: what retrieval found for an answer, put by while a model takes its time to write it."""
+"""packing: compresses the hits of an answer while a slow model writes it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from anchorage.model import Hit
 
 
 class PackableHits(Sequence[Hit]):
-    """Hits that can be packed, to a third of their size or less; whoever reads them unpacks them.
+    """Hits that can be packed to a third of their size or less. Reading them unpacks them.
 
-    They are most of what an open answer holds, and a process holds a thousand of those.
+    Hits are most of the memory of an open answer, and a process may have a thousand open answers.
     """
 
     __slots__ = ("_hits", "_packed")
@@ -23,7 +23,7 @@ class PackableHits(Sequence[Hit]):
         self._packed = b""
 
     def pack(self) -> None:
-        """Keep them small until they are read."""
+        """Compress them until they are read."""
         if self._hits:
             self._packed = zlib.compress(pickle.dumps(self._hits, pickle.HIGHEST_PROTOCOL), 1)
             self._hits = None

@@ -1,4 +1,4 @@
-"""rerank: reads the best passages together with the question and puts them in the order of how well they answer."""
+"""rerank: scores the best passages together with the question, and orders them by how well they answer."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ class Reranking:
 
 
 async def rerank_hits(reranking: Reranking, question: str, hits: Sequence[Hit]) -> Sequence[Hit]:
-    """The hits in the reranker's order, with its scores; those beyond the candidates follow as retrieved.
+    """Return the hits in the reranker's order, with its scores. Hits beyond the candidates follow as retrieved.
 
-    Whatever fails, the hits come back as they were: retrieval's order is an answer too, and a question need not fail for
-    want of a better one.
+    If the reranker fails, the hits come back as retrieved: their order is good enough to answer.
     """
     chosen = hits[: reranking.candidates]
     if len(chosen) < 2:
@@ -52,5 +51,5 @@ async def rerank_hits(reranking: Reranking, question: str, hits: Sequence[Hit]) 
 
 
 def _format_passage(hit: Hit) -> str:
-    """What the index holds of a chunk: the passage under its title and headings."""
+    """Format a passage as the index holds it: under its title and headings."""
     return "\n".join((" > ".join((hit.title, *hit.heading_path)), hit.text))

@@ -17,9 +17,9 @@ from anchorage.model.search import Ranking
 
 
 class Retriever:
-    """Hybrid retrieval, over other wordings of the question too where there is an `expander`, in the reranker's order where there is one.
+    """Hybrid retrieval. With an `expander`, other wordings of the question are searched too; with a `reranking`, the hits are reranked.
 
-    `by_meaning`: what is found is chosen from by meaning, so that the question's vector is needed in any case.
+    `by_meaning`: a later step chooses sentences by meaning, so that the question's vector is needed in any case.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Retriever:
         self._limits, self._by_meaning = limits, by_meaning
 
     async def retrieve_passages(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The passages for the stand-alone question, unless the answer needs none."""
+        """Retrieve the passages for the stand-alone question, unless the answer needs none."""
         if state["about_conversation"] or state.get("recalled"):
             return {}
         question, collections = state["standalone_question"], state.get("collections")
@@ -69,7 +69,7 @@ class Retriever:
         lists: bool = False,
         within_budget: bool = False,
     ) -> RankedCandidates:
-        """The `k` best passages for a question as it stands; the options are those of `CandidateFinder.find_candidates`."""
+        """Retrieve the `k` best passages for a question as it is; the options are those of `CandidateFinder.find_candidates`."""
         k = k or self._limits.k
         found, vector = await self._finder.find_candidates(
             principal,
@@ -83,7 +83,7 @@ class Retriever:
         return await self._rerank(question, found, k), vector
 
     def _count_candidates(self, k: int) -> int:
-        """How many candidates the best `k` are chosen from."""
+        """Return how many candidates the best `k` are chosen from."""
         return max(k, self._reranking.candidates if self._reranking else 0)
 
     async def _rerank(self, question: str, found: Ranking, k: int) -> Ranking:

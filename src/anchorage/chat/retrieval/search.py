@@ -1,4 +1,4 @@
-"""search: the passages for a question, for those who want no answer."""
+"""search: finds the passages for a question, without an answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class PassageSearch:
     async def search_passages(
         self, principal: Principal, question: str, collections: Sequence[str] | None, k: int | None = None
     ) -> Sequence[Hit]:
-        """The best passages. Raises `BadRequest`, `TooLarge`, `Blocked`, `BudgetExceeded`, and what retrieval raises."""
+        """Return the best passages. Raises `BadRequest`, `TooLarge`, `Blocked`, `BudgetExceeded`, and what retrieval raises."""
         question = check_question(question, self._question_limit)
         question = await self._guard.guard_search(principal, question)
         ranking, _ = await self._retriever.retrieve(principal, question, collections, k, within_budget=True)

@@ -1,5 +1,5 @@
-"""Keeping harm out: which questions and answers pass, what of a text is inert, and what stays secret.
+"""Keeps harm out: guards questions and answers, neutralises markup, and keeps the prompt's instructions secret.
 
 `TurnGuard` gives the pipeline its first step and its last but one, and checks the questions of searches and streams; the other modules are
-called where a stranger's text is read or shown. `question.py` is called by every face that takes a question.
+called where foreign text is read or shown. `question.py` is called by every face that takes a question.
 """

@@ -1,7 +1,7 @@
 """guard: checks questions before anything is done with them, and answers before they are kept and shown whole.
 
-Rules first, then the guard's model where there is one. What each finding leads to is a setting: nothing, a word in the log and
-the metrics, a text without it, or `Blocked`.
+Rules first, then the guard's model where there is one. A setting says what follows from a finding: nothing, an entry in the log
+and the metrics, a redacted text, or `Blocked`.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ Actions = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The chain, with what follows from its findings."""
+    """The rules and the model, with the actions that follow from their findings."""
 
     question: Actions
     answer: Actions
     max_question_chars: int
     max_answer_chars: int
     hold: bool = True
-    """Whether an answer that may yet be changed or blocked is kept back until it has passed."""
+    """Whether an answer that may still be changed or blocked is held until it has passed."""
     judge: Guard | None = None
     fails_open: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether answers are sent only when they have passed."""
-        # An answer of many pages is no reason to hold each one.
+        """Whether answers are sent only after they have passed."""
+        # A rule against very long answers is no reason to hold every answer.
         passive = {"length"} if self.judge else {"length", "model"}
         return self.hold and any(
             action in ("redact", "block") for name, action in self.answer.items() if name not in passive
@@ -54,7 +54,7 @@ class Guards:
 
 
 def apply_rules(text: str, side: Side, guards: Guards) -> str:
-    """The text as the rules let it pass. Raises `Blocked`."""
+    """Return the text as the rules let it pass. Raises `Blocked`."""
     out = []
     for action, finding in _run_rules(text, side, guards):
         _act_on_finding(side, action, finding)
@@ -64,7 +64,7 @@ def apply_rules(text: str, side: Side, guards: Guards) -> str:
 
 
 def _run_rules(text: str, side: Side, guards: Guards) -> Iterator[tuple[str, Finding]]:
-    """What the rules find, with what follows from it."""
+    """Yield what the rules find, each with its action."""
     actions, limit = (
         (guards.question, guards.max_question_chars) if side == "question" else (guards.answer, guards.max_answer_chars)
     )
@@ -93,18 +93,18 @@ def _build_blocked_error(side: Side, rule: str, what: str) -> Blocked:
 
 
 class TurnGuard:
-    """The chain at work. Without `guards` everything passes; without a budget for embedding, `embedder` says which one searches use."""
+    """Guards the questions and answers of turns. Without `guards` everything passes. `embedder` is the one that searches use."""
 
     def __init__(self, guards: Guards | None, usage: UsageRecorder, embedder: EmbedderSpec) -> None:
         self._guards, self._usage, self._embedder = guards, usage, embedder
 
     @property
     def holds_text(self) -> bool:
-        """Whether answers are shown only when they have passed."""
+        """Whether answers are shown only after they have passed."""
         return self._guards is not None and self._guards.holds
 
     async def guard_question(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The question, and the turns that a caller sends, as they may be used and kept. Raises `Blocked`."""
+        """Guard the question, and the turns that a caller sends. Raises `Blocked`."""
         question = state["question"]
         if self._guards is not None:
             question = apply_rules(question, "question", self._guards)
@@ -115,9 +115,9 @@ class TurnGuard:
         return {"question": question, "about_conversation": False, "history": history}
 
     async def guard_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """The answer, its citations' claims and what is unsupported as they may be shown; an answer that was held is sent now.
+        """Guard the answer, the claims of its citations and its unsupported sentences. An answer that was held is sent now.
 
-        Quotes stay: they are the documents' own words, which the reader may read there. Raises `Blocked`.
+        Quotes stay as they are: they are the documents' own words, which the reader may read. Raises `Blocked`.
         """
         guards, answer = self._guards, state["answer"]
         if guards is None:
@@ -137,10 +137,10 @@ class TurnGuard:
         return {"answer": shown, "citations": citations, "unsupported": unsupported}
 
     async def guard_search(self, principal: Principal, question: str) -> str:
-        """A question that only passages are wanted for, as it may be embedded. Raises `Blocked` and `BudgetExceeded`.
+        """Guard a question that only searches. Raises `Blocked` and `BudgetExceeded`.
 
-        No generator reads it, so that orders in it and what a guard's model thinks of it do not matter; nor does a budget where
-        the embedder costs nothing.
+        No generator reads it, so that orders in it do not matter and the guard's model is not asked. The budget matters only where the
+        embedder costs something.
         """
         await self._usage.check_budget(principal, self._embedder)
         if self._guards is None:
@@ -149,7 +149,7 @@ class TurnGuard:
         return apply_rules(question, "question", replace(self._guards, question=actions))
 
     def guard_stored_question(self, question: str) -> str:
-        """A question that waits to be checked, as it may be written down meanwhile: the check counts and tells later what this finds.
+        """Return a question as it may be stored until it is guarded. Nothing is counted or logged: that happens when it is guarded.
 
         Raises `Blocked` for one that will not pass.
         """
@@ -164,24 +164,23 @@ class TurnGuard:
         return redact_findings(question, out) if out else question
 
     async def guard_sent_turns(self, history: Sequence[Turn]) -> Sequence[Turn]:
-        """Turns that a caller sends, as the rules let them pass; those that they would have blocked are left out."""
+        """Return the turns that a caller sends as the rules let them pass, without those that they block."""
         if self._guards is None:
             return history
         passed = []
         for turn in history:
             await asyncio.sleep(0)  # there may be many, and this process writes other answers
-            with suppress(Blocked):  # counted, and told in the log
+            with suppress(Blocked):  # it was counted and logged
                 question = apply_rules(strip_hidden_characters(turn.question), "question", self._guards)
                 answer = apply_rules(strip_hidden_characters(turn.answer), "answer", self._guards)
                 passed.append(replace(turn, question=question, answer=answer))
         return passed
 
     async def _guard_history(self, context: TurnContext, question: str, history: Sequence[Turn]) -> Sequence[Turn]:
-        """The turns that a caller sends, as the guard's model lets them pass; those that we keep ourselves were judged when they were asked.
+        """Return the turns that a caller sends if the guard's model lets them pass, else none. Turns from memory were judged when asked.
 
-        One call judges what the user is said to have asked, together with the question, which may ask for what only all of it makes
-        unsafe; then the question stands alone. What is older than the guard's limit of a question's length is left out unseen.
-        Raises `ModelUnavailable` where it fails closed.
+        One call judges the earlier questions together with this one, because they may be unsafe only together. Turns beyond the
+        length limit of a question are left out unseen. Raises `ModelUnavailable` where it fails closed.
         """
         guards = self._guards
         if context.history is None or not history or guards is None or guards.judge is None:
@@ -224,7 +223,7 @@ class TurnGuard:
 
 
 def _locate_sentence(answer: str, item: Unsupported, text: str) -> Unsupported:
-    """An unsupported sentence in the answer that was changed: where its text stands now, or without a text where it is gone."""
+    """Find an unsupported sentence in the changed answer. Its text is empty where it is no longer there."""
     start = answer.find(text)
     if text and start >= 0:
         return Unsupported(start, start + len(text), text)

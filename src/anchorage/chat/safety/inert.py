@@ -1,8 +1,8 @@
-"""Makes an answer inert: whatever a document or a model put into it, a reader's Markdown shows no image and no link from it.
+"""Neutralises the markup of an answer: a Markdown reader shows no image and no link that a document or a model put into it.
 
-Images can carry what an answer knows to a stranger's server as soon as they are shown, links when they are clicked; HTML can do
-worse. So `](` becomes `] (`, the `<` of a tag becomes `‹`, and a bare address is put in a code span. Code stays as it is; for
-that to be safe, no backtick is left that does not belong to a code span on one line. Addresses of cited documents may stay links.
+An image can send what an answer knows to a foreign server as soon as it is shown, a link when it is clicked; HTML can do worse. So
+`](` becomes `] (`, the `<` of a tag becomes `‹`, and a bare address is put in a code span. Code stays as it is. For that to be
+safe, no backtick is left outside the code spans of one line. Addresses of cited documents may stay links.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from anchorage.text.hidden import strip_hidden_characters
 
 _SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{1,20}"
-_ADDRESS_CHARACTER = r"[^\s<>`|]"  # a bar ends the cell of a table, and what stands in it
+_ADDRESS_CHARACTER = r"[^\s<>`|]"  # a bar ends the cell of a table
 _WORD_START = "(?<![A-Za-z0-9])"
 _ADDRESS = rf"(?:(?:{_SCHEME})?://{_ADDRESS_CHARACTER}*|(?:{_SCHEME}:)?//[^\s<>`|/]+[.:@]{_ADDRESS_CHARACTER}*|{_WORD_START}[Ww]{{3}}\.{_ADDRESS_CHARACTER}+)"
 _ACTIVE = re.compile(rf"(?P<address>{_ADDRESS})|\](?=[(:])|<(?=[A-Za-z/!?]|[!-;=?-~]*@)")
@@ -23,27 +23,27 @@ _INDENT = re.compile(r" {0,3}(?![ \t])")
 _TILDES = re.compile(r"~{3,}")
 _TICKS = re.compile(r"`+")
 _AFTER_ADDRESS = ".,;:!?)]}'\"*_”’»"
-# What may be the beginning of something active; the rest of it has yet to come.
+# What may be the beginning of active markup whose rest has not come yet.
 _UNDECIDED = re.compile(
     rf"(?:\]:?|<(?![A-Za-z/!?])[!-;=?-~]*|{_WORD_START}(?:h|ht|htt|https?|f|ft|ftp|w|ww|www\.?)|(?:{_SCHEME})?:/{{0,2}}|/{{1,2}}{_ADDRESS_CHARACTER}*|{_ADDRESS})$",
     re.I,
 )
 _OPENING_CHARACTERS = "<]!\\:/wW"
-_MAX_HELD = 4_000  # characters held back; what is longer is no address and no code span
+_MAX_HELD = 4_000  # characters; what is longer is no address and no code span
 
 
 class MarkupNeutraliser:
-    """Makes a text inert that comes in pieces. What has been given out is never active, however the text goes on."""
+    """Neutralises a text that comes in pieces. The text given out is never active, however it goes on."""
 
     def __init__(self, cited: Collection[str] = (), *, inline: bool = False) -> None:
-        """`inline`: what comes is a piece of a line, so that no block of code begins with it."""
+        """`inline`: the text is a piece of a line, so that no code block begins with it."""
         self._cited = cited
         self._held = self._last = ""
         self._fence = ""
         self._line_start = not inline
 
     def feed(self, piece: str) -> str:
-        """What can be shown of the text so far, and was not yet."""
+        """Take a piece, and return the new text that can be shown."""
         self._held += strip_hidden_characters(piece)
         out = []
         while (at := self._held.find("\n")) >= 0:
@@ -51,7 +51,7 @@ class MarkupNeutraliser:
             out.append(self._neutralise_line(line, whole=True) + "\n")
             self._line_start, self._last = True, ""
         if len(self._held) > _MAX_HELD:
-            # What the last characters mean, the next ones say, however long that lasts.
+            # The meaning of these last characters depends on the next ones, so they are held in any case.
             decided = self._held.rstrip(_OPENING_CHARACTERS) or self._held[:-1]
             open_end, self._held = self._held[len(decided) :], decided
             out.append(self._neutralise_line(self._held, whole=True, ends=False))
@@ -65,14 +65,14 @@ class MarkupNeutraliser:
         return "".join(out)
 
     def end(self) -> str:
-        """What was held back."""
+        """Return the text that was held."""
         rest, self._held = self._held, ""
         shown = self._neutralise_line(rest, whole=True) if rest else ""
         self._line_start = False
         return shown
 
     def _measure_decided_part(self) -> int:
-        """How much of a line that is not yet whole can be decided."""
+        """Return how many characters of an incomplete line can be decided."""
         line = self._held
         if self._fence or (self._line_start and line.lstrip(" ")[:1] in ("", "`", "~")):
             return 0
@@ -81,16 +81,16 @@ class MarkupNeutraliser:
             if not closed or end == len(line) or "|" in line[start:end]:
                 limit = start
                 break
-        found = _UNDECIDED.search(line, line.rfind(" ", 0, limit) + 1, limit)  # nothing of it has a space
+        found = _UNDECIDED.search(line, line.rfind(" ", 0, limit) + 1, limit)  # undecided markup has no space
         limit = found.start() if found else limit
-        return len(line[:limit].rstrip("<]~\\"))  # what they mean, the next character says
+        return len(line[:limit].rstrip("<]~\\"))  # the next character decides their meaning
 
     def _neutralise_line(self, line: str, *, whole: bool, ends: bool = True) -> str:
-        """`whole`: no more of it is waited for; `ends`: there is no more of it."""
+        """Neutralise a line. `whole`: do not wait for more of it; `ends`: there is no more of it."""
         if self._fence:
             stripped = line.strip(" \t")
             closes = len(stripped) >= len(self._fence) and not stripped.strip(self._fence[0])
-            # Indented by four columns, which a tab fills, it is a line of the code.
+            # If it is indented by four columns (or a tab), it is a line of the code.
             if closes and self._line_start and _INDENT.match(line):
                 self._fence = ""
             return line
@@ -98,11 +98,11 @@ class MarkupNeutraliser:
         if fence:
             self._fence = fence.group(1)
             return line
-        # A fence that we do not follow (indented, in a list) would turn round for the reader what is code and what is not.
+        # A fence that we do not track (indented, in a list) would swap code and text for the reader.
         line = _TILDES.sub(lambda match: "'" * len(match.group()), line)
         shown = ""
         for piece in _neutralise_around_code(line, self._cited, ends=whole and ends):
-            # Next to another backtick, or behind a backslash, a backtick does not open what it seems to open.
+            # After another backtick, or after a backslash, a backtick does not open a code span.
             apart = piece.startswith("`") and (shown or self._last).endswith(("`", "\\"))
             shown += f" {piece}" if apart else piece
         self._last = shown[-1:] or self._last
@@ -110,12 +110,12 @@ class MarkupNeutraliser:
 
 
 def select_linkable_addresses(links: str, cited: Collection[str]) -> Collection[str]:
-    """Of the cited documents' addresses, those that an answer may link to, by the setting."""
+    """Return the addresses of cited documents that an answer may link to, by the setting `links`."""
     return cited if links == "cited" else ()
 
 
 def neutralise_markup(text: str, cited: Collection[str] = (), *, inline: bool = False) -> str:
-    """The whole text made inert. Addresses in `cited` stay links and stay bare; images never stay."""
+    """Neutralise a whole text. Addresses in `cited` stay as they are, as links or bare; images never stay."""
     if "`" not in text and "~~~" not in text and _is_plain(seen := strip_hidden_characters(text)):
         return seen
     stream = MarkupNeutraliser(cited, inline=inline)
@@ -123,7 +123,7 @@ def neutralise_markup(text: str, cited: Collection[str] = (), *, inline: bool = 
 
 
 def _find_code_spans(line: str) -> Iterator[tuple[int, int, bool]]:
-    """Runs of backticks with what they enclose: start, end, and whether the line closes them."""
+    """Yield the runs of backticks with what they enclose: start, end, and whether the line closes them."""
     at = 0
     while opener := _TICKS.search(line, at):
         escaped = opener.start() > 0 and line[opener.start() - 1] == "\\"
@@ -137,7 +137,7 @@ def _find_closing_run(line: str, opener: re.Match[str]) -> re.Match[str] | None:
 
 
 def _neutralise_around_code(line: str, cited: Collection[str], *, ends: bool) -> Iterator[str]:
-    # A table's row is cut at its bars before code is looked for: half of a code span would turn round what follows in its cell.
+    # Readers split a table row at its bars before they look for code: half of a code span would swap code and text in its cell.
     cut = not ends or _ACTIVE.search(line) is not None
     at = 0
     for start, end, closed in _find_code_spans(line):
@@ -154,7 +154,7 @@ def _neutralise_around_code(line: str, cited: Collection[str], *, ends: bool) ->
 
 
 def _is_plain(text: str) -> bool:
-    """Whether there is surely nothing that `_ACTIVE` finds: most text holds nothing of the kind, and looking closely costs far more."""
+    """Whether `_ACTIVE` surely finds nothing. This is true of most texts, and far cheaper than the pattern."""
     return not any(sign in text for sign in ("//", "](", "]:", "<")) and "www." not in text.lower()
 
 

@@ -1,4 +1,4 @@
-"""question: what a question must be before anything is done with it."""
+"""question: cleans and checks a question before anything is done with it."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from anchorage.text.hidden import replace_zero_width_spaces, strip_hidden_charac
 
 
 def strip_unstorable_characters(text: str) -> str:
-    """The text without what no database and no model takes: NUL, and halves of characters, which JSON lets through."""
+    """Remove what no database and no model takes: NUL, and lone surrogates, which JSON lets through."""
     return text.replace("\x00", "").encode("utf-8", "ignore").decode()
 
 
 def clean_question(question: str) -> str:
-    """The question as it is read: without outer white space and hidden characters, which would hide from the guards what a model reads."""
+    """Strip outer white space and hidden characters, which would hide from the guards what a model reads."""
     return strip_hidden_characters(replace_zero_width_spaces(strip_unstorable_characters(question))).strip()
 
 
 def check_question(question: str, limit: int) -> str:
-    """The question, cleaned. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
+    """Return the cleaned question. Raises `BadRequest` when empty and `TooLarge` when over the limit."""
     question = clean_question(question)
     if not question:
         raise BadRequest("The question is empty: write what you want to know.")

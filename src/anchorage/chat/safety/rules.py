@@ -1,8 +1,8 @@
-"""The deterministic rules of the guards: what in a text looks like a secret, like personal data, or like an attempt to take over.
+"""The deterministic rules of the guards: they find secrets, personal data, and attempts to take over.
 
-The forms of keys are those that their makers document and gitleaks collects (its default rules, MIT licence); the check digits of
-cards, bank accounts and identity numbers are checked by python-stdnum. Every rule first looks for a few characters without
-which none of its patterns can match, so that ordinary text costs next to nothing.
+The patterns of keys are those that their makers document and gitleaks collects (its default rules, MIT licence); the check digits of
+cards, bank accounts and identity numbers are checked by python-stdnum. Every rule first looks for a few characters that its
+patterns need, so that ordinary text costs almost nothing.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _ASSIGNED_HINTS = ("password", "passwd", "secret", "key", "token")
 
 
 def find_secrets(text: str) -> Iterator[Finding]:
-    """Keys, tokens and passwords in forms that nothing else has."""
+    """Find keys, tokens and passwords by their distinctive forms."""
     for hints, what, pattern in _SECRETS:
         if _contains_any(hints, text):
             for match in pattern.finditer(text):
@@ -83,18 +83,18 @@ _EMAIL = re.compile(
     r"(?<![\w.+-])[\w+-][\w.+-]{0,63}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,4}\.[A-Za-z]{2,24}\b"
 )
 _DIGITS = re.compile(r"\d(?:[ ().-]{0,2}\d){7,18}")
-_JOINING_CHARACTERS = frozenset(".,/-_=&#:")  # before or after a run of digits: it is a part of something else
+_JOINING_CHARACTERS = frozenset(".,/-_=&#:")  # next to a run of digits, they show that it is part of something else
 _TELEPHONE = re.compile(
     r"\+\d[\d ().-]{7,18}|\(?[2-9]\d\d\)?[ .-]{1,2}[2-9]\d\d[ .-]\d{4}|0[35789](?:[ .-]?\d){8}"  # abroad, North America, Vietnam
 )
 _IDENTITY = re.compile(r"\d{3}-\d{2}-\d{4}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
-_MAX_IBANS = 100  # of what has to be calculated
+_MAX_IBANS = 100  # at most so many check digits are computed
 _IBAN_HINT = re.compile(r"\b[A-Z]{2}\d{2}[ A-Z0-9]")
 
 
 def find_personal_data(text: str) -> Iterator[Finding]:
-    """E-mail addresses, telephone numbers, and card, bank and (US) social security numbers whose check digits are right."""
+    """Find e-mail addresses, telephone numbers, and card, bank and (US) social security numbers whose check digits are right."""
     if "@" in text:
         for match in _EMAIL.finditer(text):
             yield Finding("pii", "an e-mail address", match.start(), match.end())
@@ -122,7 +122,7 @@ def find_personal_data(text: str) -> Iterator[Finding]:
 
 
 def _identify_number(found: str) -> str | None:
-    """What a run of digits with separators is; None for just any number."""
+    """Say what a run of digits with separators is; None for an ordinary number."""
     if _IDENTITY.fullmatch(found):
         from stdnum.us import ssn
 
@@ -214,9 +214,9 @@ _INJECTIONS: tuple[tuple[tuple[tuple[str, ...], ...], str, re.Pattern[str]], ...
 
 
 def find_injection(text: str) -> Iterator[Finding]:
-    """Orders to drop or reveal the instructions, as attempts to take over word them; a heuristic that can be got around."""
+    """Find orders to drop or reveal the instructions, in the usual wordings. A heuristic that can be got around."""
     plain, lines = text, ""
-    if not text.isascii():  # letters that only look like letters, and what nobody sees
+    if not text.isascii():  # fold look-alike letters, and drop hidden characters
         plain = strip_hidden_characters(unicodedata.normalize("NFKC", text))
     plain = plain.lower().replace("’", "'")
     for groups, what, pattern in _INJECTIONS:
@@ -230,14 +230,14 @@ def find_injection(text: str) -> Iterator[Finding]:
             return
 
 
-# What comes before and after is looked up, not matched: hostile text must not take more than linear time.
+# The surroundings of a match are searched apart from the pattern, so that hostile text takes linear time only.
 _IMAGE_TARGET = re.compile(r"\] ?\(\s*[<‹`]*(?:https?:)?//[^)\s]{1,2000}+(?:(?:\s[^)\n]{0,200})?\))?", re.IGNORECASE)
 _ELEMENT = re.compile(r"[<‹](?:img|script|iframe|object|embed|link|svg|form)\b", re.IGNORECASE)
 _ALT, _INSIDE = 500, 2000  # characters of an image's text, and of an element's tag
 
 
 def find_active_markup(text: str) -> Iterator[Finding]:
-    """Images and active elements: a page that draws them calls the address, and what stands in it has left."""
+    """Find images and active elements. A page that shows them calls their address, and sends what it contains."""
     for start, end in sorted([*_find_images(text), *_find_elements(text)]):
         yield Finding("injection", "an image or active markup", start, end)
 
@@ -270,12 +270,12 @@ _CITED = re.compile(r"\[\d{1,3}\]")
 
 
 def redact_findings(text: str, findings: list[Finding]) -> str:
-    """The text with every finding replaced by a word on what it was; markers of citations in it stay, after that word."""
+    """Replace every finding by a word that says what it was. Markers of citations inside it stay, after that word."""
     pieces, at = [], 0
     for finding in sorted(findings, key=lambda item: (item.start, -item.end)):
         if finding.start < at:
             continue
-        # Brackets before a parenthesis or a colon would be a link, after all care that there is none.
+        # Brackets before a parenthesis or a colon would make a link.
         apart = " " if text[finding.end : finding.end + 1] in ("(", "[", ":") else ""
         marked = "".join(_CITED.findall(text[finding.start : finding.end]))
         word = f"[{finding.what.split(' ', 1)[-1]} removed]"

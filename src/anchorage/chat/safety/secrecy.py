@@ -1,4 +1,4 @@
-"""Keeps the instructions of the prompt out of answers, whoever asked a model to recite them."""
+"""Keeps the instructions of the prompt out of answers, even if somebody asks the model to recite them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from anchorage.chat.generation.prompt import read_instructions
 from anchorage.chat.state import ABSTENTION
 from anchorage.text.sentences import find_sentence_spans
 
-_WINDOW = 32  # characters that coincide with the instructions by recital only
+_WINDOW = 32  # characters; so many equal ones are a recital, not chance
 _STEP = 8
 
 
 def begins_recital(tail: str) -> bool:
-    """Whether a growing answer has just begun to recite: its end stands in the instructions."""
+    """Whether the end of a growing answer is part of the instructions."""
     end = _fold_text(tail[-4 * _WINDOW :])[-_WINDOW:]
     return len(end) == _WINDOW and end in _read_secret()
 
 
 def strip_recital(text: str) -> str:
-    """The text without its sentences that recite the instructions."""
+    """Remove the sentences that recite the instructions."""
     if not any(_is_recital(text[start:end]) for start, end in find_sentence_spans(text)):
         return text
     return " ".join(text[start:end] for start, end in find_sentence_spans(text) if not _is_recital(text[start:end]))
@@ -34,7 +34,7 @@ def _is_recital(sentence: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _read_secret() -> str:
-    # The abstention is ours to say.
+    # The abstention is part of the instructions, and answers may say it.
     return _fold_text(read_instructions().replace(ABSTENTION, "\x00"))
 
 

@@ -1,4 +1,4 @@
-"""endings: what a stream ends with where no answer came to its end."""
+"""endings: the last events of a stream without a complete answer."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ _DELETED = {
 
 
 def build_deleted_ending(state: StreamState, position: int, last: str | None) -> Sequence[Line]:
-    """The end for a reader of a conversation that is there no longer, nor its log. `state` is how it was found, `last` the event at
-    `position`, if the reader got any: it knows the attempt.
+    """Return the last events for the reader of a deleted conversation, whose log is deleted too.
+
+    `state` is the state at its beginning; `last` is the event at `position`, if the reader got one: it has the attempt.
     """
     place = {"turn": state.turn, "attempt": state.attempt} | (loads(last.partition(" ")[2]) if last else {})
     turn, attempt = place["turn"], place["attempt"]
@@ -35,7 +36,7 @@ def build_deleted_ending(state: StreamState, position: int, last: str | None) ->
 
 
 def take_until_done(lines: Sequence[Line]) -> tuple[Sequence[Line], bool]:
-    """The lines up to the first `done`, and whether there is one."""
+    """Return the lines up to the first `done`, and whether there is one."""
     for index, (_, logged) in enumerate(lines):
         if read_event_type(logged) == "done":
             return lines[: index + 1], True

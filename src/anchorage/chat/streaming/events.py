@@ -30,7 +30,7 @@ class Event:
     data: Mapping[str, Any] = field(default_factory=dict)
 
     def build_payload(self) -> dict[str, Any]:
-        """The JSON object that is sent."""
+        """Build the JSON object to send."""
         values = _serialise_data(self.type, self.data)
         return {"type": self.type, "n": self.n, "turn": self.turn, "attempt": self.attempt, **values}
 
@@ -44,18 +44,18 @@ def _serialise_data(kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def format_event(kind: str, turn: int, attempt: int, data: Mapping[str, Any]) -> str:
-    """An event as it is logged: its type and its JSON object, on one line; the number is given when it is written."""
+    """Format an event for the log: its type and its JSON object, on one line. It gets its number when it is written."""
     values = {"turn": turn, "attempt": attempt, **_serialise_data(kind, data)}
     return f"{kind} {dumps(values).decode()}"
 
 
 def read_event_type(logged: str) -> str:
-    """The type of a logged event."""
+    """Return the type of a logged event."""
     return logged[: logged.index(" ")]
 
 
 def format_sent_event(n: int, logged: str) -> tuple[str, str]:
-    """The type of a logged event, and the JSON that is sent."""
+    """Return the type of a logged event, and the JSON to send."""
     kind, _, values = logged.partition(" ")
     return kind, f'{{"type":"{kind}","n":{n},{values[1:]}'
 
@@ -67,7 +67,7 @@ def serialise_hit(hit: Hit) -> dict[str, Any]:
 
 
 def serialise_explained_hit(hit: Hit) -> dict[str, Any]:
-    """A hit with what it was chosen for, and where it stands."""
+    """A hit with the scores that it was chosen by, its version and its headings."""
     more = {key: getattr(hit, key) for key in ("version", "dense_score", "lexical_score")}
     return {**serialise_hit(hit), **more, "heading_path": list(hit.heading_path)}
 

@@ -1,7 +1,7 @@
-"""hub: brings the events of streams to those who read them in this process.
+"""hub: delivers the events of streams to their readers in this process.
 
-Streams that this process writes publish their events here. Those of other processes are polled, all of them with one query at a time, and
-only while somebody reads them; no connection to the database is held for it, and poolers between are no obstacle.
+Streams that this process writes publish their events here. Streams of other processes are polled, all with one query at a time,
+and only while somebody reads them. No database connection is held for it, so that connection poolers are no obstacle.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MAX_UNREAD = 200  # lines; a reader that falls further behind reads them from t
 
 
 class Signal(Enum):
-    """What a reader is told besides events."""
+    """What a reader gets besides events."""
 
     BEHIND = auto()  # read the log
     FREE = auto()  # nobody writes the stream: take it over
     QUIET = auto()  # nothing has come for a while
     GONE = auto()  # nothing will come, or this process is handing over
-    DELETED = auto()  # the conversation is there no longer
+    DELETED = auto()  # the conversation was deleted
 
 
 class Reader:
@@ -45,12 +45,12 @@ class Reader:
         self._wake: asyncio.Future[None] | None = None  # while it waits; many do, and an `Event` is large
 
     def reads_conversation(self, born: datetime) -> bool:
-        """Whether it reads the conversation that began then, and not one before it by the same id."""
+        """Whether it reads the conversation that began then, and not an earlier one with the same id."""
         self._born = self._born or born
         return self._born == born
 
     def push_lines(self, lines: Sequence[Line]) -> None:
-        """Hand over events."""
+        """Give it events."""
         if self._dismissed:
             return
         if len(self._lines) + len(lines) > _MAX_UNREAD:
@@ -61,12 +61,12 @@ class Reader:
         self._wake_up()
 
     def dismiss(self, signal: Signal) -> None:
-        """What comes by its conversation's id from now on is not for it."""
+        """Give it a last signal. Later events under its conversation's id are not for it."""
         self._dismissed, self._lines = True, []
         self.send_signal(signal)
 
     def send_signal(self, signal: Signal) -> None:
-        """Tell it something; that it is all over outweighs the rest."""
+        """Give it a signal. `GONE` and `DELETED` are not replaced by others."""
         if self._signal not in (Signal.GONE, Signal.DELETED):
             self._signal = signal
         self._wake_up()
@@ -76,7 +76,7 @@ class Reader:
             self._wake.set_result(None)
 
     async def read_next(self) -> Sequence[Line] | Signal:
-        """The events after `position`, in order and without a gap, or a sign."""
+        """Wait for the events after `position`, in order and without a gap, or for a signal."""
         while True:
             if self._lines:
                 lines, self._lines = self._lines, []
@@ -100,9 +100,9 @@ class Reader:
 
 
 def _take_following(lines: Sequence[Line], position: int) -> tuple[Sequence[Line], bool]:
-    """The lines after `position` as far as they follow one another, and whether there is a gap.
+    """Return the consecutive lines after `position`, and whether a gap follows.
 
-    A line may come twice: from the process that writes it, and from a poll that was under way when this one took the stream over.
+    A line may come twice: from the process that writes it, and from a poll that was running when this process took the stream over.
     """
     found: list[Line] = []
     for line in lines:
@@ -117,8 +117,8 @@ def _take_following(lines: Sequence[Line], position: int) -> tuple[Sequence[Line
 class Hub:
     """The readers of this process, by conversation.
 
-    Seconds: `poll` between two looks at streams of others, `quiet` of silence until a reader is told, `note` between notes in the log
-    that streams of others are followed here.
+    In seconds: `poll` is the time between two polls of other processes' streams; `quiet` is the silence after which a reader gets
+    `QUIET`; `note` is the time between two notes in the log that their streams are read here.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Hub:
 
     @contextmanager
     def open_reader(self, principal: Principal, conversation_id: str, position: int) -> Iterator[Reader]:
-        """A reader for as long as the context lasts."""
+        """Open a reader for as long as the context lasts."""
         reader = Reader(principal.id, position, self._quiet)
         if self._closed:
             reader.send_signal(Signal.GONE)
@@ -147,7 +147,7 @@ class Hub:
                 del self._readers[conversation_id]
 
     def watch_stream(self, conversation_id: str) -> None:
-        """Poll a stream from now on if another process writes it and somebody reads it here."""
+        """Start polling a stream if another process writes it and somebody reads it here."""
         remote = conversation_id in self._readers and not self._written_here(conversation_id)
         if remote and (self._polling is None or self._polling.done()):
             self._polling = asyncio.create_task(self._poll_streams())
@@ -156,21 +156,24 @@ class Hub:
         return conversation_id in self._readers
 
     def publish(self, conversation_id: str, owner: str, lines: Sequence[Line]) -> None:
-        """Bring events to the owner's readers of a conversation; it is gone for those of an earlier one by the same id."""
+        """Deliver events to the owner's readers of a conversation. Readers of an earlier one with the same id get `DELETED`."""
         _deliver_lines(self._readers.get(conversation_id, ()), owner, lines)
 
     def begin_stream(self, conversation_id: str, last_n: int) -> None:
-        """A stream begins here after that event: whoever has later ones reads a conversation that was deleted, or has what the log lost."""
+        """Note that a stream begins here after event `last_n`, and send away readers that have later events.
+
+        They read a conversation that was deleted, or have events that the log has lost.
+        """
         for reader in self._readers.get(conversation_id, ()):
             if reader.position > last_n:
                 reader.dismiss(Signal.GONE)
 
     def send_signal(self, conversation_id: str, signal: Signal) -> None:
-        """Tell the readers of a conversation something."""
+        """Give the readers of a conversation a signal."""
         _send_signal(self._readers.get(conversation_id, ()), signal)
 
     def close(self) -> None:
-        """Send all readers away, and those who come after."""
+        """Send away all readers, and those who come later."""
         self._closed = True
         if self._polling:
             self._polling.cancel()
@@ -193,7 +196,7 @@ class Hub:
             await asyncio.sleep(self._pause)
 
     async def _update_readers(self, remote: Mapping[str, Sequence[Reader]]) -> None:
-        """Tell these readers how their streams get on; those who come meanwhile may read another conversation by the same id."""
+        """Give these readers the progress of their streams. Readers who come meanwhile may read another conversation with the same id."""
         positions = {key: min(reader.position for reader in readers) for key, readers in remote.items()}
         found = await self._log.poll(positions)
         for key, readers in remote.items():
@@ -204,14 +207,14 @@ class Hub:
                         reader.dismiss(Signal.DELETED)
             if progress is None:
                 _send_signal(readers, Signal.DELETED)
-            elif progress.last_n < position:  # the log has lost what was told already, when its server crashed
+            elif progress.last_n < position:  # the log lost events that were sent, when its server crashed
                 _send_signal(readers, Signal.GONE)
             elif progress.lines:
                 _deliver_lines(readers, progress.owner, progress.lines)
             elif not progress.ended and not progress.held:
                 _send_signal(readers, Signal.FREE)
             elif progress.last_n > position:
-                _send_signal(readers, Signal.BEHIND)  # its events are kept no longer
+                _send_signal(readers, Signal.BEHIND)  # its events are no longer kept
             elif progress.ended:
                 _send_signal(readers, Signal.GONE)
 

@@ -1,7 +1,7 @@
 """live: the answers that this process is writing to the log.
 
-Events go to the log first and then to readers, so that what a client has seen is there for whoever takes over. All streams of the process
-share one write at a time; while one is under way, what comes meanwhile gathers for the next.
+Events go to the log first and then to readers, so that a process that takes over finds what a client has seen. All streams of the
+process share one write at a time. Events that come during a write wait for the next one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from anchorage.model import Principal
 from anchorage.ports.streams import Piece, StreamLog, StreamState
 from anchorage.telemetry import record_degradation
 
-COALESCE = 0.05  # seconds that tokens wait for one another
-_GATHER_SECONDS = 0.02  # seconds that what comes before the answer waits for more: one write may do for it all
+COALESCE = 0.05  # seconds that tokens are collected
+_GATHER_SECONDS = 0.02  # seconds that events before the answer are collected, so that one write may do
 _EVENTS_BEFORE_ANSWER = frozenset(("start", "reset", "hits"))
-_BETWEEN_WRITES = 0.015  # seconds, so that many streams share a write
+_BETWEEN_WRITES = 0.015  # seconds between writes, so that many streams share one
 _RETRY = 0.5
-_MAX_UNWRITTEN = 1000  # tokens and events after which a turn waits for the log
+_MAX_UNWRITTEN = 1000  # with so many tokens and events unwritten, a turn waits for the log
 
 
 class EndReason(Enum):
@@ -59,9 +59,7 @@ class LiveAnswer:
         self._written: asyncio.Future[None] | None = None  # while somebody waits for it
 
     async def emit(self, kind: str, data: dict[str, Any]) -> None:
-        """Take an event; waits where the log is far behind, and for a write at the first words: they go out before more is read, which
-        may be there already.
-        """
+        """Take an event. Wait where the log is far behind, and at the first words until they are written: more text may be there already."""
         if kind == "token":
             first, self._shown = not self._shown, True
             self._text.append(data["text"])
@@ -96,7 +94,7 @@ class LiveAnswer:
             await self._next_write()
 
     def _next_write(self) -> asyncio.Future[None]:
-        """Done with the next write."""
+        """Return a future that is done with the next write."""
         if self._written is None or self._written.done():
             self._written = asyncio.get_running_loop().create_future()
         return self._written
@@ -106,7 +104,7 @@ class LiveAnswer:
             self._written.set_result(None)
 
     def take_piece(self, now: float) -> Piece | None:
-        """What is to be written now."""
+        """Return what is to be written now."""
         if self.sending is None:
             if self._text:
                 self._tokens_due = now + COALESCE
@@ -120,7 +118,7 @@ class LiveAnswer:
         return self.sending
 
     def confirm_write(self) -> None:
-        """What was to be written is in the log."""
+        """Note that the last piece is in the log."""
         assert self.sending is not None
         self.last_n += len(self.sending.lines)
         self.sending = None
@@ -136,7 +134,7 @@ class LiveAnswer:
         return self._ended and not self._lines and self.sending is None and self.end is not EndReason.LOST
 
     def end_early(self, end: EndReason) -> None:
-        """End it from outside. An answer of which something was shown is stopped, not thrown away."""
+        """End it from outside. If some text was shown already, the answer is stopped and kept, not thrown away."""
         if self.end is not None and end in (EndReason.STOPPED, EndReason.ABANDONED):
             return
         self.end = end
@@ -157,7 +155,7 @@ class EventWriter:
         self._task: asyncio.Task[None] | None = None
 
     def request_write(self, live: LiveAnswer, due: float) -> None:
-        """Write for this stream at the given time of the loop's clock, or sooner."""
+        """Ask for a write of this stream at the given time of the loop's clock, or sooner."""
         if live in self._waiting:
             if due < live.due:
                 live.due = due
@@ -188,7 +186,7 @@ class EventWriter:
 
     async def _write(self, lives: list[LiveAnswer], now: float) -> None:
         lives = [live for live in lives if live.end is not EndReason.LOST]
-        # Of two attempts at one answer that are both here still, the later one counts.
+        # If two attempts at one answer are still here, the later one counts.
         latest = {live.conversation_id: live for live in sorted(lives, key=lambda live: live.attempt)}
         for live in lives:
             if latest[live.conversation_id] is not live:
@@ -222,7 +220,7 @@ class EventWriter:
         self._hub.publish(piece.conversation_id, live.principal.id, list(enumerate(piece.lines, piece.last_n + 1)))
 
     async def _handle_refused_write(self, live: LiveAnswer, piece: Piece) -> None:
-        """A write that was refused may have been taken before, when the connection broke after it."""
+        """Publish a refused write if the log has it already, because the connection broke after it; else end the answer as lost."""
         try:
             kept = await self._log.read(live.principal, piece.conversation_id, piece.last_n, 1)
         except AnchorageError:
@@ -233,6 +231,6 @@ class EventWriter:
         live.end_early(EndReason.LOST)
 
     async def settle(self) -> None:
-        """Wait until all that is waiting has been written or given up."""
+        """Wait until everything that waits was written or given up."""
         if self._task and not self._task.done():
             await self._task

@@ -31,21 +31,24 @@ from anchorage.telemetry import ANSWERS, STREAMS_TAKEN_OVER, record_degradation
 
 _log = structlog.get_logger(__name__)
 _PAGE = 100  # rows
-_SHUTDOWN_SECONDS = 3.0  # seconds for the log at shutdown
+_SHUTDOWN_SECONDS = 3.0  # for the log
 PrepareQuestion = Callable[[], Awaitable[PreparedQuestion]]
 
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """Seconds: that a silent process keeps its streams, that an answer goes on without readers, between two looks at streams of other
-    processes, that a question waits for another answer in its conversation, and of silence until a reader is told of it.
-    """
+    """Time limits of streams, in seconds."""
 
     lease: float
+    """How long a silent process keeps its streams."""
     grace: float
+    """How long an answer goes on without readers."""
     poll: float
+    """The time between two polls of streams that other processes write."""
     wait: float
+    """How long a question waits for another answer in its conversation."""
     quiet: float
+    """The silence after which a reader is told that the stream is quiet."""
 
 
 class Streams:
@@ -61,18 +64,18 @@ class Streams:
         self._last_heartbeat = float("-inf")
         self._handed_over, self._handover_done = False, asyncio.Event()
         self.draining = False
-        """Set when the process shuts down: then nothing new is begun or taken over, while what runs goes on."""
+        """Set when the process shuts down. Nothing new is begun or taken over then; running answers go on."""
 
     async def follow_answer(
         self, principal: Principal, ask: PrepareQuestion, *, after: int | None = None
     ) -> AsyncGenerator[Sequence[Line], None]:
-        """The events of an answer, begun here or wherever it is running already; `ask` prepares the question.
+        """Yield the events of an answer. It begins here unless it is running already; `ask` prepares the question.
 
-        An empty sequence tells of silence.
+        An empty sequence means that nothing has come for a while.
 
-        A message that is being answered, or was, is not answered again: its events come from the beginning of its last attempt, or
-        after the given one. Raises, before the first event, what `ask` raises, and `Conflict` where another answer of the conversation
-        does not end.
+        A message that is being answered, or was answered, is not answered again: its events come from the beginning of its last
+        attempt, or after event `after`. Raises, before the first event, what `ask` raises, and `Conflict` where another answer of the
+        conversation does not end.
         """
         self._raise_if_draining()
         deadline, waited = asyncio.get_running_loop().time() + self._limits.wait, False
@@ -94,7 +97,7 @@ class Streams:
             await asyncio.sleep(self._limits.poll)
 
         async def begin() -> PreparedQuestion:
-            """As it was prepared, or read anew if another answer has come meanwhile; the conversation's row is there by now."""
+            """Return the question as prepared, or prepared again if another answer has come meanwhile. The conversation exists now."""
             found = await ask() if waited or state.turn != asked.turn else asked
             thread = replace(found.thread, exists=True)
             return replace(found, conversation_id=state.conversation_id, message_id=state.message_id, thread=thread)
@@ -108,10 +111,10 @@ class Streams:
     async def resume_stream(
         self, principal: Principal, conversation_id: str, after: int | None
     ) -> AsyncGenerator[Sequence[Line], None]:
-        """The events after the given number up to the next `done`; without one, those of the last attempt.
+        """Yield the events after the given number up to the next `done`; without a number, those of the last attempt.
 
-        Nothing where there are none and none will come. Raises, before the first event, `NotFound`, and for a number that no event has
-        had yet `BadRequest`, or `Unavailable` while an answer is being written.
+        Yields nothing where there are none and none will come. Raises, before the first event, `NotFound`; and for a number that no
+        event has had yet, `BadRequest`, or `Unavailable` while an answer is being written.
         """
         self._raise_if_draining()
         state = await self.find_state(principal, conversation_id)
@@ -134,11 +137,11 @@ class Streams:
             yield lines
 
     async def find_state(self, principal: Principal, conversation_id: str) -> StreamState | None:
-        """The answer that is being streamed in a conversation, or was streamed there last. Raises `NotFound`."""
+        """Return the state of the stream in a conversation: the running one, or the last. Raises `NotFound`."""
         return await self._log.state(principal, conversation_id)
 
     async def stop_answer(self, principal: Principal, conversation_id: str) -> StreamState | None:
-        """Stop the running answer, wherever it runs; None where none is running. Raises `NotFound`."""
+        """Stop the running answer, in whatever process. Return None where none is running. Raises `NotFound`."""
         state = await self._log.stop(principal, conversation_id)
         if state is None:
             return None
@@ -150,7 +153,7 @@ class Streams:
         return state
 
     def drop_conversations(self, principal: Principal, conversation_ids: Iterable[str]) -> None:
-        """Conversations of theirs were deleted: what is being written of them here ends, and nobody waits for more of it."""
+        """End the answers that are being written in deleted conversations of a principal, and send their readers away."""
         for key in conversation_ids:
             live = self._lives.get(key)
             if live and live.principal.id == principal.id:
@@ -158,7 +161,7 @@ class Streams:
                 self._hub.send_signal(key, Signal.DELETED)
 
     async def hand_over(self) -> None:
-        """End what is being written here without a word, so that other processes take it over, and send all readers away."""
+        """End the answers that are being written here without a last event, so that other processes take them over. Send all readers away."""
         self.draining = self._handed_over = True
         lives = list(self._lives.values())
         for live in lives:
@@ -167,7 +170,7 @@ class Streams:
             async with asyncio.timeout(_SHUTDOWN_SECONDS):
                 await asyncio.gather(*(live.task for live in lives if live.task), return_exceptions=True)
                 await self._writer.settle()
-                if self._last_heartbeat > float("-inf"):  # else nothing was ever written
+                if self._last_heartbeat > float("-inf"):  # else no stream was ever opened
                     await self._log.release(self._holder)
         except (TimeoutError, AnchorageError) as error:
             record_degradation("streams_not_released", f"Others take them over in {self._limits.lease:.0f} s: {error}")
@@ -211,7 +214,7 @@ class Streams:
                     return
                 elif found is Signal.GONE:
                     if self._handed_over:
-                        yield ()  # something at least: that nothing came would tell the client not to come back
+                        yield ()  # an empty stream would tell the client not to come back
                     return
                 elif not isinstance(found, Signal) and found:
                     lines, ended = take_until_done(found)
@@ -223,11 +226,11 @@ class Streams:
     async def _resolve_caught_up_reader(
         self, principal: Principal, conversation: str, reader: Reader
     ) -> Sequence[Line] | Signal:
-        """What to do for a reader that has all that the log has."""
+        """Return what comes next for a reader that has read the whole log."""
         state = await self._find_existing_state(principal, conversation)
         if state is None:
             return Signal.DELETED
-        if state.last_n < reader.position:  # another one has its id, or the log has lost what was told already
+        if state.last_n < reader.position:  # another conversation has its id, or the log has lost events that were sent
             return Signal.GONE
         if not state.ended:
             self._hub.watch_stream(conversation)
@@ -235,7 +238,7 @@ class Streams:
         if reader.position >= state.last_n:
             return Signal.GONE
         if await self._log.read(principal, conversation, reader.position, 1):
-            return Signal.BEHIND  # it has come just now
+            return Signal.BEHIND  # an event has come just now
         turn = await self._memory.find(principal, conversation, state.message_id) if state.answered else None
         if turn is None:
             raise NotFound(
@@ -250,7 +253,7 @@ class Streams:
         return [item for item in enumerate(ending, state.last_n - 1) if item[0] > reader.position]
 
     async def _find_existing_state(self, principal: Principal, conversation: str) -> StreamState | None:
-        """The state of a stream that was there; None where its conversation was deleted."""
+        """Return the state of a stream that existed before; None where its conversation was deleted."""
         try:
             return await self._log.state(principal, conversation)
         except NotFound:
@@ -260,7 +263,7 @@ class Streams:
         if self.draining or state.held or state.ended or state.request is None:
             return
         if state.conversation_id in self._lives:
-            return  # it is written here; only the heart was late
+            return  # it is written here; only the heartbeat was late
         await self._renew_leases_if_due()
         claimed = await self._log.claim(state, self._holder)
         if claimed is None:
@@ -278,11 +281,11 @@ class Streams:
             )  # fmt: skip
             return replace(asked, fresh=request.fresh)
 
-        with suppress(Unavailable):  # the reader is sent away, and asks another one
+        with suppress(Unavailable):  # the reader is sent away, and asks another process
             await self._start_answer(principal, ask, claimed)
 
     async def _start_answer(self, principal: Principal, ask: PrepareQuestion, state: StreamState) -> None:
-        if self._handed_over:  # meanwhile: what was opened is for others, when our own last words are written
+        if self._handed_over:  # meanwhile: others take over what was opened, once our last events are written
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._handover_done.wait(), _SHUTDOWN_SECONDS)
             await self._log.release(self._holder)
@@ -296,7 +299,7 @@ class Streams:
             self._heartbeat = asyncio.create_task(self._run_heartbeat())
 
     async def _produce_answer(self, principal: Principal, ask: PrepareQuestion, live: LiveAnswer) -> None:
-        """Make the answer and write its events."""
+        """Produce the answer and write its events."""
         ids = {"conversation_id": live.conversation_id, "message_id": live.message_id}
         answer = None
         try:
@@ -318,17 +321,16 @@ class Streams:
             if self._lives.get(live.conversation_id) is live:
                 del self._lives[live.conversation_id]
                 self._hub.watch_stream(live.conversation_id)
-                if (
-                    live.end is EndReason.LOST
-                ):  # only now: before, the log may know of fewer events than its readers have
+                if live.end is EndReason.LOST:  # only now: before, the log may have fewer events than its readers
                     self._hub.send_signal(live.conversation_id, Signal.BEHIND)
 
     async def _release_unfinished(self, live: LiveAnswer) -> None:
-        """An answer that is not told to its end is anybody's: this process goes on living, and would keep it for ever.
+        """Give up the lease of an answer whose events are not all written, so that another process can take it over.
 
-        The log may have lost what readers were told already, when its server crashed: an attempt that could not go on from there ends here.
+        This process goes on living, and would keep the lease for ever. The log may have lost events that were sent, when its server
+        crashed: then this attempt cannot go on and ends here.
         """
-        # Another of ours in its place writes the conversation that has the id now.
+        # If another answer of ours has its place, that one writes the conversation with this id now.
         while not live.complete and not self._handed_over and self._lives.get(live.conversation_id) is live:
             try:
                 await self._log.let_go(self._holder, live.conversation_id, live.message_id, live.attempt, live.last_n)
@@ -386,7 +388,7 @@ def _build_shutdown_error() -> Unavailable:
 
 
 def build_stored_request(guard: TurnGuard, asked: PreparedQuestion) -> StreamRequest:
-    """What the log keeps until the answer has ended: nothing that the guard would not let into the history."""
+    """Return what the log keeps until the answer has ended, without anything that the guard would not let into the history."""
     collections = tuple(asked.collections) if asked.collections else None
     try:
         return StreamRequest(guard.guard_stored_question(asked.question), collections, asked.parent, asked.fresh)
