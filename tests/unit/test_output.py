@@ -2,7 +2,8 @@
 
 import pytest
 
-from anchorage.faces.cli.output import console, print_table
+from anchorage.faces.cli.output import AnswerPrinter, PlainConsole, console, print_table
+from anchorage.model import Answer
 
 
 def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -11,3 +12,46 @@ def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture
     print_table(["Name"], [[hostile]])
     printed = capsys.readouterr().out
     assert not {"\x1b", "\x9b", "\u202e", "\r"} & {*printed} and printed.count("a\N{REPLACEMENT CHARACTER}[2Jb") == 2
+
+
+ANSWER = Answer("The harbour opened in 1827. [1]", False, (), (), "conversation", "message")
+
+
+def printed(capsys: pytest.CaptureFixture[str], *pieces: str | None) -> str:
+    """What is shown of these pieces, None for a new attempt, before the answer comes."""
+    printer = AnswerPrinter()
+    for piece in pieces:
+        if piece is None:
+            printer.reset()
+        else:
+            printer.add(piece)
+    printer.end(ANSWER)
+    return capsys.readouterr().out
+
+
+def test_an_answer_is_shown_once_where_checking_changed_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = ANSWER.answer + "\n"
+    assert printed(capsys) == whole
+    assert printed(capsys, " The harbour ", "opened in 1827.") == whole
+    assert printed(capsys, "The harbour opened in 1827. [1]") == whole
+    assert printed(capsys, None, ANSWER.answer) == whole
+
+
+def test_a_pipe_gets_what_was_checked_below_what_was_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed(capsys, "The harbour opened in 1828. [2]\x1b[2J")
+    assert "\x1b" not in shown
+    assert shown.startswith("The harbour opened in 1828.") and shown.endswith(f"the answer reads:\n\n{ANSWER.answer}\n")
+    assert "begins anew" in printed(capsys, "The har", None, ANSWER.answer)
+
+
+def test_a_terminal_shows_what_was_checked_in_its_place(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(
+        "anchorage.faces.cli.output.console", lambda: PlainConsole(force_terminal=True, width=10, height=8)
+    )
+    assert printed(capsys, "The harbour\nopened in 1828.") == (
+        f"The harbour\nopened in 1828.\x1b[3A\r\x1b[J{ANSWER.answer}\n"  # four lines of ten columns
+    )
+    assert "the answer reads" in printed(capsys, "x" * 200)  # its beginning has left the screen
