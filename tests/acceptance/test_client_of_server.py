@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from .conftest import ANCHORAGE, Cli, clean_environment, served
+from .conftest import ANCHORAGE, Cli, clean_environment, served, until
 from .test_streams import ANSWER, model, shared
 
 __all__ = ["model", "shared"]  # fixtures
@@ -216,3 +216,31 @@ def test_an_answer_is_printed_as_it_comes(shared: Cli) -> None:
     assert time.monotonic() - began > 1, "it came all at once"
     text = (first + rest).decode()
     assert text.startswith(ANSWER) and text.count("word7 ") <= 2 and re.search(r"\[1\] .*harbour", text)
+
+
+@pytest.mark.parametrize("leave", ["interrupt", "close"])
+def test_an_answer_that_is_left_ends_on_the_server_too(shared: Cli, leave: str) -> None:
+    with served(shared, "serve") as (client, _):
+        with subprocess.Popen(
+            [ANCHORAGE, "ask", "When was the harbour of Ghent opened?", "--conversation", f"left-{leave}"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=clean_environment(ANCHORAGE_DATA=str(shared.data)),
+        ) as process:  # fmt: skip
+            assert process.stdout and process.stderr and process.stdout.read(5)
+            if leave == "interrupt":
+                process.send_signal(signal.SIGINT)
+                errors = process.stderr.read().decode()
+                assert process.wait(30) == 130 and "Interrupted" in errors and "Traceback" not in errors
+            else:
+                process.stdout.close()
+        until("the answer to end", lambda: not client.get(f"/api/chat/left-{leave}").json().get("running"))
+        turns = client.get(f"/api/conversations/left-{leave}").json()["turns"]
+        assert turns[-1]["stopped"] and "word29" not in turns[-1]["answer"]
+
+
+def test_a_command_that_is_interrupted_says_so_in_json(shared: Cli) -> None:
+    with served(shared, "serve") as (client, _):
+        process = shared.start("ask", "When was the harbour of Ghent opened?", "--conversation", "left-json", "--json")
+        until("the answer to begin", lambda: client.get("/api/chat/left-json").json().get("running"))
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 130 and json.loads(out)["error"]["code"] == "interrupted"

@@ -282,4 +282,4 @@ def test_interrupting_a_command_is_quiet(cli: Cli, tmp_path: Path) -> None:
     )
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130 and "Traceback" not in errors
+    assert process.returncode == 130 and "Traceback" not in errors and errors.endswith("anchorage: Interrupted.\n")

@@ -108,6 +108,9 @@ async def test_errors_are_the_same_either_way(kind: str, up: tuple[str, Path]) -
             await api.ask(" ")
         with pytest.raises(TooLarge, match="characters"):
             await api.search("x" * 100_000)
+        for wrong in (0, -1, 101, 1001):
+            with pytest.raises(BadRequest):
+                await api.search("x", k=wrong)
         with pytest.raises(NotFound):
             await api.search("x", collection="nosuch")
         with pytest.raises(Blocked):
@@ -193,11 +196,11 @@ async def test_a_server_that_stays_away_is_given_up(shared: Cli, monkeypatch: py
 async def test_a_stream_that_is_left_lets_its_connection_go(shared: Cli) -> None:
     with served(shared, "serve") as (http, _):
         async with Client(str(http.base_url)) as client:
-            async with aclosing(client.ask_stream(QUESTION, conversation_id="left")) as events:
+            async with aclosing(client.ask_stream(QUESTION, conversation_id="left", message_id="m")) as events:
                 async for event in events:
                     if event.type == "token":
                         break
-            assert await client.stop("left")
+            assert await client.stop("left")  # somebody could have come back to it by its id
             (connection,) = client._transport._http._transport._pool.connections  # type: ignore[attr-defined]
             assert connection.is_idle()  # that of `stop`; the stream's is closed
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from anchorage.adapters.postgres.pool import Pool
 from anchorage.faces.http import direct
@@ -73,3 +75,26 @@ async def test_it_is_counted_by_its_route(api: Api, path: str) -> None:
     assert (await api.client.post(path, content=content, headers=HEADERS)).is_success
     metrics = (await api.client.get("/metrics")).text
     assert f'anchorage_http_requests_total{{method="POST",route="{path}",status="200"}}' in metrics
+
+
+@pytest.mark.parametrize(
+    "kinds", [["application/jsonl"], ["application/jsonp"], ["text/plain", "application/json"], ["text/plain"]]
+)
+async def test_other_content_types_go_the_generic_path(api: Api, path: str, kinds: list[str]) -> None:
+    content = json.dumps(BODY if path == "/api/chat" else COMPLETION).encode()
+    reply = await api.client.post(path, content=content, headers=[("content-type", kind) for kind in kinds])
+    assert reply.status_code in (400, 422)
+    plain = await api.client.post(path, content=content, headers={"content-type": "Application/JSON ; charset=utf-8"})
+    assert plain.is_success
+
+
+async def test_an_http_exception_keeps_its_status(api: Api, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(headers: object) -> None:
+        raise HTTPException(401, "Sign in.", {"www-authenticate": "Bearer"})
+
+    services = replace(api.services, principals=refuse)
+    monkeypatch.setattr(api.state, "services", services)
+    content = json.dumps(BODY if path == "/api/chat" else COMPLETION).encode()
+    reply = await api.client.post(path, content=content, headers=HEADERS)
+    assert reply.status_code == 401 and reply.headers["www-authenticate"] == "Bearer" and "Sign in." in reply.text
+    assert "x-request-id" in reply.headers

@@ -744,14 +744,14 @@ async def lose_the_last(bakery: Bakery, count: int) -> None:
 
 async def test_a_log_that_lost_what_was_told_begins_the_answer_anew(bakery: Bakery) -> None:
     async with processes(bakery, 2) as (one, two):
-        let_go = one.log.let_go
+        release_stream = one.log.release_stream
 
         async def late(*attempt: Any) -> None:
             for _ in range(10):  # time for readers to look
                 await one.log.state(bakery.principal, "c")
-            await let_go(*attempt)
+            await release_stream(*attempt)
 
-        one.log.let_go = late  # type: ignore[method-assign]
+        one.log.release_stream = late  # type: ignore[method-assign]
         client = await one.ask().until("hits")
         for shown in ("Flour ", "Flour and "):
             one.generator.go(1)

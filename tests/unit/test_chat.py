@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from anchorage.chat.generation.prompt import build_prompt
+from anchorage.chat.generation.writer import Writer
 from anchorage.chat.memory.recount import recount_questions
 from anchorage.chat.memory.rewrite import carry_over_words, is_about_conversation, needs_history
 from anchorage.chat.quoting.extract import rank_sentences, split_into_sentences
 from anchorage.chat.quoting.prose import Kind
+from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.chat.state import ABSTENTION
 from anchorage.chat.turn import check_id
 from anchorage.errors import BadRequest
-from anchorage.model import Hit, Turn
+from anchorage.model import Hit, Turn, Usage
 from anchorage.testing.hashing import hash_texts
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
@@ -219,3 +221,9 @@ def test_evidence_is_higher_for_a_question_that_the_passage_answers() -> None:
 
     assert evidence("When was the harbour of Ghent opened?") > evidence("Who won the cup final?")
     assert rank_sentences("x", [], np.zeros(64), np.zeros((0, 64), dtype=np.float32), ENGLISH).evidence == 0
+
+
+async def test_a_rewrite_that_was_cut_does_not_make_an_abstention_look_cut() -> None:
+    writer = Writer(None, None, None)  # type: ignore[arg-type]  nothing is written
+    found = await writer.write_answer({"hits": PackableHits(), "usage": Usage("m", 10, 200, cut=True)}, None)  # type: ignore[arg-type]
+    assert found["abstained"] and found["usage"] == Usage("m", 10, 200)

@@ -1,8 +1,10 @@
 """The client's parts: errors by their code, events from pieces of bytes, attempts, and what is uploaded together."""
 
+import asyncio
 import inspect
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -148,3 +150,34 @@ def test_files_below_folders_keep_their_path(tmp_path: Path) -> None:
         find_files(["s3://bucket/"])
     found = find_files([tmp_path / "a.txt"]) * 45
     assert [len(batch) for batch in batches(found)] == [20, 20, 5]
+
+
+@pytest.mark.parametrize(("message_id", "stopped"), [(None, ["/prefix/api/chat/c/stop"]), ("m", [])])
+async def test_an_answer_that_is_left_is_stopped_unless_somebody_can_come_back_to_it(
+    message_id: str | None, stopped: list[str]
+) -> None:
+    seen = []
+    start = (
+        b'event: start\ndata: {"type":"start","n":1,"conversation_id":"c","message_id":"m"}\nid: 1\n\n'
+        b'event: token\ndata: {"type":"token","n":2,"text":"One"}\nid: 2\n\n'
+    )
+
+    async def body() -> AsyncIterator[bytes]:
+        yield start
+        await asyncio.Event().wait()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url.path)
+        if request.url.path.endswith("/stop"):
+            return httpx.Response(200, json={"stopping": True})
+        return httpx.Response(200, content=body(), headers={"content-type": "text/event-stream"})
+
+    async with client_of(answer) as client:
+        async with aclosing(client.ask_stream("x", conversation_id="c", message_id=message_id)) as events:
+            async for event in events:
+                if event.type == "token":
+                    break
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await client.ask("x", conversation_id="c", message_id=message_id)
+    assert seen == ["/prefix/api/chat", *stopped] * 2

@@ -49,7 +49,7 @@ class SlowLog:
     def __init__(self, answer: Mapping[str, Progress]) -> None:
         self.answer, self.asked, self.go_on = answer, asyncio.Event(), asyncio.Event()
 
-    async def followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
+    async def note_followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
         return []
 
     async def poll(self, positions: Mapping[str, int]) -> Mapping[str, Progress]:

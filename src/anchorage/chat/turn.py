@@ -142,16 +142,26 @@ class Chat:
         return self._usage.hold_budget(principal, Usage(model, read, most))
 
     async def emit_turn(
-        self, principal: Principal, asked: PreparedQuestion, emit: Emit, stop: Stop | None = None
+        self,
+        principal: Principal,
+        asked: PreparedQuestion,
+        emit: Emit,
+        stop: Stop | None = None,
+        *,
+        log_failure: bool = True,
     ) -> Answer | None:
-        """Run the turn and emit `answer` or `error`; returns the answer if there is one."""
+        """Run the turn and emit `answer` or `error`; returns the answer if there is one.
+
+        `log_failure`: whether a failure is logged, as where nobody may be there to read the event.
+        """
         conversation = asked.conversation_id
         try:
             answer = await self.answer_turn(principal, asked, emit, stop)
             await emit("answer", {"answer": answer})
             return answer
         except AnchorageError as error:
-            _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
+            if log_failure:
+                _log.warning("turn_failed", code=error.code, reason=error.message, conversation_id=conversation)
             await emit("error", describe_error(error))
         except Exception as error:  # noqa: BLE001  the stream must end with an error event, whatever went wrong
             _log.exception("turn_crashed", conversation_id=conversation)
@@ -188,7 +198,7 @@ class Chat:
 
         async def emit_all() -> None:
             await emit("start", {"conversation_id": asked.conversation_id, "message_id": asked.message_id})
-            await self.emit_turn(principal, asked, emit)
+            await self.emit_turn(principal, asked, emit, log_failure=False)
             await emit("done", {})
 
         task = asyncio.create_task(emit_all())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,8 +19,10 @@ from anchorage.client.resources import Conversations, Documents, Jobs, Sources
 from anchorage.client.stream import AnswerStream
 from anchorage.client.transport import Transport
 from anchorage.client.upload import batches, find_files, upload_files, wait_for
-from anchorage.errors import Unavailable
+from anchorage.errors import AnchorageError, Unavailable
 from anchorage.model import DEFAULT_COLLECTION, Answer, DocumentStatus, Hit, Outcome
+
+_STOPPING = 5.0  # seconds that an answer which is left is given to stop
 
 
 class Client:
@@ -79,15 +82,29 @@ class Client:
     ) -> AsyncGenerator[AskEvent, None]:  # fmt: skip
         """The answer as it is written; the last event is `answer`. A connection that breaks is resumed where it broke.
 
-        Both ids are chosen here where none are given, so that a question which is sent twice is answered once.
+        Both ids are chosen here where none are given, so that a question which is sent twice is answered once. An answer that is
+        left before its end is stopped where its `message_id` was chosen here: nobody else can come back to it.
         """
+        conversation = conversation_id or str(uuid4())
         body = {
-            "message": question, "conversation_id": conversation_id or str(uuid4()), "message_id": message_id or str(uuid4()),
+            "message": question, "conversation_id": conversation, "message_id": message_id or str(uuid4()),
             "collection": collection,
         }  # fmt: skip
-        async with aclosing(AnswerStream(self._transport, body).events()) as events:
-            async for event in events:
-                yield event
+        ended = False
+        try:
+            async with aclosing(AnswerStream(self._transport, body).events()) as events:
+                async for event in events:
+                    ended = event.answer is not None
+                    yield event
+        except (GeneratorExit, asyncio.CancelledError):
+            if not ended and message_id is None:
+                await self._stop_left_answer(conversation)
+            raise
+
+    async def _stop_left_answer(self, conversation_id: str) -> None:
+        with suppress(AnchorageError, TimeoutError):
+            async with asyncio.timeout(_STOPPING):
+                await self.stop(conversation_id)
 
     async def ingest(
         self, *places: str | Path, collection: str = DEFAULT_COLLECTION, wait: bool = True

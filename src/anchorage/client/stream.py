@@ -50,7 +50,7 @@ class AnswerStream:
                     async for event in attempt:
                         if event["type"] == "done":
                             return
-                        yield self._decoded(event)
+                        yield self._decode(event)
                 reason: Exception = httpx.RemoteProtocolError("it ended early")
             except httpx.TransportError as error:
                 reason = error
@@ -97,7 +97,7 @@ class AnswerStream:
         asked = reason.retry_after if isinstance(reason, Unavailable) else None
         await asyncio.sleep(min(asked, backoff(99)) if asked is not None else backoff(self._failures))
 
-    def _decoded(self, event: Mapping[str, Any]) -> AskEvent:
+    def _decode(self, event: Mapping[str, Any]) -> AskEvent:
         kind = event["type"]
         if kind == "error":
             raise error_named(event["code"], event["message"])

@@ -75,7 +75,7 @@ class Transport:
         while True:
             try:
                 response = await self._http.request(
-                    method, path, params=_given(params), json=body, files=files() if files else None
+                    method, path, params=_drop_missing(params), json=body, files=files() if files else None
                 )
             except httpx.TransportError as error:
                 failures += 1
@@ -97,7 +97,7 @@ class Transport:
     ) -> AsyncIterator[httpx.Response]:
         """One attempt at a response that comes piece by piece. Raises the server's error, and what httpx raises."""
         request = self._http.stream(
-            method, path, params=_given(params), json=body,
+            method, path, params=_drop_missing(params), json=body,
             headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
         )  # fmt: skip
         async with request as response:
@@ -137,7 +137,7 @@ def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _given(params: Params | None) -> dict[str, str | int | bool] | None:
+def _drop_missing(params: Params | None) -> dict[str, str | int | bool] | None:
     return {name: value for name, value in params.items() if value is not None} if params else None
 
 

@@ -62,13 +62,13 @@ async def upload_files(transport: Transport, files: Sequence[Named], collection:
     """Send files; returns the uri of each and the job that ingests it. Not tried again when it breaks off: its jobs may be queued."""
     with ExitStack() as stack:
 
-        def opened() -> list[tuple[str, tuple[str, Any]]]:
+        def open_files() -> list[tuple[str, tuple[str, Any]]]:
             stack.close()
             return [("files", (name, stack.enter_context(path.open("rb")))) for name, path in files]
 
         try:
             response = await transport.send(
-                "POST", "/api/documents", params={"collection": collection, "paths": True}, files=opened
+                "POST", "/api/documents", params={"collection": collection, "paths": True}, files=open_files
             )
         except OSError as error:
             raise BadRequest(f"{error.filename} cannot be read: {error.strerror}.") from error

@@ -50,7 +50,7 @@ class PassageEmbedder:
         """The vectors of the indexed version, by header and text."""
         if known and known.version:
             with suppress(NotFound):  # deleted meanwhile
-                return await self._catalog.embedded(self._principal, known.id, index_id=index.index_id)
+                return await self._catalog.read_vectors(self._principal, known.id, index_id=index.index_id)
         return {}
 
     async def _embed_texts(self, index: OpenIndex, texts: Sequence[str], total: int, progress: Progress) -> Vectors:

@@ -45,7 +45,7 @@ class Catalog(Protocol):
 
         `keep`: these texts stay when their versions are replaced, since something that lasts is going to cite them.
         """
-    async def embedded(self, principal: Principal, document_id: str, *, index_id: int | None = None) -> Vectors:
+    async def read_vectors(self, principal: Principal, document_id: str, *, index_id: int | None = None) -> Vectors:
         """The vectors of the indexed version's chunks, by header and text. Raises `IndexMoved` as `replace` does."""
     async def replace(self, principal: Principal, collection: str, documents: Sequence[IndexedDocument], *, index_id: int | None = None) -> Ids:
         """Make these versions visible and the older ones not, all in one transaction; returns their ids.

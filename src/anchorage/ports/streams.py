@@ -126,11 +126,13 @@ class StreamLog(Protocol):
         """Say that the holder lives; returns the conversations among its streams that somebody wants stopped."""
         ...
 
-    async def followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
+    async def note_followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
         """Note that clients follow these here; or, with `seconds`, those which were noted so lately."""
         ...
 
-    async def let_go(self, holder: str, conversation_id: str, message_id: str, attempt: int, last_n: int) -> None:
+    async def release_stream(
+        self, holder: str, conversation_id: str, message_id: str, attempt: int, last_n: int
+    ) -> None:
         """Set one stream of the holder free to be taken, if it is still its own; the next attempt's events come after that number, which
         was told, even where the log has lost it.
         """

@@ -107,7 +107,7 @@ def data_dir(given: Path | None = None) -> Path:
     if given is not None:
         return given.expanduser().absolute()
     named = environment_values().get(("data", "dir"))
-    return Path(named) if named else default_data_dir()
+    return Path(named).expanduser().absolute() if named else default_data_dir()
 
 
 def build_child_environment() -> dict[str, str]:

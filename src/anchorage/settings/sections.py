@@ -20,6 +20,12 @@ class DataSettings(Section):
 
     dir: Path = Field(default_factory=default_data_dir, description="data directory of everything embedded")
 
+    @field_validator("dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        """Make `~/data` what a shell would make of it, which does not see it in a file of settings."""
+        return value.expanduser()
+
 
 class DatabaseSettings(Section):
     """The two databases; an embedded Postgres serves where a URL is missing."""

@@ -72,10 +72,6 @@ class Analyser:
         stems: list[str] = self._stemmer.stemWords(words) if self._stemmer else words
         return [stem[:_MAX_TERM_LENGTH] for stem in stems if stem]
 
-    def find_term_spans(self, text: str) -> list[tuple[int, int]]:
-        """Return the spans of the words that `extract_terms` keeps, in order. Stop words are left out."""
-        return [match.span() for match in _TERM.finditer(text) if match.group().lower() not in self._stop]
-
     def stem_words(self, words: list[str]) -> list[str]:
         """Return the stem of each of these lower-case words, stop words included."""
         return list(map(self._stems.__getitem__, words))

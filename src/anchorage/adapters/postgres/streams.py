@@ -192,7 +192,7 @@ class PostgresStreamLog:
             )
             return [row[0] for row in await cursor.fetchall()]
 
-    async def followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
+    async def note_followed(self, conversation_ids: Sequence[str], seconds: float | None = None) -> Sequence[str]:
         async with connection_for(self._pool, "following streams") as connection:
             if seconds is None:
                 # Rows that are being written are skipped: waiting for them in any order could deadlock.
@@ -209,7 +209,9 @@ class PostgresStreamLog:
             )
             return [row[0] for row in await cursor.fetchall()]
 
-    async def let_go(self, holder: str, conversation_id: str, message_id: str, attempt: int, last_n: int) -> None:
+    async def release_stream(
+        self, holder: str, conversation_id: str, message_id: str, attempt: int, last_n: int
+    ) -> None:
         async with connection_for(self._pool, "giving a stream up") as connection:
             await connection.execute(
                 "UPDATE anchorage.streams SET holder = NULL, last_n = greatest(last_n, %s) "

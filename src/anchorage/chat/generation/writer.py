@@ -28,7 +28,13 @@ class Writer:
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
         """Write the text, or abstain where nothing was found."""
         if not state["hits"]:
-            return {"answer": ABSTENTION, "abstained": True, "statements": (), "unsupported": ()}
+            return {
+                "answer": ABSTENTION,
+                "abstained": True,
+                "statements": (),
+                "unsupported": (),
+                "usage": add_usage(state["usage"], Usage()),
+            }
         text, usage = await self.write_text(context, state["standalone_question"], state["hits"], state["history"])
         return {"written": text, "usage": add_usage(state["usage"], usage)}
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from anchorage.chat.retrieval.retrieve import Retriever
 from anchorage.chat.safety.guard import TurnGuard
 from anchorage.chat.safety.question import check_question
+from anchorage.errors import BadRequest
 from anchorage.model import Hit, Principal
+
+MOST_PASSAGES = 100
 
 
 class PassageSearch:
@@ -21,6 +24,10 @@ class PassageSearch:
     ) -> Sequence[Hit]:
         """Return the best passages. Raises `BadRequest`, `TooLarge`, `Blocked`, `BudgetExceeded`, and what retrieval raises."""
         question = check_question(question, self._question_limit)
+        if k is not None and (type(k) is not int or not 1 <= k <= MOST_PASSAGES):
+            raise BadRequest(
+                f"k is {k!r}, and must be a number from 1 to {MOST_PASSAGES}: how many passages are wanted."
+            )
         question = await self._guard.guard_search(principal, question)
         ranking, _ = await self._retriever.retrieve(principal, question, collections, k, within_budget=True)
         return ranking.hits

@@ -188,7 +188,7 @@ class Hub:
                 now = asyncio.get_running_loop().time()
                 if now - noted > self._note_every:
                     noted = now
-                    await self._log.followed(list(remote))
+                    await self._log.note_followed(list(remote))
                 await self._update_readers(remote)
             except AnchorageError as error:
                 record_degradation("streams_not_followed", error.message)

@@ -333,7 +333,9 @@ class Streams:
         # If another answer of ours has its place, that one writes the conversation with this id now.
         while not live.complete and not self._handed_over and self._lives.get(live.conversation_id) is live:
             try:
-                await self._log.let_go(self._holder, live.conversation_id, live.message_id, live.attempt, live.last_n)
+                await self._log.release_stream(
+                    self._holder, live.conversation_id, live.message_id, live.attempt, live.last_n
+                )
                 return
             except AnchorageError as error:
                 record_degradation("stream_not_given_up", error.message)
@@ -373,7 +375,7 @@ class Streams:
             elif now - live.unread_since >= grace:
                 long.append(key)
         if long:
-            followed = await self._log.followed(long, grace)
+            followed = await self._log.note_followed(long, grace)
             for key in long:
                 if not (live := self._lives.get(key)):  # type: ignore[assignment]
                     continue

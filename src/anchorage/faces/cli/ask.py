@@ -11,7 +11,7 @@ import typer
 
 from anchorage.chat.streaming.events import serialise_answer, serialise_hit
 from anchorage.errors import NotFound
-from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.connection import open_api
 from anchorage.faces.cli.options import Collection, Data, Json
 from anchorage.faces.cli.output import AnswerPrinter, errors, print_hits, print_json
 from anchorage.settings.environment import data_dir, environment_values
@@ -36,7 +36,7 @@ def search(
     """Find the passages that fit a question best."""
 
     async def run() -> None:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             hits = await api.search(question, collection=collection, k=k)
             if not hits:
                 await _tell_if_empty(api, data)
@@ -58,7 +58,7 @@ def ask(
     """Answer a question, with a citation for every sentence."""
 
     async def run() -> None:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             if conversation:
                 await _tell_if_new(api, conversation)
             if json:

@@ -25,18 +25,18 @@ _SILENCE = 600.0  # seconds; deleting a collection may take some
 
 
 @asynccontextmanager
-async def connected(data: Path | None) -> AsyncIterator[Api]:
+async def open_api(data: Path | None) -> AsyncIterator[Api]:
     """The Python API over the running server; embedded where none runs, or where the environment asks for what it does not have."""
     if server := await find_server(data):
         async with server as client:
             yield client
     else:
-        async with embedded(data) as anchorage:
+        async with open_embedded(data) as anchorage:
             yield anchorage
 
 
 @asynccontextmanager
-async def embedded(data: Path | None) -> AsyncIterator[Anchorage]:
+async def open_embedded(data: Path | None) -> AsyncIterator[Anchorage]:
     """The Python API in this process."""
     from anchorage.faces.python import Anchorage
 

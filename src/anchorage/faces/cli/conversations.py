@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from anchorage.errors import BadRequest
-from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.connection import open_api
 from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import conversation_json, turn_json
@@ -32,7 +32,7 @@ def list_conversations(
     """The newest conversations."""
 
     async def run() -> Sequence[Conversation]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.conversations.list(limit=limit, matching=matching)
 
     found = asyncio.run(run())
@@ -52,7 +52,7 @@ def show(conversation_id: Annotated[str, typer.Argument(metavar="ID")], data: Da
     """The questions and answers of a conversation; of a long one the last thousand."""
 
     async def run() -> tuple[Conversation, Sequence[Turn]]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.conversations.show(conversation_id)
 
     found, turns = asyncio.run(run())
@@ -77,7 +77,7 @@ def delete(
         raise BadRequest("Name the conversations by their ids, or all of them with `--all`.")
 
     async def run() -> Sequence[str]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             if conversation_ids:
                 for key in conversation_ids:
                     await api.conversations.delete(key)

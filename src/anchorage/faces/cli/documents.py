@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from anchorage.errors import BadRequest, NotFound
-from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.connection import open_api
 from anchorage.faces.cli.options import Collection, Data, Json
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import document_json, format_document_with_text
@@ -24,7 +24,7 @@ def list_documents(collection: Collection = None, data: Data = None, json: Json 
     """All documents with their status, and the reason where one failed."""
 
     async def run() -> Sequence[Document]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.documents.list(collection=collection)
 
     found = asyncio.run(run())
@@ -48,7 +48,7 @@ def show(document_id: Annotated[str, typer.Argument(metavar="ID")], data: Data =
     """A document with its pages and extracted text."""
 
     async def run() -> dict[str, Any]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return format_document_with_text(*await api.documents.show(document_id))
 
     found = asyncio.run(run())
@@ -78,7 +78,7 @@ def delete(
         raise BadRequest("Name the documents by their ids, or all of a collection with `--collection NAME --all`.")
 
     async def run() -> Sequence[str]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             if collection is not None:
                 return await api.documents.delete_all(collection)
             return await api.documents.delete(*document_ids or ())

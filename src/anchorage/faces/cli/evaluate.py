@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from anchorage.faces.cli.connection import embedded
+from anchorage.faces.cli.connection import open_embedded
 from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import errors, print_json
 
@@ -38,7 +38,7 @@ async def _evaluate(
         disable=not errors.is_terminal,
     ) as progress:  # fmt: skip
         task = progress.add_task("starting", total=None)
-        async with embedded(data) as anchorage:
+        async with open_embedded(data) as anchorage:
             return await anchorage.eval(
                 folder, k=k, distractors=distractors, keep=keep,
                 progress=lambda what, done: progress.update(task, description=f"{done} {what}"),

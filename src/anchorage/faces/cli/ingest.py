@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from anchorage.errors import BadRequest
-from anchorage.faces.cli.connection import embedded
+from anchorage.faces.cli.connection import open_embedded
 from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import console, errors, print_json, progress_columns
 from anchorage.faces.shapes import outcome_json
@@ -71,7 +71,7 @@ async def _ingest(
     outcomes: list[Outcome] = []
     with _progress() as progress:
         task = progress.add_task("starting", total=None)
-        async with embedded(data) as anchorage:
+        async with open_embedded(data) as anchorage:
             found = anchorage.ingest_stream(
                 *places, collection=collection, wait=wait, web=web,
                 counted=lambda total: progress.update(task, description="ingesting", total=total),

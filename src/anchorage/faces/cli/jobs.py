@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from anchorage.faces.cli.connection import connected
+from anchorage.faces.cli.connection import open_api
 from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import console, errors, print_json, print_table, progress_columns
 from anchorage.faces.shapes import job_json
@@ -36,7 +36,7 @@ def list_jobs(
     """The newest jobs, with the reason where one failed or waits for another attempt."""
 
     async def run() -> tuple[Sequence[Job], Mapping[str, int]]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.jobs.list(status=status, limit=limit), await api.jobs.counts()
 
     found, counts = asyncio.run(run())
@@ -68,7 +68,7 @@ def watch(
     """A progress bar of all jobs, until none is left."""
 
     async def run() -> int:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await _watch(api.jobs, follow=follow)
 
     if not asyncio.run(run()):
@@ -117,7 +117,7 @@ def _print(data: Path | None, json: bool, act: Callable[[JobsApi], Awaitable[Job
     """Do something with a job and print what it is now."""
 
     async def run() -> Job:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await act(api.jobs)
 
     shown = job_json(asyncio.run(run()))

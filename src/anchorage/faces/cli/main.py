@@ -87,7 +87,7 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _FAILED
     except BaseExceptionGroup as group:
-        return _grouped(group)
+        return _report_group(group)
     except UnicodeEncodeError:
         return _fail("misuse", "An argument is not valid UTF-8. Give it in UTF-8.", _MISUSE)
     except Exception as error:  # the last resort: a bug, told as one
@@ -98,10 +98,12 @@ def _run() -> int:
             f"Something unexpected failed ({type(error).__name__}). LOG_LEVEL=DEBUG shows where; please report it.",
             _FAILED,
         )
+    if result == _INTERRUPTED:  # what the library makes of Ctrl+C
+        return _fail("interrupted", "Interrupted.", _INTERRUPTED)
     return result if isinstance(result, int) else 0
 
 
-def _grouped(group: BaseExceptionGroup[Any]) -> int:
+def _report_group(group: BaseExceptionGroup[Any]) -> int:
     """What ended a task group: ours if there is one."""
     ours = group.subgroup(AnchorageError)
     if ours is None:

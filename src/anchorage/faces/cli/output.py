@@ -72,7 +72,7 @@ def print_hits(hits: Sequence[Hit]) -> None:
         out.print("No passages were found. `anchorage documents list` shows what there is to search.")
     for number, hit in enumerate(hits, 1):
         out.print(f"[bold]{number}. {escape(_place(hit))}[/bold]  [dim]{hit.score:.3f}  {escape(hit.uri)}[/dim]")
-        out.print(f"   {escape(_shortened(hit.text))}\n")
+        out.print(f"   {escape(_shorten(hit.text))}\n")
 
 
 class AnswerPrinter:
@@ -122,14 +122,14 @@ class AnswerPrinter:
 def _print_support(out: Console, answer: Answer) -> None:
     for citation in answer.citations:
         out.print(f"\n[bold]\\[{citation.marker}] {escape(_place(citation))}[/bold]  [dim]{escape(citation.uri)}[/dim]")
-        out.print(f"    “{escape(_shortened(citation.quote))}”")
+        out.print(f"    “{escape(_shorten(citation.quote))}”")
     for item in answer.unsupported:
-        what = f"“{escape(_shortened(item.text))}”" if item.text else "A sentence was withheld."
+        what = f"“{escape(_shorten(item.text))}”" if item.text else "A sentence was withheld."
         out.print(f"\n[yellow]Not supported by these documents:[/yellow] {what}")
     if answer.abstained and answer.hits:
         out.print("\n[dim]The nearest passages:[/dim]")
         for hit in answer.hits[:3]:
-            out.print(f"  [dim]{escape(_place(hit))}: {escape(_shortened(hit.text, 120))}[/dim]")
+            out.print(f"  [dim]{escape(_place(hit))}: {escape(_shorten(hit.text, 120))}[/dim]")
     errors.print(
         f'\n[dim]To go on: anchorage ask "..." --conversation {escape(answer.conversation_id)}[/dim]', soft_wrap=True
     )
@@ -139,6 +139,6 @@ def _place(item: Hit | Citation) -> str:
     return f"{item.title}, p. {item.page}" if item.page else item.title
 
 
-def _shortened(text: str, limit: int = _QUOTE) -> str:
+def _shorten(text: str, limit: int = _QUOTE) -> str:
     line = " ".join(text.split())
     return line if len(line) <= limit else line[:limit].rsplit(" ", 1)[0] + " …"

@@ -58,7 +58,7 @@ def command(
     settings = settings_for(data)
     started = time.monotonic()
     if drop or show:
-        found = asyncio.run(_stored(settings, collection, drop=drop))
+        found = asyncio.run(_read_stored_index(settings, collection, drop=drop))
     else:
         found = asyncio.run(_built(settings, plan, back=back))
     found["seconds"] = round(time.monotonic() - started, 2)
@@ -75,7 +75,7 @@ def command(
         )
 
 
-async def _stored(settings: Settings, collection: str, *, drop: bool) -> dict[str, Any]:
+async def _read_stored_index(settings: Settings, collection: str, *, drop: bool) -> dict[str, Any]:
     from anchorage.faces.reindexing import discard_version, list_versions
     from anchorage.wiring.services import open_storage
 
@@ -92,14 +92,14 @@ async def _built(settings: Settings, plan: Plan, *, back: bool) -> dict[str, Any
     with Progress(*progress_columns(), console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task("documents", total=None)
 
-        def told(done: int, total: int) -> None:
+        def show_progress(done: int, total: int) -> None:
             progress.update(task, completed=done, total=total)
 
         async with open_services(settings) as services:
             run = (
-                switch_back(services, services.principal, plan.collection, told)
+                switch_back(services, services.principal, plan.collection, show_progress)
                 if back
-                else reindex(services, services.principal, plan, told)
+                else reindex(services, services.principal, plan, show_progress)
             )
             return await run
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from anchorage.errors import BadRequest
-from anchorage.faces.cli.connection import connected, embedded
+from anchorage.faces.cli.connection import open_api, open_embedded
 from anchorage.faces.cli.options import Data, Json
 from anchorage.faces.cli.output import console, print_json, print_table
 from anchorage.faces.shapes import source_json
@@ -53,7 +53,7 @@ def add(
 
     async def run() -> tuple[RegisteredSource, str]:
         # Files are those of whoever types, which no server takes over HTTP.
-        async with connected(data) if _REMOTE.match(location) else embedded(data) as api:
+        async with open_api(data) if _REMOTE.match(location) else open_embedded(data) as api:
             return await api.sources.add(location, collection=collection, every=interval, options=options)
 
     interval = seconds(every) if every else None
@@ -83,7 +83,7 @@ def list_sources(data: Data = None, json: Json = False) -> None:
     """All sources with what their last sync found."""
 
     async def run() -> Sequence[RegisteredSource]:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.sources.list()
 
     found = asyncio.run(run())
@@ -112,7 +112,7 @@ def sync(
     """Queue a sync now; a worker does it."""
 
     async def run() -> str:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.sources.sync(source_id, confirm=confirm)
 
     job_id = asyncio.run(run())
@@ -132,7 +132,7 @@ def remove(
     """Forget a source, with its documents."""
 
     async def run() -> int:
-        async with connected(data) as api:
+        async with open_api(data) as api:
             return await api.sources.remove(source_id, keep_documents=keep_documents)
 
     deleted = asyncio.run(run())

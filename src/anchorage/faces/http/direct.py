@@ -14,11 +14,17 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from anchorage.errors import AnchorageError
-from anchorage.faces.http.problems import respond_to_client_gone, respond_to_error, strip_root_path
+from anchorage.faces.http.problems import (
+    respond_to_client_gone,
+    respond_to_error,
+    respond_to_http_error,
+    strip_root_path,
+)
 from anchorage.faces.http.state import ProcessState
 from anchorage.model import Principal
 from anchorage.wiring.services import Services
@@ -70,15 +76,16 @@ async def _run_endpoint(route: DirectRoute, body: BaseModel, request: Request, s
         return await route.answer(body, request, services, principal)
     except AnchorageError as error:
         return await respond_to_error(request, error)
+    except HTTPException as error:
+        return await respond_to_http_error(request, error)
     except ClientDisconnect as error:
         return await respond_to_client_gone(request, error)
 
 
 def _is_json(scope: Scope) -> bool:
-    """Whether the content type is plainly `application/json`."""
-    return any(
-        name == b"content-type" and value.lower().startswith(b"application/json") for name, value in scope["headers"]
-    )
+    """Whether the content type is plainly `application/json`. Of several the first counts, as on the generic path."""
+    found = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return bool(found.partition(b";")[0].strip().lower() == b"application/json")
 
 
 def _parse_body(model: type[BaseModel], content: bytes) -> BaseModel | None:

@@ -73,7 +73,7 @@ def install(app: FastAPI) -> None:
     """Turn every error that a handler raises into a response."""
     app.add_exception_handler(AnchorageError, respond_to_error)
     app.add_exception_handler(RequestValidationError, _respond_to_invalid)
-    app.add_exception_handler(HTTPException, _respond_to_http_error)
+    app.add_exception_handler(HTTPException, respond_to_http_error)
     app.add_exception_handler(ClientDisconnect, respond_to_client_gone)
     app.add_exception_handler(Exception, _respond_to_crash)
 
@@ -111,7 +111,7 @@ async def _respond_to_invalid(request: Request, error: Exception) -> JSONRespons
     return make_refusal(request.scope, status, "invalid_request", detail, param=found[0]["field"], errors=found)
 
 
-async def _respond_to_http_error(request: Request, error: Exception) -> JSONResponse:
+async def respond_to_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status_code, "http_error")
     detail = str(error.detail)

@@ -20,7 +20,7 @@ from anchorage.faces.http.browser import describe_rebinding_risk
 from anchorage.faces.http.heads import make_bounded_http
 from anchorage.faces.http.saturation import Saturation
 from anchorage.faces.http.state import ProcessState
-from anchorage.faces.running import announced, this_server
+from anchorage.faces.running import announce, this_server
 from anchorage.settings import Settings
 from anchorage.wiring.services import Services, open_services
 
@@ -110,11 +110,11 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
     )
     server = _Server(config, state, settings.http.linger)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    word = ExitStack()
+    announcement = ExitStack()
 
     def ready() -> None:
         if api and settings.roles.only is None and not settings.http.reuse_port:
-            _leave_word(settings, state, host, port, word)
+            _announce(settings, state, host, port, announcement)
         if on_ready:
             on_ready(f"http://{_shown(host)}:{port}")
 
@@ -124,18 +124,18 @@ async def serve(settings: Settings, *, api: bool = True, worker: bool = False, p
         server.should_exit = True
         await serving
     finally:
-        word.close()
+        announcement.close()
         # Requests are over: only now may the services close.
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working
 
 
-def _leave_word(settings: Settings, state: ProcessState, host: str, port: int, stack: ExitStack) -> None:
+def _announce(settings: Settings, state: ProcessState, host: str, port: int, stack: ExitStack) -> None:
     """Tell commands on the same data directory where this server is. They work without it, too."""
     running = this_server(host, port)
     try:
-        stack.enter_context(announced(settings.data.dir, running))
+        stack.enter_context(announce(settings.data.dir, running))
         state.running = running
     except OSError as error:
         _log.info("not_announced", reason=f"{settings.data.dir} cannot be written: {error.strerror}")

@@ -17,7 +17,7 @@ from anchorage.settings import Settings, load_settings
 from anchorage.wiring.services import Services, Storage, build_services, open_storage
 
 
-def _ignored(*_: object) -> None:
+def _ignore(*_: object) -> None:
     return None
 
 
@@ -34,7 +34,7 @@ class Anchorage:
         self.documents = Documents(storage)
         self.conversations = Conversations(storage)
         self.jobs = Jobs(storage)
-        self.sources = Sources(storage, self._opened)
+        self.sources = Sources(storage, self._open_once)
 
     @classmethod
     @asynccontextmanager
@@ -62,7 +62,7 @@ class Anchorage:
         """What is in force."""
         return self._storage.settings
 
-    async def _opened(self) -> Services:
+    async def _open_once(self) -> Services:
         async with self._opening:
             if self._services is None:
                 self._services = await build_services(self._storage, self._stack)
@@ -70,21 +70,21 @@ class Anchorage:
 
     async def search(self, question: str, *, collection: str | None = None, k: int | None = None) -> Sequence[Hit]:
         """The passages that fit a question best."""
-        return await search_passages(await self._opened(), question, collection, k)
+        return await search_passages(await self._open_once(), question, collection, k)
 
     async def ask(
         self, question: str, *, collection: str | None = None, conversation_id: str | None = None,
         message_id: str | None = None,
     ) -> Answer:  # fmt: skip
         """The answer to a question, with a citation for every sentence."""
-        return await answer_question(await self._opened(), question, collection, conversation_id, message_id)
+        return await answer_question(await self._open_once(), question, collection, conversation_id, message_id)
 
     async def ask_stream(
         self, question: str, *, collection: str | None = None, conversation_id: str | None = None,
         message_id: str | None = None,
     ) -> AsyncGenerator[AskEvent, None]:  # fmt: skip
         """The answer as it is written; the last event is `answer`. Closing the generator ends the turn."""
-        services = await self._opened()
+        services = await self._open_once()
         async with aclosing(answer_events(services, question, collection, conversation_id, message_id)) as events:
             async for event in events:
                 yield event
@@ -100,14 +100,16 @@ class Anchorage:
 
     async def ingest_stream(
         self, *places: str | Path, collection: str = DEFAULT_COLLECTION, wait: bool = True,
-        web: Mapping[str, Any] | None = None, counted: Callable[[int | None], object] = _ignored,
+        web: Mapping[str, Any] | None = None, counted: Callable[[int | None], object] = _ignore,
     ) -> AsyncGenerator[Outcome, None]:  # fmt: skip
         """As `ingest`, each document as soon as it is done. `counted` is told how many there are, where that is known; `web` says how
         web addresses are read: mode, depth, pages, prefix.
         """
         from anchorage.faces.python.ingestion import ingest_places
 
-        outcomes = ingest_places(self.settings, self._opened, places, collection, wait=wait, web=web, counted=counted)
+        outcomes = ingest_places(
+            self.settings, self._open_once, places, collection, wait=wait, web=web, counted=counted
+        )
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 yield outcome
@@ -119,7 +121,7 @@ class Anchorage:
 
     async def eval(
         self, folder: str | Path, *, k: int = 10, distractors: str | Path | None = None, keep: str | None = None,
-        progress: Callable[[str, int], None] = _ignored,
+        progress: Callable[[str, int], None] = _ignore,
     ) -> dict[str, Any]:  # fmt: skip
         """Measure retrieval and answers on a judged set, in a collection that is dropped at the end unless it is to be kept.
 
@@ -127,7 +129,7 @@ class Anchorage:
         Raises `BadRequest` for a set that cannot be read.
         """
         return await evaluate_dataset(
-            await self._opened(), Path(folder), k=k, distractors=Path(distractors) if distractors else None, keep=keep,
+            await self._open_once(), Path(folder), k=k, distractors=Path(distractors) if distractors else None, keep=keep,
             progress=progress,
         )  # fmt: skip
 

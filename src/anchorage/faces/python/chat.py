@@ -16,7 +16,9 @@ from anchorage.wiring.services import Services, Storage
 
 
 async def search_passages(services: Services, question: str, collection: str | None, k: int | None) -> Sequence[Hit]:
-    return await services.asking.passages.search_passages(services.principal, question, _named(collection), k)
+    return await services.asking.passages.search_passages(
+        services.principal, question, _list_collections(collection), k
+    )
 
 
 async def answer_question(
@@ -24,7 +26,7 @@ async def answer_question(
 ) -> Answer:
     return await services.chat.ask(
         services.principal, question, conversation_id=conversation_id, message_id=message_id,
-        collections=_named(collection),
+        collections=_list_collections(collection),
     )  # fmt: skip
 
 
@@ -34,7 +36,7 @@ async def answer_events(
     """The events up to the answer. Raises what the turn ended with."""
     events = services.chat.stream_answer(
         services.principal, question, conversation_id=conversation_id, message_id=message_id,
-        collections=_named(collection),
+        collections=_list_collections(collection),
     )  # fmt: skip
     conversation = message = ""
     async with aclosing(events):
@@ -77,5 +79,5 @@ async def evaluate_dataset(
     )  # fmt: skip
 
 
-def _named(collection: str | None) -> list[str] | None:
+def _list_collections(collection: str | None) -> list[str] | None:
     return [collection] if collection else None

@@ -181,10 +181,10 @@ class VectorCrashConformance:
         self, world: CollectionWorld, server: TroubledVectors
     ) -> None:
         (one,) = await world.catalog.replace(ANNA, "c", [document("a", "the old harbour", "of Ghent")])
-        had = await world.catalog.embedded(ANNA, one)
+        had = await world.catalog.read_vectors(ANNA, one)
         assert had["", "of Ghent"] == pytest.approx(hash_texts(["of Ghent"], DIMENSION)[0], abs=1e-3)
         await server.server.delete(await _space(world), [min(await _points(world, server))])
-        assert set(await world.catalog.embedded(ANNA, one)) == {("", "of Ghent")}
+        assert set(await world.catalog.read_vectors(ANNA, one)) == {("", "of Ghent")}
 
     async def test_whatever_happens_it_ends_as_built_afresh(
         self, world: CollectionWorld, server: TroubledVectors

@@ -152,14 +152,14 @@ class PostgresCatalog:
         if not cursor.rowcount:
             raise Superseded(f"{document.uri} has changed in the index since it was read. Ingest it again.")
 
-    async def embedded(
+    async def read_vectors(
         self, principal: Principal, document_id: str, *, index_id: int | None = None
     ) -> Mapping[tuple[str, str], NDArray[np.float32]]:
         document = await self.document(principal, document_id)
         async with connection_for(self._pool, "reading a document's vectors") as connection:
             (live,) = await live_indexes(connection, principal, [document.collection])
             _check_live(live, index_id)
-            return await passages.embedded(connection, self._vectors, live, documents.as_uuid(document_id))
+            return await passages.read_vectors(connection, self._vectors, live, documents.as_uuid(document_id))
 
     async def blob_keys(self, principal: Principal, document_ids: Sequence[str]) -> Sequence[str]:
         ids = [documents.as_uuid(item) for item in document_ids]

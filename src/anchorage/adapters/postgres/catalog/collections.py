@@ -52,20 +52,20 @@ async def live_indexes(
     if lock and len(rows) < len(names or ()):
         # A switch that we waited for has ended: another row is the live one now, and a new statement sees it.
         rows = await (await connection.execute(statement, values)).fetchall()
-    found = answered(names, rows)
+    found = read_live_indexes(names, rows)
     if write and (foreign := [row[1] for row in rows if row[4] != principal.id]):
         raise NotAllowed(f"The collection {foreign[0]!r} belongs to somebody else; only its owner may change it.")
     return found
 
 
-def asked_for(principal: Principal, names: Sequence[str] | None) -> Call:
+def select_live_indexes(principal: Principal, names: Sequence[str] | None) -> Call:
     """The statement that `live_indexes` runs, to be sent along with others."""
     if names is None:
         return _ALL, (array(principal.readers),)
     return _NAMED, (array(principal.readers), array(names))
 
 
-def answered(names: Sequence[str] | None, rows: Sequence[Row]) -> list[LiveIndex]:
+def read_live_indexes(names: Sequence[str] | None, rows: Sequence[Row]) -> list[LiveIndex]:
     """The live indexes, from the answer to it. Raises `NotFound` for a name of which there is no row."""
     missing = sorted(set(names or ()) - {row[1] for row in rows})
     if missing:

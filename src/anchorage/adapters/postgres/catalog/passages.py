@@ -88,7 +88,7 @@ async def _reconcile_chunks(
     return new, removed
 
 
-async def embedded(
+async def read_vectors(
     connection: AsyncConnection[Any], vectors: VectorIndexes, live: LiveIndex, document_id: UUID
 ) -> dict[tuple[str, str], NDArray[np.float32]]:
     """The vectors of a document's chunks, by header and text."""

@@ -125,7 +125,7 @@ class PostgresIndexVersions:
                 _READ_BEHIND,
                 {"index": index_id, "collection": index.collection_id, "after": after, "limit": limit},
             )
-            return [_stored(row) for row in await cursor.fetchall()]
+            return [_describe_document(row) for row in await cursor.fetchall()]
 
     async def fill(self, principal: Principal, index_id: int, items: Sequence[Passages]) -> int:
         async with self._writing("filling an index version") as (vectors, connection):
@@ -133,7 +133,7 @@ class PostgresIndexVersions:
             by_id = {as_uuid(item.document.id): item for item in items}
             cursor = await connection.execute(_CLAIM, {"index": index_id, "ids": list(by_id)})
             changed = [
-                (row[0], _indexed(by_id[row[0]]))
+                (row[0], _describe_passages(by_id[row[0]]))
                 for row in await cursor.fetchall()
                 if row[1] == by_id[row[0]].document.version
             ]
@@ -210,12 +210,12 @@ async def _count_behind(connection: AsyncConnection[Any], values: Mapping[str, A
     return int(row[0]) if row else 0
 
 
-def _indexed(item: Passages) -> IndexedDocument:
+def _describe_passages(item: Passages) -> IndexedDocument:
     document = item.document
     return IndexedDocument(document.uri, document.version, document.parsed, item.chunks, item.vectors, item.headers)
 
 
-def _stored(row: Sequence[Any]) -> StoredDocument:
+def _describe_document(row: Sequence[Any]) -> StoredDocument:
     document_id, uri, version, title, text, blocks, pages = row
     parsed = ParsedDocument(
         text=text,

@@ -16,7 +16,7 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres.batch import Call, Row, array, run
-from anchorage.adapters.postgres.lexical.postings import Block, Scores, Statistics, Weighed, score, weighed
+from anchorage.adapters.postgres.lexical.postings import Block, Scores, Statistics, Weighed, score, weigh_postings
 from anchorage.adapters.postgres.tables import IndexTables
 from anchorage.telemetry import TERM_LOOKUPS
 
@@ -217,7 +217,7 @@ def terms_of(statistics: Statistics, rows: Sequence[Row]) -> dict[str, Term]:
     """The terms in the answer to a question for postings."""
     ordered = sorted(rows, key=lambda row: row[0])
     read = [row for row in ordered if row[5] is not None]
-    postings = weighed(statistics, [row[0] for row in read], [Block(*row[3:]) for row in read])
+    postings = weigh_postings(statistics, [row[0] for row in read], [Block(*row[3:]) for row in read])
     return {
         term: Term(first[1], first[2], postings.get(term))
         for term, (first, *_) in groupby(ordered, key=lambda row: row[0])

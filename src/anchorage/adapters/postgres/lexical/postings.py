@@ -185,7 +185,7 @@ class Weighed:
         return self.chunk_ids.nbytes + self.weights.nbytes
 
 
-def weighed(statistics: Statistics, terms: Sequence[str], blocks: Sequence[Block]) -> dict[str, Weighed]:
+def weigh_postings(statistics: Statistics, terms: Sequence[str], blocks: Sequence[Block]) -> dict[str, Weighed]:
     """The postings of each term; `terms` names those of the blocks, and those of one term stand together."""
     if not blocks:
         return {}

@@ -169,13 +169,13 @@ async def _write_merged(
             rest += batch
             # The last term may go on in the next batch.
             whole = next((at for at in range(len(rest), 0, -1) if rest[at - 1][0] != rest[-1][0]), 0)
-            await _copy(connection, tables, await asyncio.to_thread(_merged, merged, rest[:whole], live, seen))
+            await _copy(connection, tables, await asyncio.to_thread(_merge_rows, merged, rest[:whole], live, seen))
             rest = rest[whole:]
-    await _copy(connection, tables, await asyncio.to_thread(_merged, merged, rest, live, seen))
+    await _copy(connection, tables, await asyncio.to_thread(_merge_rows, merged, rest, live, seen))
     return None if seen is None else int(seen.sum())
 
 
-def _merged(
+def _merge_rows(
     segment: int, rows: Sequence[tuple[Any, ...]], live: bm25.Ids | None, seen: NDArray[np.bool_] | None
 ) -> list[Row]:
     """The rows of several segments as those of one. Marks the live chunks that have a posting in `seen`."""

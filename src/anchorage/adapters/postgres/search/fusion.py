@@ -38,13 +38,13 @@ class Candidates:
     """Those that are taken to be alive."""
 
 
-def marked(positions: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+def mark_positions(positions: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
     mask = np.zeros(size, dtype=np.bool_)
     mask[positions] = True
     return mask
 
 
-def normalised(scores: NDArray[np.float32], listed: NDArray[np.bool_]) -> NDArray[np.float32]:
+def normalise_scores(scores: NDArray[np.float32], listed: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Min-max over the listed ones; others keep their place on the same scale, but not below 0."""
     if not listed.any():
         return np.zeros(len(scores), dtype=np.float32)
@@ -72,8 +72,8 @@ def _nearness(
     scaled, near = np.zeros(len(dense), dtype=np.float32), np.zeros(len(dense), dtype=np.bool_)
     for embedder in dict.fromkeys(embedders):
         mine = np.array([item == embedder for item in embedders])[owner]
-        best = marked(_top(dense, listed & mine, depth), len(dense))
-        scaled[mine] = normalised(dense, best)[mine]
+        best = mark_positions(_top(dense, listed & mine, depth), len(dense))
+        scaled[mine] = normalise_scores(dense, best)[mine]
         near |= best
     return scaled, near
 
@@ -136,7 +136,7 @@ class Ranked:
         return list(zip(self.owner[positions].tolist(), self.ids[positions].tolist(), strict=True))
 
 
-def ranked(parts: Sequence[Candidates], query: Query) -> Ranked | None:
+def rank_candidates(parts: Sequence[Candidates], query: Query) -> Ranked | None:
     """Fuse what the collections offered and choose the best `k`; None where there is nothing."""
     if not parts or not sum(len(part.ids) for part in parts):
         return None
@@ -146,8 +146,8 @@ def ranked(parts: Sequence[Candidates], query: Query) -> Ranked | None:
     nearness, near = _nearness(parts, owner, dense, query.depth)
     by_dense = _top(nearness, near, query.depth)
     by_lexical = _top(lexical, np.concatenate([part.in_lexical for part in parts]), query.depth)
-    worded = marked(by_lexical, len(ids))
-    fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalised(lexical, worded)
+    worded = mark_positions(by_lexical, len(ids))
+    fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalise_scores(lexical, worded)
     order = _top(fused.astype(np.float32), near | worded, query.depth * 2)
     lists = (by_dense, by_lexical) if query.lists else None
     return Ranked(parts, owner, ids, order[: query.k], fused, dense, lexical, lists)

@@ -18,11 +18,17 @@ from psycopg.errors import UndefinedTable
 from psycopg.pq import TransactionStatus
 
 from anchorage.adapters.postgres.batch import PLAN_ONCE, Call, Row, Statement, array, run
-from anchorage.adapters.postgres.catalog.collections import answered, asked_for, index_version, live_indexes, state_of
+from anchorage.adapters.postgres.catalog.collections import (
+    index_version,
+    live_indexes,
+    read_live_indexes,
+    select_live_indexes,
+    state_of,
+)
 from anchorage.adapters.postgres.lexical.lexical_search import TermCache, Words
 from anchorage.adapters.postgres.lexical.postings import Scores
 from anchorage.adapters.postgres.pool import Pool, connection_for
-from anchorage.adapters.postgres.search.fusion import Candidates, marked, ranked
+from anchorage.adapters.postgres.search.fusion import Candidates, mark_positions, rank_candidates
 from anchorage.adapters.postgres.search.neighbours import InColumn, Neighbours, OnServer, Unranked
 from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.adapters.postgres.vector_indexes import VectorIndexes
@@ -101,10 +107,10 @@ class PostgresSearch:
         expected = [] if index_id is not None else self._expected.get(key, [])
         guess = [self._asked(principal, live, query) for live in expected if live.spec.embedder in query.vectors]
         asks = [item.calls() for item in guess]
-        first = [BEGIN, PLAN_ONCE, asked_for(principal, names)]
+        first = [BEGIN, PLAN_ONCE, select_live_indexes(principal, names)]
         _, _, visible, *answers = await run(connection, [*first, *chain.from_iterable(asks)])
         if index_id is None:
-            indexes = answered(names, visible)
+            indexes = read_live_indexes(names, visible)
         else:
             indexes = [await index_version(connection, principal, index_id)]
         embedders = dict.fromkeys(index.spec.embedder for index in indexes)
@@ -123,7 +129,7 @@ class PostgresSearch:
         away = tuple(
             dict.fromkeys(item.live.spec.embedder for item in guess if item.neighbours.ranked != item.by_meaning)
         )
-        found = ranked(parts, query)
+        found = rank_candidates(parts, query)
         if found is None:
             return Ranking((), by_words=away)
         *passages, _ = await run(connection, [*found.calls(), COMMIT])
@@ -198,8 +204,8 @@ async def candidates(
             found.update(await neighbours.probe(connection, inside))
     ids = np.array(sorted(found), dtype=np.int64)
     dense = np.array([found[i] for i in ids.tolist()], dtype=np.float32)
-    in_dense = marked(np.argsort(-dense, kind="stable")[: depth if neighbours.ranked else 0], len(ids))
-    in_lexical = marked(np.searchsorted(ids, lexical), len(ids))
+    in_dense = mark_positions(np.argsort(-dense, kind="stable")[: depth if neighbours.ranked else 0], len(ids))
+    in_lexical = mark_positions(np.searchsorted(ids, lexical), len(ids))
     return Candidates(
         asked.live, neighbours, ids, dense, scores.of(ids), in_dense, in_lexical, lexical if taken else ()
     )  # fmt: skip
