@@ -202,7 +202,9 @@ class RetrievalSettings(Section):
 class AnswerSettings(Section):
     """How answers are made."""
 
-    max_sentences: int = Field(3, ge=1, le=10, description="of an extractive answer")
+    max_sentences: int = Field(
+        3, ge=1, le=10, description="of an extractive answer, where several things are asked for"
+    )
     abstain: bool = Field(True, description="say so when the documents do not hold the answer")
     history_turns: int = Field(8, ge=0, le=100, description="turns of a conversation that a question is read against")
     history_tokens: int = Field(

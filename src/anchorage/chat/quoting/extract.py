@@ -8,7 +8,7 @@ that were not fitted.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,11 @@ _ASKS_CODE = re.compile(
     r"^(?:so |and |but )?how (?:to|(?:do|can|could|should|would) (?:i|we|you))\b",
     re.IGNORECASE,
 )
+_ASKS_SEVERAL = re.compile(
+    r"\b(?:and|both|differ\w*|compare\w*|comparison|versus|vs|und|beide\w*|unterschie\w*|vergleich\w*|et|diffère\w*|différence\w*|"
+    r"y|ambos|ambas|diferencia\w*)\b",
+    re.IGNORECASE,
+)
 _ASKS_FRAME = re.compile(r"\b(?:headings?|titles?|sections?|chapters?|columns?)\b", re.IGNORECASE)
 
 
@@ -85,6 +90,23 @@ class Extraction:
 
     sentences: Sequence[Sentence]
     evidence: float
+    covered: Sequence[frozenset[str]] = ()
+    """Of each sentence, the terms that it holds of a question for several things; none where it asks for one."""
+
+    def choose_quotations(self, most: int, usable: Callable[[Sentence], bool]) -> list[Sentence]:
+        """Choose the best usable sentence, and further ones, up to `most` in all that hold what is lacking in those before them.
+
+        A question for one thing has one answer, and further sentences are padding. Only one for several things needs more.
+        """
+        chosen: list[Sentence] = []
+        known: set[str] = set()
+        for sentence, terms in zip(self.sentences, self.covered, strict=True):
+            if len(chosen) == most:
+                break
+            if (not chosen or terms - known) and usable(sentence):
+                chosen.append(sentence)
+                known |= terms
+        return chosen
 
 
 def split_into_sentences(hits: Sequence[Hit]) -> list[Sentence]:
@@ -147,10 +169,11 @@ def rank_sentences(
     nearest = max(hit.dense_score or 0.0 for hit in {s.hit.chunk_id: s.hit for s in sentences}.values())
     wording = in_passage[sentences[int(order[0])].place]
     evidence = _E_NEAREST * nearest + _E_SENTENCE * float(meaning.max()) + _E_WORDING * wording
-    ranked = [sentences[int(i)] for i in order]
+    needed = wanted if _ASKS_SEVERAL.search(question) else set[str]()
+    ranked = [(sentences[int(i)], frozenset(needed & terms[int(i)])) for i in order]
     last = [kind for kind, asks in ((Kind.CODE, _ASKS_CODE), (Kind.FRAME, _ASKS_FRAME)) if not asks.search(question)]
-    ranked.sort(key=lambda sentence: sentence.kind in last)  # stable
-    return Extraction(ranked, evidence)
+    ranked.sort(key=lambda item: item[0].kind in last)  # stable
+    return Extraction([sentence for sentence, _ in ranked], evidence, [covered for _, covered in ranked])
 
 
 def _join_header(hit: Hit) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.quoting.extract import EVIDENCE_NEEDED, rank_sentences, split_into_sentences
+from anchorage.chat.quoting.extract import EVIDENCE_NEEDED, Sentence, rank_sentences, split_into_sentences
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.safety.inert import neutralise_markup, select_linkable_addresses
 from anchorage.chat.state import ABSTENTION, ABSTENTION_PATTERN, ChatLimits, Draft, Statement, TurnContext, TurnState
@@ -47,12 +47,7 @@ class Quoter:
         vectors = self._vectors.charge_to(principal, self._usage)
         embedded = await vectors.embed_sentences([sentence.text for sentence in sentences])
         found = rank_sentences(question, sentences, vector, embedded, self._analyser)
-        # A document that says "I could not find an answer" must not speak for us.
-        chosen = [
-            sentence
-            for sentence in found.sentences
-            if not ABSTENTION_PATTERN.search(strip_hidden_characters(sentence.text))
-        ]
+        chosen = found.choose_quotations(self._limits.max_sentences, _speaks_not_for_us)
         statements = [
             Statement(
                 self._format_quotation(sentence.text, (sentence.hit.uri,)),
@@ -61,7 +56,7 @@ class Quoter:
                 sentence.end,
                 marker,
             )
-            for marker, sentence in enumerate(chosen[: self._limits.max_sentences], 1)
+            for marker, sentence in enumerate(chosen, 1)
         ]
         if not statements:
             return Draft(ABSTENTION, True), False
@@ -73,3 +68,8 @@ class Quoter:
         line = neutralise_markers(_SPACES.sub(" ", strip_hidden_characters(text)).strip())
         links = self._limits.links
         return line if links == "all" else neutralise_markup(line, select_linkable_addresses(links, cited), inline=True)
+
+
+def _speaks_not_for_us(sentence: Sentence) -> bool:
+    """A document that says "I could not find an answer" must not speak for us."""
+    return not ABSTENTION_PATTERN.search(strip_hidden_characters(sentence.text))
