@@ -122,7 +122,7 @@ async def test_a_blocked_answer_is_not_sent_and_not_kept(asked: World) -> None:
     chat = replace(
         tokens(asked.chat, "See ![x](https://evil.example/?q=1) [1]."), guards=await guards(answer_injection="block")
     )
-    found = [event async for event in ask_events(chat, asked.principal, "What is it?", conversation_id="g4")]
+    found = [event async for event in ask_events(chat, asked.principal, "What is bread?", conversation_id="g4")]
     assert [event.type for event in found] == ["start", "hits", "error", "done"]
     assert await chat.memory.window(asked.principal, "g4", 10) == []
 

@@ -157,3 +157,38 @@ async def test_turns_of_one_conversation_at_once(asked: World) -> None:
     await asyncio.gather(*(ask(asked.chat, asked.principal, question, conversation_id="t8") for question in questions))
     turns = await asked.chat.memory.window(asked.principal, "t8", 10)
     assert [turn.number for turn in turns] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Hello!", "Hello!"), ("Danke schön", "Gern geschehen"), ("¿Qué puedes hacer?", "Victor Horta"), ("Tell me more", "Please name the subject"),
+        ("What documents do you have?", "2 documents"), ("Combien de documents avez-vous ?", "2 documents"),
+        ("Which documents mention Saint-Gilles?", "horta.md"), ("What md files do you have?", "horta.md"),
+        ("What is the newest document?", "bread"),
+    ],
+)  # fmt: skip
+async def test_what_needs_no_passage(asked: World, message: str, told: str) -> None:
+    for collections in (None, ["c"]):
+        answer = await ask(asked.chat, asked.principal, message, collections=collections)
+        assert told in answer.answer and not answer.citations and not answer.abstained
+    found = await events(asked.chat, asked.principal, message)
+    assert [event.type for event in found if event.type != "hits"] == ["start", "token", "answer", "done"]
+    stranger = replace(asked.principal, id="stranger")
+    assert "orta" not in (await ask(asked.chat, stranger, message)).answer
+    with pytest.raises(NotFound, match="nosuch"):
+        await ask(asked.chat, asked.principal, "Hello", collections=["nosuch"])
+
+
+async def test_what_was_said_before_may_be_meant(asked: World) -> None:
+    await ask(asked.chat, asked.principal, "Who designed the Hôtel Tassel?", conversation_id="meant")
+    answer = await ask(asked.chat, asked.principal, "Tell me more", conversation_id="meant")
+    assert answer.citations
+
+
+async def test_several_sentences_are_for_several_things(asked: World) -> None:
+    one = await ask(asked.chat, asked.principal, "Where did Victor Horta live?")
+    assert [citation.quote for citation in one.citations] == ["Victor Horta lived in Saint-Gilles."]
+    two = await ask(asked.chat, asked.principal, "Where did Victor Horta live and what is bread made of?")
+    quotes = [citation.quote for citation in two.citations]
+    assert "Victor Horta lived in Saint-Gilles." in quotes and "Bread is made of flour and water." in quotes

@@ -17,9 +17,7 @@ class Citer:
         self._catalog = catalog
 
     async def cite_statements(self, state: TurnState, context: TurnContext) -> TurnState:
-        """Cite the statements of the answer, unless its citations were recalled with it."""
-        if state.get("recalled"):
-            return {}
+        """Cite the statements of the answer."""
         keep = context.history is None  # where the caller keeps the conversation, nothing is kept here
         return {"citations": await self.resolve_citations(context.principal, state["statements"], keep=keep)}
 

@@ -126,12 +126,10 @@ class TurnState(TypedDict, total=False):
     history: Sequence[Turn]
     thread: Thread
     parent: int | None
-    about_conversation: bool
     standalone_question: str
     question_vector: Any
     hits: PackableHits
     slot: Slot | None
-    recalled: bool
     written: str
     """What a generator wrote, until it is verified."""
     answer: str

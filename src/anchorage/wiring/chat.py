@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anchorage.chat.answer import Answerer, Author
+from anchorage.chat.answer import Author
 from anchorage.chat.cite import Citer
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.generation.writer import Writer
+from anchorage.chat.intent.catalogue import CatalogueReader
+from anchorage.chat.intent.reply import IntentReplier
 from anchorage.chat.memory.history import Summaries
 from anchorage.chat.memory.recall import AnswerRecall, Caching
 from anchorage.chat.memory.remember import Rememberer
@@ -99,10 +101,11 @@ def build_chat(parts: ChatParts) -> ChatUseCases:
     summaries = Summaries(parts.memory, generator, usage, limits) if generator and parts.summarise else None
     pipeline = Pipeline(
         guard,
+        IntentReplier(CatalogueReader(parts.catalog, retriever, analyser)),
         Rewriter(generator, usage, limits.question_limit),
         recall,
         retriever,
-        Answerer(author),
+        author,
         Verifier(parts.sentence_vectors, usage, limits, analyser),
         Citer(parts.catalog),
         Rememberer(parts.memory, recall, fingerprint, summaries),

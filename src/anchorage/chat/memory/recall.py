@@ -53,7 +53,7 @@ class AnswerRecall:
         If the cache fails, the turn goes on without it.
         """
         caching = self._caching
-        if caching is None or state["about_conversation"] or (state["history"] and self._written):
+        if caching is None or (state["history"] and self._written):
             return {}
         if context.max_tokens is not None and context.max_tokens < self._most_tokens:
             return {}  # answers that are cut short for one client are not kept for others
@@ -129,7 +129,6 @@ async def _replay_answer(payload: Payload, context: TurnContext) -> TurnState:
         "citations": [Citation(**item) for item in payload["citations"]],
         "unsupported": [Unsupported(**item) for item in payload.get("unsupported", ())],
         "statements": (),
-        "recalled": True,
     }
 
 

@@ -10,7 +10,6 @@ from anchorage.chat.generation.completion import generate_text
 from anchorage.chat.generation.prompt import escape_for_prompt
 from anchorage.chat.generation.stop import Stop, make_stoppable
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.chat.state import TurnContext, TurnState
 from anchorage.errors import AnchorageError
 from anchorage.model import Message, Turn, Usage
@@ -123,8 +122,6 @@ class Rewriter:
     async def rewrite_question(self, state: TurnState, context: TurnContext) -> TurnState:
         """Rewrite the question, on the principal's account."""
         question = state["question"]
-        if state["about_conversation"]:
-            return {"standalone_question": question, "hits": PackableHits()}
         text, usage = await self.rewrite(question, state["history"], context.stop)
         self._usage.record_usage(context.principal, usage)
         return {"standalone_question": text, "usage": usage}

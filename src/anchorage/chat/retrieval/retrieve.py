@@ -37,8 +37,6 @@ class Retriever:
 
     async def retrieve_passages(self, state: TurnState, context: TurnContext) -> TurnState:
         """Retrieve the passages for the stand-alone question, unless the answer needs none."""
-        if state["about_conversation"] or state.get("recalled"):
-            return {}
         question, collections = state["standalone_question"], state.get("collections")
         others = await self._expander.write_wordings(question, context) if self._expander else []
         wanted, who = self._count_candidates(self._limits.k), context.principal

@@ -110,9 +110,9 @@ class TurnGuard:
             question = apply_rules(question, "question", self._guards)
             await self._ask_judge(context.principal, self._guards, "question", question, None)
         if is_about_conversation(question):
-            return {"question": question, "about_conversation": True}
+            return {"question": question}
         history = await self._guard_history(context, question, state["history"])
-        return {"question": question, "about_conversation": False, "history": history}
+        return {"question": question, "history": history}
 
     async def guard_answer(self, state: TurnState, context: TurnContext) -> TurnState:
         """Guard the answer, the claims of its citations and its unsupported sentences. An answer that was held is sent now.
