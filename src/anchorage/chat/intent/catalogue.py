@@ -45,14 +45,15 @@ class CatalogueReader:
             return replies["empty"]
         if detected.intent is Intent.COUNT:
             return replies["count" if count > 1 else "count_one"].format(count=count)
+        if detected.intent is Intent.LIST_ALL:
+            shown = await self._read_documents(principal, asked, _MOST_SHOWN)
+            return _list(shown, count, replies, "documents", "document", "")
         documents = await self._read_documents(principal, asked, _MOST_READ)
         if detected.intent is Intent.NEWEST:
             newest = sorted(
                 documents, key=lambda item: item.updated_at.timestamp() if item.updated_at else 0, reverse=True
             )
             return "\n".join([replies["newest"], *map(_line, newest[:_NEWEST])])
-        if detected.intent is Intent.LIST_ALL:
-            return _list(documents, count, replies, "documents", "document", "")
         found = self._of_kind(documents, detected.topic) or await self._about(
             principal, documents, detected.topic, collections
         )

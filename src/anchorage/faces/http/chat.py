@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field, model_validator
 
+from anchorage.chat.retrieval.search import MOST_PASSAGES
 from anchorage.chat.state import PreparedQuestion
 from anchorage.chat.streaming.events import serialise_answer, serialise_explained_hit
 from anchorage.errors import BadRequest
@@ -68,7 +69,7 @@ class SearchRequest(BaseModel, extra="forbid"):
 
     question: str
     collection: str | None = None
-    k: int | None = Field(None, ge=1, le=100, description="how many passages")
+    k: int | None = Field(None, ge=1, le=MOST_PASSAGES, description="how many passages")
 
 
 @router.post("/search", summary="Find passages", **describe_answer(Hits))

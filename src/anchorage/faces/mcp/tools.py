@@ -12,6 +12,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult, TextContent, Tool, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from anchorage.chat.retrieval.search import MOST_PASSAGES
 from anchorage.chat.streaming.events import serialise_answer, serialise_hit
 from anchorage.errors import AnchorageError
 from anchorage.faces.paging import read_document_page
@@ -30,7 +31,7 @@ class _Arguments(BaseModel):
 class Search(_Arguments):
     question: str = Field(description="what to look for, in plain words")
     collection: str | None = Field(None, description="where to look; everywhere by default")
-    k: int | None = Field(None, ge=1, le=100, description="how many passages")
+    k: int | None = Field(None, ge=1, le=MOST_PASSAGES, description="how many passages")
 
 
 class Ask(_Arguments):
