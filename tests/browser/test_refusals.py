@@ -55,7 +55,9 @@ def test_each_list_says_why_it_is_not_there(window: Window, site: Site, status: 
             expect(page.locator(".banner")).to_contain_text("Sign in again to go on.")
             continue
         page.unroute(asked)
-        if not path.startswith("/c/"):
+        if path == "/system":  # asks again by itself, so that the button may go before it is pressed
+            expect(told).to_have_count(0)
+        elif not path.startswith("/c/"):
             told.get_by_role("button", name="Try again").click()
             expect(told).to_have_count(0)
     if status != 401:
