@@ -16,6 +16,7 @@ from anchorage.wiring.guards import open_guards
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking
 from anchorage.wiring.services import Storage, open_storage
 from anchorage.wiring.sources import open_location
+from anchorage.wiring.stores import vector_server
 
 _TIMEOUT = 60
 _ADVICE = {
@@ -39,6 +40,7 @@ async def diagnose(settings: Settings) -> list[Check]:
     return [
         await asyncio.to_thread(_check_data_directory, settings),
         *await _check_databases(settings),
+        *await _check_vector_server(settings),
         *await _check_originals(settings),
         await _check_embedder(settings),
         await _check_generator(settings),
@@ -107,6 +109,20 @@ async def _check_collections(storage: Storage) -> Check:
     found = await storage.catalog.collections(storage.principal)
     told = ", ".join(f"{item.name}: {item.documents} documents, {item.chunks} passages" for item in found)
     return Check("collections", "ok", told or "none yet; `anchorage ingest FOLDER` makes one")
+
+
+async def _check_vector_server(settings: Settings) -> list[Check]:
+    """Check that the vector server answers, where there is one."""
+    if not settings.vectors.url:
+        return []
+    kind = settings.vectors.kind
+    try:
+        async with vector_server(settings.vectors) as server:
+            await server.ping()
+    except AnchorageError as error:
+        later = "" if isinstance(error, ConfigurationError) else " Until it answers, passages are found by their words."
+        return [Check("vector server", "failed", error.message + later)]
+    return [Check("vector server", "ok", f"{kind}: connected")]
 
 
 async def _check_originals(settings: Settings) -> list[Check]:

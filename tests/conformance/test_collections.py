@@ -1,9 +1,12 @@
 """Collections on Postgres against the suites of their ports, with vectors in Postgres and on a server."""
 
+from dataclasses import replace
+
 import pytest
 
 from anchorage.adapters.postgres import comparison
 from anchorage.adapters.postgres.pool import Pool
+from anchorage.model.indexes import IN_POSTGRES
 from anchorage.ports.vector_index import Point, Space
 from anchorage.telemetry import REGISTRY
 from anchorage.testing.collections import ANNA, DIMENSION, CollectionWorld, document
@@ -79,3 +82,16 @@ class TestCrashes(VectorCrashConformance):
         await server.put(Space(99, DIMENSION), [Point(1, "d", hash_texts(["x"], DIMENSION)[0])])
         await world.tidy()
         assert {kind: mended(kind) - count for kind, count in before.items()} == {"foreign": 1, "lost": 5, "space": 1}
+
+
+async def test_an_empty_collection_moves_to_the_vector_index_of_the_settings(pool: Pool) -> None:
+    server = MemoryVectors()
+    world = await collection_world(pool, server)
+    ids = await world.catalog.replace(ANNA, "c", [document("a", "harbour")])
+    elsewhere = replace(world.spec(), vectors=IN_POSTGRES)
+    assert (await world.catalog.open_collection(ANNA, "c", elsewhere)).index.vectors == "server"
+    await world.catalog.delete(ANNA, ids)
+    assert (await world.catalog.open_collection(ANNA, "c", elsewhere)).index.vectors == IN_POSTGRES
+    assert not await server.spaces()
+    await world.catalog.replace(ANNA, "c", [document("a", "harbour")])
+    assert [hit.text for hit in (await world.ask("harbour")).hits] == ["harbour"]

@@ -1,6 +1,6 @@
 """Vector indexes against the suites of their port."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import pytest
@@ -17,6 +17,7 @@ from anchorage.testing.conformance.vector_index import (
 )
 from anchorage.testing.memory_vectors import MemoryVectors
 from anchorage.testing.troubled_vectors import TroubledVectors
+from anchorage.testing.vector_server import open_served_vectors, serve_vectors
 
 
 class TestPgvector(VectorIndexConformance):
@@ -74,3 +75,10 @@ class TestTroubledVectors(TestMemoryVectors):
     @pytest.fixture
     def index(self) -> VectorServer:
         return TroubledVectors(MemoryVectors())
+
+
+class TestServedVectors(TestMemoryVectors):
+    @pytest.fixture
+    async def index(self) -> AsyncIterator[VectorServer]:  # type: ignore[override]
+        async with serve_vectors(MemoryVectors()) as url, open_served_vectors(url, 5) as opened:
+            yield opened

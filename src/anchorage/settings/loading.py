@@ -28,6 +28,7 @@ from anchorage.settings.model_sections import (
     RerankSettings,
     UsageSettings,
 )
+from anchorage.settings.retrieval import RetrievalSettings, VectorsSettings
 from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import (
     AnswerSettings,
@@ -43,7 +44,6 @@ from anchorage.settings.sections import (
     LogSettings,
     McpSettings,
     OpenAISettings,
-    RetrievalSettings,
     S3Settings,
 )
 from anchorage.settings.sources import ConfluenceSettings, WebSettings
@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    vectors: VectorsSettings = VectorsSettings()
     answer: AnswerSettings = AnswerSettings()
     ingest: IngestSettings = IngestSettings()
     s3: S3Settings = S3Settings()

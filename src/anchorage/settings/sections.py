@@ -177,28 +177,6 @@ class ChunkSettings(Section):
     overlap_tokens: int = Field(32, ge=0, description="tokens repeated from the passage before")
 
 
-class RetrievalSettings(Section):
-    """How passages are found."""
-
-    k: int = Field(10, ge=1, le=100, description="passages per question")
-    depth: int = Field(100, ge=10, le=1000, description="length of each ranking before fusion")
-    dense_weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in the fused one")
-    queries: int = Field(
-        1, ge=1, le=8, description="wordings of a question that are searched for; the generator finds all but the first"
-    )
-    ef_search: int = Field(120, ge=10, le=1000, description="pgvector's hnsw.ef_search")
-    max_postings: int = Field(
-        1_000_000, ge=10_000, description="index entries read per question; common words give way first"
-    )
-    kept_postings: int = Field(
-        32 * 2**20, ge=0,
-        description="bytes of a process' memory for the index entries that questions read last, so that the next one need not; 0 keeps none",
-    )  # fmt: skip
-    language: str = Field(
-        "english", description="Snowball stemmer and stop words for new collections; `none` for neither"
-    )
-
-
 class AnswerSettings(Section):
     """How answers are made."""
 

@@ -34,6 +34,7 @@ from anchorage.ingest.removal import Remover
 from anchorage.ingest.sync import SyncLimits
 from anchorage.ingest.worker import Worker
 from anchorage.model import LOCAL_OWNER, EmbedderSpec, IndexSpec, Principal
+from anchorage.model.indexes import IN_POSTGRES
 from anchorage.ports.blob import BlobStore
 from anchorage.ports.catalog import Catalog
 from anchorage.ports.embedder import Embedder, Embedders, Vectors
@@ -62,7 +63,7 @@ from anchorage.wiring.ingest import Ingestion
 from anchorage.wiring.models import open_client, open_embedder, open_generator, open_reranking, shorten_timeout
 from anchorage.wiring.roles import PrincipalResolver, local_owner, open_roles, principals_of
 from anchorage.wiring.sources import open_blobs, open_source, s3_config
-from anchorage.wiring.stores import stores_on, vector_indexes
+from anchorage.wiring.stores import open_vector_indexes, stores_on
 from anchorage.wiring.usage import ledger_for
 
 _RECIPE = "title-headings/1"  # how title and headings go into both indexes: ingest/chunk.py, passage_text
@@ -145,7 +146,7 @@ async def open_storage(settings: Settings, *, migrated: bool = True) -> AsyncIte
         vector, state = await open_pools(settings, urls, stack)
         s3 = await stack.enter_async_context(open_s3(s3_config(settings.s3)))
         limits = SearchLimits(settings.retrieval.max_postings, settings.retrieval.kept_postings)
-        stores = stores_on(vector, vector_indexes(vector, settings.retrieval), limits)
+        stores = stores_on(vector, await open_vector_indexes(settings, vector, stack), limits)
         storage = Storage(
             settings=settings,
             catalog=stores.catalog,
@@ -252,6 +253,7 @@ def _new_index(settings: Settings, parser: SandboxedParser, embedder: Embedder) 
         recipe=_RECIPE,
         analyser=format_analyser_name(settings.retrieval.language),
         embedder=embedder.spec,
+        vectors=settings.vectors.kind or IN_POSTGRES,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 
 from anchorage.adapters.postgres.catalog.catalog import PostgresCatalog
@@ -13,9 +14,11 @@ from anchorage.adapters.postgres.search.search import PostgresSearch, SearchLimi
 from anchorage.adapters.postgres.upkeep import PostgresUpkeep
 from anchorage.adapters.postgres.vector_indexes import VectorIndexes
 from anchorage.adapters.vectors.pgvector import PgvectorIndex
+from anchorage.errors import ConfigurationError
 from anchorage.model.indexes import IN_POSTGRES
-from anchorage.ports.vector_index import VectorIndex
-from anchorage.settings.sections import RetrievalSettings
+from anchorage.ports.vector_index import VectorIndex, VectorServer
+from anchorage.settings import Settings
+from anchorage.settings.retrieval import VectorsSettings
 
 _COMPARED = 600.0  # seconds between two comparisons of a vector server with Postgres
 
@@ -30,9 +33,34 @@ class Stores:
     index_versions: PostgresIndexVersions
 
 
-def vector_indexes(pool: Pool, retrieval: RetrievalSettings) -> Mapping[str, VectorIndex]:
-    """Every vector index that the settings name, by the name that index specs have for it. A vector server is one line more."""
-    return {IN_POSTGRES: PgvectorIndex(pool, ef_search=retrieval.ef_search)}
+VectorServerOpener = Callable[[str, float], AbstractAsyncContextManager[VectorServer]]
+"""Takes the URL and the seconds for one request."""
+
+VECTOR_SERVERS: dict[str, VectorServerOpener] = {}
+"""What opens a vector server, by the scheme of its URL, which is its name in index specs. A kind of server is one line more."""
+
+
+async def open_vector_indexes(settings: Settings, pool: Pool, stack: AsyncExitStack) -> Mapping[str, VectorIndex]:
+    """Every vector index that the settings name, by the name that index specs have for it. Raises `ConfigurationError`.
+
+    A server that is away is found out by those who ask it.
+    """
+    indexes: dict[str, VectorIndex] = {IN_POSTGRES: PgvectorIndex(pool, ef_search=settings.retrieval.ef_search)}
+    if settings.vectors.url:
+        indexes[settings.vectors.kind] = await stack.enter_async_context(vector_server(settings.vectors))
+    return indexes
+
+
+def vector_server(settings: VectorsSettings) -> AbstractAsyncContextManager[VectorServer]:
+    """The vector server of the settings. Raises `ConfigurationError` for a URL of no known kind."""
+    opener = VECTOR_SERVERS.get(settings.kind)
+    if opener is None or settings.url is None:
+        known = ", ".join(f"{kind}://" for kind in sorted(VECTOR_SERVERS)) or "none in this release"
+        raise ConfigurationError(
+            f"ANCHORAGE_VECTORS__URL begins with no kind of vector server that is known (known: {known}). "
+            "Remove it to keep vectors in Postgres."
+        )
+    return opener(settings.url.get_secret_value(), settings.timeout)
 
 
 def stores_on(

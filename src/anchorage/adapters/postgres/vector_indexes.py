@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString, Protocol, cast, runtime_checkable
+from typing import Any, LiteralString, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from anchorage.ports.vector_index import Point, VectorIndex, VectorServer
 from anchorage.telemetry import record_degradation
 
 
-@runtime_checkable
 class VectorColumn(Protocol):
     """A vector index that is a column of the chunks: written with their rows, gone with them, and asked in the batch of a question.
 
@@ -67,7 +66,7 @@ class VectorIndexes:
     """The vector indexes of an installation, by the names that index specs have for them."""
 
     def __init__(self, indexes: Mapping[str, VectorIndex]) -> None:
-        self._columns = {name: index for name, index in indexes.items() if isinstance(index, VectorColumn)}
+        self._columns = {name: cast(VectorColumn, index) for name, index in indexes.items() if index.transactional}
         self.servers = {name: cast(VectorServer, index) for name, index in indexes.items() if not index.transactional}
 
     def column(self, spec: IndexSpec) -> VectorColumn | None:

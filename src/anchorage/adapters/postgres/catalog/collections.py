@@ -102,7 +102,8 @@ async def open_collection(
             raise NotAllowed(
                 f"The name {name!r} is taken by a collection that you may not read; choose another."
             ) from error
-        if live.spec.embedder != index.embedder and await _is_empty(connection, live):
+        made_otherwise = (live.spec.embedder, live.spec.vectors) != (index.embedder, index.vectors)
+        if made_otherwise and await _is_empty(connection, live):
             # Who is writing its first documents just now holds this row, and is waited for; so is a switch.
             await connection.execute("SELECT FROM anchorage.index_versions WHERE id = %s FOR UPDATE", (live.tables.id,))
             (now,) = await live_indexes(connection, principal, [name], write=True)
