@@ -11,7 +11,7 @@ POSTGRES_TAG ?= anchorage-postgres:18
 OCR_LANGUAGES ?= eng
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test test-all docs types lint format bench e2e image image-postgres image-test manifests lock clean
+.PHONY: help setup up test test-all docs types lint format bench bench-answers e2e image image-postgres image-test manifests lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' Makefile | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
@@ -57,6 +57,10 @@ format: setup ## format the code
 
 bench: setup ## run the benchmarks on small made-up data; bench/README.md tells how to run them on yours
 	$(BIN)/python -m bench.all $(ARGS)
+
+bench-answers: ## judge answers of a running server by a set of questions: make bench-answers QUESTIONS=DIR URL=http://127.0.0.1:8000 ARGS=--table
+	@test -f "$(QUESTIONS)/score.py" || { echo "QUESTIONS must name a folder with questions and their score.py: make bench-answers QUESTIONS=DIR URL=http://127.0.0.1:8000"; exit 1; }
+	@python3 "$(QUESTIONS)/score.py" --url "$(or $(URL),http://127.0.0.1:8000)" $(ARGS)
 
 image: setup ## build the container image: make image TAG=anchorage:dev BASE_IMAGE=python:3.11-slim TARGET=full|slim EXTRAS=ocr PLATFORMS=linux/amd64,linux/arm64
 	@EXTRAS="$(EXTRAS)" OCR_LANGUAGES="$(OCR_LANGUAGES)" PLATFORMS="$(PLATFORMS)" PUSH="$(PUSH)" sh scripts/image.sh $(VENV) $(TAG) $(BASE_IMAGE) $(TARGET)

@@ -28,7 +28,7 @@ class Drafter:
     ) -> tuple[Draft, bool]:
         """The answer, and whether it would be given with abstention on."""
         if self._writer is None:
-            return await self._quoter.quote_sentences(principal, question, vector, hits)
+            return await self._quoter.quote_units(principal, question, vector, hits)
         if not hits:
             return Draft(ABSTENTION, True), False
         text, _ = await self._writer.write_text(TurnContext(principal, _ignore_event), question, PackableHits(hits), ())

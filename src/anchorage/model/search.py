@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.model.answers import Hit
+from anchorage.model.documents import Block
 from anchorage.model.indexes import EmbedderSpec
 
 
@@ -70,3 +71,15 @@ class Excerpt:
     quote: str
     suffix: str
     page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A piece of a document's text from `start` on, with the blocks that begin and end in it, and the headings above the first one."""
+
+    text: str
+    start: int
+    blocks: Sequence[Block]
+    heading_path: Sequence[str] = ()
+    table_head: str = ""
+    """The first row of the table in the middle of which the text begins."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
+from anchorage.model import Block, Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.model.indexing import IndexedDocument
 from anchorage.model.search import Excerpt, Span
 
@@ -40,6 +40,8 @@ class Catalog(Protocol):
         """The passages of the indexed version with their ids, in order, behind the ordinal `after`."""
     async def text(self, principal: Principal, document_id: str, version: str | None = None) -> DocumentText:
         """The text of a version, of the current one by default."""
+    async def structures(self, principal: Principal, versions: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], Sequence[Block]]:
+        """The blocks of the texts of these versions, by document id and version; none where there is no text, or where they are not known."""
     async def excerpts(self, principal: Principal, spans: Sequence[Span], width: int = 32, *, keep: bool = False) -> Sequence[Excerpt | None]:
         """What the texts hold at the spans, with `width` characters on both sides; None where there is no text.
 

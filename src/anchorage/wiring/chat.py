@@ -18,6 +18,7 @@ from anchorage.chat.memory.rewrite import Rewriter
 from anchorage.chat.memory.trace import SettingsFingerprint
 from anchorage.chat.pipeline import Pipeline
 from anchorage.chat.quoting.quoter import Quoter
+from anchorage.chat.quoting.reading import PassageReader
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.retrieval.candidates import CandidateFinder
 from anchorage.chat.retrieval.embed import QuestionEmbedder
@@ -92,7 +93,9 @@ def build_chat(parts: ChatParts) -> ChatUseCases:
     finder = CandidateFinder(parts.search, embedder, limits, parts.role)
     retriever = _build_retriever(parts, finder, embedder, usage)
     author: Author = (
-        Writer(generator, usage, limits) if generator else Quoter(parts.sentence_vectors, usage, limits, analyser)
+        Writer(generator, usage, limits)
+        if generator
+        else Quoter(PassageReader(parts.catalog), parts.sentence_vectors, usage, limits, analyser)
     )
     recall = AnswerRecall(parts.caching, parts.search, embedder, limits, written=generator is not None)
     fingerprint = SettingsFingerprint(
@@ -129,7 +132,7 @@ def _build_evaluator(parts: ChatParts) -> Evaluator:
     finder = CandidateFinder(parts.search, embedder, limits, parts.role)
     drafter = Drafter(
         Writer(parts.generator, usage, limits) if parts.generator else None,
-        Quoter(vectors, usage, limits, analyser),
+        Quoter(PassageReader(parts.catalog), vectors, usage, limits, analyser),
         Verifier(vectors, usage, limits, analyser),
         Citer(parts.catalog),
         limits.passages,

@@ -1,36 +1,59 @@
-"""quoter: answers with quoted sentences where there is no generator."""
+"""quoter: answers with quotations where there is no generator."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.quoting.extract import EVIDENCE_NEEDED, Sentence, rank_sentences, split_into_sentences
+from anchorage.chat.quoting.asked import Asked, choose_analyser, read_question
+from anchorage.chat.quoting.choose import Quotation, choose_quotations
+from anchorage.chat.quoting.features import add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.ranker import RankedUnits, rank_units
+from anchorage.chat.quoting.reading import PassageReader
 from anchorage.chat.quoting.sentences import SentenceVectors
+from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
+from anchorage.chat.quoting.tables.compute import compute_answer, find_operation
+from anchorage.chat.quoting.units import Unit, split_into_units
+from anchorage.chat.retrieval.compound import split_question
 from anchorage.chat.safety.inert import neutralise_markup, select_linkable_addresses
 from anchorage.chat.state import ABSTENTION, ABSTENTION_PATTERN, ChatLimits, Draft, Statement, TurnContext, TurnState
 from anchorage.chat.verification.markers import neutralise_markers
 from anchorage.model import Hit, Principal
+from anchorage.ports.embedder import Vectors
 from anchorage.text.analyser import Analyser
 from anchorage.text.hidden import strip_hidden_characters
 
+PROBABILITY_NEEDED = 0.12
+"""Abstain where the best unit is less likely than this to answer. A wrong quotation is seen to be one; a missing one is not."""
+_LATER = 0.02  # what a table's fit loses for each one that was found before it
+_MOST_EMBEDDED = 64  # units of a question
+_MOST_EMBEDDED_CHARS = 1000  # of one
 _SPACES = re.compile(r"\s+")
 
 
 class Quoter:
     """The author of answers where there is no generator."""
 
-    def __init__(self, vectors: SentenceVectors, usage: UsageRecorder, limits: ChatLimits, analyser: Analyser) -> None:
-        self._vectors, self._usage, self._limits, self._analyser = vectors, usage, limits, analyser
+    def __init__(
+        self,
+        reader: PassageReader,
+        vectors: SentenceVectors,
+        usage: UsageRecorder,
+        limits: ChatLimits,
+        analyser: Analyser,
+    ) -> None:
+        self._reader, self._vectors, self._usage = reader, vectors, usage
+        self._limits, self._analyser = limits, analyser
 
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
-        """Quote sentences, or abstain where there is too little evidence and the settings ask for it."""
+        """Quote units, or abstain where it is unlikely that they answer and the settings ask for it."""
         question, vector, hits = state["standalone_question"], state["question_vector"], state["hits"]
-        draft, evident = await self.quote_sentences(context.principal, question, vector, hits)
+        draft, evident = await self.quote_units(context.principal, question, vector, hits)
         if not evident and self._limits.abstain:
             draft = Draft(ABSTENTION, True)
         await context.emit_text(draft.text)
@@ -39,37 +62,104 @@ class Quoter:
             "unsupported": draft.unsupported,
         }  # fmt: skip
 
-    async def quote_sentences(
+    async def quote_units(
         self, principal: Principal, question: str, vector: NDArray[Any], hits: Sequence[Hit]
     ) -> tuple[Draft, bool]:
-        """Return a draft of the sentences that answer, and whether there is enough evidence to give them."""
-        sentences = split_into_sentences(hits[: self._limits.passages])
-        vectors = self._vectors.charge_to(principal, self._usage)
-        embedded = await vectors.embed_sentences([sentence.text for sentence in sentences])
-        found = rank_sentences(question, sentences, vector, embedded, self._analyser)
-        chosen = found.choose_quotations(self._limits.max_sentences, _speaks_not_for_us)
-        statements = [
-            Statement(
-                self._format_quotation(sentence.text, (sentence.hit.uri,)),
-                sentence.hit,
-                sentence.start,
-                sentence.end,
-                marker,
-            )
-            for marker, sentence in enumerate(chosen, 1)
+        """Return a draft of the units that answer, and whether it is likely enough that they do."""
+        analyser = choose_analyser(question, self._analyser)
+        asked = read_question(question, analyser)
+        if asks_for_summary(question) and (summary := await self._summarise(principal, asked, hits, analyser)):
+            return summary, True
+        if computed := await self._compute(principal, asked, hits, analyser):
+            return computed, True
+        found = hits[: self._limits.passages]
+        units = split_into_units(found, await self._reader.read_around(principal, found))
+        parts = [read_question(part, analyser) for part in split_question(question)]
+        asked_vectors = await self._vectors.embed_sentences([part.question for part in parts])
+        chosen: list[Quotation] = []
+        likely = False
+        for each, of_each in [*zip(parts, asked_vectors, strict=True)] or [(asked, vector)]:
+            ranked = await self._rank(principal, each, of_each, units, analyser)
+            if parts and ranked.probability < PROBABILITY_NEEDED:
+                continue  # the other part may have an answer
+            likely = likely or ranked.probability >= PROBABILITY_NEEDED
+            most = 1 if parts else self._limits.max_sentences
+            further = choose_quotations(each, ranked, analyser, most, _speaks_not_for_us)
+            chosen += [quotation for quotation in further if quotation not in chosen]
+        return (self._draft(chosen), likely) if chosen else (Draft(ABSTENTION, True), False)
+
+    async def _compute(
+        self, principal: Principal, asked: Asked, hits: Sequence[Hit], analyser: Analyser
+    ) -> Draft | None:
+        """Compute over the table that fits the question best, where something of the kind is asked for."""
+        if find_operation(asked.question) is None:
+            return None
+        found = [
+            (answer.fit - _LATER * place, hit, answer)
+            for place, (hit, table) in enumerate(await self._reader.read_tables(principal, hits))
+            if (answer := compute_answer(asked, table, analyser))
         ]
-        if not statements:
-            return Draft(ABSTENTION, True), False
+        if not found:
+            return None
+        _, hit, answer = max(found, key=lambda item: item[0])
+        claim = self._format_quotation(answer.claim, (hit.uri,))
+        statements = [
+            Statement(claim, hit, row.start - hit.start, row.end - hit.start, marker)
+            for marker, row in enumerate(answer.rows, 1)
+        ]
+        text = " ".join((claim, *(f"[{statement.marker}]" for statement in statements)))
+        return Draft(text, False, statements, claims=1)
+
+    async def _rank(
+        self, principal: Principal, asked: Asked, vector: NDArray[Any], units: Sequence[Unit], analyser: Analyser
+    ) -> RankedUnits:
+        if not units:
+            return rank_units((), compute_features(asked, (), analyser))
+        table = compute_features(asked, units, analyser)
+        promising = select_promising(table, _MOST_EMBEDDED).tolist()
+        kept, table = [units[at] for at in promising], table[promising]
+        add_cosines(table, await self._embed(principal, kept) @ vector)
+        return rank_units(kept, table)
+
+    async def _summarise(
+        self, principal: Principal, asked: Asked, hits: Sequence[Hit], analyser: Analyser
+    ) -> Draft | None:
+        """Quote a few sentences that stand for the document that is meant."""
+        hit = choose_document(asked, hits, analyser)
+        found = await self._reader.read_document(principal, hit) if hit else None
+        if hit is None or found is None:
+            return None
+        units = find_summable(split_into_units([replace(hit, start=0, end=len(found.text))], [found]), _MOST_EMBEDDED)
+        units = [unit for unit in units if _speaks_not_for_us(unit.text)]
+        if not units:
+            return None
+        vectors = await self._embed(principal, units)
+        return self._draft(
+            [Quotation(unit, unit.text, unit.start, unit.end) for unit in choose_sentences(units, vectors)]
+        )
+
+    async def _embed(self, principal: Principal, units: Sequence[Unit]) -> Vectors:
+        vectors = self._vectors.charge_to(principal, self._usage)
+        return await vectors.embed_sentences([" ".join(unit.text.split())[:_MOST_EMBEDDED_CHARS] for unit in units])
+
+    def _draft(self, chosen: Sequence[Quotation]) -> Draft:
+        statements = [self._state(quotation, marker) for marker, quotation in enumerate(chosen, 1)]
         text = " ".join(f"{statement.claim} [{statement.marker}]" for statement in statements)
-        return Draft(text, False, statements, claims=len(statements)), found.evidence >= EVIDENCE_NEEDED
+        return Draft(text, False, statements, claims=len(statements))
+
+    def _state(self, quotation: Quotation, marker: int) -> Statement:
+        hit = quotation.unit.hit
+        return Statement(
+            self._format_quotation(quotation.claim, (hit.uri,)), hit, quotation.start, quotation.end, marker
+        )
 
     def _format_quotation(self, text: str, cited: Collection[str]) -> str:
-        """Prepare a document's sentence for an answer: one line, markup neutralised, nothing that looks like a marker."""
+        """Prepare a document's words for an answer: one line, markup neutralised, nothing that looks like a marker."""
         line = neutralise_markers(_SPACES.sub(" ", strip_hidden_characters(text)).strip())
         links = self._limits.links
         return line if links == "all" else neutralise_markup(line, select_linkable_addresses(links, cited), inline=True)
 
 
-def _speaks_not_for_us(sentence: Sentence) -> bool:
+def _speaks_not_for_us(text: str) -> bool:
     """A document that says "I could not find an answer" must not speak for us."""
-    return not ABSTENTION_PATTERN.search(strip_hidden_characters(sentence.text))
+    return not ABSTENTION_PATTERN.search(strip_hidden_characters(text))

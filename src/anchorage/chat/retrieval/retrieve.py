@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anchorage.chat.retrieval.candidates import CandidateFinder, RankedCandidates
+from anchorage.chat.retrieval.compound import split_question
 from anchorage.chat.retrieval.embed import QuestionEmbedder
 from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings
 from anchorage.chat.retrieval.packing import PackableHits
@@ -39,6 +40,7 @@ class Retriever:
         """Retrieve the passages for the stand-alone question, unless the answer needs none."""
         question, collections = state["standalone_question"], state.get("collections")
         others = await self._expander.write_wordings(question, context) if self._expander else []
+        others = [*split_question(question), *others]
         wanted, who = self._count_candidates(self._limits.k), context.principal
         asked = self._finder.find_candidates(who, question, collections, wanted, vector=state.get("question_vector"))
         if others:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anchorage.errors import NotAllowed, NotFound, Superseded
-from anchorage.model import Failure
+from anchorage.model import Block, BlockKind, Failure
 from anchorage.model.search import Query, Span
 from anchorage.testing.collections import ANNA, BEN, CollectionWorld, document
 
@@ -50,6 +50,17 @@ class CatalogConformance:
         (excerpt,) = await world.catalog.excerpts(ANNA, [Span(one, "v1", 4, 15)], width=4)
         assert excerpt is not None
         assert (excerpt.prefix, excerpt.quote, excerpt.suffix) == ("the ", "old harbour", " of ")
+
+    async def test_the_blocks_of_a_text_are_for_those_who_may_read_it(self, world: CollectionWorld) -> None:
+        (one,) = await world.catalog.replace(ANNA, "c", [document("a", "the old harbour", "of Ghent")])
+        asked = [(one, "v1"), (one, "v2")]
+        found = await world.catalog.structures(ANNA, asked)
+        assert {version: list(blocks) for version, blocks in found.items()} == {
+            (one, "v1"): [Block(BlockKind.PARAGRAPH, 0, 24)]
+        }
+        assert not await world.catalog.structures(BEN, asked)
+        await world.catalog.delete(ANNA, [one])
+        assert not await world.catalog.structures(ANNA, asked)
 
     async def test_what_the_caller_has_of_a_text_is_not_read_and_the_rest_is(self, world: CollectionWorld) -> None:
         text = "In Ghent the old harbour was dug by hand."

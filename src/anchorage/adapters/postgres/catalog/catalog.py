@@ -17,7 +17,7 @@ from anchorage.adapters.postgres.pool import Pool, connection_for, ping, transla
 from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.adapters.postgres.vector_indexes import VectorIndexes, VectorWrites
 from anchorage.errors import IndexMoved, NotFound, Superseded
-from anchorage.model import Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
+from anchorage.model import Block, Chunk, Collection, Document, DocumentText, Failure, IndexSpec, Principal
 from anchorage.model.indexing import IndexedDocument
 from anchorage.model.search import Excerpt, Span
 
@@ -226,6 +226,12 @@ class PostgresCatalog:
         if text is None:
             raise NotFound(f"No text of document {document_id!r} (version {version or 'current'}) that you may read.")
         return text
+
+    async def structures(
+        self, principal: Principal, versions: Sequence[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], Sequence[Block]]:
+        async with connection_for(self._pool, "reading the structure of documents") as connection:
+            return await excerpts.structures(connection, principal, versions)
 
     async def excerpts(
         self, principal: Principal, spans: Sequence[Span], width: int = 32, *, keep: bool = False

@@ -6,6 +6,7 @@ caller has already, nothing is read.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres.batch import PLAN_ONCE, Named, numbers, run
 from anchorage.adapters.postgres.catalog.documents import as_uuid
-from anchorage.model import Principal
+from anchorage.model import Block, BlockKind, Principal
 from anchorage.model.search import Excerpt, Span
 
 # A piece is read once, whole: each look at the text would unpack it anew. From -1 on, nothing.
@@ -26,6 +27,13 @@ FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(starts)s::int[], %(lowers)s
 JOIN anchorage.documents d ON d.id = n.id
 JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s::text[]
 JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
+""")
+_STRUCTURES = Named("""
+SELECT d.id::text, t.version, t.blocks::text FROM unnest(%(ids)s::uuid[], %(versions)s::text[]) AS n(id, version)
+JOIN anchorage.documents d ON d.id = n.id
+JOIN anchorage.collections c ON c.id = d.collection_id AND c.readers && %(readers)s::text[]
+JOIN anchorage.document_texts t ON t.document_id = d.id AND t.version = n.version
+WHERE t.blocks IS NOT NULL
 """)
 _KEEP = """
 UPDATE anchorage.document_texts t SET cited = true FROM unnest(%s::uuid[], %s::text[]) AS v(id, version)
@@ -55,6 +63,19 @@ async def excerpts(
             text = known[at]
             found[at] = _excerpt(spans[at], around[at][0], read if text is None else text, page)
     return [found.get(at) for at in range(len(spans))]
+
+
+async def structures(
+    connection: AsyncConnection[Any], principal: Principal, versions: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], Sequence[Block]]:
+    """The blocks of these versions that the principal may read, and whose blocks are kept."""
+    values = {
+        "readers": principal.readers,
+        "ids": [str(as_uuid(document_id)) for document_id, _ in versions],
+        "versions": [version for _, version in versions],
+    }
+    _, rows = await run(connection, [PLAN_ONCE, _STRUCTURES(values)])
+    return {(row[0], row[1]): [Block(BlockKind(kind), *place) for kind, *place in json.loads(row[2])] for row in rows}
 
 
 def _excerpt(span: Span, lower: int, text: str, page: int | None) -> Excerpt:

@@ -1,0 +1,96 @@
+"""summary: a document in a few of its own sentences, for those who ask what it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anchorage.chat.quoting.asked import Asked, opens_backwards
+from anchorage.chat.quoting.units import MAX_UNIT_CHARS, Unit, UnitKind
+from anchorage.model import Hit
+from anchorage.text.analyser import Analyser
+
+MOST = 5
+"""Sentences of a summary."""
+_ASKS = re.compile(
+    r"\b(?:summari[sz]e|summary|overview|tl;?dr|gist|outline of|sum up|key points|main points|zusammenfass\w*|fasse?\b.*\bzusammen|überblick|inhalt von|"
+    r"résum\w+|en bref|aperçu|resum\w+|resumen|sinopsis|visión general)\b|"
+    r"\bwhat(?:'s|’s| is| are)\b.{1,80}\babout\b\W*$|^(?:worum geht es|wovon handelt|de quoi parle|de qué trata)\b", re.IGNORECASE
+)  # fmt: skip
+_ASKING_WORDS = (
+    "summary summarise summarize short brief give overview gist outline main key points about document page paper report essay article book email file "
+    "zusammenfassung fasse zusammen überblick dokument résumé résume document resumen resume documento"
+)
+_FEWEST_WORDS = 6
+_KINDS = (UnitKind.SENTENCE, UnitKind.ITEM, UnitKind.LINE)
+
+
+def asks_for_summary(question: str) -> bool:
+    """Whether a question asks what a document is about."""
+    return _ASKS.search(question) is not None
+
+
+def choose_document(asked: Asked, hits: Sequence[Hit], analyser: Analyser) -> Hit | None:
+    """The hit whose document is meant: the one whose title or address the question names, else the one that was found best."""
+    spoken = set(analyser.extract_terms(_ASKING_WORDS))
+    named = [term for term in asked.terms if term not in spoken] or list(asked.terms)
+    scores: dict[str, float] = {}
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.document_id, hit)
+        scores[hit.document_id] = scores.get(hit.document_id, 0.0) + 0.3 * hit.score
+    for document_id, hit in first.items():
+        opening = max(
+            (other.text[:200] for other in hits if other.document_id == document_id and other.start < 100), default=""
+        )
+        held = set(analyser.extract_terms(f"{hit.title} {re.sub(r'[_/.-]', ' ', hit.uri)} {opening}"))
+        scores[document_id] += 2 * sum(term in held for term in named) / len(named)
+    if not scores:
+        return None
+    return first[max(scores, key=scores.__getitem__)]
+
+
+def choose_sentences(units: Sequence[Unit], vectors: NDArray[np.float32]) -> list[Unit]:
+    """Choose sentences that stand for the others, in their order: near the middle of all of them, at the head of the document or of a
+    section, and unlike one another (Carbonell and Goldstein, 1998, "The use of MMR").
+    """
+    if not units:
+        return []
+    middle = vectors.mean(axis=0)
+    middle /= np.linalg.norm(middle) or 1.0
+    worth = vectors @ middle + np.array([_weigh(unit, at) for at, unit in enumerate(units)])
+    chosen: list[int] = []
+    while len(chosen) < min(MOST, len(units)):
+        alike = (vectors @ vectors[chosen].T).max(axis=1) if chosen else np.zeros(len(units))
+        value = worth - 0.6 * alike
+        value[chosen] = -np.inf
+        chosen.append(int(np.argmax(value)))
+    return [units[at] for at in sorted(chosen)]
+
+
+def find_summable(units: Sequence[Unit], most: int) -> list[Unit]:
+    """The units that can stand in a summary, at most so many: all of a short document, of a long one those at the head of each section."""
+    fit = [
+        unit for unit in units
+        if unit.kind in _KINDS and len(unit.text.split()) >= _FEWEST_WORDS and unit.end - unit.start <= 1.5 * MAX_UNIT_CHARS
+        and not unit.text.rstrip().endswith((":", "："))
+    ]  # fmt: skip
+    if len(fit) <= most:
+        return fit
+    seen: dict[tuple[str, ...], int] = {}
+    heads = []
+    for unit in fit:
+        nth = seen.get(unit.path, 0)
+        seen[unit.path] = nth + 1
+        heads.append((nth, unit))
+    depth = sorted(nth for nth, _ in heads)[most - 1]
+    return [unit for nth, unit in heads if nth <= depth][:most]
+
+
+def _weigh(unit: Unit, at: int) -> float:
+    start = max(0.0, 0.35 - 0.05 * at)
+    backwards = 0.15 if opens_backwards(unit.text) else 0.0
+    return start - backwards - (0.1 if unit.kind is not UnitKind.SENTENCE else 0.0)

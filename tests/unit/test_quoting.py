@@ -1,0 +1,205 @@
+"""Choosing what is quoted: the unit that answers, a list whole, of a wide row the cells that were asked for; and reading around passages."""
+
+import numpy as np
+import pytest
+
+from anchorage.chat.quoting.asked import choose_analyser, find_new_names, match_form, read_question
+from anchorage.chat.quoting.choose import choose_quotations
+from anchorage.chat.quoting.features import NAMES, add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.ranker import RankedUnits, rank_units
+from anchorage.chat.quoting.reading import find_tables, plan_window
+from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
+from anchorage.chat.quoting.units import Unit, UnitKind, split_into_units
+from anchorage.chat.retrieval.compound import split_question
+from anchorage.model import Block, BlockKind, Hit
+from anchorage.model.search import Surroundings
+from anchorage.testing.hashing import hash_texts
+from anchorage.text.analyser import format_analyser_name, load_analyser
+
+ENGLISH = load_analyser(format_analyser_name("english"))
+H, P, L, T = BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.TABLE_ROW
+
+
+def hit(
+    text: str, score: float = 1.0, title: str = "Doc", start: int = 0, uri: str = "file:///d", document: str = "d1"
+) -> Hit:
+    return Hit("1.1", document, "v1", "default", uri, title, start, start + len(text), score, text, dense_score=0.8)
+
+
+def rank(question: str, units: list[Unit]) -> RankedUnits:
+    asked = read_question(question, ENGLISH)
+    table = compute_features(asked, units, ENGLISH)
+    add_cosines(table, hash_texts([unit.text for unit in units], 64) @ hash_texts([question], 64)[0])
+    return rank_units(units, table)
+
+
+def quoted(question: str, text: str, blocks: list[Block] | None = None) -> list[str]:
+    found = hit(text)
+    units = split_into_units([found], [Surroundings(text, 0, blocks) if blocks else None])
+    chosen = choose_quotations(read_question(question, ENGLISH), rank(question, units), ENGLISH, 3, lambda _: True)
+    return [quotation.claim for quotation in chosen]
+
+
+def blocks_of(*given: tuple[BlockKind, str]) -> tuple[str, list[Block]]:
+    text, placed = "", []
+    for kind, piece in given:
+        placed.append(Block(kind, len(text), len(text) + len(piece)))
+        text += piece + "\n"
+    return text, placed
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "first"),
+    [
+        (
+            "When was the harbour of Ghent opened?",
+            "The harbour has three docks. The harbour of Ghent was opened in 1827. Ships came from afar.",
+            "The harbour of Ghent was opened in 1827.",
+        ),
+        (
+            "What is a reranker?",
+            "Each reranker waits for the others. A reranker is a model that orders passages anew. The reranker is slow.",
+            "A reranker is a model that orders passages anew.",
+        ),
+        (
+            "Who designed the Hôtel Tassel?",
+            "The Hôtel Tassel is a house. The Hôtel Tassel was designed by Victor Horta. Its stairs are of iron.",
+            "The Hôtel Tassel was designed by Victor Horta.",
+        ),
+        ("Who was the cashier?", "HARBOUR SHOP\nCashier: Anna Boch\nRegister: 7\nTOTAL $9.00", "Cashier: Anna Boch"),
+        ("What was the total?", "HARBOUR SHOP\nTotal Points: 3,247\nRegister: 7\nTOTAL $9.00", "TOTAL $9.00"),
+        (
+            "What is the e-mail address of the harbour?",
+            "The harbour of Ghent has an office. Write to the harbour office at dock@ghent.example for berths.",
+            "Write to the harbour office at dock@ghent.example for berths.",
+        ),
+    ],
+)
+def test_the_unit_with_the_answer_is_quoted_alone(question: str, text: str, first: str) -> None:
+    assert quoted(question, text) == [first]
+
+
+def test_a_list_is_quoted_whole_and_a_long_one_item_by_item() -> None:
+    text, blocks = blocks_of((P, "The harbour of Ghent has these docks:"), (L, "old dock"), (L, "coal dock"))
+    assert quoted("Which docks does the harbour of Ghent have?", text, blocks) == [text.strip()]
+    items = [f"the dock of the {word} {'x' * 60}" for word in ("coal", "grain", "iron", "wood", "wine", "salt")]
+    text, blocks = blocks_of((P, "The harbour of Ghent has these docks:"), *((L, item) for item in items))
+    assert quoted("Which docks does the harbour of Ghent have?", text, blocks) == items
+
+
+def test_of_a_wide_row_the_cells_that_were_asked_for_are_shown() -> None:
+    filler = " | ".join(f"Column {n}: value number {n}" for n in range(14))
+    rows = [f"First Name: {name} | {filler} | Email: {name.lower()}@ghent.example" for name in ("Anna", "Victor")]
+    text, blocks = blocks_of(*((T, row) for row in rows))
+    (claim,) = quoted("What is Victor's email address?", text, blocks)
+    assert claim == "First Name: Victor | Email: victor@ghent.example"
+
+
+def test_a_question_for_two_things_gets_two_quotations() -> None:
+    text = "Ghent has a harbour with three docks. The bread is good. Bruges has a harbour with one dock."
+    chosen = quoted("How do the harbours of Ghent and Bruges differ?", text)
+    assert len(chosen) == 2 and {claim.split()[0] for claim in chosen} == {"Ghent", "Bruges"}
+
+
+def test_an_answer_is_likelier_where_there_is_one() -> None:
+    units = split_into_units([hit("The harbour of Ghent was opened in 1827. Ships came from afar.")], [None])
+    likely = rank("When was the harbour of Ghent opened?", units).probability
+    assert likely > 0.5 > 0.1 > rank("Who won the cup final of 2018?", units).probability
+    assert rank_units((), np.zeros((0, len(NAMES)), dtype=np.float32)).probability == 0
+
+
+def test_a_name_that_is_nowhere_makes_an_answer_unlikely() -> None:
+    units = split_into_units([hit("SKU-1234 costs 5 euros. SKU-1235 costs 6 euros.")], [None])
+    assert rank("What does SKU-1234 cost?", units).probability > 3 * rank("What does SKU-9999 cost?", units).probability
+
+
+def test_only_promising_units_are_embedded() -> None:
+    units = split_into_units(
+        [hit("The harbour of Ghent was opened in 1827. " + "Bread is good. " * 3 + "It is so.")], [None]
+    )
+    table = compute_features(read_question("When was the harbour opened?", ENGLISH), units, ENGLISH)
+    assert select_promising(table, 1).tolist() == [0] and len(select_promising(table, 99)) == len(units)
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("Wann wurde der Hafen von Gent eröffnet?", "german"),
+        ("Quand est-ce que le port a été ouvert ?", "french"),
+        ("When was the harbour opened?", "english"),
+    ],
+)
+def test_passages_are_read_in_the_language_of_the_question(question: str, language: str) -> None:
+    assert choose_analyser(question, ENGLISH).language == language
+    asked = read_question(question, choose_analyser(question, ENGLISH))
+    assert asked.when and not asked.who
+
+
+def test_things_with_a_form_of_their_own() -> None:
+    assert match_form("call (415) 555-0199", "What is the phone number?") is True
+    assert match_form("call us", "What is the phone number?") is False
+    assert match_form("call us", "Who is it?") is None
+    assert find_new_names("The office of Victor Horta", read_question("Who had an office?", ENGLISH))
+
+
+@pytest.mark.parametrize(
+    ("question", "parts"),
+    [
+        ("How do I start the server, and how do I stop the server?", 2),
+        ("Who built the harbour? And when was the canal dug?", 2),
+        ("When was he born and where?", 0),
+        ("What is the difference between a lock and a key?", 0),
+        ("Wie heißt der Hafen und wann wurde er eröffnet?", 2),
+    ],
+)
+def test_questions_that_are_joined(question: str, parts: int) -> None:
+    assert len(split_question(question)) == parts
+
+
+def test_a_window_ends_between_sentences_and_knows_what_is_above() -> None:
+    blocks = [Block(H, 0, 10, 1), Block(P, 12, 500), Block(H, 502, 510, 2), Block(P, 512, 5000), Block(P, 5002, 5100)]
+    window = plan_window(blocks, 2000, 2500, reach=300)
+    assert (window.start, window.end) == (2000, 2500) and [block.start for block in window.headings] == [0, 502]
+    whole = plan_window(blocks, 100, 400, reach=300)
+    assert (whole.start, whole.end) == (0, 510 if whole.end == 510 else 400)
+    assert plan_window([], 5, 9).blocks == (Block(P, 5, 9),)
+
+
+def test_a_table_is_read_from_its_head_on() -> None:
+    blocks = [Block(T, at * 20, at * 20 + 19) for at in range(200)]
+    window = plan_window(blocks, 3000, 3100, reach=100)
+    assert window.table_head == blocks[0]
+    (place,) = find_tables(blocks, 3000, 3100)
+    assert (place.start, place.end, len(place.rows)) == (0, blocks[-1].end, 200)
+
+
+@pytest.mark.parametrize(
+    ("question", "asks"),
+    [
+        ("Summarise the harbour report.", True),
+        ("What is The Adventures of Tom Sawyer about?", True),
+        ("Fasse den Bericht zusammen", True),
+        ("Résume ce document", True),
+        ("Resume el informe", True),
+        ("What is a harbour?", False),
+        ("Who wrote the report?", False),
+    ],
+)
+def test_questions_for_a_summary(question: str, asks: bool) -> None:
+    assert asks_for_summary(question) is asks
+
+
+def test_a_summary_is_of_the_document_that_is_named_and_of_its_parts() -> None:
+    report = hit("The harbour report.", 0.2, "Harbour report", uri="file:///harbour-report.md", document="d2")
+    asked = read_question("Summarise the harbour report.", ENGLISH)
+    assert choose_document(asked, [hit("Ships.", 1.0), report], ENGLISH) is report
+    assert choose_document(asked, [], ENGLISH) is None
+    text = " ".join(
+        f"The {word} of the harbour of Ghent is described in this part."
+        for word in ("crane", "dock", "quay", "lock", "bridge", "tower", "canal")
+    )
+    units = find_summable(split_into_units([hit(text)], [None]), 64)
+    chosen = choose_sentences(units, hash_texts([unit.text for unit in units], 64))
+    assert len(chosen) == 5 and [unit.start for unit in chosen] == sorted(unit.start for unit in chosen)
+    assert choose_sentences([], np.zeros((0, 4), dtype=np.float32)) == []
+    assert {unit.kind for unit in units} == {UnitKind.SENTENCE}
