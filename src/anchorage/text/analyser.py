@@ -1,4 +1,4 @@
-"""Turns text into index terms: lower case, Unicode words, stop words out, Snowball stems.
+"""Turns text into index terms: lower case, Unicode words, stop words out, Snowball stems; codes and versions whole, too.
 
 An analyser is named `<language>/<version>`; the name is part of an index version, so what it does for a name never changes.
 """
@@ -15,12 +15,14 @@ import Stemmer
 
 from anchorage.errors import ConfigurationError
 
-_VERSION = "1"
+_VERSIONS = ("1", "2")  # the last one is for new collections; the second has codes and versions as terms of their own
 _MAX_TERM_LENGTH = 64  # longer ones are hashes and encoded data; they would bloat the index
 # Letters and digits in any script, with inner apostrophes; each CJK character stands for itself.
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TERM = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+(?:['’][^\W_{_CJK}]+)*")
 _ASCII_TERM = re.compile("[a-z0-9]+(?:'[a-z0-9]+)*")  # the same, for lower-case ASCII: twice as fast
+# Parts joined by a sign, which mean something else together than apart: 0.8.0, SKU-4563, hnsw.ef_search, 2024-11-15.
+_CODE = re.compile(r"(?<![\w.@/-])[a-z0-9]+(?:[._-]+[a-z0-9]+)+(?![\w@/-])")
 _MAX_CACHED_STEMS = 1 << 15  # stems, some 4 MB
 # Lucene's English stop words (org.apache.lucene.analysis.en.EnglishAnalyzer), which BM25 baselines use.
 _ENGLISH_STOP_WORDS = frozenset(
@@ -41,7 +43,8 @@ _WORDS_BEFORE_I = frozenset(
 class Analyser:
     """Extracts the terms of texts in one language. Build it with `load_analyser`."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, version: str = _VERSIONS[-1]) -> None:
+        self._with_codes = version != "1"
         self._stop = _ENGLISH_STOP_WORDS if language == "english" else frozenset()
         self._asking = _ENGLISH_ASKING_WORDS if language == "english" else frozenset()
         self.language = language
@@ -50,18 +53,21 @@ class Analyser:
 
     def extract_terms(self, text: str) -> list[str]:
         """Return the terms of the text in order, with repetitions."""
-        return self._stem(self._split_words(text))
+        folded = _fold(text)
+        found = self._stem(self._split_folded(folded))
+        return found + _find_codes(folded) if self._with_codes else found
 
     def extract_question_terms(self, question: str) -> list[str]:
         """Return the terms that a question is about. Words that ask are left out, unless the question has no others."""
-        found = self._split_words(question)
+        folded = _fold(question)
+        found = self._split_folded(folded)
+        codes = _find_codes(folded) if self._with_codes else []
         if self._asking.isdisjoint(found):
-            return self._stem(found)
+            return self._stem(found) + codes
         dropped = self._asking - _find_meaningful_asking_words(question)
-        return self._stem([word for word in found if word not in dropped] or found)
+        return self._stem([word for word in found if word not in dropped] or found) + codes
 
-    def _split_words(self, text: str) -> list[str]:
-        folded = unicodedata.normalize("NFKC", text).lower()
+    def _split_folded(self, folded: str) -> list[str]:
         words = _TERM.findall(folded)
         kept = [word for word in words if word not in self._stop]
         if "'" in folded or "’" in folded:
@@ -84,6 +90,21 @@ class Analyser:
     def count_terms(self, text: str) -> Mapping[str, int]:
         """Count how often each term occurs."""
         return Counter(self.extract_terms(text))
+
+
+def _fold(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def _find_codes(folded: str) -> list[str]:
+    """Find the codes, versions and names of settings in a lower-case text. Words joined by a hyphen are none, nor are IL-6 and 0.05."""
+    return [code[:_MAX_TERM_LENGTH] for code in _CODE.findall(folded) if _is_code(code)]
+
+
+def _is_code(code: str) -> bool:
+    if not any(char.isalpha() for char in code):
+        return sum(not char.isdigit() for char in code) > 1
+    return len(code) > 3 and ("_" in code or "." in code or sum(char.isdigit() for char in code) > 2)
 
 
 def _find_meaningful_asking_words(question: str) -> set[str]:
@@ -144,15 +165,15 @@ def format_analyser_name(language: str) -> str:
             f"No analyser for the language {language!r}: set ANCHORAGE_RETRIEVAL__LANGUAGE to `none` or to one of "
             f"{', '.join(sorted(Stemmer.algorithms()))}."
         )
-    return f"{language}/{_VERSION}"
+    return f"{language}/{_VERSIONS[-1]}"
 
 
 @lru_cache(maxsize=32)
 def load_analyser(name: str) -> Analyser:
     """Return the analyser of an index version. Raises `ConfigurationError` if this release does not have it."""
     language, _, version = name.partition("/")
-    if version != _VERSION or (language != "none" and language not in Stemmer.algorithms()):
+    if version not in _VERSIONS or (language != "none" and language not in Stemmer.algorithms()):
         raise ConfigurationError(
             f"This release has no analyser {name!r}, which the index was made with: ingest the collection anew."
         )
-    return Analyser(language)
+    return Analyser(language, version)
