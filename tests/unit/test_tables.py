@@ -130,6 +130,8 @@ def test_a_title_above_the_head_and_before_the_rows() -> None:
         ("3.5", Number(3.5, "")),
         ("0,75", Number(0.75, "")),
         ("1.000.000", Number(1_000_000, "")),
+        ("17,81,841", Number(1_781_841, "")),
+        ("1.2.3", None),
     ],
 )
 def test_numbers_of_cells(cell: str, number: Number | None) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 _NUMBER = re.compile(
     r"(?P<before>[$€£¥₹`~≈(]*|(?:USD|EUR|GBP|CHF|JPY|INR|CNY) ?)(?P<sign>[-−+]?)\s*(?P<digits>\d[\d.,'’ \u00a0\u202f]*)\s*(?P<after>%|(?:[^\W\d]{1,12}[²³23]?)?|[€£$])\)?\**"
 )
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}")  # thousands, or lakhs
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 _MONEY = re.compile(r"[-−]?[$€£¥₹][\d.,]*\d")
 _FIELD = re.compile(r"\S+")
@@ -65,6 +66,8 @@ def read_number(text: str) -> Number | None:
         last = marks[-1]
         tail = digits.rpartition(last)[2]
         # A comma before three digits, or a sign that comes twice, separates thousands; else the last sign is the decimal one.
+        if marks.count(last) > 1 and not _GROUPED.fullmatch(digits.replace(last, ",")):
+            return None  # a version, or several numbers
         if marks.count(last) > 1 or (last == "," and len(tail) == 3 and len(set(marks)) == 1):
             digits = digits.replace(",", "").replace(".", "") if len(set(marks)) == 1 else digits.replace(last, "")
         else:
