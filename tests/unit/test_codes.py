@@ -8,10 +8,15 @@ from anchorage.text.analyser import format_analyser_name, load_analyser
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
-        ("When was 0.8.0 released?", ["0.8.0"]), ("SKU-4563 and TXN-98765-2024", ["sku-4563", "txn-98765-2024"]), ("set hnsw.ef_search = 40", ["hnsw.ef_search"]),
-        ("on 2024-11-15", ["2024-11-15"]), ("a well-known IL-6 of 0.05, at 10:30", []), ("e.g. in the U.S. of 3.14", []), ("mail@ghent.example", []),
+        ("When was 0.8.0 released?", ["0.8.0"]),
+        ("SKU-4563 and TXN-98765-2024", ["sku-4563", "txn-98765-2024"]),
+        ("set hnsw.ef_search = 40", ["hnsw.ef_search"]),
+        ("on 2024-11-15", ["2024-11-15"]),
+        ("a well-known IL-6 of 0.05, at 10:30", []),
+        ("e.g. in the U.S. of 3.14", []),
+        ("mail@ghent.example", []),
     ],
-)  # fmt: skip
+)
 def test_codes_are_terms_of_their_own(text: str, codes: list[str]) -> None:
     assert format_analyser_name("english") == "english/2"
     new, old = load_analyser("english/2"), load_analyser("english/1")
