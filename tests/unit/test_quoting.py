@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from anchorage.chat.quoting.asked import choose_analyser, find_new_names, match_form, read_question
+from anchorage.chat.quoting.asked import choose_analyser, find_new_names, match_form, read_question, repeats_question
 from anchorage.chat.quoting.choose import choose_quotations
 from anchorage.chat.quoting.features import NAMES, add_cosines, compute_features, select_promising
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
@@ -77,6 +77,14 @@ def blocks_of(*given: tuple[BlockKind, str]) -> tuple[str, list[Block]]:
 )
 def test_the_unit_with_the_answer_is_quoted_alone(question: str, text: str, first: str) -> None:
     assert quoted(question, text) == [first]
+
+
+def test_the_question_itself_is_no_answer() -> None:
+    question = "How is the data directory chosen?"
+    for text in (question, 'anchorage ask "How is the data directory chosen?"', "## How is the data directory chosen"):
+        assert repeats_question(text, question)
+    told = "How is the data directory chosen? By --data, then by ANCHORAGE_DATA, then by the platform, in this order."
+    assert not repeats_question(told, question) and not repeats_question("It is chosen by --data.", question)
 
 
 def test_a_list_is_quoted_whole_and_a_long_one_item_by_item() -> None:

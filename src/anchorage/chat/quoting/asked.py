@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -223,6 +222,7 @@ def has_reason(text: str) -> bool:
     return _REASONS.search(text) is not None
 
 
-def iterate_words(text: str) -> Iterator[str]:
-    """The words of a text, in lower case."""
-    return (word.lower() for word in _WORDS.findall(text))
+def repeats_question(text: str, question: str) -> bool:
+    """Whether a text is the question itself, with little around it: a heading, an example, a command that asks it."""
+    asked, told = (" ".join(word.lower() for word in _WORDS.findall(piece)) for piece in (question, text))
+    return len(asked.split()) > 2 and asked in told and len(told) < 1.6 * len(asked) + 20

@@ -268,8 +268,11 @@ def _defines(text: str, subject: frozenset[str], analyser: Analyser) -> bool:
     says = _DEFINES.search(text)
     if says is None:
         return False
-    before = analyser.extract_terms(text[: says.start()])
-    return bool(before) and subject <= set(before) and len(before) <= len(subject) + 2
+    opening = text[: says.start()]
+    before = analyser.extract_terms(opening)
+    # The shell of a tool is not the tool: the subject stands last, but for what a comma or a bracket adds.
+    ends = bool(before) and (before[-1] in subject or "," in opening or "(" in opening)
+    return ends and subject <= set(before) and len(before) <= len(subject) + 2
 
 
 def _longest_run(terms: Sequence[str], wanted: frozenset[str]) -> int:

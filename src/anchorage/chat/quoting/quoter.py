@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.quoting.asked import Asked, choose_analyser, read_question
+from anchorage.chat.quoting.asked import Asked, choose_analyser, read_question, repeats_question
 from anchorage.chat.quoting.choose import Quotation, choose_quotations
 from anchorage.chat.quoting.features import add_cosines, compute_features, select_promising
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
@@ -73,7 +73,8 @@ class Quoter:
         if computed := await self._compute(principal, asked, hits, analyser):
             return computed, True
         found = hits[: self._limits.passages]
-        units = split_into_units(found, await self._reader.read_around(principal, found))
+        around = await self._reader.read_around(principal, found)
+        units = [unit for unit in split_into_units(found, around) if not repeats_question(unit.text, question)]
         parts = [read_question(part, analyser) for part in split_question(question)]
         asked_vectors = await self._vectors.embed_sentences([part.question for part in parts])
         chosen: list[Quotation] = []
