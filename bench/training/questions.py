@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.quoting.asked import choose_analyser, read_question
-from anchorage.chat.quoting.features import add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.features import MOST_EMBEDDED, add_cosines, compute_features, select_promising
 from anchorage.chat.quoting.reading import REACH, plan_window
 from anchorage.chat.quoting.units import Unit, split_into_units
 from anchorage.model import Block, BlockKind, Hit
@@ -28,7 +28,7 @@ from anchorage.model.search import Surroundings
 from anchorage.ports.embedder import Embedder
 from anchorage.text.analyser import Analyser
 
-PASSAGES, PASSAGE_CHARS, EMBEDDED = 6, 1100, 64
+PASSAGES, PASSAGE_CHARS = 6, 1100
 _LONG_PARAGRAPH = 1400
 
 
@@ -178,7 +178,7 @@ def _describe(
     units = split_into_units(hits, around)
     reading = choose_analyser(row["question"], analyser)
     table = compute_features(read_question(row["question"], reading), units, reading)
-    kept = select_promising(table, EMBEDDED).tolist()
+    kept = select_promising(table, MOST_EMBEDDED).tolist()
     units = [units[at] for at in kept]
     right = np.array([_is_right(unit, own, row) for unit in units], dtype=bool)
     return units, table[kept], right

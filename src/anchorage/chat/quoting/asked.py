@@ -129,6 +129,8 @@ class Asked:
     yes_no: bool
     subject: frozenset[str]
     """The terms of what is to be defined; empty where it asks for something else."""
+    forms: tuple[re.Pattern[str], ...]
+    """What the things look like that it asks for, where they have a form of their own, as an e-mail address has."""
 
 
 def choose_analyser(question: str, analyser: Analyser) -> Analyser:
@@ -160,6 +162,7 @@ def read_question(question: str, analyser: Analyser) -> Asked:
         bool(_WHO.search(own)), bool(_WHERE.search(own)), when, number and not when, bool(_HOW_TO.search(own)),
         bool(_LIST.search(own)), bool(_WHY.search(own)), bool(_YES_NO.match(own)),
         frozenset(extract_content_terms(asks["subject"], analyser)) if asks else frozenset(),
+        tuple(looks for asks_for, looks in _FORMS if asks_for.search(text)),
     )  # fmt: skip
 
 
@@ -201,10 +204,9 @@ def find_new_identifiers(text: str, asked: Asked) -> bool:
     return any(found.group().lower() not in lowered for found in _IDENTIFIERS.finditer(text))
 
 
-def match_form(text: str, question: str) -> bool | None:
-    """Whether the text has what a question asks for, where that has a form of its own, as an e-mail address has; None where not."""
-    found = [looks.search(text) is not None for asks, looks in _FORMS if asks.search(question)]
-    return any(found) if found else None
+def match_form(text: str, asked: Asked) -> bool | None:
+    """Whether the text has what a question asks for, where that has a form of its own; None where it has none."""
+    return any(looks.search(text) for looks in asked.forms) if asked.forms else None
 
 
 def opens_backwards(text: str) -> bool:

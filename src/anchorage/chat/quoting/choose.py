@@ -145,7 +145,7 @@ def _select_cells(asked: Asked, unit: Unit, analyser: Analyser) -> str:
         name, _, value = cell.rpartition(": ")
         held = wanted & set(analyser.extract_terms(value))
         named = wanted & set(analyser.extract_terms(name))
-        if held or named or match_form(value, asked.question):
+        if held or named or match_form(value, asked):
             kept.append(cell)
     if not kept or len(kept) == len(cells):
         return unit.text

@@ -42,6 +42,8 @@ _OF_KIND = (
     "heading_dated", "ends_open", "speech", "points_elsewhere", "shouts", "row_first_cell", "has_address", "opens_backwards", "lists_longer",
 )  # fmt: skip
 NAMES = (*OF_MEANING, *_OF_WORDS, *_OF_PLACE, *_OF_TYPE, *_OF_KIND)
+MOST_EMBEDDED = 36
+"""Units of a question whose vectors are compared with it. Embedding is most of what an answer by quotation costs."""
 _DEFINES = re.compile(
     r"\b(?:is|are|was|were|means?|refers? to|stands? for|creates?|denotes?|describes?|called|known as|ist|sind|bedeutet|bezeichnet|est|sont|désigne|signifie|es|son|significa)\b|"
     r"[\u2013\u2014:]|\s[-|]\s", re.IGNORECASE
@@ -90,7 +92,7 @@ class _Unit:
     names: bool
     dates: bool
     figures: bool
-    """Whether it has names, dates and numbers of which the question does not speak."""
+    """Whether it has names, dates and numbers of which the question does not speak; the first two where it asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +168,7 @@ def _read_units(asked: Asked, units: Sequence[Unit], analyser: Analyser) -> list
             read[number] = _Unit(
                 unit, text, orders[number], sets[number], lead.union(*map(terms_of, unit.path)), near, headings[number],
                 terms_of(unit.path[0]) if unit.path else frozenset(), lead, at == 0 or headings[numbers[at - 1]] != headings[number],
-                find_new_names(text, asked), has_date(text), find_new_numbers(text, asked),
+                (asked.who or asked.where) and find_new_names(text, asked), asked.when and has_date(text), find_new_numbers(text, asked),
             )  # fmt: skip
     return [read[number] for number in range(len(units))]
 
@@ -220,7 +222,7 @@ def _describe_type(question: _Question, unit: _Unit) -> tuple[float, ...]:
     asked, text, subject = question.asked, unit.text, question.asked.subject
     asks = ((asked.who or asked.where, unit.names), (asked.when, unit.dates), (asked.number, unit.figures))
     needs = [there for wants, there in asks if wants]
-    form = match_form(text, asked.question)
+    form = match_form(text, asked)
     defines = bool(subject) and _defines(text, subject, question.analyser)
     return (
         bool(needs) and all(needs), bool(needs) and not all(needs), asked.who and unit.names, asked.number and unit.figures,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.quoting.asked import Asked, choose_analyser, read_question, repeats_question
 from anchorage.chat.quoting.choose import Quotation, choose_quotations
-from anchorage.chat.quoting.features import add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.features import MOST_EMBEDDED, add_cosines, compute_features, select_promising
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
 from anchorage.chat.quoting.reading import PassageReader
 from anchorage.chat.quoting.sentences import SentenceVectors
@@ -31,7 +31,6 @@ from anchorage.text.hidden import strip_hidden_characters
 PROBABILITY_NEEDED = 0.12
 """Abstain where the best unit is less likely than this to answer. A wrong quotation is seen to be one; a missing one is not."""
 _LATER = 0.02  # what a table's fit loses for each one that was found before it
-_MOST_EMBEDDED = 64  # units of a question
 _MOST_EMBEDDED_CHARS = 1000  # of one
 _SPACES = re.compile(r"\s+")
 
@@ -117,7 +116,7 @@ class Quoter:
         if not units:
             return rank_units((), compute_features(asked, (), analyser))
         table = compute_features(asked, units, analyser)
-        promising = select_promising(table, _MOST_EMBEDDED).tolist()
+        promising = select_promising(table, MOST_EMBEDDED).tolist()
         kept, table = [units[at] for at in promising], table[promising]
         add_cosines(table, await self._embed(principal, kept) @ vector)
         return rank_units(kept, table)
@@ -130,7 +129,7 @@ class Quoter:
         found = await self._reader.read_document(principal, hit) if hit else None
         if hit is None or found is None:
             return None
-        units = find_summable(split_into_units([replace(hit, start=0, end=len(found.text))], [found]), _MOST_EMBEDDED)
+        units = find_summable(split_into_units([replace(hit, start=0, end=len(found.text))], [found]), MOST_EMBEDDED)
         units = [unit for unit in units if _speaks_not_for_us(unit.text)]
         if not units:
             return None
