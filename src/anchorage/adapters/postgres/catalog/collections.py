@@ -27,8 +27,14 @@ SELECT c.id, c.name, v.id, v.spec::text, c.owner FROM anchorage.collections c
 JOIN anchorage.index_versions v ON v.collection_id = c.id AND v.live
 WHERE c.readers && {readers} AND {condition} ORDER BY c.name {lock}
 """
-_NOT_EVAL = "c.kind <> 'eval'"
-_ALL = Statement(_VISIBLE.format(readers="$1::text[]", condition=_NOT_EVAL, lock="").encode())
+# What is searched where no collection is named. The sample leaves as soon as somebody's own documents are there: it would answer in their place.
+_ALL_OF_USER = """(c.kind = 'user' OR c.kind = 'docs' AND NOT EXISTS (
+    SELECT FROM anchorage.collections own JOIN anchorage.documents d ON d.collection_id = own.id
+    WHERE own.kind = 'user' AND own.readers && {readers} AND d.version IS NOT NULL
+))"""
+_ALL = Statement(
+    _VISIBLE.format(readers="$1::text[]", condition=_ALL_OF_USER.format(readers="$1::text[]"), lock="").encode()
+)
 _NAMED = Statement(_VISIBLE.format(readers="$1::text[]", condition="c.name = ANY($2::text[])", lock="").encode())
 
 
@@ -40,12 +46,13 @@ async def live_indexes(
     write: bool = False,
     lock: bool = False,
 ) -> list[LiveIndex]:
-    """The live indexes of the named collections, or of all but the `eval` ones.
+    """The live indexes of the named collections, or of all that are searched together: the users' own, or the sample where those
+    are empty.
 
     `lock`: they stay the live ones until the caller's transaction ends. Raises `NotFound` for a name that does not exist or
     that the principal may not read, `NotAllowed` for one that it may read but not change.
     """
-    condition = _NOT_EVAL if names is None else "c.name = ANY(%(names)s)"
+    condition = _ALL_OF_USER.format(readers="%(readers)s") if names is None else "c.name = ANY(%(names)s)"
     statement = _VISIBLE.format(readers="%(readers)s", condition=condition, lock="FOR SHARE OF v" if lock else "")
     values = {"readers": principal.readers, "names": list(names or ())}
     rows = await (await connection.execute(statement, values)).fetchall()
