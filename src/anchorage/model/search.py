@@ -25,7 +25,8 @@ class Query:
     """None: that embedder is away, and its collections are searched by words alone."""
     k: int
     depth: int = 100
-    dense_weight: float = 0.5
+    dense_weight: float = 0.36
+    """Share of the dense score where both lists are as good as each other."""
     lists: bool = False
     """Whether the two rankings are wanted too."""
 

@@ -12,7 +12,10 @@ class RetrievalSettings(Section):
 
     k: int = Field(10, ge=1, le=100, description="passages per question")
     depth: int = Field(100, ge=10, le=1000, description="length of each ranking before fusion")
-    dense_weight: float = Field(0.5, ge=0, le=1, description="share of the dense score in the fused one")
+    dense_weight: float = Field(
+        0.36, ge=0, le=1,
+        description="share of the dense score in the fused one where both lists are as good as each other; how good each is, is measured",
+    )  # fmt: skip
     queries: int = Field(
         1, ge=1, le=8, description="wordings of a question that are searched for; the generator finds all but the first"
     )

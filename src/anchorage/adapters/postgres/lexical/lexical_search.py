@@ -16,7 +16,15 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from anchorage.adapters.postgres.batch import Call, Row, array, run
-from anchorage.adapters.postgres.lexical.postings import Block, Scores, Statistics, Weighed, score, weigh_postings
+from anchorage.adapters.postgres.lexical.postings import (
+    Block,
+    Scores,
+    Statistics,
+    Weighed,
+    inverse_document_frequency,
+    score,
+    weigh_postings,
+)
 from anchorage.adapters.postgres.tables import IndexTables
 from anchorage.telemetry import TERM_LOOKUPS
 
@@ -134,6 +142,15 @@ def _size(item: Term) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionTerms:
+    """A question's terms, seen from an index."""
+
+    count: int
+    known: float
+    """Share of them, each by its weight, that the index has."""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """The scores of an index for a question, and what the index says of itself."""
 
@@ -141,6 +158,7 @@ class Found:
     chunks: int
     physical: int
     """Chunks with postings, dead ones included."""
+    asked: QuestionTerms
 
 
 class Words:
@@ -188,7 +206,15 @@ class Words:
             self._terms,
             {term: item.postings for term, item in chosen.items() if item.postings},
         )
-        return Found(scores, chunks, physical)
+        return Found(scores, chunks, physical, QuestionTerms(len(self._terms), self._share_known(chunks)))
+
+    def _share_known(self, chunks: int) -> float:
+        weights = [
+            (count * inverse_document_frequency(self._known[term].frequency, chunks), self._known[term].frequency)
+            for term, count in self._terms.items()
+        ]
+        whole = sum(weight for weight, _ in weights)
+        return sum(weight for weight, frequency in weights if frequency) / whole if whole else 0.0
 
     def _postings(self, terms: Sequence[str], budget: int) -> Call:
         return self._tables.statement(_POSTINGS), (array(terms), str(budget).encode())

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.adapters.postgres.batch import Call, Row, numbers
+from anchorage.adapters.postgres.lexical.lexical_search import QuestionTerms
 from anchorage.adapters.postgres.search.neighbours import Neighbours
+from anchorage.adapters.postgres.search.reliability import weigh_neighbours
 from anchorage.adapters.postgres.tables import LiveIndex
 from anchorage.model import Hit
 from anchorage.model.search import Query, Ranking
@@ -34,6 +36,7 @@ class Candidates:
     lexical: NDArray[np.float32]
     in_dense: NDArray[np.bool_]
     in_lexical: NDArray[np.bool_]
+    asked: QuestionTerms
     taken: Sequence[int] = ()
     """Those that are taken to be alive."""
 
@@ -147,7 +150,10 @@ def rank_candidates(parts: Sequence[Candidates], query: Query) -> Ranked | None:
     by_dense = _top(nearness, near, query.depth)
     by_lexical = _top(lexical, np.concatenate([part.in_lexical for part in parts]), query.depth)
     worded = mark_positions(by_lexical, len(ids))
-    fused = query.dense_weight * nearness + (1 - query.dense_weight) * normalise_scores(lexical, worded)
+    words = normalise_scores(lexical, worded)
+    asked = max((part.asked for part in parts), key=lambda terms: terms.known)
+    share = weigh_neighbours(nearness, words, near, worded, asked, query.dense_weight)
+    fused = share * nearness + (1 - share) * words
     order = _top(fused.astype(np.float32), near | worded, query.depth * 2)
     lists = (by_dense, by_lexical) if query.lists else None
     return Ranked(parts, owner, ids, order[: query.k], fused, dense, lexical, lists)

@@ -207,7 +207,7 @@ async def candidates(
     in_dense = mark_positions(np.argsort(-dense, kind="stable")[: depth if neighbours.ranked else 0], len(ids))
     in_lexical = mark_positions(np.searchsorted(ids, lexical), len(ids))
     return Candidates(
-        asked.live, neighbours, ids, dense, scores.of(ids), in_dense, in_lexical, lexical if taken else ()
+        asked.live, neighbours, ids, dense, scores.of(ids), in_dense, in_lexical, told.asked, lexical if taken else ()
     )  # fmt: skip
 
 
