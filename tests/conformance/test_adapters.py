@@ -10,7 +10,8 @@ from anchorage.adapters.models.endpoint import Endpoint
 from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
-from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.local_embedding.catalogue import E5, MINILM
+from anchorage.adapters.models.local_embedding.embedder import open_local_embedder
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
@@ -109,7 +110,13 @@ class TestHashEmbedder(EmbedderConformance):
 class TestMiniLM(EmbedderConformance):
     @pytest.fixture
     async def embedder(self, tmp_path: Path) -> Embedder:
-        return await open_minilm(tmp_path, precision="auto")
+        return await open_local_embedder(MINILM, tmp_path, precision="auto")
+
+
+class TestMultilingualE5(EmbedderConformance):
+    @pytest.fixture
+    async def embedder(self, tmp_path: Path) -> Embedder:
+        return await open_local_embedder(E5, tmp_path, precision="auto")
 
 
 class TestOpenAIEmbedder(EmbedderConformance):

@@ -105,7 +105,7 @@ async def http_client(world: World, pool: Pool, data: Path) -> AsyncIterator[htt
 LIMITS = ChatLimits(
     k=10,
     depth=100,
-    dense_weight=0.5,
+    dense_weight=0.36,
     passages=6,
     max_sentences=3,
     max_tokens=200,

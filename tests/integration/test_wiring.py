@@ -79,9 +79,14 @@ async def test_embedders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         settings = load_settings()
         async with open_client(settings) as client:
             # A model server for answers does not change the embedder of what is indexed already.
-            assert (await open_embedder(settings, client)).spec.name == "all-MiniLM-L6-v2"
+            assert (await open_embedder(settings, client)).spec.name == "multilingual-e5-small"
+            monkeypatch.setenv("EMBEDDING_MODEL", "all-MiniLM-L6-v2")
+            assert (await open_embedder(load_settings(), client)).spec.name == "all-MiniLM-L6-v2"
             monkeypatch.setenv("EMBEDDING_MODEL", "some-model")
             assert (await open_embedder(load_settings(), client)).spec.dimension == 48
+            monkeypatch.setenv("ANCHORAGE_EMBEDDING__PROVIDER", "local")
+            with pytest.raises(ConfigurationError, match="multilingual-e5-small"):
+                await open_embedder(load_settings(), client)
             monkeypatch.setenv("ANCHORAGE_EMBEDDING__PROVIDER", "openai")
             monkeypatch.delenv("EMBEDDING_MODEL")
             with pytest.raises(ConfigurationError, match="EMBEDDING_MODEL"):

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import ClientSession
 
-from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
+from anchorage.adapters.models.local_embedding.catalogue import LOCAL_MODELS
 from anchorage.errors import ConfigurationError, IndexMismatch
 from anchorage.model import EmbedderSpec
 from anchorage.ports.embedder import Embedder
@@ -42,18 +42,21 @@ class ConfiguredEmbedders:
 
     async def named(self, model: str, dimension: int | None = None) -> Embedder:
         """The embedder of another model, `local` or as EMBEDDING_MODEL has it. Raises what `open_embedder` raises."""
-        local = model in ("local", LOCAL_MODEL)
-        change = {"model": None if local else model, "dimension": dimension or self._settings.embedding.dimension}
+        local = model == "local" or model in LOCAL_MODELS
+        change = {
+            "model": None if model == "local" else model,
+            "dimension": dimension or self._settings.embedding.dimension,
+        }
         provider = "local" if local else self._settings.embedding.provider
         change["provider"] = None if provider == "local" and not local else provider
         found = await self._with(**change)
         return self._opened.setdefault(found.spec, found)
 
     async def _open(self, spec: EmbedderSpec) -> Embedder:
-        local = spec.name == LOCAL_MODEL
+        local = spec.name in LOCAL_MODELS
         try:
             if local:
-                return await self._with(provider="local", model=None, precision=spec.precision)
+                return await self._with(provider="local", model=spec.name, precision=spec.precision)
             provider = self._settings.embedding.provider
             if spec.revision == "langchain":
                 provider = "langchain"

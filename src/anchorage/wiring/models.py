@@ -12,8 +12,9 @@ from anchorage.adapters.models.fallback import BreakerEmbedder, FallbackEmbedder
 from anchorage.adapters.models.http import RetryPolicy, open_model_client
 from anchorage.adapters.models.http_reranker import HttpReranker
 from anchorage.adapters.models.langchain_models import LangChainEmbedder, LangChainGenerator
-from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
-from anchorage.adapters.models.minilm import open_minilm
+from anchorage.adapters.models.local_embedding.catalogue import LOCAL_MODELS, LocalModel
+from anchorage.adapters.models.local_embedding.embedder import open_local_embedder
+from anchorage.adapters.models.local_embedding.files import choose_default_model
 from anchorage.adapters.models.onnx_reranker import open_onnx_reranker
 from anchorage.adapters.models.openai_client import OpenAIGenerator
 from anchorage.adapters.models.openai_embedder import OpenAIEmbedder
@@ -114,7 +115,12 @@ async def open_embedder(settings: Settings, client: ClientSession) -> Embedder:
     embedding, llm = settings.embedding, settings.llm
     provider = _embedding_provider(embedding, llm)
     if provider == "local":
-        return await open_minilm(settings.data.dir / "models", precision=embedding.precision, threads=embedding.threads)
+        return await open_local_embedder(
+            _local_model(embedding),
+            settings.data.dir / "models",
+            precision=embedding.precision,
+            threads=embedding.threads,
+        )
     model = required(embedding.model, "EMBEDDING_MODEL", "the name of an embedding model")
     if provider == "langchain":
         return await LangChainEmbedder.open(
@@ -152,10 +158,21 @@ def shorten_timeout(settings: Settings, embedder: Embedder) -> tuple[Embedder, f
     return embedder.with_query_timeout(), each * (1 + len(settings.embedding.fallbacks)) + 1
 
 
+def _local_model(embedding: EmbeddingSettings) -> LocalModel:
+    if embedding.model is None:
+        return choose_default_model()
+    if embedding.model not in LOCAL_MODELS:
+        raise ConfigurationError(
+            f"EMBEDDING_MODEL is {embedding.model!r}, which does not run here. Local ones are {', '.join(LOCAL_MODELS)}; for a "
+            "server's, set ANCHORAGE_EMBEDDING__PROVIDER to its kind."
+        )
+    return LOCAL_MODELS[embedding.model]
+
+
 def _embedding_provider(embedding: EmbeddingSettings, llm: LlmSettings) -> str:
     if embedding.provider is not None:
         return embedding.provider
-    if embedding.model in (None, LOCAL_MODEL):
+    if embedding.model is None or embedding.model in LOCAL_MODELS:
         return "local"
     if embedding.base_url:
         return "compatible"

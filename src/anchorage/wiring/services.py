@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from aiohttp import ClientSession
 
 from anchorage.adapters.leftovers import remove_leftovers
-from anchorage.adapters.models.minilm import MODEL as LOCAL_MODEL
-from anchorage.adapters.models.minilm import MiniLMEmbedder
+from anchorage.adapters.models.local_embedding.catalogue import LOCAL_MODELS
+from anchorage.adapters.models.local_embedding.embedder import LocalEmbedder
 from anchorage.adapters.parsers.sandbox.parser import ParseLimits, SandboxedParser, open_sandboxed_parser
 from anchorage.adapters.postgres.feedback import PostgresFeedback
 from anchorage.adapters.postgres.memory import PostgresMemory
@@ -196,7 +196,7 @@ async def build_services(storage: Storage, stack: AsyncExitStack) -> Services:
         index=_new_index(settings, parser, embedder),
         batch_chunks=settings.ingest.batch_chunks,
         passwords={name: secret.get_secret_value() for name, secret in settings.ingest.passwords.items()},
-        embeddings_at_once=1 if isinstance(embedder, MiniLMEmbedder) else settings.embedding.concurrency,
+        embeddings_at_once=1 if isinstance(embedder, LocalEmbedder) else settings.embedding.concurrency,
     )
     role, forwarder = await open_roles(settings.roles, stack)
     asking, models = await _build_asking(storage, embedder, embedders, generator, client, role)
@@ -237,7 +237,7 @@ async def _build_asking(
         ledger=storage.ledger,
         caching=storage.caching,
         summarise=True,
-        metered=lambda spec: spec.name != LOCAL_MODEL,
+        metered=lambda spec: spec.name not in LOCAL_MODELS,
         role=role,
     )
     models = Models(embedder, embedders, generator, reranking.reranker if reranking else None, guards.judge)
