@@ -19,8 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anchorage.chat.quoting.asked import choose_analyser, read_question
-from anchorage.chat.quoting.features import MOST_EMBEDDED, add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.asked import choose_analyser, is_in_other_language, read_question
+from anchorage.chat.quoting.features import (
+    MOST_EMBEDDED,
+    MOST_EMBEDDED_BY_MEANING,
+    add_cosines,
+    compute_features,
+    select_promising,
+)
 from anchorage.chat.quoting.reading import REACH, plan_window
 from anchorage.chat.quoting.units import Unit, split_into_units
 from anchorage.model import Block, BlockKind, Hit
@@ -28,7 +34,7 @@ from anchorage.model.search import Surroundings
 from anchorage.ports.embedder import Embedder
 from anchorage.text.analyser import Analyser
 
-PASSAGES, PASSAGE_CHARS = 6, 1100
+PASSAGES, PASSAGE_CHARS = 6, 1800
 _LONG_PARAGRAPH = 1400
 
 
@@ -42,6 +48,8 @@ class Judged:
     right: NDArray[np.bool_]
     absent: bool = False
     """Whether the document with the answer was left out on purpose."""
+    other_language: bool = False
+    """Whether the question is in another language than the documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,16 +154,22 @@ async def judge_questions(path: Path, most: int, embedder: Embedder, analyser: A
     for number, (row, vector) in enumerate(zip(rows, questions, strict=True)):
         own = numbers[row.get("title") or "", row["context"]]
         near = meanings @ vector
-        fused = 0.5 * _normalise(near) + 0.5 * _normalise(corpus.score_words(row["question"]))
+        nearest = [corpus.texts[at] for at in np.argsort(-near)[:PASSAGES]]
+        foreign = is_in_other_language(row["question"], nearest, analyser)
+        words = near if foreign else corpus.score_words(row["question"])
+        others = np.array([passage.document != own for passage in corpus.passages])
         for absent in (False, True) if row["spans"] and number % 2 else (False,):
-            best = [at for at in np.argsort(-fused).tolist() if not (absent and corpus.passages[at].document == own)][
-                :PASSAGES
-            ]
-            units, table, right = _describe(
-                row, own, [(at, float(fused[at]), float(near[at])) for at in best], corpus, analyser
-            )
+            # Normalised over what is there: otherwise the scores would tell that the best passage is missing.
+            there = np.flatnonzero(others) if absent else np.arange(len(corpus.passages))
+            fused = np.zeros(len(near), dtype=np.float32)
+            fused[there] = 0.5 * _normalise(near[there]) + 0.5 * _normalise(words[there])
+            best = there[np.argsort(-fused[there])][:PASSAGES].tolist()
+            most = MOST_EMBEDDED_BY_MEANING if foreign else MOST_EMBEDDED
+            scored = [(at, float(fused[at]), float(near[at])) for at in best]
+            units, table, right = _describe(row, own, scored, corpus, analyser, most)
             if len(units) and (right.any() or absent or not row["spans"]):
-                found.append((row, vector, units, Judged(path.stem, row.get("title") or "", table, right, absent)))
+                judged = Judged(path.stem, row.get("title") or "", table, right, absent, foreign)
+                found.append((row, vector, units, judged))
     texts = list(dict.fromkeys(_text_of(unit) for *_, units, _ in found for unit in units))
     vectors = dict(zip(texts, await embedder.embed_passages(texts), strict=True))
     for _, vector, units, judged in found:
@@ -164,7 +178,12 @@ async def judge_questions(path: Path, most: int, embedder: Embedder, analyser: A
 
 
 def _describe(
-    row: dict[str, Any], own: int, best: Sequence[tuple[int, float, float]], corpus: _Corpus, analyser: Analyser
+    row: dict[str, Any],
+    own: int,
+    best: Sequence[tuple[int, float, float]],
+    corpus: _Corpus,
+    analyser: Analyser,
+    most: int,
 ) -> tuple[list[Unit], NDArray[np.float32], NDArray[np.bool_]]:
     hits, around = [], []
     for at, score, cosine in best:
@@ -178,7 +197,7 @@ def _describe(
     units = split_into_units(hits, around)
     reading = choose_analyser(row["question"], analyser)
     table = compute_features(read_question(row["question"], reading), units, reading)
-    kept = select_promising(table, MOST_EMBEDDED).tolist()
+    kept = select_promising(table, most).tolist()
     units = [units[at] for at in kept]
     right = np.array([_is_right(unit, own, row) for unit in units], dtype=bool)
     return units, table[kept], right

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.quoting.features import NAMES
-from anchorage.chat.quoting.ranker import EVIDENCE, describe_evidence
+from anchorage.chat.quoting.ranker import EVIDENCE, OTHER_LANGUAGE, SAME_LANGUAGE, describe_evidence
 from anchorage.settings import load_settings
 from anchorage.text.analyser import format_analyser_name, load_analyser
 from anchorage.wiring.models import open_client, open_embedder
@@ -42,6 +42,8 @@ PRIOR = {
     "reason_there": 0.5,
     "form_there": 1.5,
     "form_missing": -1.5,
+    "contact_there": 2.0,
+    "contact_missing": -2.0,
     "key_match": 0.8,
     "key_answers": 3.0,
     "row_first_cell": 1.0,
@@ -65,6 +67,8 @@ PRIOR = {
     "points_elsewhere": -1.0,
     "shouts": -1.0,
     "too_long": -0.6,
+    "titled": -1.5,
+    "spread_over_items": -3.0,
     "has_address": -1.0,
     "opens_backwards": -0.4,
 }
@@ -103,6 +107,16 @@ _USED = {
     *(f"first.{name}" for name in _OF_FIRST),
     *EVIDENCE_PRIOR,
 }
+_USED_OF_OTHER_LANGUAGE = {
+    "score",
+    "lead_over_second",
+    "best_cosine",
+    "first.cosine",
+    "first.passage_score",
+    "first.passage_cosine",
+    *EVIDENCE_PRIOR,
+}
+"""The judged questions of this kind are nearly all about an encyclopedia: what else is known of their units does not carry over."""
 _PULL, _EVIDENCE_PULL = 300.0, 20.0  # how strongly weights are held at the prior
 _LEAST_SPREAD = 0.05
 Loss = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
@@ -152,7 +166,8 @@ def fit_evidence(judged: Sequence[Judged], weights: NDArray[np.float64]) -> tupl
     """Weights and bias for the probability that the first unit is right."""
     known = np.stack([describe_evidence(item.table, item.table @ weights) for item in judged])
     right = np.array([item.right[int(np.argmax(item.table @ weights))] for item in judged], dtype=np.float64)
-    keep = np.array([name in _USED for name in EVIDENCE])
+    used = _USED_OF_OTHER_LANGUAGE if judged[0].other_language else _USED
+    keep = np.array([name in used for name in EVIDENCE])
     mean, spread = known.mean(axis=0), np.maximum(known.std(axis=0), _LEAST_SPREAD)
     scaled = np.where(keep, (known - mean) / spread, 0.0)
     prior = np.append(np.array([EVIDENCE_PRIOR.get(name, 0.0) for name in EVIDENCE]) * spread * keep, 0.0)
@@ -219,23 +234,36 @@ def main() -> None:
     given = parser.parse_args()
     sets = asyncio.run(_read(given.files, given.questions))
     everything = [item for items in sets.values() for item in items]
-    weights, (evidence, bias) = _fit(everything)
+    fitted = {name: _fit(chosen) for name, chosen in _by_language(everything).items()}
     report: dict[str, Any] = {}
     for name, items in sets.items():
-        report[name] = measure(items, weights, (evidence, bias))
-        if others := [item for other, theirs in sets.items() if other != name for item in theirs]:
-            report[name]["held_out"] = measure(items, *_fit(others))
-    model = {
-        "weights": {
-            name: round(float(weight), 5) for name, weight in zip(NAMES, weights, strict=True) if abs(weight) > 1e-5
-        },
-        "evidence": {
-            name: round(float(weight), 5) for name, weight in zip(EVIDENCE, evidence, strict=True) if abs(weight) > 1e-5
-        },
-        "bias": round(bias, 5),
-    }
-    given.out.write_text(json.dumps(model, indent=1) + "\n", "utf-8")
+        others = _by_language([item for other, theirs in sets.items() if other != name for item in theirs])
+        for mine, chosen in _by_language(items).items():
+            report[f"{name} {mine}"] = measure(chosen, *fitted[mine])
+            if mine in others:
+                report[f"{name} {mine}"]["held_out"] = measure(chosen, *_fit(others[mine]))
+    given.out.write_text(
+        json.dumps({name: _name_weights(*of) for name, of in fitted.items()}, indent=1) + "\n", "utf-8"
+    )
     print(json.dumps(report, indent=1))
+
+
+def _by_language(items: Sequence[Judged]) -> dict[str, list[Judged]]:
+    found: dict[str, list[Judged]] = {}
+    for item in items:
+        found.setdefault(OTHER_LANGUAGE if item.other_language else SAME_LANGUAGE, []).append(item)
+    return found
+
+
+def _name_weights(weights: NDArray[np.float64], evidence: tuple[NDArray[np.float64], float]) -> dict[str, Any]:
+    def name(names: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+        return {name: round(float(v), 5) for name, v in zip(names, values, strict=True) if abs(v) > 1e-5}
+
+    return {
+        "weights": name(NAMES, weights),
+        "evidence": name(EVIDENCE, evidence[0]),
+        "bias": round(evidence[1], 5),
+    }
 
 
 if __name__ == "__main__":

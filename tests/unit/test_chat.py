@@ -60,6 +60,8 @@ def test_a_follow_up_takes_over_what_it_leaves_unsaid() -> None:
     rewritten = carry_over_words("and where does he live?", history)
     assert rewritten.startswith("and where does he live?")
     assert "Tassel" in rewritten
+    assert "Victor" in rewritten  # "he" is somebody of the answer
+    assert "Victor" not in carry_over_words("and where?", history)
     assert (
         carry_over_words("When was Anna Boch born in Saint-Vaast?", history)
         == "When was Anna Boch born in Saint-Vaast?"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings
+from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings, interleave_rankings
 from anchorage.chat.state import ChatLimits, TurnContext
 from anchorage.errors import AnchorageError, ModelUnavailable
 from anchorage.model import LOCAL_OWNER, Hit
@@ -18,6 +18,11 @@ def hit(name: str) -> Hit:
 
 def names(hits: list[Hit]) -> list[str]:
     return [item.chunk_id for item in hits]
+
+
+def test_each_part_of_a_question_has_a_passage_among_the_first() -> None:
+    found = interleave_rankings([hit("a"), hit("b"), hit("c")], [[hit("b"), hit("d")], [hit("e")]])
+    assert names(found) == ["a", "b", "e", "d", "c"]
 
 
 def test_the_question_itself_weighs_as_much_as_all_its_wordings() -> None:

@@ -3,14 +3,22 @@
 import numpy as np
 import pytest
 
-from anchorage.chat.quoting.asked import choose_analyser, find_new_names, match_form, read_question, repeats_question
+from anchorage.chat.quoting.asked import (
+    choose_analyser,
+    find_new_names,
+    is_in_other_language,
+    match_contact,
+    match_form,
+    read_question,
+    repeats_question,
+)
 from anchorage.chat.quoting.choose import choose_quotations
 from anchorage.chat.quoting.features import NAMES, add_cosines, compute_features, select_promising
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
 from anchorage.chat.quoting.reading import find_tables, plan_window
 from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
 from anchorage.chat.quoting.units import Unit, UnitKind, split_into_units
-from anchorage.chat.retrieval.compound import split_question
+from anchorage.chat.retrieval.compound import split_question, word_otherwise
 from anchorage.model import Block, BlockKind, Hit
 from anchorage.model.search import Surroundings
 from anchorage.testing.hashing import hash_texts
@@ -145,10 +153,67 @@ def test_passages_are_read_in_the_language_of_the_question(question: str, langua
 
 def test_things_with_a_form_of_their_own() -> None:
     phone, who = read_question("What is the phone number?", ENGLISH), read_question("Who is it?", ENGLISH)
-    assert match_form("call (415) 555-0199", phone) is True
-    assert match_form("call us", phone) is False
-    assert match_form("call us", who) is None
+    assert match_contact("call (415) 555-0199", phone) is True
+    assert match_contact("call us", phone) is False
+    assert match_contact("call us", who) is None
+    price = read_question("What is the total?", ENGLISH)
+    assert match_form("$9.00", price) is True and match_form("nine", price) is False and match_form("$9", who) is None
+    assert match_form("$9", read_question("How many points are there in total?", ENGLISH)) is None
     assert find_new_names("The office of Victor Horta", read_question("Who had an office?", ENGLISH))
+
+
+@pytest.mark.parametrize(
+    ("question", "other"),
+    [
+        ("Wer hat den Hafen gebaut?", True),
+        ("¿Qué puertos hay?", True),
+        ("من بنى الميناء؟", True),
+        ("Who built the harbour?", False),
+        ("Ghent harbour 1827", False),
+    ],
+)
+def test_a_question_in_another_language_than_the_passages(question: str, other: bool) -> None:
+    texts = [
+        "The harbour was built by the town in 1827.",
+        "TOTAL 9.00",
+        "It is the oldest of the harbours in the country.",
+    ]
+    assert is_in_other_language(question, texts, ENGLISH) is other
+    assert is_in_other_language(question, ["TOTAL 9.00"], ENGLISH) is other  # a receipt does not show its language
+
+
+def test_of_a_list_that_was_not_asked_for_its_best_item_counts() -> None:
+    items = ["Added support for Ghent 12", "Dropped support for Bruges 11", "Dropped the harbour"]
+    spread = NAMES.index("spread_over_items")
+
+    def measure(question: str) -> float:
+        start, parts = 0, []
+        for item in items:
+            parts.append((start, start + len(item)))
+            start += len(item) + 1
+        found = hit("\n".join(items))
+        unit = Unit(found, 0, 0, len(found.text), UnitKind.LIST, ("Changes",), "", 0, tuple(parts))
+        return float(compute_features(read_question(question, ENGLISH), [unit], ENGLISH)[0, spread])
+
+    assert measure("Which version dropped support for Ghent?") > 0
+    assert measure("Which versions were dropped, list all of them") == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "wordings"),
+    [
+        ("What is a lock?", ["definition of lock", "lock: definition, glossary"]),
+        ("Was ist ein Vertrag?", ["definition of Vertrag", "Vertrag: definition, glossary"]),
+        (
+            "Which licences do Ghent and Bruges have?",
+            ["Which licences do Ghent have?", "Which licences do Bruges have?"],
+        ),
+        ("What are the pros and cons of locks?", []),
+        ("Who built the harbour?", []),
+    ],
+)
+def test_wordings_that_need_no_model(question: str, wordings: list[str]) -> None:
+    assert word_otherwise(question) == wordings
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_lines_of_a_form_are_lines() -> None:
         "Rope 2 @ $4.50",
         "TOTAL $9.00",
         "(415) 555-0199",
-    ][:4]
+    ]
     wrapped = (
         "The harbour of Ghent was opened in 1827, when\nthe canal to the sea had been dug, and ships came\nfrom afar."
     )
@@ -185,3 +185,19 @@ def test_long_runs_are_looked_at_once() -> None:
 def test_prose_is_told_from_headings_tables_and_code(text: str, says: list[bool]) -> None:
     spans = list(find_statement_spans(text))
     assert [kind is Kind.PROSE for kind in classify_spans(text, spans, True)] == says
+
+
+def test_a_table_that_only_lays_out_a_page_is_prose() -> None:
+    page = "The harbour was opened in 1827, when the canal had been dug. " * 6
+    assert {kind for kind, _ in told((T, page))} == {UnitKind.SENTENCE}
+
+
+def test_rules_around_a_sentence_are_no_part_of_it() -> None:
+    assert told((P, "The harbour was opened by the king himself.\n==========================")) == [
+        (UnitKind.SENTENCE, "The harbour was opened by the king himself.")
+    ]
+
+
+def test_a_sentence_ends_before_the_number_of_its_note() -> None:
+    found = [text for _, text in told((P, "It was opened in 1827.[2][3] Ships came from afar.[4] They still do."))]
+    assert len(found) == 3

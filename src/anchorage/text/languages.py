@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -134,16 +134,26 @@ def detect_language(text: str, expected: Language) -> Language:
     found = _WORD.findall(sample)
     if expected.name == "english" and sum(map(expected.common.__contains__, found)) > _ENGLISH_SHARE * len(found):
         return expected
-    common = _index_common_words()
-    counts = [0] * len(_LATIN_SCRIPT)
-    for word in found:
-        for place in common.get(word, ()):
-            counts[place] += 1
+    counts = _count_common(found)
     best = max(counts)
     mine = counts[_LATIN_SCRIPT.index(expected.name)] if expected.name in _LATIN_SCRIPT else 0
     if len(found) >= _ENOUGH_WORDS and best < _COMMON_SHARE * len(found):
         return expected if expected.name not in KNOWN else load_language("none")
     return load_language(_LATIN_SCRIPT[counts.index(best)]) if best >= mine + _LEAD else expected
+
+
+def count_common_words(text: str) -> dict[str, int]:
+    """How many of a text's words are common in each language of the Latin script."""
+    return dict(zip(_LATIN_SCRIPT, _count_common(_WORD.findall(text[:_SAMPLE_LENGTH].lower())), strict=True))
+
+
+def _count_common(words: Sequence[str]) -> list[int]:
+    common = _index_common_words()
+    counts = [0] * len(_LATIN_SCRIPT)
+    for word in words:
+        for place in common.get(word, ()):
+            counts[place] += 1
+    return counts
 
 
 def _detect_by_script(sample: str) -> str | None:

@@ -15,10 +15,10 @@ _SENTENCE_END = re.compile(
     # Items of a list, and rows of a table, are sentences of their own.
     r"""|\n(?=[ \t]*(?:[-*•‣◦▪●]|\d{1,3}[.)])[ \t]+\S)|\n(?=[^\n]*[ ]\|[ ])"""
 )
-# Inside a sentence span, a statement also ends after a heading, an announcement, or a sentence that ends in emphasis.
+# Inside a sentence span, a statement also ends after a heading, an announcement, or a sentence that ends in emphasis or in the numbers of notes.
 _STATEMENT_END = re.compile(
     r"^[ \t]*#{1,6}[ \t][^\n]*\n|^[^\n]*[:：][ \t*_]*\n|(?<=[.!?…])(?:\*{1,3}|_{1,3})[ \t\n]+(?=[\"“‘'(*_]*[A-ZÀ-ÞΑ-ΩЀ-Я\d])|"
-    r"^[ \t]*\*\*[^*\n]+\*\*[ \t]*\n|^[ \t]*[-=*_]{3,}[ \t]*\n",
+    r"^[ \t]*\*\*[^*\n]+\*\*[ \t]*\n|^[ \t]*[-=*_]{3,}[ \t]*\n|(?<=[.!?…])(?:\[\d{1,3}\]){1,9}\s+(?=[\"“‘'(]*[A-ZÀ-ÞΑ-ΩЀ-Я\d])",
     re.MULTILINE,
 )
 # A German date or century: "am 1. Juni".
@@ -51,7 +51,7 @@ def find_statement_spans(text: str) -> Iterator[tuple[int, int]]:
 
     The chunker does not use this, because its cuts are part of an index version.
     """
-    marked = "\n" in text or "*" in text or "_" in text
+    marked = any(sign in text for sign in "\n*_[")
     begin = -1
     for start, end in find_sentence_spans(text):
         begin = start if begin < 0 else begin

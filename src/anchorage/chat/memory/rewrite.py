@@ -68,12 +68,16 @@ def is_about_conversation(question: str) -> bool:
 
 def needs_history(question: str) -> bool:
     """Whether the question depends on earlier turns: it opens with a word such as "and", has a pronoun, or has almost no content."""
-    pointing = _POINTING.search(_EXPLETIVE.sub(" ", question))
-    return bool(_OPENING.search(question) or pointing or len(_find_content_words(question)) < 2)
+    return bool(_OPENING.search(question) or _points(question) or len(_find_content_words(question)) < 2)
+
+
+def _points(question: str) -> bool:
+    return bool(_POINTING.search(_EXPLETIVE.sub(" ", question)))
 
 
 def carry_over_words(question: str, history: Sequence[Turn]) -> str:
-    """Append to a question the words that it leaves out: names from the last turns, else words of the last question.
+    """Append to a question the words that it leaves out: names and words of the last question, and where the question points at
+    something ("it", "he"), names from the answer.
 
     A heuristic for use without a model: retrieval needs the words, not the grammar.
     """
@@ -83,7 +87,8 @@ def carry_over_words(question: str, history: Sequence[Turn]) -> str:
     earlier = last.standalone_question or last.question
     have = set(_find_content_words(question))
     added: list[str] = []
-    for text in (_find_names(earlier), _find_content_words(earlier), _find_names(_find_first_quote(last))):
+    answered = _find_names(_find_first_quote(last)) if _points(question) else []
+    for text in (_find_names(earlier), _find_content_words(earlier), answered):
         for word in text:
             if word.lower() not in have and len(added) < _MAX_ADDED:
                 have.add(word.lower())

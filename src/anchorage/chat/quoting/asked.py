@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from anchorage.text.analyser import Analyser, format_analyser_name, load_analyser
 from anchorage.text.languages import KNOWN, detect_language, load_language
+from anchorage.text.question_language import detect_question_language, is_in_latin_script
 
 _I = re.IGNORECASE
 _WHO = re.compile(
@@ -35,12 +38,13 @@ _HOW_TO = re.compile(
 _LIST = re.compile(
     r"\b(?:what|which) (?:are|were)\b|\b(?:what|which) (?:\w+ ){0,2}(?!(?:was|is|does|has|class|process|address|status|business|basis|bus|us|this)\b)\w{2,}s\b"
     r"(?! (?:is|was|of)\b)|\b(?:list|name|enumerate)\b(?: all)?(?: (?:of )?the)? \w+|\bnames of\b|\ball (?:the|of)\b|\bwhat (?:\w+ )?(?:things|items)\b|"
-    r"^(?:welche|nenne|quels|quelles|cuáles|qué \w+s)\b|^what (?:should|must|can|do|does|was|were) .*\b(?:not|added|included|changed|need)\b", _I
+    r"^\W*(?:welche|nenne|quels|quelles|cuáles|qué \w+s)\b|^what (?:should|must|can|do|does|was|were) .*\b(?:not|added|included|changed|need)\b", _I
 )  # fmt: skip
 _DEFINITION = re.compile(
     r"^(?:so |and |but )?(?:(?:what|who)(?:'s|’s| is| are| was| were) |define |what do(?:es)? (?=.+ (?:mean|stand for|do)\b)|was (?:ist|sind|bedeutet) |"
     r"qu'est-ce qu[e'] ?(?:un |une |le |la )?|c'est quoi |qué (?:es|son) )(?P<subject>[^,;]+?)(?: mean| stand for| do)?\s*\??$", _I
 )  # fmt: skip
+_PLACE = re.compile(r" (?:in|within|bei|en|dans) ", _I)  # "a job in Kubernetes" is a job
 _WHY = re.compile(r"\bwhy\b|\b(?:warum|weshalb|wieso)\b|\bpourquoi\b|\bpor qué\b", _I)
 _YES_NO = re.compile(
     r"^(?:is|are|was|were|do|does|did|can|could|will|would|has|have|had|should|may|must|ist|sind|kann|hat|haben|wird|gibt es|est-ce|peut-on|¿?(?:es|hay|puede|tiene))\b",
@@ -52,7 +56,7 @@ _NUMBERS = re.compile(
     r"dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|cien|mil)\b", _I
 )  # fmt: skip
 _DATES = re.compile(
-    r"\b1\d{3}\b|\b20\d{2}\b|\bcentur|\b\d{1,2}(?:st|nd|rd|th)\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|"
+    r"(?<![\w-])(?:1\d{3}|20\d{2})\b|\bcentur|\b\d{1,2}(?:st|nd|rd|th)\b|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|"
     r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Januar|Februar|März|Mai|Juni|Juli|Oktober|Dezember|janvier|février|mars|avril|juin|juillet|août|septembre|"
     r"octobre|novembre|décembre|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre)\b|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|"
     r"\b\d{1,2}:\d{2}\b|\b\d{1,2} ?[ap]\.?m\b"
@@ -68,9 +72,10 @@ _REASONS = re.compile(
     _I,
 )
 _WORDS = re.compile(r"\w+")
+_LOOKED_AT = 300  # characters of a text that show its script
 _CARRIED = re.compile(r"(?P<own>.*\?)\s*\([^()]*\)")  # as `memory.rewrite.carry_over_words` writes it
 # Things with a form of their own: what asks for them, and what they look like.
-_FORMS = tuple(
+_CONTACTS = tuple(
     (re.compile(asks, _I), re.compile(looks, _I))
     for asks, looks in (
         (r"\be-?mail|\bcorreo\b|\bcourriel\b", r"\S@\S+\.\w"),
@@ -79,8 +84,13 @@ _FORMS = tuple(
             r"\b(?:website|web site|url|link|homepage|web ?seite)\b",
             r"https?://|www\.|\w\.(?:com|org|net|io|dev|de|fr|es)\b",
         ),
+    )
+)
+_FORMS = tuple(
+    (re.compile(asks, _I), re.compile(looks, _I))
+    for asks, looks in (
         (
-            r"\b(?:price|cost|total|subtotal|paid|pay|amount|fee|salary|revenue|profit|income|preis|kosten|betrag|prix|coût|precio|importe)\b",
+            r"\A(?!.*\b(?:how many|wie viele|combien de|cuánt[oa]s)\b).*?\b(?:price|cost|total|subtotal|paid|pay|amount|fee|salary|revenue|profit|income|preis|kosten|betrag|prix|coût|precio|importe)\b",
             r"[$€£¥₹`]\s?\d|\d[\d.,]*\s?(?:[$€£¥₹]|USD|EUR|dollars?|euros?|crore|million|billion|CHF)",
         ),
         (
@@ -130,19 +140,35 @@ class Asked:
     subject: frozenset[str]
     """The terms of what is to be defined; empty where it asks for something else."""
     forms: tuple[re.Pattern[str], ...]
-    """What the things look like that it asks for, where they have a form of their own, as an e-mail address has."""
+    """What the things look like that it asks for, where they have a form of their own, as a price has."""
+    contacts: tuple[re.Pattern[str], ...]
+    """The same of e-mail addresses, telephone numbers and web addresses, whose form nothing else has."""
 
 
 def choose_analyser(question: str, analyser: Analyser) -> Analyser:
     """The analyser to read a question's passages with: that of its language, where it is another one that is known."""
     if analyser.language not in KNOWN:
         return analyser
-    language = detect_language(question, load_language(analyser.language)).name
+    language = detect_question_language(question, load_language(analyser.language)).name
     return (
         analyser
         if language in (analyser.language, "none") or language in ("chinese", "japanese", "vietnamese")
         else load_analyser(format_analyser_name(language))
     )
+
+
+def is_in_other_language(question: str, texts: Sequence[str], analyser: Analyser) -> bool:
+    """Whether a question is in another language than most of the texts. Texts without a word of grammar, like receipts, say nothing;
+    where none says anything, they are taken to be in the language of the analyser.
+    """
+    if analyser.language not in KNOWN:
+        return False
+    own = load_language(analyser.language)
+    asked = detect_question_language(question, own).name
+    if is_in_latin_script(question) != is_in_latin_script(" ".join(text[:_LOOKED_AT] for text in texts)):
+        return True
+    spoken = Counter(name for text in texts if (name := detect_language(text, own).name) != "none")
+    return asked != "none" and asked != (spoken.most_common(1)[0][0] if spoken else own.name)
 
 
 def read_question(question: str, analyser: Analyser) -> Asked:
@@ -161,8 +187,9 @@ def read_question(question: str, analyser: Analyser) -> Asked:
         text, terms, carried, frozenset(word.lower() for word in _WORDS.findall(text)), frozenset(names & set(terms)),
         bool(_WHO.search(own)), bool(_WHERE.search(own)), when, number and not when, bool(_HOW_TO.search(own)),
         bool(_LIST.search(own)), bool(_WHY.search(own)), bool(_YES_NO.match(own)),
-        frozenset(extract_content_terms(asks["subject"], analyser)) if asks else frozenset(),
+        frozenset(extract_content_terms(_PLACE.split(asks["subject"])[0], analyser)) if asks else frozenset(),
         tuple(looks for asks_for, looks in _FORMS if asks_for.search(text)),
+        tuple(looks for asks_for, looks in _CONTACTS if asks_for.search(text)),
     )  # fmt: skip
 
 
@@ -207,6 +234,11 @@ def find_new_identifiers(text: str, asked: Asked) -> bool:
 def match_form(text: str, asked: Asked) -> bool | None:
     """Whether the text has what a question asks for, where that has a form of its own; None where it has none."""
     return any(looks.search(text) for looks in asked.forms) if asked.forms else None
+
+
+def match_contact(text: str, asked: Asked) -> bool | None:
+    """The same for what one writes to or calls."""
+    return any(looks.search(text) for looks in asked.contacts) if asked.contacts else None
 
 
 def opens_backwards(text: str) -> bool:

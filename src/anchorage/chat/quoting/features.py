@@ -18,9 +18,11 @@ from anchorage.chat.quoting.asked import (
     find_new_numbers,
     has_date,
     has_reason,
+    match_contact,
     match_form,
     opens_backwards,
 )
+from anchorage.chat.quoting.prose import reads_as_title
 from anchorage.chat.quoting.units import MAX_UNIT_CHARS, Unit, UnitKind
 from anchorage.text.analyser import Analyser
 
@@ -35,15 +37,18 @@ _OF_PLACE = (
 )  # fmt: skip
 _OF_TYPE = (
     "type_there", "type_missing", "who_name", "number_there", "date_there", "reason_there", "identifier_new", "form_there", "form_missing",
-    "yes_no_negates", "defines", "names_class",
+    "yes_no_negates", "defines", "names_class", "contact_there", "contact_missing",
 )  # fmt: skip
 _OF_KIND = (
     "length", "too_long", "is_list", "list_wanted", "item_wanted", "is_item", "is_row", "is_line", "is_code", "code_wanted", "is_heading",
     "heading_dated", "ends_open", "speech", "points_elsewhere", "shouts", "row_first_cell", "has_address", "opens_backwards", "lists_longer",
+    "titled", "spread_over_items",
 )  # fmt: skip
 NAMES = (*OF_MEANING, *_OF_WORDS, *_OF_PLACE, *_OF_TYPE, *_OF_KIND)
 MOST_EMBEDDED = 36
 """Units of a question whose vectors are compared with it. Embedding is most of what an answer by quotation costs."""
+MOST_EMBEDDED_BY_MEANING = 72
+"""The same where words cannot tell which units are promising, since the question is in another language."""
 _DEFINES = re.compile(
     r"\b(?:is|are|was|were|means?|refers? to|stands? for|creates?|denotes?|describes?|called|known as|ist|sind|bedeutet|bezeichnet|est|sont|désigne|signifie|es|son|significa)\b|"
     r"[\u2013\u2014:]|\s[-|]\s", re.IGNORECASE
@@ -56,6 +61,7 @@ _ADDRESS = re.compile(r"https?://|www\.")
 _KEYED = re.compile(
     r"[\s*•-]*([^\s:|][^:|]{0,60}?)\s*(?::|\t|\.{3,}| {2,}| \| |\s(?=[$€£]?-?(?:\d[\d.,]*)?\d%?$))\s*(\S.*)", re.DOTALL
 )
+_OPENING_CHARS = 200  # of a document
 _INNER, _KEYED_CHARS = (UnitKind.LINE, UnitKind.ITEM, UnitKind.SENTENCE), 160
 _ELSEWHERE = re.compile(
     r"\b(?:see|refer to|siehe|voir|véase|click here|read more|learn more|for more)\b", re.IGNORECASE
@@ -68,7 +74,7 @@ _NEGATES = re.compile(
 
 _CARRIED_WEIGHT = 0.3  # of what a question before said, against what this one says
 _PROMISING = {
-    "covers": 1.0, "context_adds": 0.5, "neighbours_add": 0.3, "passage_score": 0.5, "type_there": 0.3, "form_there": 0.3, "lead_match": 0.4,
+    "covers": 1.0, "context_adds": 0.5, "neighbours_add": 0.3, "passage_score": 0.5, "type_there": 0.3, "form_there": 0.3, "contact_there": 1.0, "lead_match": 0.4,
     "list_wanted": 0.3, "adds_nothing": -0.5, "ends_open": -0.3,
 }  # fmt: skip
 _PROMISES = np.array([_PROMISING.get(name, 0.0) for name in NAMES], dtype=np.float32)
@@ -161,16 +167,24 @@ def _read_units(asked: Asked, units: Sequence[Unit], analyser: Analyser) -> list
     headings = [terms_of(unit.path[-1]) if len(unit.path) > 1 else frozenset() for unit in units]
     read: dict[int, _Unit] = {}
     for numbers in by_place.values():
+        opening = _find_form_opening([units[number] for number in numbers])
         for at, number in enumerate(numbers):
             unit, text = units[number], " ".join(units[number].text.split())
             lead = terms_of(unit.lead)
+            of_form = terms_of(opening) if unit.kind is UnitKind.LINE else frozenset[str]()
             near = frozenset().union(*(sets[other] for other in numbers[max(at - 2, 0) : at + 3] if other != number))
             read[number] = _Unit(
-                unit, text, orders[number], sets[number], lead.union(*map(terms_of, unit.path)), near, headings[number],
+                unit, text, orders[number], sets[number], lead.union(of_form, *map(terms_of, unit.path)), near, headings[number],
                 terms_of(unit.path[0]) if unit.path else frozenset(), lead, at == 0 or headings[numbers[at - 1]] != headings[number],
                 (asked.who or asked.where) and find_new_names(text, asked), asked.when and has_date(text), find_new_numbers(text, asked),
             )  # fmt: skip
     return [read[number] for number in range(len(units))]
+
+
+def _find_form_opening(units: Sequence[Unit]) -> str:
+    """The first line of a form or a receipt, which says whose it is, and so belongs to each of its lines."""
+    first = min((unit for unit in units if unit.kind is UnitKind.LINE), key=lambda unit: unit.start, default=None)
+    return first.text if first is not None and first.hit.start + first.start < _OPENING_CHARS else ""
 
 
 def _read_terms(asked: Asked, units: Sequence[_Unit], analyser: Analyser) -> _Question:
@@ -222,12 +236,13 @@ def _describe_type(question: _Question, unit: _Unit) -> tuple[float, ...]:
     asked, text, subject = question.asked, unit.text, question.asked.subject
     asks = ((asked.who or asked.where, unit.names), (asked.when, unit.dates), (asked.number, unit.figures))
     needs = [there for wants, there in asks if wants]
-    form = match_form(text, asked)
+    form, contact = match_form(text, asked), match_contact(text, asked)
     defines = bool(subject) and _defines(text, subject, question.analyser)
     return (
         bool(needs) and all(needs), bool(needs) and not all(needs), asked.who and unit.names, asked.number and unit.figures,
         asked.when and unit.dates, asked.why and has_reason(text), find_new_identifiers(text, asked) and not needs, form is True, form is False,
         asked.yes_no and bool(_NEGATES.search(text)), defines, defines and bool(subject & unit.own) and bool(_NAMES_CLASS.search(text)),
+        contact is True, contact is False,
     )  # fmt: skip
 
 
@@ -241,7 +256,18 @@ def _describe_kind(question: _Question, unit: _Unit) -> tuple[float, ...]:
         text.endswith((":", "：", "...")), text[:1] in "“\"«„‘-–" and is_sentence, bool(_ELSEWHERE.search(text)) and len(text) < 200,
         text.isupper() and not unit.figures, _covers_first_cell(text, question.wanted, question.analyser) if kind is UnitKind.ROW else 0.0,
         bool(_ADDRESS.search(text)), opens_backwards(text) and is_sentence, is_list and len(text) > MAX_UNIT_CHARS,
+        is_sentence and reads_as_title(text), _spread_over_items(question, unit),
     )  # fmt: skip
+
+
+def _spread_over_items(question: _Question, unit: _Unit) -> float:
+    """Of a list, where one thing is asked for: how much more of the question it holds than its best item does. A list holds many things."""
+    whole = unit.unit
+    if whole.kind is not UnitKind.LIST or question.asked.several:
+        return 0.0
+    items = (frozenset(question.analyser.extract_terms(whole.hit.text[slice(*part)])) for part in whole.parts)
+    best = max((question.share(question.wanted & (item | unit.lead)) for item in items), default=0.0)
+    return max(0.0, question.share(question.wanted & unit.own) - best)
 
 
 def _part(wanted: frozenset[str], held: frozenset[str]) -> float:

@@ -30,6 +30,8 @@ _CODE = re.compile(
     r"(?:const|let|var|function|return|SELECT|INSERT|CREATE|public|static) .*[;{(]|"
     r"</?\w+[ >]|[{}\[\]];?$|\"?[\w.-]+\"?\s*[:=]\s*[\[{\"']|[A-Z][A-Z0-9_]{3,}=|//|/\*)"
 )
+_TITLE_WORDS = re.compile(r"[^\W\d_]+")
+_TITLE_ENDS = (".", "!", "?", ":", ";", "”", '"', "。")
 
 
 class Kind(Enum):
@@ -146,3 +148,12 @@ def _is_heading(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool
         _ends_sentence(following) or len(following.split()) >= _TEXT_WORDS or " | " in following or _is_code(following)
     )
     return introduces and len(piece.split()) <= _HEADING_WORDS
+
+
+def reads_as_title(text: str) -> bool:
+    """Whether this is a title or an entry of a table of contents: words in capitals without a full stop."""
+    words: list[str] = [word for word in _TITLE_WORDS.findall(text) if len(word) > 3]
+    if len(words) < 2 or text.endswith(_TITLE_ENDS) or text.isupper():
+        return False
+    capitals = sum(word[0].isupper() for word in words)
+    return 4 * capitals >= 3 * len(words)

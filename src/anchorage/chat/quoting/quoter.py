@@ -10,9 +10,21 @@ from typing import Any
 from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
-from anchorage.chat.quoting.asked import Asked, choose_analyser, read_question, repeats_question
+from anchorage.chat.quoting.asked import (
+    Asked,
+    choose_analyser,
+    is_in_other_language,
+    read_question,
+    repeats_question,
+)
 from anchorage.chat.quoting.choose import Quotation, choose_quotations
-from anchorage.chat.quoting.features import MOST_EMBEDDED, add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.features import (
+    MOST_EMBEDDED,
+    MOST_EMBEDDED_BY_MEANING,
+    add_cosines,
+    compute_features,
+    select_promising,
+)
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
 from anchorage.chat.quoting.reading import PassageReader
 from anchorage.chat.quoting.sentences import SentenceVectors
@@ -75,11 +87,13 @@ class Quoter:
         around = await self._reader.read_around(principal, found)
         units = [unit for unit in split_into_units(found, around) if not repeats_question(unit.text, question)]
         parts = [read_question(part, analyser) for part in split_question(question)]
-        asked_vectors = await self._vectors.embed_sentences([part.question for part in parts])
+        charged = self._vectors.charge_to(principal, self._usage)
+        asked_vectors = await charged.embed_questions([part.question for part in parts])
+        foreign = is_in_other_language(question, [hit.text for hit in found], self._analyser)
         chosen: list[Quotation] = []
         likely = False
         for each, of_each in [*zip(parts, asked_vectors, strict=True)] or [(asked, vector)]:
-            ranked = await self._rank(principal, each, of_each, units, analyser)
+            ranked = await self._rank(principal, each, of_each, units, analyser, foreign)
             if parts and ranked.probability < PROBABILITY_NEEDED:
                 continue  # the other part may have an answer
             likely = likely or ranked.probability >= PROBABILITY_NEEDED
@@ -111,15 +125,16 @@ class Quoter:
         return Draft(text, False, statements, claims=1)
 
     async def _rank(
-        self, principal: Principal, asked: Asked, vector: NDArray[Any], units: Sequence[Unit], analyser: Analyser
-    ) -> RankedUnits:
+        self, principal: Principal, asked: Asked, vector: NDArray[Any], units: Sequence[Unit], analyser: Analyser,
+        foreign: bool,
+    ) -> RankedUnits:  # fmt: skip
         if not units:
             return rank_units((), compute_features(asked, (), analyser))
         table = compute_features(asked, units, analyser)
-        promising = select_promising(table, MOST_EMBEDDED).tolist()
+        promising = select_promising(table, MOST_EMBEDDED_BY_MEANING if foreign else MOST_EMBEDDED).tolist()
         kept, table = [units[at] for at in promising], table[promising]
         add_cosines(table, await self._embed(principal, kept) @ vector)
-        return rank_units(kept, table)
+        return rank_units(kept, table, other_language=foreign)
 
     async def _summarise(
         self, principal: Principal, asked: Asked, hits: Sequence[Hit], analyser: Analyser

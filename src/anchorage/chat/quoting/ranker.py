@@ -2,7 +2,8 @@
 
 Two linear models over `features`, which `bench/training` fits on judged questions: one ranks the units of a question (a softmax over them,
 Cao et al., 2007, "Learning to rank: from pairwise approach to listwise approach"), the other says how likely the first one is right
-(logistic regression over what is known of it).
+(logistic regression over what is known of it). Questions in another language than the documents have two of their own: few of their words
+can be there.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from numpy.typing import NDArray
 from anchorage.chat.quoting.features import NAMES
 from anchorage.chat.quoting.units import Unit
 
+SAME_LANGUAGE, OTHER_LANGUAGE = "same_language", "other_language"
+"""The two models of `ranker.json`."""
 EVIDENCE = (
-    "score", "lead_over_second", "best_cosine", "best_cover", "cover_with_context", "rarest_is_held", "units",
+    "score", "lead_over_second", "best_cosine", "best_cover", "cover_with_context", "cover_of_document", "rarest_is_held", "units",
     *(f"first.{name}" for name in NAMES),
 )  # fmt: skip
 
+_COVER = ("covers", "context_adds", "neighbours_add", "document_adds")
 # What judged questions seldom show, and what decides where it is so: a name, number or code of the question that is nowhere in what was found,
 # and an e-mail address, a price or the like that was asked for and is not there. Added to the logit.
-_TELLING = {"names_nowhere": -2.0, "form_missing": -1.0}
+_TELLING = {"names_nowhere": -2.0, "form_missing": -1.0, "contact_missing": -2.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,9 @@ class _Model:
     bias: float
 
 
-@lru_cache(maxsize=1)
-def _load_model() -> _Model:
-    read = json.loads(files("anchorage.chat.quoting").joinpath("ranker.json").read_text("utf-8"))
+@lru_cache(maxsize=2)
+def _load_model(name: str) -> _Model:
+    read = json.loads(files("anchorage.chat.quoting").joinpath("ranker.json").read_text("utf-8"))[name]
     return _Model(
         np.array([read["weights"].get(name, 0.0) for name in NAMES]),
         np.array([read["evidence"].get(name, 0.0) for name in EVIDENCE]),
@@ -56,11 +60,11 @@ def _load_model() -> _Model:
     )
 
 
-def rank_units(units: Sequence[Unit], table: NDArray[np.float32]) -> RankedUnits:
-    """Rank units by their features, shape (units, features)."""
+def rank_units(units: Sequence[Unit], table: NDArray[np.float32], *, other_language: bool = False) -> RankedUnits:
+    """Rank units by their features, shape (units, features). `other_language`: the question is in another one than the units."""
     if not units:
         return RankedUnits((), (), 0.0)
-    model = _load_model()
+    model = _load_model(OTHER_LANGUAGE if other_language else SAME_LANGUAGE)
     scores = table @ model.weights
     order = np.argsort(-scores, kind="stable").tolist()
     logit = float(describe_evidence(table, scores) @ model.evidence) + model.bias
@@ -77,9 +81,10 @@ def describe_evidence(table: NDArray[np.float32], scores: NDArray[np.float64]) -
     column = NAMES.index
     covers = table[:, column("covers")]
     rarest = table[:, [column("holds_rarest"), column("context_has_rarest")]].max()
+    of_document = table[:, [column(name) for name in _COVER]].sum(axis=1).max()
     lead = scores[order[0]] - scores[order[1]] if len(order) > 1 else 1.0
     known = (
-        scores[order[0]], lead, table[:, 0].max(), covers.max(), first[column("covers")] + first[column("context_adds")], rarest,
+        scores[order[0]], lead, table[:, 0].max(), covers.max(), first[column("covers")] + first[column("context_adds")], of_document, rarest,
         math.log1p(len(table)),
     )  # fmt: skip
     return np.concatenate([np.array(known, dtype=np.float64), first.astype(np.float64)])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from copy import copy
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.errors import ModelUnavailable
 from anchorage.model import Principal, Usage
 from anchorage.ports.embedder import Embedder, Vectors
+
+_Vectors = TypeVar("_Vectors")
 
 
 class SentenceVectors:
@@ -52,16 +54,28 @@ class SentenceVectors:
             return np.zeros((0, self._embedder.spec.dimension), dtype=np.float32)
         return np.stack([found[sentence] for sentence in sentences])
 
+    async def embed_questions(self, questions: Sequence[str]) -> Sequence[NDArray[Any]]:
+        """Return one unit vector a question, shape (dimension,): many embedders tell questions from passages. Raises as above."""
+        vectors = await self._wait_for(asyncio.gather(*map(self._embedder.embed_query, questions)), questions)
+        self._charge_for(questions)
+        return vectors
+
     async def _embed_missing(self, sentences: list[str]) -> Vectors:
+        vectors = await self._wait_for(self._embedder.embed_passages(sentences), sentences)
+        self._charge_for(sentences)
+        return vectors
+
+    async def _wait_for(self, vectors: Awaitable[_Vectors], texts: Sequence[str]) -> _Vectors:
         try:
             async with asyncio.timeout(self._timeout):  # an answer waits for them
-                vectors = await self._embedder.embed_passages(sentences)
+                return await vectors
         except TimeoutError as error:
             raise ModelUnavailable(
-                f"The embedder {self._embedder.spec.name} gave no vectors of {len(sentences)} sentences within {self._timeout:g} s "
+                f"The embedder {self._embedder.spec.name} gave no vectors of {len(texts)} sentences within {self._timeout:g} s "
                 "(ANCHORAGE_EMBEDDING__QUERY_TIMEOUT). Check its server, or raise the setting."
             ) from error
+
+    def _charge_for(self, texts: Sequence[str]) -> None:
         if self._charge is not None:
             limit = self._embedder.max_tokens
-            self._charge(sum(min(len(self._embedder.token_starts(sentence)), limit) for sentence in sentences))
-        return vectors
+            self._charge(sum(min(len(self._embedder.token_starts(text)), limit) for text in texts))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.quoting.asked import Asked, opens_backwards
+from anchorage.chat.quoting.prose import reads_as_title
 from anchorage.chat.quoting.units import MAX_UNIT_CHARS, Unit, UnitKind
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
@@ -25,7 +26,13 @@ _ASKING_WORDS = (
     "zusammenfassung fasse zusammen überblick dokument résumé résume document resumen resume documento"
 )
 _FEWEST_WORDS = 6
-_KINDS = (UnitKind.SENTENCE, UnitKind.ITEM, UnitKind.LINE)
+_KINDS = (UnitKind.SENTENCE, UnitKind.ITEM, UnitKind.LINE, UnitKind.LIST)
+_MOST_ITEMS, _MOST_LIST_CHARS = 8, 600  # of a list that is quoted as one
+_BOILERPLATE = re.compile(
+    r"\b(?:licen[cs]e[ds]?|copyright|all rights reserved|terms of use|redistribut\w+|no warrant\w+|e-?book|lizenz\w*|urheberrecht\w*|droits? d['’]auteur|licencia)\b|©",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(r"^\W*(?:To|From|Date|Subject|Cc|Reply-To|Von|An|Datum|Betreff|De|À|Objet|Para|Asunto): ")
 
 
 def asks_for_summary(question: str) -> bool:
@@ -41,7 +48,7 @@ def choose_document(asked: Asked, hits: Sequence[Hit], analyser: Analyser) -> Hi
     first: dict[str, Hit] = {}
     for hit in hits:
         first.setdefault(hit.document_id, hit)
-        scores[hit.document_id] = scores.get(hit.document_id, 0.0) + 0.3 * hit.score
+        scores[hit.document_id] = max(scores.get(hit.document_id, 0.0), hit.score)
     for document_id, hit in first.items():
         opening = max(
             (other.text[:200] for other in hits if other.document_id == document_id and other.start < 100), default=""
@@ -73,11 +80,9 @@ def choose_sentences(units: Sequence[Unit], vectors: NDArray[np.float32]) -> lis
 
 def find_summable(units: Sequence[Unit], most: int) -> list[Unit]:
     """The units that can stand in a summary, at most so many: all of a short document, of a long one those at the head of each section."""
-    fit = [
-        unit for unit in units
-        if unit.kind in _KINDS and len(unit.text.split()) >= _FEWEST_WORDS and unit.end - unit.start <= 1.5 * MAX_UNIT_CHARS
-        and not unit.text.rstrip().endswith((":", "："))
-    ]  # fmt: skip
+    fit = [unit for unit in units if _can_stand_for_others(unit)]
+    whole = {(unit.place, unit.group) for unit in fit if unit.kind is UnitKind.LIST}
+    fit = [unit for unit in fit if unit.kind is not UnitKind.ITEM or (unit.place, unit.group) not in whole]
     if len(fit) <= most:
         return fit
     seen: dict[tuple[str, ...], int] = {}
@@ -88,6 +93,19 @@ def find_summable(units: Sequence[Unit], most: int) -> list[Unit]:
         heads.append((nth, unit))
     depth = sorted(nth for nth, _ in heads)[most - 1]
     return [unit for nth, unit in heads if nth <= depth][:most]
+
+
+def _can_stand_for_others(unit: Unit) -> bool:
+    text, length = unit.text.rstrip(), unit.end - unit.start
+    if unit.kind is UnitKind.LIST and (len(unit.parts) > _MOST_ITEMS or length > _MOST_LIST_CHARS or not unit.lead):
+        return False
+    if (
+        unit.kind not in _KINDS
+        or len(text.split()) < _FEWEST_WORDS
+        or length > max(1.5 * MAX_UNIT_CHARS, _MOST_LIST_CHARS)
+    ):
+        return False
+    return not (text.endswith((":", "：")) or reads_as_title(text) or _BOILERPLATE.search(text) or _HEADER.match(text))
 
 
 def _weigh(unit: Unit, at: int) -> float:

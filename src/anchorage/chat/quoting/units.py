@@ -27,6 +27,8 @@ _KEYED = re.compile(r"[^\s:][^:]{0,40}:\s*\S")
 _ENDS = (".", "?", "!", ",", ";", "…", "。", "”", '"', "’")
 _LOOKED_AT = 200  # characters of a unit that show what it is
 _RULE = re.compile(r"[\W_]*\Z")
+_RULE_AROUND = re.compile(r"\A[-=_*~#.\s]{6,}|[-=_*~#\s]{6,}\Z")
+_CONTACT = re.compile(r"[(+]?\d(?:[\s().+/-]{0,2}\d){6,14}")  # a telephone number on a line of its own
 _FURNITURE = re.compile(
     r"(?:page|seite|página) \d+(?: (?:of|von|de|sur) \d+)?|\d{1,4}|www\.\S+|https?://\S+|copyright .*|all rights reserved.*|"
     r"(?:table of )?contents|inhalt(?:sverzeichnis)?|sommaire|índice",
@@ -37,6 +39,9 @@ _REFERENCE = re.compile(
     r"\[?\d{1,3}[.\]]\s+(?=.*(?:https?://|doi:|\bpp?\. ?\d|\bISBN\b|\(\d{4}\)|\bRetrieved\b|\bArchived\b|\bet al\b)).*|"
     r".*\((?:https?://|www\.)[^)]*\)\.?\Z|.*\b(?:doi:|arXiv:|ISBN )\S+.*|.*\bRetrieved from \S+.*|.*\(\d{4}\)\. ?",
     re.IGNORECASE | re.DOTALL,
+)
+_TELLS = re.compile(
+    r"\W*(?:did you know|w(?:usst|eiß)\w* (?:sie|du|ihr)|saviez-vous|sab(?:ías|ía usted|es)) ", re.IGNORECASE
 )
 _LEADER = re.compile(r".*(?:\.\s?){4,}\s*\d*\s*\Z", re.DOTALL)
 
@@ -101,6 +106,10 @@ class _Reader:
     def add(self, start: int, end: int, kind: UnitKind, lead: str = "", parts: Sequence[tuple[int, int]] = ()) -> None:
         """Add a unit, unless it cannot be an answer. Offsets are the document's."""
         base = self.found.start
+        for rule in _RULE_AROUND.finditer(self.text(start, end)) if kind is UnitKind.SENTENCE else ():
+            if rule.start() == 0 and rule.end() == end - start:
+                return
+            start, end = (start + rule.end(), end) if rule.start() == 0 else (start, start + rule.start())
         unit = Unit(
             self.hit, self.place, start - base, end - base, kind,
             (self.hit.title, *(text for _, text in self.headings)), lead, self.group,
@@ -231,7 +240,9 @@ def _read_table(reader: _Reader, rows: Sequence[Block]) -> None:
     reader.group = rows[0].start
     for row in rows:
         text = reader.text(row.start, row.end)
-        if text != reader.head:
+        if " | " not in text and len(text) > MAX_UNIT_CHARS:  # a table that only lays out a page
+            _add_statements(reader, row, list(_statement_spans(reader, row.start, row.end)))
+        elif text != reader.head:
             reader.add(row.start, row.end, UnitKind.ROW, " ".join(reader.head.split()))
     reader.group, reader.lead = -1, None
 
@@ -368,12 +379,14 @@ def _cut_long(reader: _Reader, span: tuple[int, int]) -> Iterator[tuple[int, int
 
 def _says_nothing(text: str, kind: UnitKind) -> bool:
     """Whether this is never an answer."""
+    if kind is UnitKind.LINE and _CONTACT.fullmatch(text):
+        return False
     if kind is not UnitKind.ROW and not any(char.isalpha() for char in text):
         return not any(char.isdigit() for char in text) or kind not in (UnitKind.ITEM, UnitKind.HEADING)
     if _FURNITURE.fullmatch(text) or (_DIRECTIVE.match(text) and len(text) < _LOOKED_AT):
         return True
     if kind in (UnitKind.SENTENCE, UnitKind.LINE, UnitKind.ITEM):
-        return bool(_REFERENCE.fullmatch(text[:_LOOKED_AT]) or _LEADER.match(text[-_LOOKED_AT:])) or text.endswith(
-            ("?", "？")
+        return bool(_REFERENCE.fullmatch(text[:_LOOKED_AT]) or _LEADER.match(text[-_LOOKED_AT:])) or (
+            text.endswith(("?", "？")) and not _TELLS.match(text)
         )
     return False

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
+from itertools import zip_longest
 
 from anchorage.chat.generation.completion import generate_text
 from anchorage.chat.generation.prompt import escape_for_prompt
@@ -67,3 +68,13 @@ def fuse_rankings(hits: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[
             scores[hit.chunk_id] += weight * (_RANK_CONSTANT + 1) / (_RANK_CONSTANT + 1 + place) / 2
     order = sorted(known, key=lambda chunk_id: -scores[chunk_id])
     return [replace(known[chunk_id], score=round(scores[chunk_id], 6)) for chunk_id in order]
+
+
+def interleave_rankings(hits: Sequence[Hit], others: Sequence[Sequence[Hit]]) -> list[Hit]:
+    """Take the hits of the question and of its parts in turn: each part needs passages of its own among the first."""
+    found: dict[str, Hit] = {}
+    for row in zip_longest(hits, *others):
+        for hit in row:
+            if hit is not None:
+                found.setdefault(hit.chunk_id, hit)
+    return list(found.values())

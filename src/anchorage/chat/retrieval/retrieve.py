@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from anchorage.chat.retrieval.candidates import CandidateFinder, RankedCandidates
-from anchorage.chat.retrieval.compound import split_question
+from anchorage.chat.retrieval.compound import split_question, word_otherwise
 from anchorage.chat.retrieval.embed import QuestionEmbedder
-from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings
+from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings, interleave_rankings
 from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.chat.retrieval.rerank import Reranking, rerank_hits
 from anchorage.chat.state import ChatLimits, TurnContext, TurnState
@@ -39,8 +39,9 @@ class Retriever:
     async def retrieve_passages(self, state: TurnState, context: TurnContext) -> TurnState:
         """Retrieve the passages for the stand-alone question, unless the answer needs none."""
         question, collections = state["standalone_question"], state.get("collections")
-        others = await self._expander.write_wordings(question, context) if self._expander else []
-        others = [*split_question(question), *others]
+        wordings = await self._expander.write_wordings(question, context) if self._expander else []
+        parts = split_question(question) or word_otherwise(question)
+        others = [*parts, *wordings]
         wanted, who = self._count_candidates(self._limits.k), context.principal
         asked = self._finder.find_candidates(who, question, collections, wanted, vector=state.get("question_vector"))
         if others:
@@ -52,7 +53,11 @@ class Retriever:
         if vector is None and self._by_meaning:
             vector = await self._embedder.embed_question(who, question)
         if more:
-            ranking = replace(ranking, hits=fuse_rankings(ranking.hits, [other.hits for other, _ in more]))
+            of_parts, of_wordings = (
+                [other.hits for other, _ in some] for some in (more[: len(parts)], more[len(parts) :])
+            )
+            hits = fuse_rankings(ranking.hits, of_wordings) if of_wordings else ranking.hits
+            ranking = replace(ranking, hits=interleave_rankings(hits, of_parts))
         ranking = await self._rerank(question, ranking, self._limits.k)
         await context.emit("hits", {"hits": ranking.hits})
         found: TurnState = {"hits": PackableHits(ranking.hits), "question_vector": vector}
