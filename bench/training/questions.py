@@ -28,6 +28,7 @@ from anchorage.chat.quoting.features import (
     select_promising,
 )
 from anchorage.chat.quoting.reading import REACH, plan_window
+from anchorage.chat.quoting.scale import ANSWERS, QUESTIONS, measure_scale
 from anchorage.chat.quoting.units import Unit, split_into_units
 from anchorage.model import Block, BlockKind, Hit
 from anchorage.model.search import Surroundings
@@ -150,6 +151,8 @@ async def judge_questions(path: Path, most: int, embedder: Embedder, analyser: A
     corpus = _Corpus(list(numbers), analyser)
     meanings = await embedder.embed_passages(corpus.texts)
     questions = [await embedder.embed_query(row["question"]) for row in rows]
+    known = np.stack([await embedder.embed_query(question) for question in QUESTIONS])
+    scale = measure_scale(known, await embedder.embed_passages(ANSWERS))
     found: list[tuple[dict[str, Any], NDArray[Any], list[Unit], Judged]] = []
     for number, (row, vector) in enumerate(zip(rows, questions, strict=True)):
         own = numbers[row.get("title") or "", row["context"]]
@@ -173,7 +176,7 @@ async def judge_questions(path: Path, most: int, embedder: Embedder, analyser: A
     texts = list(dict.fromkeys(_text_of(unit) for *_, units, _ in found for unit in units))
     vectors = dict(zip(texts, await embedder.embed_passages(texts), strict=True))
     for _, vector, units, judged in found:
-        add_cosines(judged.table, np.stack([vectors[_text_of(unit)] for unit in units]) @ vector)
+        add_cosines(judged.table, np.stack([vectors[_text_of(unit)] for unit in units]) @ vector, scale)
     return [judged for *_, judged in found]
 
 

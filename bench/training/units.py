@@ -31,7 +31,7 @@ OUT = Path("src/anchorage/chat/quoting/ranker.json")
 PRIOR = {
     "covers": 4.0,
     "context_adds": 2.0,
-    "cosine": 3.0,
+    "cosine": 1.5,
     "passage_score": 1.5,
     "holds_rarest": 0.5,
     "context_has_rarest": 0.4,
@@ -78,6 +78,7 @@ EVIDENCE_PRIOR = {
     "first.form_there": 0.8,
     "first.form_missing": -1.0,
     "first.heading_is_subject": 0.8,
+    "first.heading_dated": 2.0,
     "first.names_class": 0.8,
     "first.defines": 0.4,
     "first.lead_match": 0.8,

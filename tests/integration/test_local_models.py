@@ -11,6 +11,7 @@ from anchorage.adapters.models.local_embedding import files
 from anchorage.adapters.models.local_embedding.catalogue import BGE, E5, LOCAL_MODELS, MINILM
 from anchorage.adapters.models.local_embedding.embedder import open_local_embedder
 from anchorage.adapters.models.local_embedding.files import build_files, choose_default_model, make_graph_name
+from anchorage.chat.quoting.scale import ANSWERS, QUESTIONS, measure_scale
 from anchorage.errors import ConfigurationError
 
 TEXTS = ["The cat sat on the mat.", "Quantum chromodynamics describes the strong interaction.", "x " * 600]
@@ -50,6 +51,18 @@ async def test_e5_finds_a_passage_in_another_language(tmp_path: Path) -> None:
     )
     question = await embedder.embed_query("¿Cuándo se ensanchó el puerto?")
     assert int(np.argmax(passages @ question)) == 0
+
+
+@CARRIED
+async def test_what_a_cosine_means_is_measured_for_each_model(tmp_path: Path, model: files.LocalModel) -> None:
+    """One calls .74 unrelated, the other .03: on the scale both are about 0."""
+    embedder = await open_local_embedder(model, tmp_path)
+    known = np.stack([await embedder.embed_query(question) for question in QUESTIONS])
+    scale = measure_scale(known, await embedder.embed_passages(ANSWERS))
+    question = await embedder.embed_query("When was the harbour widened?")
+    told = await embedder.embed_passages(["The harbour was widened in 1889.", "Bread is baked with rye flour."])
+    answer, other = scale.normalise(told @ question).tolist()
+    assert 0.6 < answer < 1.7 and -0.6 < other < 0.4
 
 
 async def test_text_beyond_what_the_model_reads_is_not_seen(tmp_path: Path) -> None:

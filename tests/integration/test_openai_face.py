@@ -101,7 +101,7 @@ async def test_the_clients_history_is_the_conversation(api: Api) -> None:
     ]  # fmt: skip
     async with client_of(api) as client:
         done = await client.chat.completions.create(
-            model="anchorage", messages=[*history, user("and where does he live?")]
+            model="anchorage", messages=[*history, user("and where has Victor Horta lived?")]
         )
         assert "Saint-Gilles" in (done.choices[0].message.content or "")
         parts = {"role": "user", "content": [{"type": "text", "text": "What have I asked so far?"}]}
@@ -159,11 +159,13 @@ async def test_a_conversation_is_kept_when_the_client_names_one(api: Api) -> Non
         assert done.anchorage == {"abstained": False, **metadata}  # type: ignore[attr-defined]
         assert done.id == "chatcmpl-m1"
         follow = await client.chat.completions.create(
-            model="anchorage", messages=[user("and where does he live?")], metadata={"conversation_id": "thread"}
+            model="anchorage",
+            messages=[user("and where has Victor Horta lived?")],
+            metadata={"conversation_id": "thread"},
         )
         assert "Saint-Gilles" in (follow.choices[0].message.content or "")
     turns = await api.services.storage.memory.window(api.services.principal, "thread", 9)
-    assert [turn.question for turn in turns] == ["Who designed the Hôtel Tassel?", "and where does he live?"]
+    assert [turn.question for turn in turns] == ["Who designed the Hôtel Tassel?", "and where has Victor Horta lived?"]
     async with client_of(api, "other") as client:
         for stream in (False, True):
             with pytest.raises(openai.NotFoundError):

@@ -16,6 +16,7 @@ from anchorage.chat.quoting.choose import choose_quotations
 from anchorage.chat.quoting.features import NAMES, add_cosines, compute_features, select_promising
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
 from anchorage.chat.quoting.reading import find_tables, plan_window
+from anchorage.chat.quoting.scale import CosineScale
 from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
 from anchorage.chat.quoting.units import Unit, UnitKind, split_into_units
 from anchorage.chat.retrieval.compound import split_question, word_otherwise
@@ -25,6 +26,7 @@ from anchorage.testing.hashing import hash_texts
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
 ENGLISH = load_analyser(format_analyser_name("english"))
+SCALE = CosineScale(0.1, 0.5)  # of hashed words
 H, P, L, T = BlockKind.HEADING, BlockKind.PARAGRAPH, BlockKind.LIST_ITEM, BlockKind.TABLE_ROW
 
 
@@ -37,7 +39,7 @@ def hit(
 def rank(question: str, units: list[Unit]) -> RankedUnits:
     asked = read_question(question, ENGLISH)
     table = compute_features(asked, units, ENGLISH)
-    add_cosines(table, hash_texts([unit.text for unit in units], 64) @ hash_texts([question], 64)[0])
+    add_cosines(table, hash_texts([unit.text for unit in units], 64) @ hash_texts([question], 64)[0], SCALE)
     return rank_units(units, table)
 
 

@@ -87,8 +87,11 @@ def carry_over_words(question: str, history: Sequence[Turn]) -> str:
     earlier = last.standalone_question or last.question
     have = set(_find_content_words(question))
     added: list[str] = []
+    names = _find_names(earlier)
+    # What was asked about them before is another question, unless this one says nothing of its own ("and where?").
+    said = [] if names and have else _find_content_words(earlier)
     answered = _find_names(_find_first_quote(last)) if _points(question) else []
-    for text in (_find_names(earlier), _find_content_words(earlier), answered):
+    for text in (names, said, answered):
         for word in text:
             if word.lower() not in have and len(added) < _MAX_ADDED:
                 have.add(word.lower())

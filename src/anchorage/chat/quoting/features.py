@@ -23,6 +23,7 @@ from anchorage.chat.quoting.asked import (
     opens_backwards,
 )
 from anchorage.chat.quoting.prose import reads_as_title
+from anchorage.chat.quoting.scale import CosineScale
 from anchorage.chat.quoting.units import MAX_UNIT_CHARS, Unit, UnitKind
 from anchorage.text.analyser import Analyser
 
@@ -72,7 +73,7 @@ _NEGATES = re.compile(
 )
 
 
-_CARRIED_WEIGHT = 0.3  # of what a question before said, against what this one says
+_CARRIED_WEIGHT = 0.15  # of what a question before said, against what this one says
 _PROMISING = {
     "covers": 1.0, "context_adds": 0.5, "neighbours_add": 0.3, "passage_score": 0.5, "type_there": 0.3, "form_there": 0.3, "contact_there": 1.0, "lead_match": 0.4,
     "list_wanted": 0.3, "adds_nothing": -0.5, "ends_open": -0.3,
@@ -132,8 +133,13 @@ def select_promising(table: NDArray[np.float32], most: int) -> NDArray[np.intp]:
     return np.sort(np.argsort(-(table @ _PROMISES), kind="stable")[:most])
 
 
-def add_cosines(table: NDArray[np.float32], cosines: NDArray[np.float32]) -> None:
-    """Put the features of meaning in: the cosine of question and unit, how far it is below the best, and its rank."""
+def add_cosines(table: NDArray[np.float32], cosines: NDArray[np.float32], scale: CosineScale) -> None:
+    """Put the features of meaning in: the cosine of question and unit, how far it is below the best, and its rank. `scale`: the embedder's."""
+    cosines = scale.normalise(cosines)
+    passage = NAMES.index("passage_cosine")
+    table[:, passage] = np.where(
+        table[:, passage] == 0, 0, scale.normalise(table[:, passage])
+    )  # 0: found by words alone
     ranks = np.empty(len(cosines))
     ranks[np.argsort(-cosines, kind="stable")] = np.arange(len(cosines))
     table[:, 0], table[:, 1], table[:, 2] = cosines, cosines - cosines.max(initial=-1.0), np.log1p(ranks)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
@@ -27,6 +28,7 @@ from anchorage.chat.quoting.features import (
 )
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
 from anchorage.chat.quoting.reading import PassageReader
+from anchorage.chat.quoting.scale import ANSWERS, QUESTIONS, CosineScale, measure_scale
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
 from anchorage.chat.quoting.tables.compute import compute_answer, find_operation
@@ -60,6 +62,7 @@ class Quoter:
     ) -> None:
         self._reader, self._vectors, self._usage = reader, vectors, usage
         self._limits, self._analyser = limits, analyser
+        self._scale: CosineScale | None = None
 
     async def write_answer(self, state: TurnState, context: TurnContext) -> TurnState:
         """Quote units, or abstain where it is unlikely that they answer and the settings ask for it."""
@@ -133,7 +136,8 @@ class Quoter:
         table = compute_features(asked, units, analyser)
         promising = select_promising(table, MOST_EMBEDDED_BY_MEANING if foreign else MOST_EMBEDDED).tolist()
         kept, table = [units[at] for at in promising], table[promising]
-        add_cosines(table, await self._embed(principal, kept) @ vector)
+        scale = self._scale = self._scale or await self._measure_scale(principal)
+        add_cosines(table, await self._embed(principal, kept) @ vector, scale)
         return rank_units(kept, table, other_language=foreign)
 
     async def _summarise(
@@ -152,6 +156,10 @@ class Quoter:
         return self._draft(
             [Quotation(unit, unit.text, unit.start, unit.end) for unit in choose_sentences(units, vectors)]
         )
+
+    async def _measure_scale(self, principal: Principal) -> CosineScale:
+        vectors = self._vectors.charge_to(principal, self._usage)
+        return measure_scale(np.stack(await vectors.embed_questions(QUESTIONS)), await vectors.embed_sentences(ANSWERS))
 
     async def _embed(self, principal: Principal, units: Sequence[Unit]) -> Vectors:
         vectors = self._vectors.charge_to(principal, self._usage)
