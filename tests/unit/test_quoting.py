@@ -279,3 +279,16 @@ def test_a_summary_is_of_the_document_that_is_named_and_of_its_parts() -> None:
     assert len(chosen) == 5 and [unit.start for unit in chosen] == sorted(unit.start for unit in chosen)
     assert choose_sentences([], np.zeros((0, 4), dtype=np.float32)) == []
     assert {unit.kind for unit in units} == {UnitKind.SENTENCE}
+
+
+@pytest.mark.parametrize(
+    "piece", ["_", "A", "1.", "a_", "A-", "x@x", "1 ", "\n", "how many ", "what is a ", "- ", "a.", "? ("]
+)
+def test_a_hostile_question_is_read_in_no_time(piece: str) -> None:
+    """So long that it would take minutes if a pattern looked at a text again from each of its places."""
+    question = piece * (60_000 // len(piece)) + "?"
+    asked = read_question(question, ENGLISH)
+    found = [Unit(hit(question), 0, 0, len(question), UnitKind.SENTENCE)]
+    assert compute_features(asked, found, ENGLISH).shape == (1, len(NAMES))
+    assert split_question(question) == [] and isinstance(word_otherwise(question), list)
+    choose_analyser(question, ENGLISH), asks_for_summary(question)

@@ -1,10 +1,12 @@
 """Answers over the rows of a table: the most, the least, sums, averages and differences; none where it is not clear."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from anchorage.chat.quoting.asked import read_question
 from anchorage.chat.quoting.tables.compute import Computed, compute_answer, find_operation
-from anchorage.chat.quoting.tables.table import Number, Table, parse_lines, parse_rows, read_number
+from anchorage.chat.quoting.tables.table import Number, Table, find_decimal_sign, parse_lines, parse_rows, read_number
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
 ENGLISH = load_analyser(format_analyser_name("english"))
@@ -41,6 +43,93 @@ def table(text: str, caption: str = "") -> Table:
 
 def computed(question: str, found: Table) -> Computed | None:
     return compute_answer(read_question(question, ENGLISH), found, ENGLISH)
+
+
+@given(
+    st.lists(
+        st.lists(st.text(alphabet="aA1 .,:-$€%|9∞\n\t(", max_size=8), min_size=1, max_size=5), min_size=1, max_size=8
+    ),
+    st.sampled_from(
+        [
+            "What is the total a?",
+            "Which a has the most A?",
+            "What is the average A of a?",
+            "How many more A has a than A 1?",
+            "Which a has the lowest 1?",
+        ]
+    ),
+)
+@settings(max_examples=400, deadline=None)
+def test_no_table_breaks_an_answer(cells: list[list[str]], question: str) -> None:
+    text = "\n".join(" | ".join(cell.replace("\n", " ") for cell in row) for row in cells)
+    tables = [
+        found
+        for found in (parse_rows(rows_of(text)), parse_rows(rows_of(text), "a | A | 1"), *parse_lines(rows_of(text)))
+        if found
+    ]
+    for found in tables:
+        computed(question, found)
+        assert all(len(row.cells) == len(found.names) for row in found.rows)
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimal"),
+    [
+        (["1.234", "12.500", "980"], None),
+        (["1.234,50", "980"], ","),
+        (["1,234.50", "12,500"], "."),
+        (["2,5", "1,234"], ","),
+        (["0.123", "0.500"], "."),
+        (["1.000.000", "12.500"], ","),
+        (["1,234", "12,500"], "."),
+        (["12", "7"], "."),
+    ],
+)
+def test_which_sign_stands_before_the_decimals(cells: list[str], decimal: str | None) -> None:
+    assert find_decimal_sign(cells) == decimal
+
+
+def test_a_sum_is_refused_where_a_cell_may_be_read_in_two_ways_or_has_another_unit() -> None:
+    question = "What is the total weight of the ships?"
+    assert computed(question, table("Ship | Weight\nAnna | 1.234\nBerta | 2.500")) is None
+    assert computed(question, table("Ship | Weight\nAnna | 5 t\nBerta | 2500")) is None
+    assert computed(question, table("Ship | Weight\nAnna | 9e999\nBerta | " + "9" * 400)) is None
+    found = computed(question, table("Ship | Weight\nAnna | 1.234,5\nBerta | 2.500,5\nSubtotal | 3.735"))
+    assert found and found.claim == "Weight: 3,735 (sum of 2 rows)"
+
+
+def test_the_most_of_some_rows_is_not_the_most_of_all() -> None:
+    ships = "Ship | Port | Weight | Notes\nAnna | Ghent | 10 | new\nBerta | Bruges | 30 | sold in Ostend\nClara | Ghent | 20 | old"
+    found = computed("Which ship in Ghent has the highest weight?", table(ships))
+    assert found and found.claim.startswith("Ship: Clara")
+    assert computed("Which ship sold in Ostend has the highest weight?", table(ships)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "claim"),
+    [
+        ("How many cities are in Belgium?", "2 of 3 rows: Ghent; Bruges"),
+        ("How many cities are in the table?", "3 of 3 rows: Ghent; Bruges; Lille"),
+        ("How many cities did Anna visit?", None),
+        ("How many people live in Ghent?", None),
+        ("How many countries have a king?", None),
+    ],
+)
+def test_rows_are_counted(question: str, claim: str | None) -> None:
+    found = computed(question, table(CITIES))
+    assert (found.claim if found else None) == claim
+
+
+def test_the_top_of_a_table() -> None:
+    found = computed("What are the top two cities by people?", table(CITIES))
+    assert found and [row.cells[0] for row in found.rows] == ["Ghent", "Lille"]
+    found = computed("Which are the 2 smallest cities by area?", table(CITIES))
+    assert found and [row.cells[0] for row in found.rows] == ["Lille", "Bruges"]
+
+
+def test_the_head_that_is_repeated_on_the_next_page_is_no_row() -> None:
+    found = table("Ship | Weight\nAnna | 10\nShip | Weight\nBerta | 30")
+    assert [row.cells[0] for row in found.rows] == ["Anna", "Berta"]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ _NAMES = re.compile(
     r"(?:(?<=[\w,;:\"'“‘(] )|^|(?<=: ))[A-ZÀ-Þ][\w'’.-]+(?: (?:of |de |von |van |the )?[A-ZÀ-Þ][\w'’.-]+)*"
 )
 _IDENTIFIERS = re.compile(
-    r"[A-Za-z_]\w*(?:[._/-]\w+)+|\b\w*(?:\d[A-Za-z]|[A-Za-z]\d)\w*\b|\b[a-z]+_[a-z_]+\b|\b[A-Z]{2,}[_-]?[A-Z\d]*\b|--?[a-z][\w-]+"
+    r"(?<!\w)[A-Za-z_]\w*+(?:[._/-]\w++)+|\b\w*(?:\d[A-Za-z]|[A-Za-z]\d)\w*\b|\b[a-z]++_[a-z_]++\b|\b[A-Z]{2,}+[_-]?+[A-Z\d]*+\b|--?[a-z][\w-]+"
 )
 _REASONS = re.compile(
     r"\b(?:because|since|due to|so that|in order to|as a result|therefore|reason|caus\w+|weil|damit|da |parce|car |afin|porque|para que)\b",
@@ -78,7 +78,7 @@ _CARRIED = re.compile(r"(?P<own>.*\?)\s*\([^()]*\)")  # as `memory.rewrite.carry
 _CONTACTS = tuple(
     (re.compile(asks, _I), re.compile(looks, _I))
     for asks, looks in (
-        (r"\be-?mail|\bcorreo\b|\bcourriel\b", r"\S@\S+\.\w"),
+        (r"\be-?mail|\bcorreo\b|\bcourriel\b", r"\S@[^\s@]{1,255}\.\w"),
         (r"\b(?:tele)?phone\b|\bfax\b|\btelefon\w*|\btéléphone\b|\bteléfono\b", r"(?:\d[\s().-]{0,2}){7,}"),
         (
             r"\b(?:website|web site|url|link|homepage|web ?seite)\b",
@@ -91,16 +91,16 @@ _FORMS = tuple(
     for asks, looks in (
         (
             r"\A(?!.*\b(?:how many|wie viele|combien de|cuánt[oa]s)\b).*?\b(?:price|cost|total|subtotal|paid|pay|amount|fee|salary|revenue|profit|income|preis|kosten|betrag|prix|coût|precio|importe)\b",
-            r"[$€£¥₹`]\s?\d|\d[\d.,]*\s?(?:[$€£¥₹]|USD|EUR|dollars?|euros?|crore|million|billion|CHF)",
+            r"[$€£¥₹`]\s?\d|(?<![\d.,])\d[\d.,]*+\s?(?:[$€£¥₹]|USD|EUR|dollars?|euros?|crore|million|billion|CHF)",
         ),
         (
             r"\b(?:percent\w*|accuracy|share|proportion|prozent|pourcentage|porcentaje)\b",
             r"\d\s?%|\bpercent\b|\bProzent\b|\d pour cent|\d por ciento",
         ),
-        (r"\b(?:address|adresse|dirección)\b", r"\d+\s+[A-ZÀ-Þ]\w+|\b\d{4,5}\b"),
+        (r"\b(?:address|adresse|dirección)\b", r"(?<!\d)\d++\s++[A-ZÀ-Þ]\w|\b\d{4,5}\b"),
         (
             r"\b(?:which|what)(?: \w+)?(?: version| setting| option| variable| command| flag| parameter| function| method| class| file| module| package| library| code| sku| id)\b",
-            r"[A-Za-z_]\w*(?:[._/-]\w+)+|\b[A-Z]{2,}[_-]?[A-Z\d]+\b|\d+\.\d+|--?[a-z][\w-]+|\b[a-z]+_[a-z_]+\b|\w+\(\)|`",
+            r"(?<!\w)[A-Za-z_]\w*+(?:[._/-]\w++)+|\b[A-Z]{2,}+[_-]?+[A-Z\d]*+\b|(?<!\d)\d++\.\d|--?[a-z][\w-]+|\b[a-z]++_[a-z_]++\b|(?<!\w)\w++\(\)|`",
         ),
     )
 )

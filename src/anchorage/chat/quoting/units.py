@@ -27,7 +27,7 @@ _KEYED = re.compile(r"[^\s:][^:]{0,40}:\s*\S")
 _ENDS = (".", "?", "!", ",", ";", "…", "。", "”", '"', "’")
 _LOOKED_AT = 200  # characters of a unit that show what it is
 _RULE = re.compile(r"[\W_]*\Z")
-_RULE_AROUND = re.compile(r"\A[-=_*~#.\s]{6,}|[-=_*~#\s]{6,}\Z")
+_RULE_AROUND = re.compile(r"\A[-=_*~#.\s]{6,}|(?<![-=_*~#\s])[-=_*~#\s]{6,}+\Z")
 _CONTACT = re.compile(r"[(+]?\d(?:[\s().+/-]{0,2}\d){6,14}")  # a telephone number on a line of its own
 _FURNITURE = re.compile(
     r"(?:page|seite|página) \d+(?: (?:of|von|de|sur) \d+)?|\d{1,4}|www\.\S+|https?://\S+|copyright .*|all rights reserved.*|"

@@ -30,7 +30,7 @@ _SUM = re.compile(
 # What narrows the rows in ways that are not computed here.
 _NARROWS = re.compile(
     r"\b(?:first|last|next|previous|before|after|over|under|above|below|between|since|until|till|during|without|except|excluding|not|but|only|same|besides|other than|or|where|second|third|more than|less than|those|"
-    r"at least|or more|or less|starting|ending|consecutive|vor|nach|seit|bis|ohne|avant|après|depuis|sans|antes|después|desde|sin)\b|\d+ ?[-–] ?\d+|\d+ to \d+", _I
+    r"at least|or more|or less|starting|ending|consecutive|vor|nach|seit|bis|ohne|avant|après|depuis|sans|antes|después|desde|sin)\b|(?<!\d)\d++ ?[-–] ?\d|(?<!\d)\d++ to \d", _I
 )  # fmt: skip
 _ASKED_NOUN = re.compile(
     r"\b(?:which|what|welche[rsnm]?|quel(?:le)?s?|qué|cuál(?:es)?) (?:single |of the )?((?:[^\W\d]+ ){1,3})", _I
@@ -39,7 +39,8 @@ _RANKS = re.compile(
     r"(?:rank|pos(?:ition)?\.?|no\.?|nr\.?|#|year|season|series|date|episode|place|id|index|jahr|année|año)\W*", _I
 )
 _TOTALS = re.compile(
-    r"\W*(?:grand )?(?:totals?|sum|average|overall|gesamt\w*|summe|ensemble|somme|suma|promedio)\b", _I
+    r"\W*(?:grand )?(?:sub)?(?:totals?|sum|average|mean|median|overall|all|gesamt\w*|insgesamt|summe|durchschnitt|mittelwert|ensemble|somme|moyenne|suma|promedio|media)\b",
+    _I,
 )
 _AVERAGE = re.compile(r"\b(?:average|mean|durchschnitt\w*|im mittel|moyenne?|media|promedio)\b", _I)
 _DIFFERENCE = re.compile(
@@ -51,6 +52,14 @@ _PRICE_NAMES = "price cost unit amount preis kosten prix coût precio"
 _OPERATION_WORDS = (
     "most highest largest biggest greatest best longest maximum top fewest lowest smallest least cheapest minimum total sum altogether combined average mean "
     "more fewer less than difference number many much value all"
+)
+_WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_TOP = re.compile(
+    rf"\btop (\d{{1,2}}|{'|'.join(_WORDS)})\b|\b([2-9]|10|{'|'.join(_WORDS)}) (?:most|highest|largest|biggest|longest|cheapest|lowest|smallest|shortest|best)\b", _I
+)  # fmt: skip
+_COUNTED = re.compile(r"^\W*(?:how many|wie viele|combien d(?:e |['’])|cuánt[oa]s) ?((?:[^\W\d]+ ?){1,2})", _I)
+_LISTED = (
+    "list listed table row rows entry entries record records there tabelle zeilen liste lignes tableau filas tabla"
 )
 _MAX_ROWS_CITED = 6
 _NARROW = 4  # columns of a row that is shown whole
@@ -64,16 +73,17 @@ class Operation(StrEnum):
     SUM = "sum"
     AVERAGE = "average"
     DIFFERENCE = "difference"
+    COUNT = "count"
 
 
 _SAID = {
-    "english": {"most": "highest of {count}", "least": "lowest of {count}", "sum": "sum of {count} rows", "average": "average of {count} rows", "difference": "difference"},
+    "english": {"most": "highest of {count}", "least": "lowest of {count}", "sum": "sum of {count} rows", "average": "average of {count} rows", "difference": "difference", "count": "{count} of {all} rows"},
     "german": {"most": "der höchste Wert von {count}", "least": "der niedrigste Wert von {count}", "sum": "Summe von {count} Zeilen",
-               "average": "Durchschnitt von {count} Zeilen", "difference": "Unterschied"},
+               "average": "Durchschnitt von {count} Zeilen", "difference": "Unterschied", "count": "{count} von {all} Zeilen"},
     "french": {"most": "le plus élevé de {count}", "least": "le plus bas de {count}", "sum": "somme de {count} lignes", "average": "moyenne de {count} lignes",
-               "difference": "différence"},
+               "difference": "différence", "count": "{count} lignes sur {all}"},
     "spanish": {"most": "el más alto de {count}", "least": "el más bajo de {count}", "sum": "suma de {count} filas", "average": "media de {count} filas",
-                "difference": "diferencia"},
+                "difference": "diferencia", "count": "{count} de {all} filas"},
 }  # fmt: skip
 
 
@@ -92,11 +102,20 @@ def find_operation(question: str) -> Operation | None:
         return Operation.DIFFERENCE
     if _LEAST.search(_LEAST_BEFORE.sub("", question)):
         return Operation.LEAST
-    if _MOST.search(question):
+    if _MOST.search(question) or _TOP.search(question):
         return Operation.MOST
     if _AVERAGE.search(question):
         return Operation.AVERAGE
-    return Operation.SUM if _SUM.search(question) else None
+    if _SUM.search(question):
+        return Operation.SUM
+    return Operation.COUNT if _COUNTED.search(question) else None
+
+
+def find_how_many(question: str) -> int:
+    """How many of the highest or lowest are asked for: 1 unless the question says so."""
+    found = _TOP.search(question)
+    told = (found[1] or found[2]).lower() if found else "1"
+    return int(told) if told.isdigit() else _WORDS.index(told) + 2
 
 
 def compute_answer(asked: Asked, table: Table, analyser: Analyser) -> Computed | None:
@@ -112,6 +131,8 @@ def compute_answer(asked: Asked, table: Table, analyser: Analyser) -> Computed |
         wanted |= frozenset(analyser.extract_terms(_PRICE_NAMES))
     noun = _ASKED_NOUN.search(asked.question)
     about = frozenset(analyser.extract_terms(noun[1])) - spoken if noun else frozenset[str]()
+    if operation is Operation.COUNT:
+        return _count_rows(asked, table, wanted, analyser)
     column, fit = _choose_column(table, wanted | frozenset(asked.terms), about, analyser, asks_price=asks_price)
     if column is None:
         return None
@@ -126,10 +147,14 @@ def compute_answer(asked: Asked, table: Table, analyser: Analyser) -> Computed |
         return None
     said = _SAID.get(analyser.language, _SAID["english"])[operation.value].format(count=len(values))
     if operation in (Operation.MOST, Operation.LEAST):
-        pick = max if operation is Operation.MOST else min
-        best = pick(value for value, _ in values)
-        rows = [table.rows[at] for value, at in values if value == best]
-        if len(rows) > 3:
+        if _is_narrowed(table, picked, wanted - caption, about, analyser):
+            return None
+        values.sort(reverse=operation is Operation.MOST)
+        last = values[min(find_how_many(asked.question), len(values)) - 1][0]
+        rows = [
+            table.rows[at] for value, at in values if (value >= last if operation is Operation.MOST else value <= last)
+        ]
+        if len(rows) > find_how_many(asked.question) + 2:  # so many share the last place that none stands out
             return None
         key = _choose_key(table, column, about, analyser)
         told = "; ".join(_tell(table, row, column, key) for row in rows)
@@ -141,6 +166,29 @@ def compute_answer(asked: Asked, table: Table, analyser: Analyser) -> Computed |
     shown = _format(result, numbers[values[0][1]])
     rows = [table.rows[at] for _, at in values]
     return Computed(f"{table.names[column] or said}: {shown} ({said})", rows[:_MAX_ROWS_CITED], fit)
+
+
+def _count_rows(asked: Asked, table: Table, wanted: frozenset[str], analyser: Analyser) -> Computed | None:
+    """Count the rows that hold what the question says, where it names the column of what is counted and all else that it says is in the rows."""
+    found = _COUNTED.search(asked.question)
+    counted = frozenset(analyser.extract_terms(found[1])) if found else frozenset[str]()
+    keys = [
+        at
+        for at, name in enumerate(table.names)
+        if counted & frozenset(analyser.extract_terms(name)) and not table.read_numbers(at)
+    ]
+    if len(keys) != 1 or not table.rows:
+        return None
+    names = frozenset(term for name in table.names for term in analyser.extract_terms(name))
+    caption = frozenset(analyser.extract_terms(table.caption))
+    filters = wanted - counted - names - caption - frozenset(analyser.extract_terms(_LISTED))
+    picked = [row for row in table.rows if filters <= frozenset(analyser.extract_terms(" ".join(row.cells)))]
+    if not picked or not all(row.cells[keys[0]] for row in picked):
+        return None
+    said = _SAID.get(analyser.language, _SAID["english"])["count"].format(count=len(picked), all=len(table.rows))
+    told = "; ".join(row.cells[keys[0]] for row in picked[:_MAX_ROWS_CITED])
+    fit = 1.0 + 2 * len(wanted & caption) / max(len(wanted), 1)
+    return Computed(f"{said}: {told}{'; …' if len(picked) > _MAX_ROWS_CITED else ''}", picked[:_MAX_ROWS_CITED], fit)
 
 
 def _choose_column(
@@ -191,6 +239,17 @@ def _is_covered(table: Table, picked: Sequence[int], wanted: frozenset[str], ana
     """Whether all that a question says is in the names of the columns, or in each of the rows that were picked."""
     left = set(wanted).difference(*(analyser.extract_terms(name) for name in table.names))
     return all(left <= set(analyser.extract_terms(" ".join(table.rows[at].cells))) for at in picked)
+
+
+def _is_narrowed(
+    table: Table, picked: Sequence[int], wanted: frozenset[str], about: frozenset[str], analyser: Analyser
+) -> bool:
+    """Whether a question says something that only some of the rows hold, other than those that were picked."""
+    names = frozenset(term for name in table.names for term in analyser.extract_terms(name))
+    left = wanted - names - about
+    held = [frozenset(analyser.extract_terms(" ".join(row.cells))) for row in table.rows]
+    somewhere = frozenset().union(*held) if held else frozenset[str]()
+    return any(not left & somewhere <= held[at] for at in picked)
 
 
 def _subtract(

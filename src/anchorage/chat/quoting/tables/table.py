@@ -14,8 +14,10 @@ _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}")  # thousands, or lakhs
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 _MONEY = re.compile(r"[-−]?[$€£¥₹][\d.,]*\d")
 _FIELD = re.compile(r"\S+")
-_CODE = re.compile(r"[A-Z]+-\w*\d\w*|\w*\d\w*-\w+")
+_CODE = re.compile(r"(?<![A-Z])[A-Z]++-(?=\w*\d)\w+|(?<!\w)(?=\w*\d)\w++-\w+")
 _BESIDE = 0.1  # how far from the middle of an amount the words of its name may be, as a part of the line
+_THOUSAND = 3  # digits behind a sign that separates thousands
+_LONGEST = 60  # characters of a cell that is a number
 _SHARE = 0.8  # of the cells of a column that must be numbers
 
 
@@ -45,39 +47,55 @@ class Table:
     caption: str = ""
 
     def read_numbers(self, column: int) -> dict[int, Number]:
-        """The numbers of a column by row; none where it is not one of numbers, or where its units differ."""
-        found = {
-            at: number for at, row in enumerate(self.rows)
-            if row.cells[column].strip() and (number := read_number(row.cells[column])) is not None
-        }  # fmt: skip
-        filled = sum(bool(row.cells[column].strip(" -–—")) for row in self.rows)
-        units = {number.unit for number in found.values() if number.unit}
-        return found if found and len(found) >= _SHARE * filled and len(units) <= 1 else {}
+        """The numbers of a column by row; none where it is not one of numbers, where its units differ, or where a sign may be read in two ways."""
+        cells = {at: row.cells[column] for at, row in enumerate(self.rows) if row.cells[column].strip(" -–—")}
+        decimal = find_decimal_sign(list(cells.values()))
+        found = {at: number for at, cell in cells.items() if (number := read_number(cell, decimal)) is not None}
+        units = {number.unit for number in found.values()}
+        if decimal is None or not found or len(found) < _SHARE * len(cells) or len(units - {""}) > 1:
+            return {}
+        # `5 km` beside `3000`: the other may be of metres. A sign of money that is left out is that of the others.
+        return {} if len(units) > 1 and any(unit[:1].isalpha() for unit in units) else found
 
 
-def read_number(text: str) -> Number | None:
-    """The number that a cell is, with its unit; None where it is something else."""
-    found = _NUMBER.fullmatch(text.strip().strip("*_"))
-    if found is None or _DATE.fullmatch(text.strip()):
-        return None
-    digits = re.sub(r"[ '’\u00a0\u202f]", "", found["digits"]).rstrip(".,")
-    marks = [char for char in digits if not char.isdigit()]
-    if marks:
-        last = marks[-1]
-        tail = digits.rpartition(last)[2]
-        # A comma before three digits, or a sign that comes twice, separates thousands; else the last sign is the decimal one.
-        if marks.count(last) > 1 and not _GROUPED.fullmatch(digits.replace(last, ",")):
-            return None  # a version, or several numbers
-        if marks.count(last) > 1 or (last == "," and len(tail) == 3 and len(set(marks)) == 1):
-            digits = digits.replace(",", "").replace(".", "") if len(set(marks)) == 1 else digits.replace(last, "")
+def find_decimal_sign(cells: Sequence[str]) -> str | None:
+    """Which sign stands before the decimals in a column of numbers, "." or ","; None where that cannot be told: `1.234`, `12.500` are
+    thousands in one country and decimals in another.
+    """
+    doubtful = False
+    for cell in cells:
+        signs = [char for char in cell if char in ".,"]
+        if not signs:
+            continue
+        last, tail = signs[-1], re.split(r"[.,]", cell.rstrip(".,"))[-1]
+        decimals = len(re.match(r"\d*", tail)[0])  # type: ignore[index]
+        if len(set(signs)) == 2:
+            return last
+        if len(signs) > 1:
+            if _GROUPED.search(cell.replace(last, ",")):
+                return "," if last == "." else "."
+        elif decimals != _THOUSAND or re.search(r"(?<!\d)0?[.,]", cell):
+            return last
         else:
-            whole, _, decimals = digits.rpartition(last)
-            digits = f"{re.sub(r'[.,]', '', whole)}.{decimals}"
-    try:
-        value = float(digits)
-    except ValueError:
+            doubtful = doubtful or last == "."
+    return None if doubtful else "."
+
+
+def read_number(text: str, decimal: str | None = None) -> Number | None:
+    """The number that a cell is, with its unit; None where it is something else. `decimal`: the sign before the decimals, if it is known."""
+    text = text.strip()
+    found = _NUMBER.fullmatch(text.strip("*_")) if len(text) <= _LONGEST else None
+    if found is None or _DATE.fullmatch(text):
         return None
-    negative = found["sign"] in ("-", "−") or (found["before"].startswith("(") and text.strip().endswith(")"))
+    decimal = decimal or find_decimal_sign([text]) or "."
+    digits = re.sub(r"[ '’\u00a0\u202f]", "", found["digits"]).rstrip(".,")
+    grouping = "," if decimal == "." else "."
+    if digits.count(decimal) > 1 or (
+        grouping in digits and not _GROUPED.fullmatch(digits.split(decimal)[0].replace(grouping, ","))
+    ):
+        return None  # a version, or several numbers
+    value = float(digits.replace(grouping, "").replace(decimal, "."))
+    negative = found["sign"] in ("-", "−") or (found["before"].startswith("(") and text.endswith(")"))
     unit = (found["before"].strip("(~≈ ") + found["after"]).strip()
     return Number(-value if negative else value, unit)
 
@@ -101,13 +119,14 @@ def parse_rows(rows: Sequence[tuple[int, int, str]], head: str = "", caption: st
         for start, end, cells in named:
             values = {name: value for name, _, value in cells}
             body.append(Row(start, end, [values.get(name, "") for name in names]))
-        return Table(names, body, caption)
+        return Table(names, body, caption) if len(names) > 1 else None
     names = split_cells(head) if head else split[0][2] if split else []
     width = len(names)
     if not head:
         split = split[1:]
         if any(read_number(name) for name in names[1:]):
             names = [""] * width
+    split = [(start, end, cells) for start, end, cells in split if cells != names]  # the head again, on the next page
     fitting = [Row(start, end, _fit(cells, width)) for start, end, cells in split if len(cells) in (width, width - 1)]
     if width < 2 or len(fitting) < 2 or len(fitting) < 0.8 * len(split):
         return None
@@ -159,8 +178,12 @@ def parse_lines(lines: Sequence[tuple[int, int, str]], caption: str = "") -> lis
         for at, words in zip(places, fields, strict=True):
             money = [word for word in words if _MONEY.fullmatch(word)]
             others = [word for word in words[1:] if word not in money] or [""]
-            body.append(Row(lines[at][0], lines[at][1], [words[0], others[0], *money, " ".join(others[1:])]))
-        names = [head.split()[0] if head else "", "", *_name_amounts(head, fields, amounts), ""]
+            if len(money) == amounts:
+                body.append(Row(lines[at][0], lines[at][1], [words[0], others[0], *money, " ".join(others[1:])]))
+        amount_names = _name_amounts(head, fields, amounts)
+        if len(body) < 3 or len(amount_names) != amounts:
+            continue
+        names = [(head.split() or [""])[0], "", *amount_names, ""]
         before = " ".join(text for _, _, text in lines[max(first - 3, 0) : first])
         tables.append(Table(names, body, f"{caption} {before}"))
     return tables
