@@ -38,7 +38,8 @@ class Citer:
             Citation(
                 marker=item.marker, claim=item.claim, document_id=span.document_id, version=span.version, uri=item.hit.uri,
                 title=item.hit.title, start=span.start, end=span.end, quote=excerpt.quote, prefix=excerpt.prefix,
-                suffix=excerpt.suffix, page=excerpt.page,
+                suffix=excerpt.suffix, page=excerpt.page, kind=item.kind,
+                heading_path=item.hit.heading_path if item.heading_path is None else item.heading_path,
             )
             for item, span, excerpt in zip(statements, spans, excerpts, strict=True)
             if excerpt is not None

@@ -100,6 +100,10 @@ class Statement:
     start: int
     end: int
     marker: int
+    kind: str | None = None
+    """What is quoted, where the claim is a quotation."""
+    heading_path: tuple[str, ...] | None = None
+    """That of the place itself, where it is known better than by its passage."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from anchorage.model import (
     Turn,
     Unsupported,
     Usage,
+    read_citation,
 )
 
 Json = Mapping[str, Any]
@@ -42,7 +43,7 @@ def decode_hit(value: Json) -> Hit:
 
 
 def decode_citation(value: Json) -> Citation:
-    return Citation(**{key: value[key] for key in _CITATION})
+    return read_citation({key: value[key] for key in _CITATION if key in value})
 
 
 def decode_answer(value: Json) -> Answer:

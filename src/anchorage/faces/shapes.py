@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from anchorage.chat.streaming.events import serialise_citation
+from anchorage.chat.streaming.events import serialise_citation, serialise_units
 from anchorage.model import (
     Conversation,
     Document,
@@ -109,6 +109,7 @@ def turn_json(turn: Turn) -> dict[str, Any]:
         "abstained": turn.abstained,
         "stopped": turn.stopped,
         "citations": [serialise_citation(citation) for citation in turn.citations],
+        "units": serialise_units(turn.citations),
         "unsupported": [asdict(item) for item in turn.unsupported],
         "created_at": _format_time(turn.created_at),
     }

@@ -1,7 +1,20 @@
 """The nouns of Anchorage. All are frozen; offsets are Unicode code points, half-open, 0-based."""
 
 from anchorage.model.access import LOCAL_OWNER, Principal
-from anchorage.model.answers import Answer, Citation, Conversation, Feedback, Hit, Message, Turn, Unsupported, Usage
+from anchorage.model.answers import (
+    Answer,
+    AnswerUnit,
+    Citation,
+    Conversation,
+    Feedback,
+    Hit,
+    Message,
+    Turn,
+    Unsupported,
+    Usage,
+    list_units,
+    read_citation,
+)
 from anchorage.model.documents import (
     Block,
     BlockKind,
@@ -31,6 +44,7 @@ __all__ = [
     "DOCS_COLLECTION",
     "LOCAL_OWNER",
     "Answer",
+    "AnswerUnit",
     "Block",
     "BlockKind",
     "Chunk",
@@ -58,4 +72,6 @@ __all__ = [
     "Turn",
     "Unsupported",
     "Usage",
+    "list_units",
+    "read_citation",
 ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -46,6 +46,45 @@ class Citation:
     prefix: str
     suffix: str
     page: int | None = None
+    kind: str | None = None
+    """What was quoted: sentence, list, item, row, line, code or heading; `computed` over the rows of a table. None: a model wrote the claim."""
+    heading_path: tuple[str, ...] = ()
+
+
+def read_citation(stored: Mapping[str, Any]) -> Citation:
+    """Make a citation of its JSON. Those of before know neither their kind nor their headings."""
+    return Citation(**{**stored, "heading_path": tuple(stored.get("heading_path", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerUnit:
+    """A piece of an answer without a model, as it is shown: what is quoted, or what was computed with the rows that it rests on."""
+
+    kind: str
+    text: str
+    markers: tuple[int, ...]
+    document_id: str
+    title: str
+    heading_path: tuple[str, ...]
+    page: int | None
+
+
+def list_units(citations: Sequence[Citation]) -> list[AnswerUnit]:
+    """The units of an answer that was quoted, in order; none of one that a model wrote."""
+    units: list[AnswerUnit] = []
+    for item in citations:
+        if item.kind is None:
+            return []
+        last = units[-1] if units else None
+        if last is not None and last.kind == "computed" == item.kind and last.text == item.claim:
+            units[-1] = replace(last, markers=(*last.markers, item.marker))
+        else:
+            units.append(
+                AnswerUnit(
+                    item.kind, item.claim, (item.marker,), item.document_id, item.title, item.heading_path, item.page
+                )
+            )
+    return units
 
 
 @dataclass(frozen=True, slots=True)

@@ -800,6 +800,8 @@ export interface components {
              * @enum {string}
              */
             type: "answer";
+            /** Units */
+            units: components["schemas"]["UnitShape"][];
             /** Unsupported */
             unsupported: components["schemas"]["UnsupportedShape"][];
             usage: components["schemas"]["UsageShape"];
@@ -826,6 +828,8 @@ export interface components {
              * @default false
              */
             stopped: boolean;
+            /** Units */
+            units: components["schemas"]["UnitShape"][];
             /** Unsupported */
             unsupported: components["schemas"]["UnsupportedShape"][];
             usage: components["schemas"]["UsageShape"];
@@ -933,6 +937,10 @@ export interface components {
             document_id: string;
             /** End */
             end: number;
+            /** Heading Path */
+            heading_path: string[];
+            /** Kind */
+            kind: ("sentence" | "list" | "item" | "row" | "line" | "code" | "heading" | "computed") | null;
             /** Marker */
             marker: number;
             /** Page */
@@ -1822,8 +1830,33 @@ export interface components {
             siblings: string[];
             /** Stopped */
             stopped: boolean;
+            /** Units */
+            units: components["schemas"]["UnitShape"][];
             /** Unsupported */
             unsupported: components["schemas"]["UnsupportedShape"][];
+        };
+        /**
+         * UnitShape
+         * @description A piece of an answer without a model: what is quoted, or what was computed with the rows that it rests on (`markers`).
+         */
+        UnitShape: {
+            /** Document Id */
+            document_id: string;
+            /** Heading Path */
+            heading_path: string[];
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "sentence" | "list" | "item" | "row" | "line" | "code" | "heading" | "computed";
+            /** Markers */
+            markers: number[];
+            /** Page */
+            page: number | null;
+            /** Text */
+            text: string;
+            /** Title */
+            title: string;
         };
         /**
          * UnsupportedShape

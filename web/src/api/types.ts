@@ -3,6 +3,7 @@ import type { components } from './schema';
 type Schemas = components['schemas'];
 
 export type Answer = Schemas['AnswerShape'];
+export type AnswerUnit = Schemas['UnitShape'];
 export type ChatEvent = Schemas['ChatEvent'];
 export type ChatRequest = Schemas['ChatRequest'];
 export type Chunk = Schemas['ChunkShape'];

@@ -4,6 +4,7 @@ import { useT } from '@/i18n';
 import { unitSpans } from '@/text/codepoints';
 import { CitationChip } from './CitationChip';
 import { Markdown } from './lazyMarkdown';
+import { Quotations } from './lazyQuotations';
 import { NearestPassages } from './NearestPassages';
 import { localizeAnswer, type Shown } from './shown';
 
@@ -32,6 +33,13 @@ export const AnswerBody = memo(function AnswerBody({ shown }: { shown: Shown }) 
           <NearestPassages shown={shown} />
         </div>
       </section>
+    );
+  }
+  if (shown.units.length > 0) {
+    return (
+      <Suspense fallback={<p className="answer plain">{text}</p>}>
+        <Quotations shown={shown} />
+      </Suspense>
     );
   }
   return (

@@ -20,7 +20,9 @@ export function LiveTurn({ live, ask }: { live: LiveAnswer; ask: Ask }) {
   const shown = {
     conversationId,
     messageId: question.messageId,
+    question: question.text,
     text: live.text,
+    units: answer?.units ?? [],
     citations: answer?.citations ?? [],
     unsupported: answer?.unsupported ?? [],
     abstained: answer?.abstained ?? false,

@@ -19,7 +19,9 @@ export const TurnView = memo(function TurnView({ conversationId, turn, ask, busy
   const shown = {
     conversationId,
     messageId: turn.message_id,
+    question: turn.question,
     text: turn.answer,
+    units: turn.units,
     citations: turn.citations,
     unsupported: turn.unsupported,
     abstained: turn.abstained,

@@ -201,6 +201,7 @@ function turnOf(live: LiveAnswer, last: Turn): Turn {
     abstained: answer.abstained,
     stopped: answer.stopped ?? false,
     citations: answer.citations,
+    units: answer.units,
     unsupported: answer.unsupported,
     created_at: new Date().toISOString(),
     siblings: [answer.message_id],

@@ -1,4 +1,4 @@
-import type { Citation, Hit, Unsupported } from '@/api/types';
+import type { AnswerUnit, Citation, Hit, Unsupported } from '@/api/types';
 import type { Translate } from '@/i18n';
 import { en } from '@/i18n/en';
 
@@ -6,7 +6,10 @@ import { en } from '@/i18n/en';
 export interface Shown {
   conversationId: string;
   messageId: string;
+  question: string;
   text: string;
+  /** What is quoted, where no model wrote the answer. */
+  units: AnswerUnit[];
   citations: Citation[];
   unsupported: Unsupported[];
   abstained: boolean;

@@ -145,6 +145,9 @@ export const en = {
   'stream.stopped': 'Stopped before the first word.',
   // sources of an answer
   sources: 'Sources',
+  quotes: 'Passages from your documents',
+  'quotes.note':
+    'Passages from your documents, the best first. For answers in sentences, connect a language model (System).',
   'sources.all': 'All sources',
   'sources.cited': 'Cited',
   'sources.explain': 'See explanation',

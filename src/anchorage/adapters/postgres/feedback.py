@@ -7,7 +7,7 @@ from typing import Any
 
 from anchorage.adapters.postgres.pool import Pool, connection_for
 from anchorage.errors import Conflict, NotFound
-from anchorage.model import Citation, Feedback, Principal
+from anchorage.model import Feedback, Principal, read_citation
 from anchorage.ports.feedback import Place
 
 _COLUMNS = "conversation_id, message_id, rating, comment, question, standalone_question, answer, abstained, citations, trace, created_at"
@@ -101,5 +101,5 @@ def _make_not_found(message_id: str) -> NotFound:
 
 
 def _build_feedback(row: Sequence[Any]) -> Feedback:
-    values: list[Any] = [*row[:8], tuple(Citation(**item) for item in row[8]), *row[9:]]
+    values: list[Any] = [*row[:8], tuple(read_citation(item) for item in row[8]), *row[9:]]
     return Feedback(*values)

@@ -13,7 +13,7 @@ from anchorage.adapters.postgres.batch import PLAN_ONCE, Named, run
 from anchorage.adapters.postgres.pool import Pool, connection_for, ping, translate_errors
 from anchorage.errors import NotFound
 from anchorage.fastjson import dumps
-from anchorage.model import Citation, Conversation, Principal, Turn, Unsupported
+from anchorage.model import Conversation, Principal, Turn, Unsupported, read_citation
 from anchorage.ports.memory import Place, Summary, Thread
 
 _MAX_TITLE = 80
@@ -313,6 +313,6 @@ async def _find_turn(connection: AsyncConnection[Any], conversation_id: str, mes
 
 
 def _build_turn(row: Sequence[Any]) -> Turn:
-    citations = tuple(Citation(**item) for item in row[5])
+    citations = tuple(read_citation(item) for item in row[5])
     unsupported = tuple(Unsupported(**item) for item in row[9])
     return Turn(*(*row[:5], citations, *row[6:9], unsupported, *row[10:12]))

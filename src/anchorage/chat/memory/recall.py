@@ -16,7 +16,7 @@ from anchorage.chat.retrieval.embed import QuestionEmbedder
 from anchorage.chat.retrieval.packing import PackableHits
 from anchorage.chat.state import ChatLimits, TurnContext, TurnState
 from anchorage.errors import AnchorageError, NotFound
-from anchorage.model import Citation, Hit, Principal, Unsupported
+from anchorage.model import Hit, Principal, Unsupported, read_citation
 from anchorage.ports.cache import AnswerCache, Payload, Slot
 from anchorage.ports.search import Search
 from anchorage.telemetry import ANSWER_CACHE_LOOKUPS, record_degradation
@@ -126,7 +126,7 @@ async def _replay_answer(payload: Payload, context: TurnContext) -> TurnState:
         "hits": hits,
         "answer": payload["answer"],
         "abstained": payload["abstained"],
-        "citations": [Citation(**item) for item in payload["citations"]],
+        "citations": [read_citation(item) for item in payload["citations"]],
         "unsupported": [Unsupported(**item) for item in payload.get("unsupported", ())],
         "statements": (),
     }

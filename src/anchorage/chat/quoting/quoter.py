@@ -44,6 +44,8 @@ from anchorage.text.hidden import strip_hidden_characters
 
 PROBABILITY_NEEDED = 0.12
 """Abstain where the best unit is less likely than this to answer. A wrong quotation is seen to be one; a missing one is not."""
+COMPUTED = "computed"
+"""The kind of what was computed over a table."""
 _LATER = 0.02  # what a table's fit loses for each one that was found before it
 _MOST_EMBEDDED_CHARS = 1000  # of one
 _SPACES = re.compile(r"\s+")
@@ -121,7 +123,7 @@ class Quoter:
         _, hit, answer = max(found, key=lambda item: item[0])
         claim = self._format_quotation(answer.claim, (hit.uri,))
         statements = [
-            Statement(claim, hit, row.start - hit.start, row.end - hit.start, marker)
+            Statement(claim, hit, row.start - hit.start, row.end - hit.start, marker, COMPUTED)
             for marker, row in enumerate(answer.rows, 1)
         ]
         text = " ".join((claim, *(f"[{statement.marker}]" for statement in statements)))
@@ -173,8 +175,9 @@ class Quoter:
     def _state(self, quotation: Quotation, marker: int) -> Statement:
         hit = quotation.unit.hit
         return Statement(
-            self._format_quotation(quotation.claim, (hit.uri,)), hit, quotation.start, quotation.end, marker
-        )
+            self._format_quotation(quotation.claim, (hit.uri,)), hit, quotation.start, quotation.end, marker,
+            quotation.unit.kind.value, quotation.unit.path[1:],
+        )  # fmt: skip
 
     def _format_quotation(self, text: str, cited: Collection[str]) -> str:
         """Prepare a document's words for an answer: one line, markup neutralised, nothing that looks like a marker."""

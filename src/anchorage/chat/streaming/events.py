@@ -13,12 +13,12 @@ Every event has `n` (its number in the conversation), `turn` and `attempt`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from anchorage.fastjson import dumps
-from anchorage.model import Answer, Citation, Hit
+from anchorage.model import Answer, Citation, Hit, list_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,14 @@ def serialise_citation(citation: Citation) -> dict[str, Any]:
         "quote",
         "prefix",
         "suffix",
+        "kind",
     )
-    return {key: getattr(citation, key) for key in keys}
+    return {**{key: getattr(citation, key) for key in keys}, "heading_path": list(citation.heading_path)}
+
+
+def serialise_units(citations: Sequence[Citation]) -> list[dict[str, Any]]:
+    """What an answer without a model is made of; nothing of one that a model wrote."""
+    return [asdict(unit) for unit in list_units(citations)]
 
 
 def serialise_answer(answer: Answer) -> dict[str, Any]:
@@ -97,6 +103,7 @@ def serialise_answer(answer: Answer) -> dict[str, Any]:
         "answer": answer.answer,
         "abstained": answer.abstained,
         "citations": [serialise_citation(citation) for citation in answer.citations],
+        "units": serialise_units(answer.citations),
         "hits": [serialise_explained_hit(hit) for hit in answer.hits],
         "conversation_id": answer.conversation_id,
         "message_id": answer.message_id,

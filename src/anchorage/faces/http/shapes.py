@@ -56,6 +56,9 @@ class Hits(BaseModel):
     hits: list[HitShape]
 
 
+UnitKindShape = Literal["sentence", "list", "item", "row", "line", "code", "heading", "computed"]
+
+
 class CitationShape(BaseModel):
     """A claim of an answer with the span that supports it; offsets in code points of the version's text."""
 
@@ -71,6 +74,20 @@ class CitationShape(BaseModel):
     quote: str
     prefix: str
     suffix: str
+    kind: UnitKindShape | None
+    heading_path: list[str]
+
+
+class UnitShape(BaseModel):
+    """A piece of an answer without a model: what is quoted, or what was computed with the rows that it rests on (`markers`)."""
+
+    kind: UnitKindShape
+    text: str
+    markers: list[int]
+    document_id: str
+    title: str
+    heading_path: list[str]
+    page: int | None
 
 
 class UnsupportedShape(BaseModel):
@@ -95,6 +112,7 @@ class AnswerShape(BaseModel):
     answer: str
     abstained: bool
     citations: list[CitationShape]
+    units: list[UnitShape]
     hits: list[HitShape]
     conversation_id: str
     message_id: str
@@ -147,6 +165,7 @@ class TurnShape(BaseModel):
     abstained: bool
     stopped: bool
     citations: list[CitationShape]
+    units: list[UnitShape]
     unsupported: list[UnsupportedShape]
     created_at: str | None
     siblings: list[str]
