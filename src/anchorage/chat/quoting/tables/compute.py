@@ -22,6 +22,10 @@ _LEAST = re.compile(
     r"\b(?:fewest|lowest|smallest|least|cheapest|minimum|shortest|wenigsten|niedrigsten?|kleinsten?|billigsten?|günstigsten?|kürzesten?|"
     r"le moins|la moins|les moins|menor|menos)\b", _I
 )  # fmt: skip
+_MEASURED = re.compile(
+    r"\b(?:most|highest|largest|biggest|greatest|maximum|fewest|lowest|smallest|least|minimum|meisten|höchsten?|größten?|wenigsten|niedrigsten?|kleinsten?) "
+    r"((?:[^\W\d]+ ?){1,2})", _I
+)  # fmt: skip
 _LEAST_BEFORE = re.compile(r"\bat least\b", _I)
 _SUM = re.compile(
     r"\b(?:what(?:'s| is| was| are| were)|how (?:much|many)|calculate|give) .*\b(?:total|sum|altogether|combined|in all)\b|\b(?:insgesamt|zusammen|summe|gesamtwert)\b|"
@@ -147,7 +151,9 @@ def compute_answer(asked: Asked, table: Table, analyser: Analyser) -> Computed |
         return None
     said = _SAID.get(analyser.language, _SAID["english"])[operation.value].format(count=len(values))
     if operation in (Operation.MOST, Operation.LEAST):
-        if _is_narrowed(table, picked, wanted - caption, about, analyser):
+        if _is_narrowed(table, picked, wanted - caption, about, analyser) or not _is_measure_named(
+            asked.question, table, about, analyser
+        ):
             return None
         values.sort(reverse=operation is Operation.MOST)
         last = values[min(find_how_many(asked.question), len(values)) - 1][0]
@@ -250,6 +256,14 @@ def _is_narrowed(
     held = [frozenset(analyser.extract_terms(" ".join(row.cells))) for row in table.rows]
     somewhere = frozenset().union(*held) if held else frozenset[str]()
     return any(not left & somewhere <= held[at] for at in picked)
+
+
+def _is_measure_named(question: str, table: Table, about: frozenset[str], analyser: Analyser) -> bool:
+    """Whether the table has a column for what there is the most of: for sales, where the highest sales are asked for."""
+    found = _MEASURED.search(question)
+    said = frozenset(analyser.extract_terms(found[1])) if found and not _PRICE.match(found[1]) else frozenset[str]()
+    names = frozenset(term for name in (*table.names, table.caption) for term in analyser.extract_terms(name))
+    return not said or bool(said & (names | about))
 
 
 def _subtract(
