@@ -37,7 +37,7 @@ _OF_PLACE = (
     "lead_match", "defines_title",
 )  # fmt: skip
 _OF_TYPE = (
-    "type_there", "type_missing", "who_name", "number_there", "date_there", "reason_there", "identifier_new", "form_there", "form_missing",
+    "type_there", "name_missing", "date_missing", "number_missing", "who_name", "number_there", "date_there", "reason_there", "identifier_new", "form_there", "form_missing",
     "yes_no_negates", "defines", "names_class", "contact_there", "contact_missing",
 )  # fmt: skip
 _OF_KIND = (
@@ -245,7 +245,7 @@ def _describe_type(question: _Question, unit: _Unit) -> tuple[float, ...]:
     form, contact = match_form(text, asked), match_contact(text, asked)
     defines = bool(subject) and _defines(text, subject, question.analyser)
     return (
-        bool(needs) and all(needs), bool(needs) and not all(needs), asked.who and unit.names, asked.number and unit.figures,
+        bool(needs) and all(needs), *(wants and not there for wants, there in asks), asked.who and unit.names, asked.number and unit.figures,
         asked.when and unit.dates, asked.why and has_reason(text), find_new_identifiers(text, asked) and not needs, form is True, form is False,
         asked.yes_no and bool(_NEGATES.search(text)), defines, defines and bool(subject & unit.own) and bool(_NAMES_CLASS.search(text)),
         contact is True, contact is False,
