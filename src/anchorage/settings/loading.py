@@ -28,6 +28,7 @@ from anchorage.settings.model_sections import (
     RerankSettings,
     UsageSettings,
 )
+from anchorage.settings.quality import GateSettings
 from anchorage.settings.retrieval import RetrievalSettings, VectorsSettings
 from anchorage.settings.roles import RoleSettings
 from anchorage.settings.sections import (
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     chunk: ChunkSettings = ChunkSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+    gate: GateSettings = GateSettings()
     vectors: VectorsSettings = VectorsSettings()
     answer: AnswerSettings = AnswerSettings()
     ingest: IngestSettings = IngestSettings()

@@ -27,6 +27,7 @@ _COMMANDS = {
     "mcp": ("mcp", "mcp", "Run an MCP server on stdin and stdout, for clients such as editors and desktop assistants."),
     "usage": ("usage", "usage", "Tokens and cost of everybody, by day, principal and model."),
     "eval": ("evaluate", "evaluate", "Measure retrieval and answers on a judged set, in a collection that is dropped at the end."),
+    "gate": ("gate", "command", "Ask a golden set, and refuse a change that loses answers."),
     "reindex": ("reindex", "command", "Build another index of a collection beside the live one, check it, and switch; answers go on meanwhile."),
 }  # fmt: skip
 _GROUPS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,15 @@ from anchorage.settings import Settings
 
 if TYPE_CHECKING:
     from anchorage.faces.reindexing import Plan
+
+
+Gate = Annotated[
+    Path | None,
+    typer.Option(
+        "--gate", metavar="DIR", help="questions.jsonl to ask after the switch; switches back where answers are lost."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Switch whatever --gate says.")]
 
 
 def command(
@@ -37,6 +47,8 @@ def command(
     tolerance: Annotated[
         float, typer.Option("--tolerance", min=0, max=1, help="nDCG@10 that the new index may lose on the golden set.")
     ] = 0.01,
+    gate: Gate = None,
+    force: Force = False,
     no_switch: Annotated[
         bool, typer.Option("--no-switch", help="Build and check; the old index goes on answering.")
     ] = False,
@@ -47,32 +59,75 @@ def command(
     json: Json = False,
 ) -> None:
     """Build another index of a collection beside the live one, check it, and switch; answers go on meanwhile."""
-    chosen = sum((back, drop, show))
-    if chosen > 1 or (chosen and (embedder or chunk or golden or no_switch)):
-        raise BadRequest("--back, --discard and --status stand alone: give one of them and the collection.")
-    if dimension and not embedder:
-        raise BadRequest("--dimension belongs to a model: name it with --embedder.")
+    alone = [name for name, given in (("--back", back), ("--discard", drop), ("--status", show)) if given]
+    _check_options(
+        alone, any((embedder, chunk, golden, gate, no_switch)), dimension_only=bool(dimension and not embedder)
+    )
     from anchorage.faces.reindexing import Plan
 
     plan = Plan(collection, embedder, dimension, chunk, golden, tolerance, switch=not no_switch)
     settings = settings_for(data)
     started = time.monotonic()
+    if gate is not None:
+        _accept_state(settings, data, gate)
     if drop or show:
         found = asyncio.run(_read_stored_index(settings, collection, drop=drop))
     else:
         found = asyncio.run(_built(settings, plan, back=back))
+    if gate is not None and not found.get("refused") and not found.get("unchanged") and not no_switch:
+        found["gate"] = _ask_gate(settings, data, plan, gate, force=force)
     found["seconds"] = round(time.monotonic() - started, 2)
+    _tell(found, plan, json=json)
+
+
+def _tell(found: dict[str, Any], plan: Plan, *, json: bool) -> None:
     if json:
         print_json(found)
     else:
         _print(found)
     if found.get("unchanged"):
-        errors.print(f"The collection {collection!r} has this index already: there is nothing to build.", markup=False)
+        errors.print(
+            f"The collection {plan.collection!r} has this index already: there is nothing to build.", markup=False
+        )
     if found.get("refused"):
         raise Conflict(
-            f"The new index loses more than {tolerance} nDCG@10 on the golden set, so {collection!r} was not switched. Switch "
-            f"anyway with `anchorage reindex {collection} --back`, or remove it with `--discard`."
+            f"The new index loses more than {plan.tolerance} nDCG@10 on the golden set, so {plan.collection!r} was not switched. Switch "
+            f"anyway with `anchorage reindex {plan.collection} --back`, or remove it with `--discard`."
         )
+
+
+def _check_options(alone: Sequence[str], others: bool, *, dimension_only: bool) -> None:
+    if len(alone) > 1 or (alone and others):
+        raise BadRequest("--back, --discard and --status stand alone: give one of them and the collection.")
+    if dimension_only:
+        raise BadRequest("--dimension belongs to a model: name it with --embedder.")
+
+
+def _accept_state(settings: Settings, data: Path | None, folder: Path) -> None:
+    """Accept how things are, where no run was accepted yet, so that there is something to compare with."""
+    from anchorage.evaluation.gate.run import ACCEPTED, write_run
+    from anchorage.faces.cli.gate import pass_gate
+
+    run, comparison, runs = asyncio.run(pass_gate(settings, data, folder, folder / "runs", again=False))
+    if comparison is None:
+        write_run(runs, ACCEPTED, run)
+
+
+def _ask_gate(settings: Settings, data: Path | None, plan: Plan, folder: Path, *, force: bool) -> dict[str, Any]:
+    """Ask the golden set; switch back and raise `Conflict` where too much was lost."""
+    from anchorage.evaluation.gate.run import check_loss
+    from anchorage.faces.cli.gate import describe_result, pass_gate
+
+    run, comparison, _ = asyncio.run(pass_gate(settings, data, folder, folder / "runs", again=True))
+    assert comparison is not None  # `_accept_state` has seen to it
+    try:
+        check_loss(comparison, settings.gate.max_loss)
+    except Conflict as error:
+        if not force:
+            asyncio.run(_built(settings, plan, back=True))
+            raise Conflict(f"{error.message} {plan.collection!r} answers from its old index again.") from error
+        errors.print(f"--force: {error.message}", markup=False, soft_wrap=True)
+    return describe_result(run, comparison)
 
 
 async def _read_stored_index(settings: Settings, collection: str, *, drop: bool) -> dict[str, Any]:
