@@ -3,7 +3,7 @@
 import pytest
 
 from anchorage.faces.cli.output import AnswerPrinter, PlainConsole, console, print_table
-from anchorage.model import Answer
+from anchorage.model import Answer, Citation
 
 
 def test_what_a_terminal_would_obey_is_not_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,3 +55,25 @@ def test_a_terminal_shows_what_was_checked_in_its_place(
         f"The harbour\nopened in 1828.\x1b[3A\r\x1b[J{ANSWER.answer}\n"  # four lines of ten columns
     )
     assert "the answer reads" in printed(capsys, "x" * 200)  # its beginning has left the screen
+
+
+@pytest.mark.parametrize(
+    ("kind", "quote", "shown"),
+    [
+        ("code", "$ a\n\n$ b", ["    $ a", "    ", "    $ b"]),
+        ("list", "Docks:\n\n- coal\n- salt", ["    Docks:", "    - coal", "    - salt"]),
+        ("sentence", "It opened\nin 1827.", []),
+        ("computed", "City: Ghent", ["    “City: Ghent”"]),
+        (None, "It opened in 1827.", ["    “It opened in 1827.”"]),
+    ],
+)
+def test_a_quotation_is_shown_as_what_it_is(
+    capsys: pytest.CaptureFixture[str], kind: str | None, quote: str, shown: list[str]
+) -> None:
+    claim = " ".join(quote.split()) if kind != "computed" else "City: Ghent (highest of 3)"
+    path = ("Ports", "Ghent")
+    cited = Citation(1, claim, "d", "v", "file:///p", "Ports", 0, 1, quote, "", "", 3, kind, path)
+    AnswerPrinter().end(Answer(f"{claim} [1]", False, (cited,), (), "c", "m"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{claim} [1]" and lines[2] == "[1] Ports › Ghent, p. 3  file:///p"
+    assert lines[3:] == shown

@@ -38,6 +38,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status.value,
         "chunks": outcome.chunks,
         "error": failure_json(outcome.error),
+        **({"warning": outcome.warning} if outcome.warning else {}),
     }
 
 

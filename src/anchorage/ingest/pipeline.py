@@ -14,6 +14,7 @@ from anchorage.errors import NotFound
 from anchorage.ingest.embed import PassageEmbedder
 from anchorage.ingest.fetch import Fetcher
 from anchorage.ingest.indexing import OpenIndex
+from anchorage.ingest.language import warn_of_unknown_language
 from anchorage.ingest.outcomes import count_outcome
 from anchorage.ingest.parse import FileParser
 from anchorage.ingest.store import DocumentWriter
@@ -71,7 +72,10 @@ class Pipeline:
     async def store(self, collection: str, index: OpenIndex, document: IndexedDocument) -> Outcome:
         """Make a prepared document visible."""
         document_id = await self.writer.write(collection, index.index_id, document)
-        return count_outcome(Outcome(document.uri, document_id, DocumentStatus.INDEXED, len(document.chunks)))
+        warning = warn_of_unknown_language(document.parsed.text, index.spec.embedder, collection)
+        return count_outcome(
+            Outcome(document.uri, document_id, DocumentStatus.INDEXED, len(document.chunks), warning=warning)
+        )
 
     async def _confirm_unchanged(self, reading: Reading, item: SourceItem, version: str) -> Outcome | None:
         """The source has touched what is indexed, or a later version failed and this one has come back."""

@@ -147,3 +147,5 @@ class Outcome:
     status: DocumentStatus
     chunks: int = 0
     error: Failure | None = None
+    warning: str | None = None
+    """What is not as good as it could be, and what helps."""

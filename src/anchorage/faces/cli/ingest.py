@@ -103,5 +103,7 @@ def _print_summary(outcomes: Sequence[Outcome], collection: str, seconds: float,
     counts = Counter(outcome.status.value for outcome in outcomes)
     told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to ingest"
     console().print(f"\n{told} in {seconds:.1f} s, in the collection {collection!r}.", markup=False)
+    if warned := [outcome for outcome in outcomes if outcome.warning]:
+        errors.print(f"{len(warned)} of them: {warned[0].warning}", markup=False, soft_wrap=True)
     if not wait and counts.get("queued"):
         errors.print("A worker ingests them: `anchorage up` and `anchorage worker` run one.")

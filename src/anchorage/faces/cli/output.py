@@ -30,6 +30,7 @@ class PlainConsole(Console):
 
 errors = PlainConsole(stderr=True, highlight=False)
 _QUOTE = 300
+_BY_LINES, _MOST_LINES = ("list", "code"), 40
 _WIDE = 400
 
 
@@ -122,7 +123,8 @@ class AnswerPrinter:
 def _print_support(out: Console, answer: Answer) -> None:
     for citation in answer.citations:
         out.print(f"\n[bold]\\[{citation.marker}] {escape(_place(citation))}[/bold]  [dim]{escape(citation.uri)}[/dim]")
-        out.print(f"    “{escape(_shorten(citation.quote))}”")
+        for line in _show_quote(citation):
+            out.print(f"    {escape(line)}")
     for item in answer.unsupported:
         what = f"“{escape(_shorten(item.text))}”" if item.text else "A sentence was withheld."
         out.print(f"\n[yellow]Not supported by these documents:[/yellow] {what}")
@@ -135,8 +137,21 @@ def _print_support(out: Console, answer: Answer) -> None:
     )
 
 
+def _show_quote(citation: Citation) -> list[str]:
+    """The quote below its marker: lists and code line by line; nothing where the answer above is the quote itself."""
+    if citation.kind in _BY_LINES:
+        lines = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", citation.quote.replace("\t", "    ")).rstrip().split("\n")
+        lines = [line for line in lines if line.strip() or citation.kind == "code"]
+        return lines if len(lines) <= _MOST_LINES else [*lines[:_MOST_LINES], "…"]
+    if citation.kind is not None and citation.claim == " ".join(citation.quote.split()):
+        return []
+    return [f"“{_shorten(citation.quote)}”"]
+
+
 def _place(item: Hit | Citation) -> str:
-    return f"{item.title}, p. {item.page}" if item.page else item.title
+    """Document, headings and page."""
+    place = " › ".join((item.title, *(name for name in item.heading_path if name != item.title)))
+    return f"{place}, p. {item.page}" if item.page else place
 
 
 def _shorten(text: str, limit: int = _QUOTE) -> str:
