@@ -14,7 +14,7 @@ from anchorage.text.question_language import detect_question_language, is_in_lat
 
 _I = re.IGNORECASE
 _WHO = re.compile(
-    r"\b(?:who|whom|whose|wer|wem|wen|wessen|qui|quién|quien|quiénes|(?:what|which) (?:person|author|artist|singer|actor|president|king|queen))\b",
+    r"\b(?:who|whom|whose|wer|wem|wen|wessen|qui|quién|quien|quiénes|s['’]appelle(?:nt)?|se llaman?|heißt|heißen|names? of|(?:what|which) (?:person|author|artist|singer|actor|president|king|queen))\b",
     _I,
 )
 _WHERE = re.compile(

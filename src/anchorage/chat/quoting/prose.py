@@ -31,6 +31,10 @@ _CODE = re.compile(
     r"</?\w+[ >]|[{}\[\]];?$|\"?[\w.-]+\"?\s*[:=]\s*[\[{\"']|[A-Z][A-Z0-9_]{3,}=|//|/\*)"
 )
 _TITLE_WORDS = re.compile(r"[^\W\d_]+")
+_SMALL_WORDS = frozenset(
+    "with from over into upon about that this under after before between und der die das von mit für eine dans avec pour sur para con "
+    "por sobre".split()
+)
 _TITLE_ENDS = (".", "!", "?", ":", ";", "”", '"', "。")
 
 
@@ -152,7 +156,7 @@ def _is_heading(text: str, spans: Sequence[tuple[int, int]], place: int) -> bool
 
 def reads_as_title(text: str) -> bool:
     """Whether this is a title or an entry of a table of contents: words in capitals without a full stop."""
-    words: list[str] = [word for word in _TITLE_WORDS.findall(text) if len(word) > 3]
+    words: list[str] = [word for word in _TITLE_WORDS.findall(text) if len(word) > 3 and word not in _SMALL_WORDS]
     if len(words) < 2 or text.endswith(_TITLE_ENDS) or text.isupper():
         return False
     capitals = sum(word[0].isupper() for word in words)

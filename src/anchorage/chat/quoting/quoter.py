@@ -32,7 +32,7 @@ from anchorage.chat.quoting.scale import ANSWERS, QUESTIONS, CosineScale, measur
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
 from anchorage.chat.quoting.tables.compute import compute_answer, find_operation
-from anchorage.chat.quoting.units import Unit, split_into_units
+from anchorage.chat.quoting.units import Unit, UnitKind, split_into_units
 from anchorage.chat.retrieval.compound import split_question
 from anchorage.chat.safety.inert import neutralise_markup, select_linkable_addresses
 from anchorage.chat.state import ABSTENTION, ABSTENTION_PATTERN, ChatLimits, Draft, Statement, TurnContext, TurnState
@@ -42,8 +42,10 @@ from anchorage.ports.embedder import Vectors
 from anchorage.text.analyser import Analyser
 from anchorage.text.hidden import strip_hidden_characters
 
-PROBABILITY_NEEDED = 0.12
-"""Abstain where the best unit is less likely than this to answer. A wrong quotation is seen to be one; a missing one is not."""
+PROBABILITY_NEEDED, PROBABILITY_NEEDED_ACROSS_LANGUAGES = 0.12, 0.05
+"""Abstain where the best unit is less likely than this to answer. A wrong quotation is seen to be one; a missing one is not. Across languages
+the probabilities are lower: receipts and tables have few words whose meaning shows.
+"""
 COMPUTED = "computed"
 """The kind of what was computed over a table."""
 _LATER = 0.02  # what a table's fit loses for each one that was found before it
@@ -90,18 +92,23 @@ class Quoter:
             return computed, True
         found = hits[: self._limits.passages]
         around = await self._reader.read_around(principal, found)
-        units = [unit for unit in split_into_units(found, around) if not repeats_question(unit.text, question)]
+        units = [
+            unit for unit in split_into_units(found, around)
+            if not repeats_question(unit.text, question)
+            and (asked.contacts or unit.kind is not UnitKind.LINE or any(map(str.isalpha, unit.text)))
+        ]  # fmt: skip
         parts = [read_question(part, analyser) for part in split_question(question)]
         charged = self._vectors.charge_to(principal, self._usage)
         asked_vectors = await charged.embed_questions([part.question for part in parts])
         foreign = is_in_other_language(question, [hit.text for hit in found], self._analyser)
+        needed = PROBABILITY_NEEDED_ACROSS_LANGUAGES if foreign else PROBABILITY_NEEDED
         chosen: list[Quotation] = []
         likely = False
         for each, of_each in [*zip(parts, asked_vectors, strict=True)] or [(asked, vector)]:
             ranked = await self._rank(principal, each, of_each, units, analyser, foreign)
-            if parts and ranked.probability < PROBABILITY_NEEDED:
+            if parts and ranked.probability < needed:
                 continue  # the other part may have an answer
-            likely = likely or ranked.probability >= PROBABILITY_NEEDED
+            likely = likely or ranked.probability >= needed
             most = 1 if parts else self._limits.max_sentences
             further = choose_quotations(each, ranked, analyser, most, _speaks_not_for_us)
             chosen += [quotation for quotation in further if quotation not in chosen]
