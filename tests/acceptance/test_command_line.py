@@ -75,7 +75,11 @@ def test_an_honest_no(ingested: Cli) -> None:
 
 def test_the_printed_answer_shows_quotes(ingested: Cli) -> None:
     out = ingested("ask", "When was the harbour of Ghent opened?").out
-    assert out.startswith("The harbour of Ghent was opened in 1827. [1]\n") and "[1] harbour" in out and "harbour.txt" in out
+    assert (
+        out.startswith("The harbour of Ghent was opened in 1827. [1]\n")
+        and "[1] harbour" in out
+        and "harbour.txt" in out
+    )
 
 
 def test_documents(ingested: Cli, papers: Path, tmp_path: Path) -> None:
