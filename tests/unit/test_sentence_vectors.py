@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from anchorage.chat.generation.usage import UsageRecorder
 from anchorage.chat.quoting.sentences import SentenceVectors
@@ -52,6 +53,22 @@ async def test_what_is_embedded_goes_on_an_account_and_what_is_known_does_not() 
     assert len(spent) == 1 and spent[0] == sum(
         len(HashEmbedder().token_starts(text)) for text in ("a harbour", "a quay")
     )
+
+
+async def test_questions_are_embedded_as_questions_and_charged() -> None:
+    class Asked(HashEmbedder):
+        async def embed_query(self, text: str) -> NDArray[Any]:
+            return await super().embed_query(f"query: {text}")
+
+    class Account:
+        def add(self, principal: Principal, usage: Usage) -> None:
+            spent.append(usage.prompt_tokens)
+
+    spent = list[int]()
+    vectors = SentenceVectors(Asked()).charge_to(LOCAL_OWNER, UsageRecorder(cast(Any, Account()), lambda spec: True))
+    assert await vectors.embed_questions([]) == [] and not spent
+    (found,) = await vectors.embed_questions(["where is it"])
+    assert np.array_equal(found, await Asked().embed_query("where is it")) and len(spent) == 1
 
 
 async def test_an_embedder_that_hangs_is_waited_for_no_longer_than_said() -> None:

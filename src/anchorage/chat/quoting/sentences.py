@@ -56,6 +56,8 @@ class SentenceVectors:
 
     async def embed_questions(self, questions: Sequence[str]) -> Sequence[NDArray[Any]]:
         """Return one unit vector a question, shape (dimension,): many embedders tell questions from passages. Raises as above."""
+        if not questions:
+            return []
         vectors = await self._wait_for(asyncio.gather(*map(self._embedder.embed_query, questions)), questions)
         self._charge_for(questions)
         return vectors
