@@ -8,25 +8,13 @@ from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Page, expect
+from tests.support.axe import violations
 
 from anchorage.chat.state import ABSTENTION
 
 from .conftest import HARBOUR, ROOT, Site, Window, answered, ask
 
-AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
 MIXED = f"{HARBOUR} [1] The mayor ate nineteen waffles.\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n\n```python\nx = 1\n```\n\n- [x] done"
-
-
-def violations(page: Page, rules: list[str] | None = None) -> list[str]:
-    """What axe finds, by all its rules or by these. It runs in the page's debugger, where the page's policy does not stop it."""
-    page.evaluate(AXE.read_text("utf-8") + "\n;undefined")
-    options = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
-    found = page.evaluate("(options) => axe.run(document, options)", options)
-    return [
-        f"{item['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for item in found["violations"]
-        for node in item["nodes"]
-    ]
 
 
 def conversation(site: Site, answer: str, question: str) -> str:
@@ -351,7 +339,7 @@ def test_a_screen_reader_is_told_what_things_are(window: Window, site: Site) -> 
         - button /Source \\d+/
         - mark: /The mayor ate nineteen waffles/
       - region "Table"
-      - region "Sources"
+      - group "Sources"
       - group "With this answer"
   - textbox "Your question"
   - combobox "Where to look"

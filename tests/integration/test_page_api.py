@@ -118,6 +118,8 @@ async def test_documents_are_filtered_and_shown_by_passage(world: World, pool: P
 
         key = next(item["document_id"] for item in listed if item["title"] == "Victor Horta")
         shown = shaped(shapes.DocumentWithText, await api.client.get(f"/api/documents/{key}"))
+        heading = next(block for block in shown["blocks"] if block["kind"] == "heading")
+        assert (shown["text"][heading["start"] : heading["end"]], heading["level"]) == ("Victor Horta", 1)
         place = f"/api/documents/{key}/chunks"
         whole = shaped(shapes.Chunks, await api.client.get(place))["chunks"]
         assert whole and all(shown["text"][item["start"] : item["end"]] == item["text"] for item in whole)

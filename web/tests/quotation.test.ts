@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { listCells, splitAtWords, splitList } from '@/chat/quotation';
+import { listCells, splitAtWords, splitCode, splitList } from '@/chat/quotation';
 
 describe('what is quoted', () => {
   it('marks the words of the question, and their inflections', () => {
@@ -19,6 +19,15 @@ describe('what is quoted', () => {
     });
     expect(splitList('Docks:\ncoal\nsalt')).toEqual({ lead: 'Docks:', items: ['coal', 'salt'] });
     expect(splitList('1) one\n2) two')).toEqual({ lead: '', items: ['one', 'two'] });
+  });
+
+  it('tells the sentence before code from the code', () => {
+    expect(splitCode('Run it\nlike this:\n\n  $ run\n\n  $ stop')).toEqual({
+      lead: 'Run it like this:',
+      code: '  $ run\n\n  $ stop',
+    });
+    expect(splitCode('$ run\n\n$ stop')).toEqual({ lead: '', code: '$ run\n\n$ stop' });
+    expect(splitCode('x = 1')).toEqual({ lead: '', code: 'x = 1' });
   });
 
   it('reads the cells of a row', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { quoteRange } from '@/sources/quote';
-import { segmentAt, segmentsOf } from '@/sources/segments';
+import { cellsOf, segmentAt, segmentsOf } from '@/sources/segments';
 
 describe('a quote on a page', () => {
   const found = (parts: string[], quote: string) => {
@@ -58,5 +58,37 @@ describe('the segments of a text', () => {
       const segment = segments[segmentAt(segments, offset)];
       expect(segment && segment.start <= offset && offset < segment.end).toBe(true);
     }
+  });
+});
+
+describe('the blocks of a text', () => {
+  const text = 'Title\n\nOne.\n\nfirst\nsecond\n\na | b\n\nx = 1\n\ny = 2';
+  const at = (part: string) => ({ start: text.indexOf(part), end: text.indexOf(part) + part.length });
+  const segments = segmentsOf(
+    text,
+    [],
+    [
+      { kind: 'heading', level: 1, ...at('Title') },
+      { kind: 'list_item', level: 0, ...at('first') },
+      { kind: 'list_item', level: 0, ...at('second') },
+      { kind: 'table_row', level: 0, ...at('a | b') },
+      { kind: 'code', level: 0, ...at('x = 1\n\ny = 2') },
+    ],
+  );
+
+  test('are told apart, and code keeps its empty lines', () => {
+    expect(segments.map(({ kind, start, end }) => [kind, text.slice(start, end).trim()])).toEqual([
+      ['heading', 'Title'],
+      [null, 'One.'],
+      ['list_item', 'first'],
+      ['list_item', 'second'],
+      ['table_row', 'a | b'],
+      ['code', 'x = 1\n\ny = 2'],
+    ]);
+  });
+
+  test('have cells', () => {
+    const { start, end } = at('a | b');
+    expect(cellsOf(text, start, end).map((cell) => text.slice(cell.start, cell.end))).toEqual(['a', 'b']);
   });
 });

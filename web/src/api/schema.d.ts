@@ -255,7 +255,7 @@ export interface paths {
         };
         /**
          * Show a document
-         * @description A document with its pages and its extracted text; with `version`, those of a version that was cited.
+         * @description A document with its pages, its extracted text and the blocks of that; with `version`, those of a version that was cited.
          */
         get: operations["document_api_documents__document_id__get"];
         put?: never;
@@ -835,6 +835,23 @@ export interface components {
             usage: components["schemas"]["UsageShape"];
         };
         /**
+         * BlockShape
+         * @description A heading (`level` 1 to 6), an item of a list, a row of a table (cells with ` | ` between them) or code, by its offsets in the text.
+         */
+        BlockShape: {
+            /** End */
+            end: number;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "heading" | "list_item" | "table_row" | "code";
+            /** Level */
+            level: number;
+            /** Start */
+            start: number;
+        };
+        /**
          * ChatEvent
          * @description The data of one event of a chat stream.
          */
@@ -1132,9 +1149,11 @@ export interface components {
         };
         /**
          * DocumentWithText
-         * @description A document with one version's text.
+         * @description A document with one version's text; what is in no block is in paragraphs.
          */
         DocumentWithText: {
+            /** Blocks */
+            blocks: components["schemas"]["BlockShape"][];
             /** Chunks */
             chunks: number;
             /** Collection */

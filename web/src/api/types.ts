@@ -4,6 +4,7 @@ type Schemas = components['schemas'];
 
 export type Answer = Schemas['AnswerShape'];
 export type AnswerUnit = Schemas['UnitShape'];
+export type Block = Schemas['BlockShape'];
 export type ChatEvent = Schemas['ChatEvent'];
 export type ChatRequest = Schemas['ChatRequest'];
 export type Chunk = Schemas['ChunkShape'];

@@ -2,19 +2,19 @@ import { Fragment } from 'react';
 import type { AnswerUnit, Citation } from '@/api/types';
 import { useT } from '@/i18n';
 import { CitationChip } from './CitationChip';
-import { listCells, splitAtWords, splitList } from './quotation';
+import { listCells, splitAtWords, splitCode, splitList } from './quotation';
 import type { Shown } from './shown';
 
 /** An answer without a model: what was found in the documents, the best first, each piece as what it is. */
 export function Quotations({ shown }: { shown: Shown }) {
   const t = useT();
   return (
-    <section className="answer quotations" aria-label={t('quotes')}>
+    <div className="answer quotations">
       <p className="quiet">{t('quotes.note')}</p>
       {shown.units.map((unit) => (
         <Quotation key={unit.markers[0]} unit={unit} shown={shown} />
       ))}
-    </section>
+    </div>
   );
 }
 
@@ -46,13 +46,22 @@ function Quotation({ unit, shown }: { unit: AnswerUnit; shown: Shown }) {
 function QuotedText({ unit, cited, question }: { unit: AnswerUnit; cited: Citation[]; question: string }) {
   const quote = cited[0]?.quote ?? unit.text;
   switch (unit.kind) {
-    case 'code':
+    case 'code': {
+      const { lead, code } = splitCode(quote);
       return (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must reach it
-        <pre tabIndex={0}>
-          <code>{quote}</code>
-        </pre>
+        <>
+          {lead && (
+            <p>
+              <Marked text={lead} question={question} />
+            </p>
+          )}
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must reach it */}
+          <pre tabIndex={0}>
+            <code>{code}</code>
+          </pre>
+        </>
       );
+    }
     case 'list': {
       const { lead, items } = splitList(quote);
       return (
@@ -99,7 +108,7 @@ function Row({ text, question }: { text: string; question: string }) {
   const named = cells.some((cell) => cell.name);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, and the keyboard must reach it
-    <section className="table-scroll" aria-label={t('table')} tabIndex={0}>
+    <div className="table-scroll" role="group" aria-label={t('table')} tabIndex={0}>
       <table>
         {named && (
           <thead>
@@ -122,7 +131,7 @@ function Row({ text, question }: { text: string; question: string }) {
           </tr>
         </tbody>
       </table>
-    </section>
+    </div>
   );
 }
 

@@ -18,7 +18,7 @@ export function SourceStrip({ shown }: { shown: Shown }) {
     return shown.abstained ? null : <p className="no-sources">{t('sources.none')}</p>;
   }
   return (
-    <section className="strip" aria-label={t('sources')}>
+    <div className="strip" role="group" aria-label={t('sources')}>
       {/* Quotations name their places themselves. */}
       {(shown.units.length > 0 ? [] : grouped).map((citation) => (
         <button
@@ -37,6 +37,6 @@ export function SourceStrip({ shown }: { shown: Shown }) {
         <ListTree aria-hidden="true" />
         {t('sources.explain')}
       </button>
-    </section>
+    </div>
   );
 }

@@ -32,6 +32,22 @@ function isAlike(word: string, other: string): boolean {
   return word.length >= length && word.slice(0, length) === other.slice(0, length);
 }
 
+const SENTENCE = /^\s*\p{L}[^\n]*\s\S[\s\S]*[.:：。!?]\s*$/u;
+
+/** The sentence before a piece of code, and the code. */
+export function splitCode(quote: string): { lead: string; code: string } {
+  const end = quote.search(/\n\s*\n/);
+  const lead = end < 0 ? '' : quote.slice(0, end);
+  if (!SENTENCE.test(lead)) return { lead: '', code: quote };
+  return {
+    lead: lead.replace(/\s+/g, ' ').trim(),
+    code: quote
+      .slice(end)
+      .replace(/^\s*\n/, '')
+      .replace(/^\n+/, ''),
+  };
+}
+
 const BULLET = /^\s*(?:[-*+•‣◦▪●]|\(?\d{1,3}[.)])\s+/;
 
 /** The sentence before a list, and its items without their signs. A line that begins with none goes on with the one before. */

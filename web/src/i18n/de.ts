@@ -142,7 +142,6 @@ export const de: Messages = {
   'stream.searching': 'Ihre Dokumente werden durchsucht',
   'stream.stopped': 'Vor dem ersten Wort angehalten.',
   sources: 'Quellen',
-  quotes: 'Stellen aus Ihren Dokumenten',
   'quotes.note':
     'Stellen aus Ihren Dokumenten, die beste zuerst. Für ausformulierte Antworten binden Sie ein Sprachmodell an (System).',
   'sources.all': 'Alle Quellen',

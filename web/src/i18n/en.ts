@@ -145,7 +145,6 @@ export const en = {
   'stream.stopped': 'Stopped before the first word.',
   // sources of an answer
   sources: 'Sources',
-  quotes: 'Passages from your documents',
   'quotes.note':
     'Passages from your documents, the best first. For answers in sentences, connect a language model (System).',
   'sources.all': 'All sources',

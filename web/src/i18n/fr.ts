@@ -143,7 +143,6 @@ export const fr: Messages = {
   'stream.searching': 'Recherche dans vos documents',
   'stream.stopped': 'Arrêtée avant le premier mot.',
   sources: 'Sources',
-  quotes: 'Passages de vos documents',
   'quotes.note':
     'Passages de vos documents, le meilleur d’abord. Pour des réponses rédigées, connectez un modèle de langue (Système).',
   'sources.all': 'Toutes les sources',

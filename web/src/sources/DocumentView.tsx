@@ -88,7 +88,7 @@ function Shown({ document, place, alone }: { document: DocumentWithText; place: 
           <PdfView url={content} place={place} onFail={() => setView('text')} />
         </Suspense>
       ) : (
-        <TextView text={document.text ?? ''} pages={document.pages} place={place} />
+        <TextView text={document.text ?? ''} pages={document.pages} blocks={document.blocks} place={place} />
       )}
     </div>
   );

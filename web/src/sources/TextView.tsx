@@ -1,26 +1,29 @@
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { useEffect, useMemo, useRef } from 'react';
-import type { Page } from '@/api/types';
+import type { Block, Page } from '@/api/types';
 import { useT } from '@/i18n';
 import { type Span, unitSpans } from '@/text/codepoints';
 import type { Place } from './context';
-import { type Segment, segmentAt, segmentsOf } from './segments';
+import { cellsOf, type Segment, segmentAt, segmentsOf } from './segments';
 
 interface TextViewProps {
   text: string;
   pages: Page[];
+  blocks: Block[];
   place: Place | null;
 }
 
 /** The text that was read from a document, however long, with the place marked and in view. */
-export function TextView({ text, pages, place }: TextViewProps) {
+export function TextView({ text, pages, blocks, place }: TextViewProps) {
   const t = useT();
   const scroller = useRef<HTMLDivElement>(null);
   const { segments, span } = useMemo(() => {
-    const [own, ...shown] = unitSpans<Span>(text, [{ start: place?.start ?? 0, end: place?.end ?? 0 }, ...pages]);
+    const wanted = { start: place?.start ?? 0, end: place?.end ?? 0 };
+    const [own, ...shown] = unitSpans<Span>(text, [wanted, ...pages, ...blocks]);
     const placed = pages.map((page, index) => ({ ...page, ...shown[index] }));
-    return { segments: segmentsOf(text, placed), span: own ?? { start: 0, end: 0 } };
-  }, [text, pages, place?.start, place?.end]);
+    const structure = blocks.map((block, index) => ({ ...block, ...shown[pages.length + index] }));
+    return { segments: segmentsOf(text, placed, structure), span: own ?? { start: 0, end: 0 } };
+  }, [text, pages, blocks, place?.start, place?.end]);
   const virtualizer = useVirtualizer({
     count: segments.length,
     getScrollElement: () => scroller.current,
@@ -72,13 +75,47 @@ function heightOf(segment: Segment | undefined): number {
 
 function Paragraph({ text, segment, span }: { text: string; segment: Segment; span: Span }) {
   const last = segment.start + text.slice(segment.start, segment.end).trimEnd().length;
-  const start = Math.max(segment.start, Math.min(last, span.start));
-  const end = Math.max(start, Math.min(last, span.end));
+  const show = (from: number, to: number) => <Marked text={text} from={from} to={to} span={span} />;
+  switch (segment.kind) {
+    case 'heading':
+      return (
+        // Documents leave levels out, and what is drawn begins anywhere: to the page they are all alike.
+        <p className={`text-part text-heading text-heading-${segment.level}`} role="heading" aria-level={2}>
+          {show(segment.start, last)}
+        </p>
+      );
+    case 'code':
+      return (
+        <pre className="text-part text-code">
+          <code>{show(segment.start, last)}</code>
+        </pre>
+      );
+    case 'table_row':
+      return (
+        <p className="text-part text-row">
+          {cellsOf(text, segment.start, last).map((cell) => (
+            <span key={cell.start}>{show(cell.start, cell.end)}</span>
+          ))}
+        </p>
+      );
+    default:
+      return (
+        <p className={segment.kind === 'list_item' ? 'text-part text-list-item' : 'text-part'}>
+          {show(segment.start, last)}
+        </p>
+      );
+  }
+}
+
+/** A piece of the text, with what is cited of it marked. */
+function Marked({ text, from, to, span }: { text: string; from: number; to: number; span: Span }) {
+  const start = Math.max(from, Math.min(to, span.start));
+  const end = Math.max(start, Math.min(to, span.end));
   return (
-    <p className="text-part">
-      {text.slice(segment.start, start)}
+    <>
+      {text.slice(from, start)}
       {end > start && <mark>{text.slice(start, end)}</mark>}
-      {text.slice(end, last)}
-    </p>
+      {text.slice(end, to)}
+    </>
   );
 }

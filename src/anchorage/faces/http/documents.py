@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 import re
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -33,7 +33,7 @@ from anchorage.faces.http.state import CurrentPrincipal, CurrentServices
 from anchorage.faces.paging import read_document_page
 from anchorage.faces.shapes import detailed_document_json, format_document_with_text, read_document
 from anchorage.ingest.jobs.upload import upload_job
-from anchorage.model import DEFAULT_COLLECTION, Principal
+from anchorage.model import DEFAULT_COLLECTION, Block, BlockKind, Principal
 from anchorage.ports.queue import NewJob
 from anchorage.wiring.services import Services
 
@@ -174,8 +174,15 @@ async def documents(
 async def document(
     document_id: str, services: CurrentServices, principal: CurrentPrincipal, version: str | None = None
 ) -> dict[str, Any]:
-    """A document with its pages and its extracted text; with `version`, those of a version that was cited."""
-    return format_document_with_text(*await read_document(services.storage.catalog, principal, document_id, version))
+    """A document with its pages, its extracted text and the blocks of that; with `version`, those of a version that was cited."""
+    catalog = services.storage.catalog
+    found, text = await read_document(catalog, principal, document_id, version)
+    blocks: Sequence[Block] = ()
+    if text is not None:
+        key = (text.document_id, text.version)
+        blocks = (await catalog.structures(principal, [key])).get(key, ())
+    shown = [asdict(block) for block in blocks if block.kind is not BlockKind.PARAGRAPH]
+    return {**format_document_with_text(found, text), "blocks": shown}
 
 
 @router.get("/documents/{document_id}/chunks", summary="List a document's passages", **describe_answer(Chunks))

@@ -232,12 +232,22 @@ class PageShape(BaseModel):
     end: int
 
 
+class BlockShape(BaseModel):
+    """A heading (`level` 1 to 6), an item of a list, a row of a table (cells with ` | ` between them) or code, by its offsets in the text."""
+
+    kind: Literal["heading", "list_item", "table_row", "code"]
+    start: int
+    end: int
+    level: int
+
+
 class DocumentWithText(DocumentShape):
-    """A document with one version's text."""
+    """A document with one version's text; what is in no block is in paragraphs."""
 
     version: str | None
     pages: list[PageShape]
     text: str | None
+    blocks: list[BlockShape]
 
 
 class ChunkShape(BaseModel):
