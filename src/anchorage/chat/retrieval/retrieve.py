@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from anchorage.chat.retrieval.candidates import CandidateFinder, RankedCandidates
 from anchorage.chat.retrieval.compound import split_question, word_otherwise
+from anchorage.chat.retrieval.copies import drop_copies
 from anchorage.chat.retrieval.embed import QuestionEmbedder
 from anchorage.chat.retrieval.multi_query import QueryExpander, fuse_rankings, interleave_rankings
 from anchorage.chat.retrieval.packing import PackableHits
@@ -58,7 +59,7 @@ class Retriever:
             )
             hits = fuse_rankings(ranking.hits, of_wordings) if of_wordings else ranking.hits
             ranking = replace(ranking, hits=interleave_rankings(hits, of_parts))
-        ranking = await self._rerank(question, ranking, self._limits.k)
+        ranking = await self._rerank(question, replace(ranking, hits=drop_copies(ranking.hits)), self._limits.k)
         await context.emit("hits", {"hits": ranking.hits})
         found: TurnState = {"hits": PackableHits(ranking.hits), "question_vector": vector}
         return {**found, "slot": None} if ranking.by_words else found
