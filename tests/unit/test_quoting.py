@@ -270,14 +270,17 @@ def test_a_summary_is_of_the_document_that_is_named_and_of_its_parts() -> None:
     asked = read_question("Summarise the harbour report.", ENGLISH)
     assert choose_document(asked, [hit("Ships.", 1.0), report], ENGLISH) is report
     assert choose_document(asked, [], ENGLISH) is None
+    about = hit("Of ships.", 0.6, "How ships are loaded | Harbour report", uri="file:///x", document="d3")
+    assert choose_document(asked, [about, report], ENGLISH) is report  # what a title begins with is what it is about
     text = " ".join(
         f"The {word} of the harbour of Ghent is described in this part."
         for word in ("crane", "dock", "quay", "lock", "bridge", "tower", "canal")
     )
-    units = find_summable(split_into_units([hit(text)], [None]), 64)
-    chosen = choose_sentences(units, hash_texts([unit.text for unit in units], 64))
+    boilerplate = "Copyright by the town of Ghent, all rights reserved. To make it work, add to the file the following"
+    units = find_summable(split_into_units([hit(f"{text} {boilerplate}")], [None]), 64)
+    chosen = choose_sentences(units, hash_texts([unit.text for unit in units], 64), SCALE)
     assert len(chosen) == 5 and [unit.start for unit in chosen] == sorted(unit.start for unit in chosen)
-    assert choose_sentences([], np.zeros((0, 4), dtype=np.float32)) == []
+    assert choose_sentences([], np.zeros((0, 4), dtype=np.float32), SCALE) == []
     assert {unit.kind for unit in units} == {UnitKind.SENTENCE}
 
 

@@ -162,8 +162,9 @@ class Quoter:
         if not units:
             return None
         vectors = await self._embed(principal, units)
+        scale = self._scale = self._scale or await self._measure_scale(principal)
         return self._draft(
-            [Quotation(unit, unit.text, unit.start, unit.end) for unit in choose_sentences(units, vectors)]
+            [Quotation(unit, unit.text, unit.start, unit.end) for unit in choose_sentences(units, vectors, scale)]
         )
 
     async def _measure_scale(self, principal: Principal) -> CosineScale:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from anchorage.chat.quoting.asked import Asked, opens_backwards
 from anchorage.chat.quoting.prose import reads_as_title
+from anchorage.chat.quoting.scale import CosineScale
 from anchorage.chat.quoting.units import MAX_UNIT_CHARS, Unit, UnitKind
 from anchorage.model import Hit
 from anchorage.text.analyser import Analyser
@@ -55,12 +56,13 @@ def choose_document(asked: Asked, hits: Sequence[Hit], analyser: Analyser) -> Hi
         )
         held = set(analyser.extract_terms(f"{hit.title} {re.sub(r'[_/.-]', ' ', hit.uri)} {opening}"))
         scores[document_id] += 2 * sum(term in held for term in named) / len(named)
+        scores[document_id] += 0.5 * any(term in named for term in analyser.extract_terms(hit.title)[:1])
     if not scores:
         return None
     return first[max(scores, key=scores.__getitem__)]
 
 
-def choose_sentences(units: Sequence[Unit], vectors: NDArray[np.float32]) -> list[Unit]:
+def choose_sentences(units: Sequence[Unit], vectors: NDArray[np.float32], scale: CosineScale) -> list[Unit]:
     """Choose sentences that stand for the others, in their order: near the middle of all of them, at the head of the document or of a
     section, and unlike one another (Carbonell and Goldstein, 1998, "The use of MMR").
     """
@@ -68,10 +70,10 @@ def choose_sentences(units: Sequence[Unit], vectors: NDArray[np.float32]) -> lis
         return []
     middle = vectors.mean(axis=0)
     middle /= np.linalg.norm(middle) or 1.0
-    worth = vectors @ middle + np.array([_weigh(unit, at) for at, unit in enumerate(units)])
+    worth = scale.normalise(vectors @ middle) + np.array([_weigh(unit, at) for at, unit in enumerate(units)])
     chosen: list[int] = []
     while len(chosen) < min(MOST, len(units)):
-        alike = (vectors @ vectors[chosen].T).max(axis=1) if chosen else np.zeros(len(units))
+        alike = scale.normalise((vectors @ vectors[chosen].T).max(axis=1)) if chosen else np.zeros(len(units))
         value = worth - 0.6 * alike
         value[chosen] = -np.inf
         chosen.append(int(np.argmax(value)))
@@ -105,7 +107,12 @@ def _can_stand_for_others(unit: Unit) -> bool:
         or length > max(1.5 * MAX_UNIT_CHARS, _MOST_LIST_CHARS)
     ):
         return False
-    return not (text.endswith((":", "：")) or reads_as_title(text) or _BOILERPLATE.search(text) or _HEADER.match(text))
+    return not (
+        text.endswith((":", "：", "following", "below", "as follows"))
+        or reads_as_title(text)
+        or _BOILERPLATE.search(text)
+        or _HEADER.match(text)
+    )
 
 
 def _weigh(unit: Unit, at: int) -> float:
