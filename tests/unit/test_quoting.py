@@ -7,6 +7,7 @@ from anchorage.chat.quoting.asked import (
     choose_analyser,
     find_new_names,
     is_in_other_language,
+    is_of_other_version,
     match_contact,
     match_form,
     read_question,
@@ -182,6 +183,15 @@ def test_a_question_in_another_language_than_the_passages(question: str, other: 
     ]
     assert is_in_other_language(question, texts, ENGLISH) is other
     assert is_in_other_language(question, ["TOTAL 9.00"], ENGLISH) is other  # a receipt does not show its language
+
+
+def test_a_changelog_answers_below_the_heading_of_its_version() -> None:
+    asked = read_question("What was added in Harbour 0.7.0?", ENGLISH)
+    assert is_of_other_version(("Changes", "0.6.0 (2024-01-29)"), "Added a crane", asked)
+    assert not is_of_other_version(("Changes", "0.7.0 (2024-04-29)"), "Added a crane", asked)
+    assert not is_of_other_version(("Changes", "0.6.0"), "In 0.7.0 a crane was added", asked)
+    assert not is_of_other_version(("Changes", "Cranes"), "Added a crane", asked)
+    assert not is_of_other_version(("Changes", "0.6.0"), "Added a crane", read_question("What was added?", ENGLISH))
 
 
 def test_of_a_list_that_was_not_asked_for_its_best_item_counts() -> None:

@@ -67,6 +67,7 @@ _NAMES = re.compile(
 _IDENTIFIERS = re.compile(
     r"(?<!\w)[A-Za-z_]\w*+(?:[._/-]\w++)+|\b\w*(?:\d[A-Za-z]|[A-Za-z]\d)\w*\b|\b[a-z]++_[a-z_]++\b|\b[A-Z]{2,}+[_-]?+[A-Z\d]*+\b|--?[a-z][\w-]+"
 )
+_VERSIONS = re.compile(r"(?<![\w.])\d+(?:\.\d+)+(?![\w.]*\d)")
 _REASONS = re.compile(
     r"\b(?:because|since|due to|so that|in order to|as a result|therefore|reason|caus\w+|weil|damit|da |parce|car |afin|porque|para que)\b",
     _I,
@@ -229,6 +230,13 @@ def find_new_identifiers(text: str, asked: Asked) -> bool:
     """Whether the text has a name of a setting, a code or a version that the question does not have."""
     lowered = asked.question.lower()
     return any(found.group().lower() not in lowered for found in _IDENTIFIERS.finditer(text))
+
+
+def is_of_other_version(path: Sequence[str], text: str, asked: Asked) -> bool:
+    """Whether a question about a version meets a text below the heading of another one, as in a changelog."""
+    wanted = frozenset(_VERSIONS.findall(asked.question))
+    stands_below = frozenset(_VERSIONS.findall(path[-1])) if path else frozenset[str]()
+    return bool(wanted and stands_below) and not wanted & (stands_below | frozenset(_VERSIONS.findall(text)))
 
 
 def match_form(text: str, asked: Asked) -> bool | None:

@@ -18,6 +18,7 @@ from anchorage.chat.quoting.asked import (
     find_new_numbers,
     has_date,
     has_reason,
+    is_of_other_version,
     match_contact,
     match_form,
     opens_backwards,
@@ -34,7 +35,7 @@ _OF_WORDS = (
 )  # fmt: skip
 _OF_PLACE = (
     "passage_score", "passage_rank", "passage_cosine", "outside", "first_in_section", "first_in_document", "heading_match", "heading_is_subject",
-    "lead_match", "defines_title",
+    "lead_match", "defines_title", "of_other_version",
 )  # fmt: skip
 _OF_TYPE = (
     "type_there", "name_missing", "date_missing", "number_missing", "who_name", "number_there", "date_there", "reason_there", "identifier_new", "form_there", "form_missing",
@@ -235,6 +236,7 @@ def _describe_place(question: _Question, unit: _Unit) -> tuple[float, ...]:
         question.share(wanted & heading), len(heading & wanted) / len(heading | (subject or wanted)) if heading and wanted else 0.0,
         question.share(wanted & unit.lead) if introduced else 0.0,
         bool(subject) and subject <= unit.title and start < 800 and unit.unit.kind is UnitKind.SENTENCE,
+        is_of_other_version(unit.unit.path, unit.text, question.asked),
     )  # fmt: skip
 
 
