@@ -145,8 +145,7 @@ class Quoter:
         table = compute_features(asked, units, analyser)
         promising = select_promising(table, MOST_EMBEDDED_BY_MEANING if foreign else MOST_EMBEDDED).tolist()
         kept, table = [units[at] for at in promising], table[promising]
-        scale = self._scale = self._scale or await self._measure_scale(principal)
-        add_cosines(table, await self._embed(principal, kept) @ vector, scale)
+        add_cosines(table, await self._embed(principal, kept) @ vector, await self._measure_scale(principal))
         return rank_units(kept, table, other_language=foreign)
 
     async def _summarise(
@@ -162,14 +161,16 @@ class Quoter:
         if not units:
             return None
         vectors = await self._embed(principal, units)
-        scale = self._scale = self._scale or await self._measure_scale(principal)
-        return self._draft(
-            [Quotation(unit, unit.text, unit.start, unit.end) for unit in choose_sentences(units, vectors, scale)]
-        )
+        chosen = choose_sentences(units, vectors, await self._measure_scale(principal))
+        return self._draft([Quotation(unit, unit.text, unit.start, unit.end) for unit in chosen])
 
     async def _measure_scale(self, principal: Principal) -> CosineScale:
-        vectors = self._vectors.charge_to(principal, self._usage)
-        return measure_scale(np.stack(await vectors.embed_questions(QUESTIONS)), await vectors.embed_sentences(ANSWERS))
+        """What the embedder's cosines mean; measured by the first who needs it."""
+        if self._scale is None:
+            vectors = self._vectors.charge_to(principal, self._usage)
+            questions = np.stack(await vectors.embed_questions(QUESTIONS))
+            self._scale = measure_scale(questions, await vectors.embed_sentences(ANSWERS))
+        return self._scale
 
     async def _embed(self, principal: Principal, units: Sequence[Unit]) -> Vectors:
         vectors = self._vectors.charge_to(principal, self._usage)
