@@ -185,6 +185,11 @@ def test_a_question_in_another_language_than_the_passages(question: str, other: 
     assert is_in_other_language(question, ["TOTAL 9.00"], ENGLISH) is other  # a receipt does not show its language
 
 
+def test_a_question_of_which_not_a_word_is_there_is_not_answered() -> None:
+    units = split_into_units([hit("The harbour of Ghent was opened in 1827.")], [None])
+    assert rank("asdfghjkl", units).probability == 0 < rank("When was the harbour opened?", units).probability
+
+
 def test_a_changelog_answers_below_the_heading_of_its_version() -> None:
     asked = read_question("What was added in Harbour 0.7.0?", ENGLISH)
     assert is_of_other_version(("Changes", "0.6.0 (2024-01-29)"), "Added a crane", asked)

@@ -47,9 +47,10 @@ def test_a_share_of_all_or_nothing_is_kept(share: float) -> None:
     assert _weigh(_falling(), _opposite(), known=1.0, share=share) == share
 
 
-def test_an_empty_list_leaves_the_share_as_it_is() -> None:
+def test_beside_an_empty_list_the_other_counts_alone() -> None:
     none = np.zeros(COUNT, dtype=np.float32)
-    assert _weigh(_falling(), none, known=0.0) == SHARE
+    assert _weigh(_falling(), none, known=0.0) == 1
+    assert weigh_neighbours(none, _falling(), ~ALL, ALL, QuestionTerms(7, 1.0), SHARE) == 0
 
 
 def test_scores_that_do_not_vary_are_no_error() -> None:

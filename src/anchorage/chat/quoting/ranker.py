@@ -69,9 +69,10 @@ def rank_units(units: Sequence[Unit], table: NDArray[np.float32], *, other_langu
     order = np.argsort(-scores, kind="stable").tolist()
     logit = float(describe_evidence(table, scores) @ model.evidence) + model.bias
     logit += sum(weight * float(table[order[0], NAMES.index(name)]) for name, weight in _TELLING.items())
-    return RankedUnits(
-        [units[at] for at in order], [float(scores[at]) for at in order], 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
-    )  # fmt: skip
+    probability = 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
+    if not other_language and not table[:, [NAMES.index(name) for name in _COVER]].any():
+        probability = 0.0  # not a word of the question is anywhere in what was found
+    return RankedUnits([units[at] for at in order], [float(scores[at]) for at in order], probability)
 
 
 def describe_evidence(table: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float64]:

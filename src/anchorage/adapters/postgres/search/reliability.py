@@ -75,12 +75,14 @@ def weigh_neighbours(
     nearness: NDArray[np.float32], words: NDArray[np.float32], near: NDArray[np.bool_], worded: NDArray[np.bool_],
     asked: QuestionTerms, share: float,
 ) -> float:  # fmt: skip
-    """The share of the dense score in the fused one for this question. `share` is taken as it is where there is nothing to measure.
+    """The share of the dense score in the fused one for this question. Where one list is empty, the other one counts alone.
 
     `nearness`, `words`: normalised scores of the candidates; `near`, `worded`: which are in each list.
     """
-    if not 0 < share < 1 or not near.any() or not worded.any():
+    if not 0 < share < 1:
         return share
+    if not near.any() or not worded.any():
+        return float(near.any())
     return float(_FITTED.weigh_neighbours(measure_signals(nearness, words, near, worded, asked), share))
 
 
