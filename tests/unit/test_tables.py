@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anchorage.chat.quoting.asked import read_question
-from anchorage.chat.quoting.tables.compute import Computed, compute_answer, find_operation
+from anchorage.chat.quoting.tables.compute import Computed, compute_answer
+from anchorage.chat.quoting.tables.operation import find_operation
 from anchorage.chat.quoting.tables.table import Number, Table, find_decimal_sign, parse_lines, parse_rows, read_number
 from anchorage.text.analyser import format_analyser_name, load_analyser
 
@@ -241,3 +242,121 @@ def test_numbers_of_cells(cell: str, number: Number | None) -> None:
 )
 def test_what_is_asked_to_be_computed(question: str, operation: str | None) -> None:
     assert find_operation(question) == operation
+
+
+PRODUCTS = """Product | Town | Maker | Price | Weight
+Rope | Ghent | Anna | $45 | 3 kg
+Sail | Ghent | Berta | $30 | 9 kg
+Paint | Lille | Anna | $20 | 2 kg
+Anchor | Lille | Clara | $90 | 40 kg
+Chain | Ghent | Clara | $60 | 30 kg"""
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the cheapest product in Ghent?", ["Sail"]),
+        ("Which product of Clara has the lowest price?", ["Chain"]),
+        ("Which product in Lille has the highest weight?", ["Anchor"]),
+        ("What are the top two products in Ghent by weight?", ["Chain", "Sail"]),
+        ("How many products are from Ghent?", ["Rope", "Sail", "Chain"]),
+    ],
+)
+def test_what_a_question_filters_by_counts(question: str, rows: list[str]) -> None:
+    found = computed(question, table(PRODUCTS))
+    assert found is not None and [row.cells[0] for row in found.rows] == rows
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Which Belgian product has the highest price?",  # no cell says what is Belgian
+        "What is the cheapest product in Ghent by Clara of Lille?",
+        "What is the average price of the top three products?",
+        "How many products have a price of more than 30?",
+        "How many products are from Ostend?",
+        "What is the total number of products?",  # the rows are to be counted, not a column to be added
+        "How many total products are there of this weight?",
+        "What is the sum of the price and the weight?",
+        "How many people died in Ghent?",
+        "What is the most important reason to buy a rope?",
+    ],
+)
+def test_what_a_table_does_not_tell_is_not_computed(question: str) -> None:
+    assert computed(question, table(PRODUCTS)) is None
+
+
+def test_a_cell_that_cannot_be_read_is_no_reason_to_guess() -> None:
+    ships = "Ship | Weight\nAnna | 10 t\nBerta | 30 t\nClara | 20 t\nDora | 12 t\nEmma | {}"
+    for cell in ("about forty", "30-40 t", "1720 1728"):
+        assert computed("Which ship has the highest weight?", table(ships.format(cell))) is None
+        assert computed("What is the total weight of the ships?", table(ships.format(cell))) is None
+    for cell in ("", "n/a", "–"):
+        found = computed("Which ship has the highest weight?", table(ships.format(cell)))
+        assert found is not None and found.claim == "Ship: Berta | Weight: 30 t (highest of 4)"
+
+
+def test_numbers_that_measure_nothing_are_not_added() -> None:
+    years = table("Ship | Built | Rank order\nAnna | 1990 | 1\nBerta | 1995 | 2\nClara | 2001 | 3")
+    assert computed("What is the total number of ships built?", years) is None
+    seats = table("Seat | Member\n1 | Anna\n2 | Berta\n3 | Clara")
+    assert computed("What is the total number of seats?", seats) is None
+
+
+@pytest.mark.parametrize(
+    "total", ["Total", "Grand total:", "SUBTOTAL", "Gesamt", "Gesamtsumme", "Durchschnitt", "Moyenne", "Promedio"]
+)
+def test_rows_of_totals_take_no_part(total: str) -> None:
+    found = table(f"Ship | Weight\nAnna | 10\nBerta | 30\n{total} | 40")
+    most = computed("Which ship has the highest weight?", found)
+    assert most is not None and most.claim == "Ship: Berta | Weight: 30 (highest of 2)"
+    whole = computed("What is the total weight of the ships?", found)
+    assert whole is not None and whole.claim == "Weight: 40 (sum of 2 rows)"
+
+
+def test_a_row_that_may_be_a_total_is_refused_and_other_words_are_no_totals() -> None:
+    films = "Film | Cost\nTotal Recall | 65\nAlien | 11\nMedian | 20"
+    assert computed("Which film has the highest cost?", table(films)) is None
+    streets = table("Street | Length\nAll Saints Road | 65\nMain Road | 11")
+    assert computed("Which street has the highest length?", streets) is None
+    kinds = computed(
+        "Which shirt has the highest price?", table("Shirt | Size | Price\nred | Media | 65\nblue | Grande | 11")
+    )
+    assert kinds is not None and kinds.rows[0].cells[0] == "red"
+
+
+def test_a_table_that_stands_twice_counts_once() -> None:
+    found = computed(
+        "What is the total weight of the ships?", table("Ship | Weight\nAnna | 10\nBerta | 30\nAnna | 10\nBerta | 30")
+    )
+    assert found is not None and found.claim == "Weight: 40 (sum of 2 rows)"
+
+
+def test_a_table_with_rows_that_do_not_fit_tells_no_extreme() -> None:
+    odd = "Ship | Weight | Port\nAnna | 10 | Ghent\nBerta | 30 | Ghent\nClara | 5 | Ghent\nDora | 7 | Ghent\nEmma | 9 | 90 | 8 | Ghent"
+    assert computed("Which ship has the highest weight?", table(odd)) is None
+
+
+def test_a_sum_over_many_rows_says_how_many_of_them_are_cited() -> None:
+    found = computed(
+        "What is the total weight of the ships?",
+        table("Ship | Weight\n" + "\n".join(f"ship {chr(97 + n)} | {n + 1}" for n in range(9))),
+    )
+    assert found is not None and len(found.rows) == 6
+    assert found.claim == "Weight: 45 (sum of 9 rows, the first 6 of them cited)"
+
+
+def test_small_differences_are_not_rounded_away() -> None:
+    found = computed(
+        "What is the difference in diameter between bolt M4 and bolt M6?",
+        table("Bolt | Diameter\nM4 | 0.0411\nM6 | 0.0312\nM8 | 0.0201"),
+    )
+    assert found is not None and found.claim.startswith("difference: 0.0099")
+    found = computed("What is the average diameter of the bolts?", table("Bolt | Diameter\nA | 0.0411\nB | 0.0312"))
+    assert found is not None and found.claim.startswith("Diameter: 0.03615 ")
+
+
+@pytest.mark.parametrize("piece", ["what is ", "how many ", "combien de ", "top 2 ", "most a "])
+def test_a_long_question_is_no_question_for_a_table(piece: str) -> None:
+    """It would take minutes if a pattern looked for its end from each of its beginnings."""
+    assert find_operation(piece * 20_000) is None

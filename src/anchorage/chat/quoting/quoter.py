@@ -31,7 +31,8 @@ from anchorage.chat.quoting.reading import PassageReader
 from anchorage.chat.quoting.scale import ANSWERS, QUESTIONS, CosineScale, measure_scale
 from anchorage.chat.quoting.sentences import SentenceVectors
 from anchorage.chat.quoting.summary import asks_for_summary, choose_document, choose_sentences, find_summable
-from anchorage.chat.quoting.tables.compute import compute_answer, find_operation
+from anchorage.chat.quoting.tables.compute import compute_answer
+from anchorage.chat.quoting.tables.operation import find_operation
 from anchorage.chat.quoting.units import Unit, UnitKind, split_into_units
 from anchorage.chat.retrieval.compound import split_question
 from anchorage.chat.safety.inert import neutralise_markup, select_linkable_addresses

@@ -7,14 +7,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from anchorage.chat.quoting.asked import has_date
+
 _NUMBER = re.compile(
-    r"(?P<before>[$€£¥₹`~≈(]*|(?:USD|EUR|GBP|CHF|JPY|INR|CNY) ?)(?P<sign>[-−+]?)\s*(?P<digits>\d[\d.,'’ \u00a0\u202f]*)\s*(?P<after>%|(?:[^\W\d]{1,12}[²³23]?)?|[€£$])\)?\**"
+    r"(?P<before>[$€£¥₹`~≈(]*|(?:USD|EUR|GBP|CHF|JPY|INR|CNY) ?)(?P<sign>[-−+]?)\s*(?P<digits>\d[\d.,'’ \u00a0\u2009\u202f]*)\s*(?P<after>%|(?:[^\W\d]{1,12}[²³23]?)?|[€£$])\)?\**"
 )
 _GROUPED = re.compile(r"\d{1,3}(?:,\d{2,3})*,\d{3}")  # thousands, or lakhs
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./]\d{2,4}")
 _MONEY = re.compile(r"[-−]?[$€£¥₹][\d.,]*\d")
 _FIELD = re.compile(r"\S+")
 _CODE = re.compile(r"(?<![A-Z])[A-Z]++-(?=\w*\d)\w+|(?<!\w)(?=\w*\d)\w++-\w+")
+_NOTHING = re.compile(
+    r"[-–—?*.\s]*|n\.? ?/?a\.?|none|nil|null|unknown|tba|tbd|dn[fsq]|k\. ?a\.|keine angabe|unbekannt|inconnu|nd|s/d|desconocido", re.IGNORECASE
+)  # fmt: skip
+_SPACED = re.compile(r"\d{1,3}(?:[ '’\u00a0\u2009\u202f]\d{3})+(?:[.,]\d+)?|[^ '’\u00a0\u2009\u202f]*")
 _BESIDE = 0.1  # how far from the middle of an amount the words of its name may be, as a part of the line
 _THOUSAND = 3  # digits behind a sign that separates thousands
 _LONGEST = 60  # characters of a cell that is a number
@@ -45,6 +51,8 @@ class Table:
     names: Sequence[str]
     rows: Sequence[Row]
     caption: str = ""
+    partial: bool = False
+    """Whether rows were left out that do not fit the columns, so that nothing can be said of all rows."""
 
     def read_numbers(self, column: int) -> dict[int, Number]:
         """The numbers of a column by row; none where it is not one of numbers, where its units differ, or where a sign may be read in two ways."""
@@ -56,6 +64,11 @@ class Table:
             return {}
         # `5 km` beside `3000`: the other may be of metres. A sign of money that is left out is that of the others.
         return {} if len(units) > 1 and any(unit[:1].isalpha() for unit in units) else found
+
+    def is_unread(self, row: int, column: int) -> bool:
+        """Whether a cell has something to say, but no number that can be read."""
+        cell = self.rows[row].cells[column].strip()
+        return bool(cell) and not _NOTHING.fullmatch(cell)
 
 
 def find_decimal_sign(cells: Sequence[str]) -> str | None:
@@ -88,7 +101,10 @@ def read_number(text: str, decimal: str | None = None) -> Number | None:
     if found is None or _DATE.fullmatch(text):
         return None
     decimal = decimal or find_decimal_sign([text]) or "."
-    digits = re.sub(r"[ '’\u00a0\u202f]", "", found["digits"]).rstrip(".,")
+    digits = found["digits"].strip().rstrip(".,")
+    if not _SPACED.fullmatch(digits) or has_date(found["after"]):
+        return None  # several numbers, or a day
+    digits = re.sub(r"[ '’\u00a0\u2009\u202f]", "", digits)
     grouping = "," if decimal == "." else "."
     if digits.count(decimal) > 1 or (
         grouping in digits and not _GROUPED.fullmatch(digits.split(decimal)[0].replace(grouping, ","))
@@ -130,7 +146,8 @@ def parse_rows(rows: Sequence[tuple[int, int, str]], head: str = "", caption: st
     fitting = [Row(start, end, _fit(cells, width)) for start, end, cells in split if len(cells) in (width, width - 1)]
     if width < 2 or len(fitting) < 2 or len(fitting) < 0.8 * len(split):
         return None
-    return Table(names, fitting, caption)
+    titles = sum(len(cells) == 1 for _, _, cells in split)  # of a part of the table
+    return Table(names, fitting, caption, len(fitting) + titles < len(split))
 
 
 def split_cells(text: str) -> list[str]:
