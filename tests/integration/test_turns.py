@@ -167,7 +167,7 @@ async def test_turns_of_one_conversation_at_once(asked: World) -> None:
         ("Hello!", "Hello!"), ("Danke schön", "Gern geschehen"), ("¿Qué puedes hacer?", "Victor Horta"), ("Tell me more", "Please name the subject"),
         ("What documents do you have?", "2 documents"), ("Combien de documents avez-vous ?", "2 documents"),
         ("Which documents mention Saint-Gilles?", "horta.md"), ("What md files do you have?", "horta.md"),
-        ("What is the newest document?", "bread"),
+        ("What is the newest document?", "bread"), ("How many documents are in the collection c?", "2 documents"),
     ],
 )  # fmt: skip
 async def test_what_needs_no_passage(asked: World, message: str, told: str) -> None:
@@ -180,6 +180,11 @@ async def test_what_needs_no_passage(asked: World, message: str, told: str) -> N
     assert "orta" not in (await ask(asked.chat, stranger, message)).answer
     with pytest.raises(NotFound, match="nosuch"):
         await ask(asked.chat, asked.principal, "Hello", collections=["nosuch"])
+
+
+async def test_the_documents_of_a_place_that_is_not_there_are_not_counted(asked: World) -> None:
+    answer = await ask(asked.chat, asked.principal, "How many books are in the library of Saint-Gilles?")
+    assert "2 documents" not in answer.answer
 
 
 async def test_what_was_said_before_may_be_meant(asked: World) -> None:

@@ -46,7 +46,11 @@ DOCUMENTS = [
 
     "Combien de quais a le port ?", "¿Cuándo se abrió el puerto?", "¿Qué hay en el puerto de Gante?",
     "港は何時開きましたか", "x" * 20_000,
-    "What is x.y-1?",
+    "What is x.y-1?", "hello world program in Go?", "hallo welt programm", "Hi-Fi", "Thanks for sharing policy", "See you later policy",
+    "wie geht es weiter mit dem Hafen?",
+    "Was können Sie über Häfen sagen?", "¿Cómo está configurado?", "Salut les copains", "who wrote the constitution?", "refund deadline",
+    "port setting",
+    "gracias a Dios por los puertos", "What is the summary judgment rule?",
 ]  # fmt: skip
 
 
@@ -86,6 +90,31 @@ def test_which_documents_there_are(message: str, topic: str) -> None:
 @pytest.mark.parametrize("alone", [True, False])
 def test_what_is_asked_of_the_documents(message: str, alone: bool) -> None:
     assert detect_intent(message, alone=alone).intent is Intent.DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    ("message", "intent", "place"),
+    [
+        ("How many files are in the archive limit?", Intent.COUNT, "the archive limit"), ("How many files are in this collection?", Intent.COUNT, ""),
+        ("How many documents are there in q-books?", Intent.COUNT, "q books"), ("Which files are in reports?", Intent.LIST_ALL, "reports"),
+        ("Wie viele Dokumente gibt es in der Sammlung?", Intent.COUNT, ""), ("Wie viele Dateien sind in Berichte?", Intent.COUNT, "berichte"),
+        ("Combien de fichiers y a-t-il dans rapports ?", Intent.COUNT, "rapports"),
+        ("¿Cuántos documentos hay en informes?", Intent.COUNT, "informes"),
+    ],
+)  # fmt: skip
+def test_where_documents_are_counted(message: str, intent: Intent, place: str) -> None:
+    found = detect_intent(message, alone=True)
+    assert (found.intent, found.place) == (intent, place)
+
+
+def test_only_names_tell_whether_there_is_a_thing() -> None:
+    """What has a thing as its topic is listed where documents are asked for; else the passages may tell more of it."""
+    for message, titled in (
+        ("Do you have a refund policy?", True), ("Which log files are there?", True), ("Do you have documents about refunds?", False),
+        ("Hast du ein Rezept?", True), ("Avez-vous des documents sur les ports ?", False),
+    ):  # fmt: skip
+        found = detect_intent(message, alone=True)
+        assert (found.intent, found.titled) == (Intent.MATCHING, titled), message
 
 
 def test_each_language_has_all_replies() -> None:

@@ -40,6 +40,8 @@ class CatalogueReader:
     async def answer(self, principal: Principal, detected: Detected, collections: Sequence[str] | None) -> str | None:
         """The answer in the message's language; None where nothing there is meant, so that the passages are asked."""
         asked = await self._find_collections(principal, collections)
+        if detected.place:
+            return await self._answer_of_place(principal, detected, asked)
         count, replies = sum(item.documents for item in asked), detected.phrases.replies
         if not count:
             return replies["empty"]
@@ -55,9 +57,31 @@ class CatalogueReader:
             )
             return "\n".join([replies["newest"], *map(_line, newest[:_NEWEST])])
         found = self._of_kind(documents, detected.topic) or await self._about(
-            principal, documents, detected.topic, collections
+            principal, documents, detected, collections
         )
         return _list(found, len(found), replies, "matching", "matching_one", detected.topic) if found else None
+
+    async def _answer_of_place(
+        self, principal: Principal, detected: Detected, asked: Sequence[Collection]
+    ) -> str | None:
+        """The count or the list of a collection's or a folder's documents; None where there is none of that name."""
+        wanted, replies = set(self._analyser.extract_terms(detected.place)), detected.phrases.replies
+        named = [item for item in asked if _is_named(set(self._analyser.extract_terms(_spaced(item.name))), wanted)]
+        found = await self._read_documents(principal, named or asked, _MOST_READ)
+        if not named:
+            found = [item for item in found if _is_named(self._folder_terms(item), wanted)]
+        if not found:
+            return None
+        count = sum(item.documents for item in named) or len(found)
+        if detected.intent is Intent.COUNT:
+            return replies["count" if count > 1 else "count_one"].format(count=count)
+        return _list(found, count, replies, "documents", "document", "")
+
+    def _folder_terms(self, document: Document) -> set[str]:
+        """The terms of the name of the folder that a document is in."""
+        return set(
+            self._analyser.extract_terms(_spaced(PurePosixPath(unquote(urlsplit(document.uri).path)).parent.name))
+        )
 
     async def name_topics(self, principal: Principal, collections: Sequence[str] | None) -> list[str]:
         """The titles of some documents, from all over the first of the list. Raises `NotFound`."""
@@ -102,17 +126,20 @@ class CatalogueReader:
         return [item for item in documents if _file_name(item).rpartition(".")[2].lower() in endings]
 
     async def _about(
-        self, principal: Principal, documents: Sequence[Document], topic: str, collections: Sequence[str] | None
+        self, principal: Principal, documents: Sequence[Document], detected: Detected, collections: Sequence[str] | None
     ) -> list[Document]:
-        """Those that name the topic in their title, their file's name, or a passage."""
+        """Those that name the topic in their title, their file's name, or, unless it must stand there, a passage."""
+        topic = detected.topic
         wanted = set(self._analyser.extract_terms(topic))
         if not wanted:
             return []
         named = {
             item.id
             for item in documents
-            if wanted <= set(self._analyser.extract_terms(f"{item.title} {_spaced(item)}"))
+            if wanted <= set(self._analyser.extract_terms(f"{item.title} {_spaced(_file_name(item))}"))
         }
+        if detected.titled:
+            return [item for item in documents if item.id in named]
         ranking, _ = await self._retriever.retrieve(principal, topic, collections, _FOUND)
         for hit in ranking.hits:
             if wanted <= set(self._analyser.extract_terms(" ".join((hit.title, *hit.heading_path, hit.text)))):
@@ -143,5 +170,10 @@ def _file_name(document: Document) -> str:
     return unquote(urlsplit(document.uri).path).rstrip("/").rpartition("/")[2]
 
 
-def _spaced(document: Document) -> str:
-    return _file_name(document).replace("_", " ").replace("-", " ").replace(".", " ")
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").replace(".", " ")
+
+
+def _is_named(name: set[str], wanted: set[str]) -> bool:
+    """Whether all of a name is said, with one word more at most: "the collection reports"."""
+    return bool(name) and name <= wanted and len(wanted) <= len(name) + 1

@@ -37,6 +37,10 @@ class Detected:
     phrases: Phrases
     talk: Talk | None = None
     topic: str = ""
+    place: str = ""
+    """The collection or the folder whose documents are meant; empty for all of them."""
+    titled: bool = False
+    """Whether only documents that bear the topic in their names are meant: "do you have a warranty?" may ask for its terms as well."""
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -44,7 +48,8 @@ def _patterns(index: int) -> dict[str, re.Pattern[str]]:
     phrases = LANGUAGES[index]
     named = {
         "list_all": phrases.list_all, "count": phrases.count, "newest": phrases.newest, "of_kind": phrases.of_kind,
-        "about": phrases.about, "pointing": phrases.pointing,
+        "about": phrases.about, "pointing": phrases.pointing, "everywhere": phrases.everywhere,
+        "documents": rf"\b{phrases.documents}\b",
     }  # fmt: skip
     return {
         **{name: compiled(pattern, phrases) for name, pattern in named.items()},
@@ -62,18 +67,24 @@ def detect_intent(message: str, *, alone: bool) -> Detected:
                 if patterns[talk].fullmatch(words):
                     return Detected(Intent.TALK, phrases, talk)
         for name, intent in (("list_all", Intent.LIST_ALL), ("count", Intent.COUNT), ("newest", Intent.NEWEST)):
-            if patterns[name].fullmatch(words):
-                return Detected(intent, phrases)
+            if match := patterns[name].fullmatch(words):
+                place = _first_group(match)
+                return Detected(intent, phrases, place="" if patterns["everywhere"].fullmatch(place) else place)
         for name in ("of_kind", "about"):
             if match := patterns[name].fullmatch(words):
-                topic = next((value for value in match.groupdict().values() if value), "")
+                topic = _first_group(match)
                 if topic and topic not in phrases.open_words:
-                    return Detected(Intent.MATCHING, phrases, topic=topic)
+                    titled = name == "of_kind" or not patterns["documents"].search(words)
+                    return Detected(Intent.MATCHING, phrases, topic=topic, titled=titled)
     if alone:
         for index, phrases in enumerate(LANGUAGES):
             if _is_vague(words, phrases, _patterns(index)["pointing"]):
                 return Detected(Intent.VAGUE, phrases)
     return Detected(Intent.DOCUMENTS, LANGUAGES[0])
+
+
+def _first_group(match: re.Match[str]) -> str:
+    return next((value for value in match.groupdict().values() if value), "")
 
 
 def _is_vague(words: str, phrases: Phrases, pointing: re.Pattern[str]) -> bool:

@@ -27,6 +27,9 @@ class Phrases:
     """Words for documents, for other patterns: `{documents}`."""
     list_all: str
     count: str
+    """How many there are. A group `place` of this and of `list_all` is where: a collection or a folder."""
+    everywhere: str
+    """Places that are all that there is: this collection, the library."""
     newest: str
     of_kind: str
     """Which documents of a kind there are; the group `topic` is the kind."""
@@ -46,18 +49,19 @@ def _words(text: str) -> frozenset[str]:
 ENGLISH = Phrases(
     talk={
         Talk.GREETING: r"(?:hello|hi|hey|howdy|greetings|good (?:morning|day|afternoon|evening))(?: (?:there|all|everyone|anchorage|again))?",
-        Talk.THANKS: r"(?:(?:many |ok |great |perfect )?(?:thanks|thank you|thx|cheers)(?: (?:a lot|so much|very much|for .{1,40}))?|"
+        Talk.THANKS: r"(?:(?:many |ok |great |perfect )?(?:thanks|thank you|thx|cheers)(?: (?:a lot|so much|very much|again|for (?:your|the|that|this|it|all|everything|helping|answering|telling) ?.{0,30}))?|"
         r"(?:great|perfect|nice|cool|well done|good job))",
-        Talk.FAREWELL: r"(?:(?:good ?)?bye(?: bye)?|see you(?: .{1,15})?|goodnight|good night|farewell|that s all)",
-        Talk.WELLBEING: r"(?:how are you(?: .{1,15})?|how is it going|how s it going|what s up|are you (?:ok|there))",
+        Talk.FAREWELL: r"(?:(?:good ?)?bye(?: bye)?|see you(?: (?:later|soon|then|around|again|tomorrow|next (?:time|week)))?|goodnight|good night|farewell|that s all)",
+        Talk.WELLBEING: r"(?:how are you(?: (?:doing|feeling|today|now|this morning|tonight|all|there|my friend)){0,2}|how is it going|how s it going|what s up|are you (?:ok|there))",
         Talk.ABILITIES: r"(?:help|help me|what (?:can|could) you do(?: for me)?|what do you do|who are you|what are you|what is this|"
         r"what s this|how (?:can|do) (?:i|you) (?:use (?:you|this)|work)|how can you help(?: me)?|are you (?:a |an )?(?:bot|robot|human|ai|chatgpt))",
     },
     documents=r"(?:documents?|files?|books?|texts?|sources?|papers?|docs)",
-    list_all=r"(?:(?:what|which) (?:other )?{documents} (?:do you (?:have|know|hold)|are (?:there|here|available|in .{1,40})|have you got|can you (?:see|read))"
+    list_all=r"(?:(?:what|which) (?:other )?{documents} (?:do you (?:have|know|hold)|are (?:there|here|available|in (?P<place>.{1,40}))|have you got|can you (?:see|read))"
     r"|(?:list|show|name|give me|tell me)(?: me)?(?: all)?(?: of)?(?: the| your)? {documents}|what(?: all)? do you have|what is in (?:this|the|your) (?:collection|library)"
     r"|what can i ask(?: you)?(?: about)?|what do you know(?: about)?|what are (?:these|your|the) {documents}(?: about)?|what topics do you (?:cover|know))",
-    count=r"how many {documents} (?:do you have|are (?:there|here|in .{1,40})|have you got|does .{1,40} (?:have|hold)|did i (?:add|upload))",
+    count=r"how many {documents} (?:do you have|are (?:there in (?P<place>.{1,40})|in (?P<place2>.{1,40})|there|here)|have you got|does (?P<place3>.{1,40}) (?:have|hold|contain)|did i (?:add|upload))",
+    everywhere=r"(?:here|total|all|(?:this|the|your|my|our)(?: whole| entire)? (?:collection|library|index|archive|database|system|knowledge base|catalog(?:ue)?))",
     newest=r"(?:what|which)(?: is| are)?(?: the)? (?:{documents} (?:is|are|was|were) (?:the )?)?(?:newest|latest|most recent|last added|added last)(?: {documents})?",
     of_kind=r"(?:(?:what|which)|(?:list|show|give me)(?: me)?(?: all)?(?: the| your)?) (?P<topic>[\w.]{2,12}) (?:{documents})(?: (?:do you have|are there|are here|have you got))?",
     about=r"(?:(?:what|which) {documents}(?: do you have| are there| have you got| are)? (?:about|on|mention|talk about|speak of|contain) (?P<topic>.{2,60})"
@@ -94,16 +98,17 @@ ENGLISH = Phrases(
 
 GERMAN = Phrases(
     talk={
-        Talk.GREETING: r"(?:hallo|hi|hey|servus|moin|grüß gott|grüezi|guten (?:morgen|tag|abend))(?: .{1,12})?",
+        Talk.GREETING: r"(?:hallo|hi|hey|servus|moin|grüß gott|grüezi|guten (?:morgen|tag|abend))(?: (?:zusammen|alle|allerseits|miteinander|da|du|sie|nochmals?|wieder|anchorage|leute)){0,2}",
         Talk.THANKS: r"(?:(?:vielen |herzlichen |besten )?danke?(?: (?:schön|dir|ihnen|sehr))?|super|prima|perfekt)",
         Talk.FAREWELL: r"(?:tschüss|tschüs|ciao|auf wiedersehen|bis (?:bald|dann|später|morgen)|gute nacht)",
-        Talk.WELLBEING: r"(?:wie geht(?: es|s)(?: dir| ihnen)?(?: .{1,15})?)",
-        Talk.ABILITIES: r"(?:hilfe|hilf mir|was (?:kannst du|können sie)(?: .{1,20})?|wer (?:bist du|sind sie)|was (?:bist du|ist das)|wie funktioniert das)",
+        Talk.WELLBEING: r"(?:wie geht(?: es|s)(?: dir| ihnen| euch)?(?: (?:heute|denn|so|heute so))?)",
+        Talk.ABILITIES: r"(?:hilfe|hilf mir|was (?:kannst du|können sie)(?: (?:alles|eigentlich|denn|so|für mich|tun|machen)){0,4}|wer (?:bist du|sind sie)|was (?:bist du|ist das)|wie funktioniert das)",
     },
     documents=r"(?:dokumente?n?|dateien?|datei|bücher|texte?|quellen?|unterlagen)",
-    list_all=r"(?:welche {documents} (?:hast du|haben sie|gibt es|kennst du|sind .{1,30})|(?:zeige?|liste|nenne?)(?: mir)?(?: alle?)?(?: die| deine)? {documents}(?: auf)?"
+    list_all=r"(?:welche {documents} (?:hast du|haben sie|gibt es|kennst du|sind (?:da|hier|in (?P<place>.{1,30})))|(?:zeige?|liste|nenne?)(?: mir)?(?: alle?)?(?: die| deine)? {documents}(?: auf)?"
     r"|was hast du|was kann ich(?: dich)? fragen|worüber (?:weißt du|kann ich fragen).{0,30})",
-    count=r"wie viele {documents} (?:hast du|haben sie|gibt es|sind .{1,40})",
+    count=r"wie viele {documents} (?:hast du|haben sie|gibt es in (?P<place>.{1,40})|gibt es|sind (?:da|hier|es|in (?P<place2>.{1,40})))",
+    everywhere=r"(?:hier|(?:dieser|der|deiner|ihrer|meiner|unserer) (?:sammlung|bibliothek|datenbank)|(?:diesem|dem|deinem|ihrem) (?:archiv|system|bestand))",
     newest=r"(?:welches?|was)(?: ist| sind)?(?: das| die| der)? ?(?:{documents} (?:ist|sind|wurde|wurden) )?(?:neu(?:este|este[ns]?|esten)|zuletzt hinzugefügt|jüngste[ns]?)(?: {documents})?",
     of_kind=r"welche (?P<topic>[\w.]{2,12})[ -](?:{documents})(?: (?:hast du|gibt es|haben sie))?",
     about=r"(?:welche {documents} (?:hast du|gibt es|haben sie)? ?(?:über|zu|zum thema) (?P<topic>.{2,60})"
@@ -139,16 +144,17 @@ GERMAN = Phrases(
 
 FRENCH = Phrases(
     talk={
-        Talk.GREETING: r"(?:bonjour|salut|coucou|bonsoir|allô)(?: .{1,12})?",
+        Talk.GREETING: r"(?:bonjour|salut|coucou|bonsoir|allô)(?: (?:à (?:tous|toutes|vous|toi)|tout le monde|toi|vous|madame|monsieur|encore|anchorage|l ami)){0,2}",
         Talk.THANKS: r"(?:(?:un grand )?merci(?: (?:beaucoup|bien|à toi|à vous))?|parfait|super)",
         Talk.FAREWELL: r"(?:au revoir|à bientôt|à plus(?: tard)?|bonne (?:nuit|journée|soirée)|adieu)",
-        Talk.WELLBEING: r"(?:(?:comment )?ça va(?: bien)?|comment (?:vas tu|allez vous)(?: .{1,15})?)",
+        Talk.WELLBEING: r"(?:(?:comment )?ça va(?: bien)?|comment (?:vas tu|allez vous|tu vas)(?: (?:bien|aujourd hui|ce (?:matin|soir)))?)",
         Talk.ABILITIES: r"(?:aide|aide moi|que (?:peux tu|pouvez vous|sais tu) faire|qu est ce que tu (?:peux|sais) faire|qui (?:es tu|êtes vous)|qu est ce que c est|comment ça marche)",
     },
     documents=r"(?:documents?|fichiers?|livres?|textes?|sources?)",
-    list_all=r"(?:(?:quels?|quelles?) {documents} (?:as tu|avez vous|y a t il|sont .{1,30}|connais tu)|(?:liste|montre|donne)(?: moi)?(?: tous)?(?: les| tes| vos)? {documents}"
+    list_all=r"(?:(?:quels?|quelles?) {documents} (?:as tu|avez vous|y a t il|sont (?:là|ici|disponibles|dans (?P<place>.{1,30}))|connais tu)|(?:liste|montre|donne)(?: moi)?(?: tous)?(?: les| tes| vos)? {documents}"
     r"|qu as tu|que puis je (?:te |vous )?demander|de quoi parlent (?:ces|les|tes) {documents})",
-    count=r"combien (?:de |d )?{documents} (?:as tu|avez vous|y a t il|sont .{1,40})|combien y a t il de {documents}",
+    count=r"combien (?:de |d )?{documents} (?:as tu|avez vous|y a t il dans (?P<place>.{1,40})|y a t il|sont (?:là|ici|dans (?P<place2>.{1,40})))|combien y a t il de {documents}(?: dans (?P<place3>.{1,40}))?",
+    everywhere=r"(?:tout|(?:cette|la|ta|votre|notre|ma) (?:collection|bibliothèque|base)|(?:ce|le|l) ?(?:système|index|archive|catalogue))",
     newest=r"(?:quel|quels|quelle)(?: est| sont)?(?: le| les)? ?{documents}?(?: est| sont)?(?: le| les)? (?:plus récents?|derniers?(?: ajoutés?)?)(?: {documents})?",
     of_kind=r"(?:quels?|quelles?) {documents} (?P<topic>[\w.]{2,12})(?: (?:as tu|avez vous|y a t il))?",
     about=r"(?:(?:quels?|quelles?) {documents} (?:as tu|avez vous|y a t il)? ?(?:sur|au sujet de|à propos de|parlent de) (?P<topic>.{2,60})"
@@ -184,16 +190,17 @@ FRENCH = Phrases(
 
 SPANISH = Phrases(
     talk={
-        Talk.GREETING: r"(?:hola|buenos días|buenas(?: tardes| noches)?|qué tal)(?: .{1,12})?",
-        Talk.THANKS: r"(?:(?:muchas |mil )?gracias(?: .{1,15})?|perfecto|genial)",
+        Talk.GREETING: r"(?:hola|buenos días|buenas(?: tardes| noches)?|qué tal)(?: (?:a todos|amigos?|amigas?|todos|estás|está|de nuevo|anchorage|qué tal|buenos días)){0,2}",
+        Talk.THANKS: r"(?:(?:muchas |mil )?gracias(?: (?:a ti|a usted|de nuevo|amigo|amiga|por (?:todo|tu|su|la|el|eso) ?.{0,20}))?|perfecto|genial)",
         Talk.FAREWELL: r"(?:adiós|hasta (?:luego|pronto|mañana)|chao|nos vemos)",
-        Talk.WELLBEING: r"(?:cómo (?:estás|está|te va)(?: .{1,15})?)",
+        Talk.WELLBEING: r"(?:cómo (?:estás|está|te va)(?: (?:hoy|usted|todo|ustedes|amigo|amiga))?)",
         Talk.ABILITIES: r"(?:ayuda|ayúdame|qué (?:puedes|sabes) hacer|quién eres|qué eres|qué es esto|cómo funciona(?: esto)?)",
     },
     documents=r"(?:documentos?|archivos?|ficheros?|libros?|textos?|fuentes?)",
     list_all=r"(?:qué {documents} (?:tienes|tiene|hay|conoces)|(?:lista|muestra|enumera|dame)(?:me)?(?: todos)?(?: los| tus)? {documents}|qué tienes"
     r"|qué (?:te )?puedo preguntar(?:te)?|de qué tratan (?:los|estos|tus) {documents})",
-    count=r"cuántos {documents} (?:tienes|tiene|hay)(?: .{1,40})?",
+    count=r"cuántos {documents} (?:tienes|tiene|hay)(?: (?:aquí|en total|en (?P<place>.{1,40})))?",
+    everywhere=r"(?:total|(?:esta|la|tu|su|mi|nuestra) (?:colección|biblioteca|base)|(?:este|el|tu|su) (?:sistema|índice|archivo|catálogo))",
     newest=r"(?:cuál|cuáles|qué)(?: es| son)?(?: el| los)? ?(?:{documents} (?:(?:es|son) (?:el |los )?)?)?(?:más recientes?|últimos?(?: añadidos?)?)(?: {documents})?",
     of_kind=r"qué {documents} (?P<topic>[\w.]{2,12})(?: (?:tienes|hay))?",
     about=r"(?:qué {documents} (?:tienes|hay)? ?(?:sobre|acerca de|de) (?P<topic>.{2,60})|(?:tienes|hay) (?:un |una |algún |alguna )?(?:{documents} (?:sobre|de) )?(?P<topic2>[\w -]{2,40}))",

@@ -17,10 +17,17 @@ from anchorage.text.analyser import Analyser
 
 MOST = 5
 """Sentences of a summary."""
+_SUMMARY = r"(?:summary|overview|gist|synopsis|key points|main points|zusammenfassung|überblick|inhalt|résumé|aperçu|resumen|sinopsis|visión general)"
+# Who asks for a summary begins with it, with a verb or with a request; "how do I write a summary?" and "the summary judgment rule" do not.
 _ASKS = re.compile(
-    r"\b(?:summari[sz]e|summary|overview|tl;?dr|gist|outline of|sum up|key points|main points|zusammenfass\w*|fasse?\b.*\bzusammen|überblick|inhalt von|"
-    r"résum\w+|en bref|aperçu|resum\w+|resumen|sinopsis|visión general)\b|"
-    r"\bwhat(?:'s|’s| is| are)\b.{1,80}\babout\b\W*$|^(?:worum geht es|wovon handelt|de quoi parle|de qué trata)\b", re.IGNORECASE
+    r"\A(?!\W*(?:how|why|when|where|who|wie|warum|wann|comment|pourquoi|cómo|por qué)\b)(?:"
+    r".{0,40}\b(?:summari[sz]e|sum up|tl;?dr|zusammenfassen|fasse?\b.{0,200}\bzusammen|résume[rz]?|resumir|resum[ae]me|resúmeme|resume (?:el|la|los|las|este|esta|ese|esa))\b|"
+    r"\W*(?:(?:please|can you|could you|can i|give|show|get|have|want|need|like|write|provide|make|create|i|i['’]d|would|me|us|what|what['’]s|is|are|bitte|gib|mir|erstelle|zeige|"
+    r"was|ist|kannst du|ich|möchte|brauche|donne(?:z)?|moi|fais|faites|quel|est|veux|voudrais|je|dame|haz|hazme|quiero|cuál|es|an?|the|eine?n?|die|der|das|den|une?|le|la|el|los|las|"
+    r"short|brief|quick|concise|kurze?[nrs]?|bref|brève|court|breve|corto)[\s-]+){0,9}"
+    + _SUMMARY
+    + r"(?=\s*(?:of|about|on|from|über|von|zu[rm]?|des|de[rsmnl]?|du|d['’]|sur|sobre|please|bitte)\b|\W*\Z))|"
+    r"\b(?:what(?:'s|’s| is| are)\b.{1,80}\babout|en bref)\b\W*\Z|\A\W*(?:worum geht es|wovon handelt|de quoi parle|de qué trata)\b", re.IGNORECASE
 )  # fmt: skip
 _ASKING_WORDS = (
     "summary summarise summarize short brief give overview gist outline main key points about document page paper report essay article book email file "
