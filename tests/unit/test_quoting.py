@@ -15,6 +15,7 @@ from anchorage.chat.quoting.asked import (
 )
 from anchorage.chat.quoting.choose import choose_quotations
 from anchorage.chat.quoting.features import NAMES, add_cosines, compute_features, select_promising
+from anchorage.chat.quoting.lead import tell_item
 from anchorage.chat.quoting.ranker import RankedUnits, rank_units
 from anchorage.chat.quoting.reading import find_tables, plan_window
 from anchorage.chat.quoting.scale import CosineScale
@@ -104,6 +105,39 @@ def test_a_list_is_quoted_whole_and_a_long_one_item_by_item() -> None:
     items = [f"the dock of the {word} {'x' * 60}" for word in ("coal", "grain", "iron", "wood", "wine", "salt")]
     text, blocks = blocks_of((P, "The harbour of Ghent has these docks:"), *((L, item) for item in items))
     assert quoted("Which docks does the harbour of Ghent have?", text, blocks) == items
+
+
+@pytest.mark.parametrize(
+    ("lead", "told"),
+    [
+        (
+            "Ships are insured. The following are NOT covered:",
+            "The following are NOT covered: damage by ice in the harbour of Ghent",
+        ),
+        ("The insurance covers:", "The insurance covers: damage by ice in the harbour of Ghent"),
+        ("Ausgeschlossen sind", "Ausgeschlossen sind: damage by ice in the harbour of Ghent"),
+        ("Of the insurance", "damage by ice in the harbour of Ghent"),
+    ],
+)
+def test_an_item_is_told_with_what_introduces_it(lead: str, told: str) -> None:
+    item = "damage by ice in the harbour of Ghent"
+    text = f"{lead}\n{item}"
+    unit = Unit(hit(text), 0, len(lead) + 1, len(text), UnitKind.ITEM, ("Doc",), lead)
+    assert tell_item(unit, unit.start, unit.end) == told
+    whole = Unit(hit(text), 0, 0, len(text), UnitKind.LIST, ("Doc",), lead, 0, ((len(lead) + 1, len(text)),))
+    of_long_list = tell_item(whole, *whole.parts[0])
+    assert (of_long_list == told) is ("NOT" in lead or "Ausg" in lead or told == item)
+
+
+def test_an_item_of_a_list_of_exceptions_does_not_say_the_opposite() -> None:
+    text, blocks = blocks_of(
+        (P, "The following are not covered:"),
+        (L, "theft of a rope from a moored ship"),
+        (L, "damage by ice in winter"),
+        (P, "Ask the office."),
+    )
+    for claim in quoted("Is damage by ice covered?", text, blocks):
+        assert "not covered" in claim
 
 
 def test_of_a_wide_row_the_cells_that_were_asked_for_are_shown() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from anchorage.chat.quoting.asked import Asked, match_form
+from anchorage.chat.quoting.lead import tell_item
 from anchorage.chat.quoting.ranker import RankedUnits
 from anchorage.chat.quoting.units import MAX_UNIT_CHARS, Unit, UnitKind
 from anchorage.text.analyser import Analyser
@@ -35,7 +36,11 @@ def choose_quotations(
     asked: Asked, ranked: RankedUnits, analyser: Analyser, most: int, usable: Callable[[str], bool]
 ) -> list[Quotation]:
     """Choose the best usable unit, and `most` in all where further ones hold what is lacking in it. A list may have more items."""
-    units = [(unit, score) for unit, score in zip(ranked.units, ranked.scores, strict=True) if usable(unit.text)]
+    units = [
+        (unit, score)
+        for unit, score in zip(ranked.units, ranked.scores, strict=True)
+        if usable(unit.text) and usable(unit.lead)
+    ]
     if not units:
         return []
     best = _find_whole(asked, units)
@@ -133,7 +138,8 @@ def _quote(asked: Asked, unit: Unit, analyser: Analyser) -> Quotation:
 
 
 def _quote_span(unit: Unit, start: int, end: int) -> Quotation:
-    return Quotation(unit, unit.hit.text[start:end], start, end)
+    whole = unit.kind is UnitKind.LIST and (start, end) == (unit.start, unit.end)
+    return Quotation(unit, unit.hit.text[start:end] if whole else tell_item(unit, start, end), start, end)
 
 
 def _select_cells(asked: Asked, unit: Unit, analyser: Analyser) -> str:
