@@ -1,5 +1,7 @@
 """Choosing what is quoted: the unit that answers, a list whole, of a wide row the cells that were asked for; and reading around passages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -127,6 +129,14 @@ def test_an_item_is_told_with_what_introduces_it(lead: str, told: str) -> None:
     whole = Unit(hit(text), 0, 0, len(text), UnitKind.LIST, ("Doc",), lead, 0, ((len(lead) + 1, len(text)),))
     of_long_list = tell_item(whole, *whole.parts[0])
     assert (of_long_list == told) is ("NOT" in lead or "Ausg" in lead or told == item)
+
+
+def test_what_announces_several_items_is_said_once() -> None:
+    text = "The insurance covers:\ndamage by ice"
+    unit = Unit(hit(text), 0, 22, len(text), UnitKind.ITEM, ("Doc",), "The insurance covers:")
+    assert tell_item(unit, unit.start, unit.end, again=True) == "damage by ice"
+    never = replace(unit, lead="Never covered:")
+    assert tell_item(never, unit.start, unit.end, again=True) == "Never covered: damage by ice"
 
 
 def test_an_item_of_a_list_of_exceptions_does_not_say_the_opposite() -> None:

@@ -286,6 +286,14 @@ def test_what_a_table_does_not_tell_is_not_computed(question: str) -> None:
     assert computed(question, table(PRODUCTS)) is None
 
 
+def test_a_month_before_the_name_of_another_column_is_no_second_measure() -> None:
+    found = computed(
+        "Which zone had the highest sales in January to June 2023?",
+        table("Zone | Sales | January–June 2023 Costs\nNorth | 120 | 30\nSouth | 95 | 40", "January–June 2023"),
+    )
+    assert found is not None and found.rows[0].cells[0] == "North"
+
+
 def test_a_cell_that_cannot_be_read_is_no_reason_to_guess() -> None:
     ships = "Ship | Weight\nAnna | 10 t\nBerta | 30 t\nClara | 20 t\nDora | 12 t\nEmma | {}"
     for cell in ("about forty", "30-40 t", "1720 1728"):

@@ -51,7 +51,10 @@ def choose_quotations(
         chosen += _find_missing(asked, best, units, analyser, most - 1)
     elif asked.how_to:
         chosen += _find_second_way(best, units)
-    return [_quote(asked, unit, analyser) for unit in chosen]
+    return [
+        _quote(asked, unit, analyser, again=unit.lead in {other.lead for other in chosen[:at]})
+        for at, unit in enumerate(chosen)
+    ]
 
 
 def _find_whole(asked: Asked, units: Sequence[tuple[Unit, float]]) -> Unit:
@@ -131,15 +134,16 @@ def _overlap(one: Unit, other: Unit) -> bool:
     return first < second + other.end - other.start and second < first + one.end - one.start
 
 
-def _quote(asked: Asked, unit: Unit, analyser: Analyser) -> Quotation:
+def _quote(asked: Asked, unit: Unit, analyser: Analyser, *, again: bool) -> Quotation:
+    """`again`: an item behind another one of the same list, so that what announces both need not be said twice."""
     if unit.kind is UnitKind.ROW and unit.end - unit.start > MAX_UNIT_CHARS:
         return Quotation(unit, _select_cells(asked, unit, analyser), unit.start, unit.end)
-    return _quote_span(unit, unit.start, unit.end)
+    return _quote_span(unit, unit.start, unit.end, again=again)
 
 
-def _quote_span(unit: Unit, start: int, end: int) -> Quotation:
+def _quote_span(unit: Unit, start: int, end: int, *, again: bool = False) -> Quotation:
     whole = unit.kind is UnitKind.LIST and (start, end) == (unit.start, unit.end)
-    return Quotation(unit, unit.hit.text[start:end] if whole else tell_item(unit, start, end), start, end)
+    return Quotation(unit, unit.hit.text[start:end] if whole else tell_item(unit, start, end, again=again), start, end)
 
 
 def _select_cells(asked: Asked, unit: Unit, analyser: Analyser) -> str:

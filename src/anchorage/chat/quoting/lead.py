@@ -15,8 +15,9 @@ _NEGATES = re.compile(
 _COLONS = (":", "：")
 
 
-def tell_item(unit: Unit, start: int, end: int) -> str:
-    """The words of an item behind its lead: always where the lead negates, else where it announces the item alone and both are short.
+def tell_item(unit: Unit, start: int, end: int, *, again: bool = False) -> str:
+    """The words of an item behind its lead: always where the lead negates, else where it announces the item alone, both are short, and it was
+    not said `again`.
 
     `unit` is the item, or a list of which it is a part.
     """
@@ -25,7 +26,9 @@ def tell_item(unit: Unit, start: int, end: int) -> str:
     if not lead or unit.kind not in (UnitKind.ITEM, UnitKind.LIST) or text.startswith(lead):
         return text
     negates = _NEGATES.search(lead) is not None
-    announces = unit.kind is UnitKind.ITEM and lead.endswith(_COLONS) and len(lead) + len(text) < MAX_UNIT_CHARS
+    announces = (
+        not again and unit.kind is UnitKind.ITEM and lead.endswith(_COLONS) and len(lead) + len(text) < MAX_UNIT_CHARS
+    )
     if not (negates or announces):
         return text
     return f"{lead if lead.endswith(_COLONS) else f'{lead}:'} {text}"

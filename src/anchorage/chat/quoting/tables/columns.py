@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from anchorage.chat.quoting.asked import has_date
 from anchorage.chat.quoting.tables.operation import (
     Operation,
     find_measured,
@@ -98,10 +99,11 @@ def _find_named(columns: Columns, wanted: frozenset[str], least: int) -> tuple[i
 
 
 def _speaks_of_another(columns: Columns, column: int, wanted: frozenset[str]) -> bool:
-    """Whether the question names a second column of numbers, by the word that its name begins with."""
-    own = frozenset(columns.of_names[column]) | columns.about
+    """Whether the question names a second column of numbers, by the word that its name begins with; a month there is of the whole table."""
+    names, left = columns.table.names, wanted - frozenset(columns.of_names[column]) - columns.about
     return any(
-        at != column and terms and terms[0] in wanted - own and columns.numbers(at) and not _RANKS.fullmatch(columns.table.names[at])
+        at != column and terms and terms[0] in left and columns.numbers(at) and not _RANKS.fullmatch(names[at])
+        and not has_date(names[at].split()[0])
         for at, terms in enumerate(columns.of_names)
     )  # fmt: skip
 
